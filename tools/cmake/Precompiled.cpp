@@ -1,0 +1,1 @@
+// The one source of YupanaPCH; other libraries reuse its precompiled header.
