@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The `kernel` dialect: one op per launched kernel. See Rationale.md one folder up.
+
+#ifndef YUPANA_DIALECTS_KERNEL_IR_KERNEL_H
+#define YUPANA_DIALECTS_KERNEL_IR_KERNEL_H
+
+#include "dialects/LM/IR/LM.h"
+#include "dialects/MoE/IR/MoE.h"
+
+#include "dialects/Kernel/IR/KernelDialect.h.inc"
+#include "dialects/Kernel/IR/KernelEnums.h.inc"
+#define GET_TYPEDEF_CLASSES
+#include "dialects/Kernel/IR/KernelTypes.h.inc"
+#define GET_ATTRDEF_CLASSES
+#include "dialects/Kernel/IR/KernelAttrs.h.inc"
+
+#include "dialects/Kernel/IR/KernelInterfaces.h.inc"
+#define GET_OP_CLASSES
+#include "dialects/Kernel/IR/KernelOps.h.inc"
+
+#include "llvm/ADT/SetVector.h"
+
+namespace yupana::kernel {
+
+/// The views and caches a launched op touches, in the order they first appear.
+struct Accesses {
+  llvm::SetVector<mlir::Value> reads;
+  llvm::SetVector<mlir::Value> writes;
+  /// Operands first, then what the region takes from outside.
+  llvm::SetVector<mlir::Value> all;
+};
+
+Accesses getAccesses(LaunchedOpInterface op);
+
+} // namespace yupana::kernel
+
+#endif

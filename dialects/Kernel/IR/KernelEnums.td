@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef YUPANA_DIALECTS_KERNEL_IR_KERNELENUMS_TD
+#define YUPANA_DIALECTS_KERNEL_IR_KERNELENUMS_TD
+
+include "mlir/IR/EnumAttr.td"
+
+class Kernel_Enum<string name, string summary, list<I32EnumAttrCase> cases> : I32EnumAttr<name, summary, cases> {
+  let cppNamespace = "::yupana::kernel";
+}
+
+/// The same names and numbers as `StepInput` of the plan schema.
+def Kernel_StepInput : Kernel_Enum<"StepInput", "what the runtime writes before a step", [
+    I32EnumAttrCase<"TokenIds", 0, "token_ids">,
+    I32EnumAttrCase<"TokenPositions", 1, "token_positions">,
+    I32EnumAttrCase<"TokenSequences", 2, "token_sequences">,
+    I32EnumAttrCase<"SequenceStarts", 3, "sequence_starts">,
+    I32EnumAttrCase<"LogitRows", 4, "logit_rows">,
+    I32EnumAttrCase<"RowTemperatures", 5, "row_temperatures">,
+    I32EnumAttrCase<"RowSeeds", 6, "row_seeds">,
+    I32EnumAttrCase<"RowSequences", 7, "row_sequences">,
+    I32EnumAttrCase<"RowPositions", 8, "row_positions">]>;
+
+def Kernel_Function : Kernel_Enum<"Function", "which function of the model a program computes", [
+    I32EnumAttrCase<"Step", 0, "step">,
+    I32EnumAttrCase<"Sample", 1, "sample">]>;
+
+def Kernel_Result : Kernel_Enum<"ResultKind", "what the runtime reads after a step", [
+    I32EnumAttrCase<"Logits", 0, "logits">,
+    I32EnumAttrCase<"Sampled", 1, "sampled">]>;
+
+def Kernel_CachePart : Kernel_Enum<"CachePart", "half of a layer's cache", [
+    I32EnumAttrCase<"Key", 0, "key">,
+    I32EnumAttrCase<"Value", 1, "value">]>;
+
+#endif

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "dialects/Kernel/IR/Kernel.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/OpImplementation.h"
+
+using namespace mlir;
+using namespace yupana;
+using namespace yupana::kernel;
+
+#include "dialects/Kernel/IR/KernelInterfaces.cpp.inc"
+#define GET_OP_CLASSES
+#include "dialects/Kernel/IR/KernelOps.cpp.inc"
+
+//===----------------------------------------------------------------------===//
+// Shared checks
+//===----------------------------------------------------------------------===//
+
+/// Checks one view operand's shape and element type; entries of `dims` that are null match anything.
+static LogicalResult checkView(Operation *op, StringRef name, Value view, ArrayRef<Attribute> dims, Type elementType) {
+  auto type = cast<ViewType>(view.getType());
+  bool same = type.getDims().size() == dims.size() && type.getElementType() == elementType;
+  for (size_t i = 0; same && i < dims.size(); ++i)
+    same = !dims[i] || dims[i] == type.getDims()[i];
+  if (same)
+    return success();
+  InFlightDiagnostic diag = op->emitOpError() << name << " is " << type << ", expected [";
+  llvm::interleaveComma(dims, diag, [&](Attribute dim) {
+    if (!dim)
+      diag << "_";
+    else if (auto size = dyn_cast<IntegerAttr>(dim))
+      diag << size.getInt();
+    else
+      diag << dim;
+  });
+  diag << "] of " << elementType;
+  if (Operation *def = view.getDefiningOp(); def && def != op)
+    diag.attachNote(def->getLoc()) << name << " is defined here";
+  return diag;
+}
+
+static Attribute dimOf(Value view, unsigned index) {
+  auto dims = cast<ViewType>(view.getType()).getDims();
+  return index < dims.size() ? dims[index] : Attribute();
+}
+
+static Attribute sizeAttr(Operation *op, int64_t size) { return Builder(op->getContext()).getI64IntegerAttr(size); }
+
+/// Checks the block arguments of a scalar region.
+static LogicalResult checkArguments(Operation *op, Region &body, ArrayRef<Type> types) {
+  if (llvm::equal(body.getArgumentTypes(), types))
+    return success();
+  InFlightDiagnostic diag = op->emitOpError() << "region takes (" << body.getArgumentTypes() << "), expected (";
+  llvm::interleaveComma(types, diag);
+  return diag << ")";
+}
+
+//===----------------------------------------------------------------------===//
+// Programs and the memory they name
+//===----------------------------------------------------------------------===//
+
+LogicalResult InputOp::verify() {
+  struct Form {
+    const char *dim;
+    unsigned bits;
+    bool isFloat;
+  };
+  static const Form forms[] = {{"T", 32, false}, {"T", 32, false}, {"T", 32, false},
+                               {"S", 32, false}, {"R", 32, false}, {"R", 32, true},
+                               {"R", 64, false}, {"R", 64, false}, {"R", 32, false}};
+  const Form &form = forms[static_cast<unsigned>(getInput())];
+  Builder builder(getContext());
+  Type element = form.isFloat ? Type(builder.getF32Type()) : builder.getIntegerType(form.bits);
+  return checkView(*this, stringifyStepInput(getInput()), getView(), {builder.getStringAttr(form.dim)}, element);
+}
+
+LogicalResult WeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  Operation *parameter = lm::lookupParameter(*this, getWeightAttr(), symbols);
+  if (!parameter)
+    return failure();
+  RankedTensorType type = lm::getParameterType(parameter);
+  auto view = getView().getType();
+  if (lm::getDimEntries(type) == view.getDims() && type.getElementType() == view.getElementType())
+    return success();
+  InFlightDiagnostic diag = emitOpError() << "view " << view << " of " << getWeightAttr() << ", which is " << type;
+  diag.attachNote(parameter->getLoc()) << getWeightAttr() << " is declared here";
+  return diag;
+}
+
+LogicalResult BufferOp::verify() {
+  if (getArena().has_value() != getOffset().has_value())
+    return emitOpError() << "has an arena or an offset, expected both or neither";
+  if (!getOffset())
+    return success();
+  int64_t arena = *getArena(), offset = *getOffset();
+  if (arena < 0 || offset < 0 || offset % 64)
+    return emitOpError() << "lies at offset " << offset << " of arena " << arena
+                         << ", expected a multiple of 64 in an arena that exists";
+  return success();
+}
+
+static FailureOr<lm::CacheOp> lookupCache(Operation *op, FlatSymbolRefAttr name, SymbolTableCollection &symbols) {
+  if (auto cache = symbols.lookupNearestSymbolFrom<lm::CacheOp>(op, name))
+    return cache;
+  return op->emitOpError() << "uses " << name << ", expected the name of an lm.cache";
+}
+
+static LogicalResult checkGroup(Operation *op, FlatSymbolRefAttr group, SymbolTableCollection &symbols) {
+  if (!group || symbols.lookupNearestSymbolFrom<CacheGroupOp>(op, group))
+    return success();
+  return op->emitOpError() << "lies in " << group << ", expected the name of a kernel.cache_group";
+}
+
+LogicalResult kernel::CacheOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  FailureOr<lm::CacheOp> cache = lookupCache(*this, getCacheAttr(), symbols);
+  if (failed(cache) || failed(checkGroup(*this, getGroupAttr(), symbols)))
+    return failure();
+  auto type = getView().getType();
+  if (type.getHeads() != static_cast<int64_t>(cache->getHeads()) ||
+      type.getWidth() != static_cast<int64_t>(cache->getWidth())) {
+    InFlightDiagnostic diag = emitOpError() << "has " << type.getHeads() << " heads of " << type.getWidth()
+                                            << " features, " << getCacheAttr() << " has " << cache->getHeads()
+                                            << " of " << cache->getWidth();
+    diag.attachNote(cache->getLoc()) << getCacheAttr() << " is declared here";
+    return diag;
+  }
+  if (getGroup() && (!getOffset() || type.getPageBytes() == 0))
+    return emitOpError() << "lies in a group, expected an offset and page_bytes";
+  return success();
+}
+
+LogicalResult PageTableOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  if (failed(lookupCache(*this, getCacheAttr(), symbols)) || failed(checkGroup(*this, getGroupAttr(), symbols)))
+    return failure();
+  Builder builder(getContext());
+  return checkView(*this, "page table", getView(), {builder.getStringAttr("S"), Attribute()},
+                   builder.getI32Type());
+}
+
+LogicalResult CacheGroupOp::verify() {
+  if (getLayers().empty())
+    return emitOpError() << "has no layers";
+  if (static_cast<int64_t>(getChunk()) < 0 || static_cast<int64_t>(getPageTokens()) < 1 ||
+      static_cast<int64_t>(getPageBytes()) < 1)
+    return emitOpError() << "has chunk " << getChunk() << ", page_tokens " << getPageTokens() << ", page_bytes "
+                         << getPageBytes() << "; expected positive pages";
+  return success();
+}
+
+LogicalResult ResultOp::verify() {
+  Builder builder(getContext());
+  Attribute rows = builder.getStringAttr("R");
+  if (getKind() == ResultKind::Logits)
+    return checkView(*this, "logits", getView(), {rows, Attribute()}, builder.getF32Type());
+  return checkView(*this, "sampled", getView(), {rows}, builder.getI32Type());
+}
+
+//===----------------------------------------------------------------------===//
+// Map
+//===----------------------------------------------------------------------===//
+
+ParseResult MapOp::parse(OpAsmParser &parser, OperationState &result) {
+  Builder builder(parser.getContext());
+  SmallVector<Attribute> rows;
+  int64_t groups, width;
+  if (parser.parseKeyword("rows") || lm::parseDimEntries(parser, rows) || parser.parseKeyword("groups") ||
+      parser.parseInteger(groups) || parser.parseKeyword("width") || parser.parseInteger(width) ||
+      parser.parseOptionalAttrDictWithKeyword(result.attributes))
+    return failure();
+  if (rows.size() != 1)
+    return parser.emitError(parser.getNameLoc(), "expected one size after 'rows'");
+  result.addAttribute(getRowsAttrName(result.name), rows.front());
+  result.addAttribute(getGroupsAttrName(result.name), builder.getI64IntegerAttr(groups));
+  result.addAttribute(getWidthAttrName(result.name), builder.getI64IntegerAttr(width));
+  Region *body = result.addRegion();
+  if (parser.parseRegion(*body))
+    return failure();
+  ensureTerminator(*body, builder, result.location);
+  return success();
+}
+
+void MapOp::print(OpAsmPrinter &printer) {
+  printer << " rows ";
+  lm::printDimEntries(printer, getRows());
+  printer << " groups " << getGroups() << " width " << getWidth();
+  printer.printOptionalAttrDictWithKeyword((*this)->getAttrs(),
+                                           {getRowsAttrName(), getGroupsAttrName(), getWidthAttrName()});
+  printer << ' ';
+  printer.printRegion(getBody(), /*printEntryBlockArgs=*/true, /*printBlockTerminators=*/false);
+}
+
+LogicalResult MapOp::verify() {
+  if (failed(lm::parseDimSize(getRows())))
+    return emitOpError() << "rows is " << getRows() << ", expected a size or a name such as \"T\"";
+  if (static_cast<int64_t>(getGroups()) < 1 || static_cast<int64_t>(getWidth()) < 1)
+    return emitOpError() << "has " << getGroups() << " groups of " << getWidth() << " lanes, expected at least one";
+  Type index = IndexType::get(getContext());
+  return checkArguments(*this, getBody(), {index, index, index});
+}
+
+//===----------------------------------------------------------------------===//
+// Gemm
+//===----------------------------------------------------------------------===//
+
+int64_t GemmOp::getExperts() { return getOffsets() ? getWeight().getType().getDimSize(0) : 1; }
+int64_t GemmOp::getOutputs() { return getWeight().getType().getDimSize(getOffsets() ? 1 : 0); }
+int64_t GemmOp::getDepth() { return getWeight().getType().getDimSize(getOffsets() ? 2 : 1); }
+
+LogicalResult GemmOp::verify() {
+  auto input = getInput().getType(), weight = getWeight().getType();
+  Builder builder(getContext());
+  int64_t rank = getOffsets() ? 3 : 2;
+  if (weight.getRank() != rank || isa<StringAttr>(weight.getDims()[0]))
+    return emitOpError() << "weight is " << weight << ", expected " << rank << " static dimensions";
+  if (input.getRank() != 2 || input.getDimSize(1) != getDepth())
+    return emitOpError() << "input is " << input << " and the weight " << weight << ": depths "
+                         << (input.getRank() == 2 ? input.getDimSize(1) : 0) << " and " << getDepth() << " differ";
+  if (!input.getElementType().isF32() || !weight.getElementType().isF32())
+    return emitOpError() << "multiplies " << input.getElementType() << " by " << weight.getElementType()
+                         << ", expected f32 by f32";
+  if (getOffsets() && failed(checkView(*this, "offsets", getOffsets(), {sizeAttr(*this, getExperts() + 1)},
+                                       builder.getI32Type())))
+    return failure();
+  return checkArguments(*this, getBody(), {builder.getF32Type(), builder.getIndexType(), builder.getIndexType()});
+}
+
+//===----------------------------------------------------------------------===//
+// Kernels without a region
+//===----------------------------------------------------------------------===//
+
+LogicalResult AttentionOp::verify() {
+  Builder builder(getContext());
+  auto keys = getKeys().getType(), values = getValues().getType();
+  if (keys.getPart() != CachePart::Key || values.getPart() != CachePart::Value)
+    return emitOpError() << "reads keys from " << keys << " and values from " << values;
+  if (keys.getHeads() != values.getHeads() || keys.getWidth() != values.getWidth() ||
+      keys.getPageTokens() != values.getPageTokens() || keys.getPageBytes() != values.getPageBytes())
+    return emitOpError() << "keys " << keys << " and values " << values << " differ in more than their part";
+  Attribute rows = dimOf(getQuery(), 0);
+  auto query = getQuery().getType();
+  int64_t headRow = keys.getHeads() * keys.getWidth();
+  if (query.getRank() != 2 || query.getDimSize(1) % headRow)
+    return emitOpError() << "queries " << query << " are no multiple of " << keys.getHeads() << " key heads of "
+                         << keys.getWidth() << " features";
+  if (static_cast<int64_t>(getChunk()) < 0)
+    return emitOpError() << "chunk is " << static_cast<int64_t>(getChunk()) << ", expected 0 or a size";
+  if (failed(checkView(*this, "out", getOut(), query.getDims(), builder.getF32Type())) ||
+      failed(checkView(*this, "query", getQuery(), query.getDims(), builder.getF32Type())) ||
+      failed(checkView(*this, "positions", getPositions(), {rows}, builder.getI32Type())) ||
+      failed(checkView(*this, "sequences", getSequences(), {rows}, builder.getI32Type())))
+    return failure();
+  return checkView(*this, "pages", getPages(), {builder.getStringAttr("S"), Attribute()}, builder.getI32Type());
+}
+
+LogicalResult RouteOp::verify() {
+  Builder builder(getContext());
+  auto logits = getLogits().getType();
+  if (logits.getRank() != 2 || static_cast<int64_t>(getTopK()) < 1 ||
+      static_cast<int64_t>(getTopK()) > logits.getDimSize(1))
+    return emitOpError() << "chooses " << getTopK() << " experts by logits " << logits;
+  Attribute rows = dimOf(getLogits(), 0), k = sizeAttr(*this, getTopK());
+  if (failed(checkView(*this, "logits", getLogits(), {rows, Attribute()}, builder.getF32Type())) ||
+      failed(checkView(*this, "experts", getExperts(), {rows, k}, builder.getI32Type())))
+    return failure();
+  return checkView(*this, "scores", getScores(), {rows, k}, builder.getF32Type());
+}
+
+LogicalResult SortTokensOp::verify() {
+  Builder builder(getContext());
+  auto experts = getExperts().getType();
+  if (experts.getRank() != 2)
+    return emitOpError() << "experts are " << experts << ", expected [tokens, k]";
+  if (getOffsets().getType().getRank() != 1 || getOffsets().getType().getDimSize(0) < 2)
+    return emitOpError() << "offsets are " << getOffsets().getType() << ", expected one more than the experts";
+  auto order = lm::parseDimSize(dimOf(getOrder(), 0)), rows = lm::parseDimSize(dimOf(getExperts(), 0));
+  if (order->symbol != rows->symbol || order->factor != rows->factor * experts.getDimSize(1))
+    return emitOpError() << "order is " << getOrder().getType() << ", expected one entry per pair of "
+                         << experts;
+  if (failed(checkView(*this, "slots", getSlots(), experts.getDims(), builder.getI32Type())) ||
+      failed(checkView(*this, "experts", getExperts(), experts.getDims(), builder.getI32Type())) ||
+      failed(checkView(*this, "order", getOrder(), {Attribute()}, builder.getI32Type())))
+    return failure();
+  return checkView(*this, "offsets", getOffsets(), {Attribute()}, builder.getI32Type());
+}
+
+LogicalResult SampleOp::verify() {
+  Builder builder(getContext());
+  Attribute rows = dimOf(getLogits(), 0);
+  if (failed(checkView(*this, "logits", getLogits(), {rows, Attribute()}, builder.getF32Type())) ||
+      failed(checkView(*this, "temperatures", getTemperatures(), {rows}, builder.getF32Type())) ||
+      failed(checkView(*this, "seeds", getSeeds(), {rows}, builder.getI64Type())) ||
+      failed(checkView(*this, "sequences", getSequences(), {rows}, builder.getI64Type())) ||
+      failed(checkView(*this, "positions", getPositions(), {rows}, builder.getI32Type())))
+    return failure();
+  return checkView(*this, "ids", getIds(), {rows}, builder.getI32Type());
+}
+
+//===----------------------------------------------------------------------===//
+// Outlined kernels
+//===----------------------------------------------------------------------===//
+
+LogicalResult FuncOp::verifyRegions() {
+  Block &block = getBody().front();
+  if (!llvm::hasSingleElement(block) || !isa<LaunchedOpInterface>(block.front()))
+    return emitOpError() << "holds " << std::distance(block.begin(), block.end())
+                         << " ops, expected exactly one launched op";
+  for (BlockArgument argument : block.getArguments())
+    if (!isa<ViewType, CacheType>(argument.getType()))
+      return emitOpError() << "argument " << argument.getArgNumber() << " is " << argument.getType()
+                           << ", expected a view or a cache";
+  return success();
+}
+
+LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  auto func = symbols.lookupNearestSymbolFrom<FuncOp>(*this, getKernelAttr());
+  if (!func)
+    return emitOpError() << "launches " << getKernelAttr() << ", expected a kernel.func of a kernel.library";
+  TypeRange expected = func.getBody().getArgumentTypes();
+  if (expected == TypeRange(getOperands()))
+    return success();
+  InFlightDiagnostic diag = emitOpError() << "passes (" << getOperandTypes() << ") to a kernel that takes (" << expected
+                                          << ")";
+  diag.attachNote(func.getLoc()) << getKernelAttr() << " is declared here";
+  return diag;
+}

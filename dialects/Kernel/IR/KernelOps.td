@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef YUPANA_DIALECTS_KERNEL_IR_KERNELOPS_TD
+#define YUPANA_DIALECTS_KERNEL_IR_KERNELOPS_TD
+
+include "dialects/Kernel/IR/KernelTypes.td"
+include "dialects/MoE/IR/MoEEnums.td"
+include "mlir/IR/BuiltinAttributes.td"
+include "mlir/IR/OpAsmInterface.td"
+include "mlir/IR/RegionKindInterface.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class Kernel_Op<string mnemonic, list<Trait> traits = []> : Op<Kernel_Dialect, mnemonic, traits>;
+
+//===----------------------------------------------------------------------===//
+// Programs and the memory they name
+//===----------------------------------------------------------------------===//
+
+def Kernel_ProgramDocs : OpDocGroup {
+  let summary = "Programs";
+  let description = [{ A program and the memory its launches name. }];
+}
+
+let opDocGroup = Kernel_ProgramDocs in {
+
+def Kernel_ProgramOp : Kernel_Op<"program", [Symbol, IsolatedFromAbove, SingleBlock, NoTerminator, NoRegionArguments]> {
+  let summary = "The launches of one function for steps of at most `max_tokens` tokens, in order";
+  let description = [{
+    ```mlir
+    kernel.program @step function step max_tokens 2048 {
+      %ids = kernel.input token_ids : !kernel.view<["T"], i32>
+    }
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, Kernel_Function:$function, I64Attr:$max_tokens);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    $sym_name `function` $function `max_tokens` $max_tokens attr-dict-with-keyword $body
+  }];
+}
+
+def Kernel_InputOp : Kernel_Op<"input"> {
+  let summary = "Names an array that the runtime writes before a step";
+  let description = [{
+    ```mlir
+    %ids = kernel.input token_ids : !kernel.view<["T"], i32>
+    ```
+  }];
+  let arguments = (ins Kernel_StepInput:$input);
+  let results = (outs Kernel_ViewType:$view);
+  let assemblyFormat = "$input attr-dict `:` qualified(type($view))";
+  let hasVerifier = 1;
+}
+
+def Kernel_WeightOp : Kernel_Op<"weight", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "Names a weight or table of the module";
+  let description = [{
+    ```mlir
+    %w = kernel.weight @layers.0.q : !kernel.view<[64, 64], f32, "panel32">
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$weight);
+  let results = (outs Kernel_ViewType:$view);
+  let assemblyFormat = "$weight attr-dict `:` qualified(type($view))";
+}
+
+def Kernel_BufferOp : Kernel_Op<"buffer"> {
+  let summary = "Names a value that one launched op writes and later ones read";
+  let description = [{
+    The memory planner gives it an arena and a constant byte offset; its size is that at the compiled maxima.
+
+    ```mlir
+    %h = kernel.buffer "layers.0.q" : !kernel.view<["T", 64], f32>
+    %h = kernel.buffer "layers.0.q" arena 0 offset 4096 : !kernel.view<["T", 64], f32>
+    ```
+  }];
+  let arguments = (ins StrAttr:$name, OptionalAttr<I64Attr>:$arena, OptionalAttr<I64Attr>:$offset);
+  let results = (outs Kernel_ViewType:$view);
+  let assemblyFormat = "$name (`arena` $arena^ `offset` $offset)? attr-dict `:` qualified(type($view))";
+  let hasVerifier = 1;
+}
+
+def Kernel_CacheOp : Kernel_Op<"cache", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "Names the keys or values of one layer's cache";
+  let description = [{
+    `cache` is an `lm.cache`; once it has a group, `group` is a `kernel.cache_group` and `offset` the place of this part
+    in the group's pages.
+
+    ```mlir
+    %k = kernel.cache @layers.0 : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+    %k = kernel.cache @layers.0 in @full offset 8192
+      : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 65536>
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$cache, OptionalAttr<FlatSymbolRefAttr>:$group, OptionalAttr<I64Attr>:$offset);
+  let results = (outs Kernel_CacheType:$view);
+  let assemblyFormat = "$cache (`in` $group^ `offset` $offset)? attr-dict `:` qualified(type($view))";
+}
+
+def Kernel_PageTableOp : Kernel_Op<"page_table", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "Names the page table of the group that a layer's cache belongs to";
+  let description = [{
+    Row s lists the physical pages of sequence s by position div page_tokens.
+
+    ```mlir
+    %p = kernel.page_table @layers.0 : !kernel.view<["S", 512], i32>
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$cache, OptionalAttr<FlatSymbolRefAttr>:$group);
+  let results = (outs Kernel_ViewType:$view);
+  let assemblyFormat = "$cache (`in` $group^)? attr-dict `:` qualified(type($view))";
+}
+
+def Kernel_CacheGroupOp : Kernel_Op<"cache_group", [Symbol]> {
+  let summary = "Declares pages shared by the layers of one retention";
+  let description = [{
+    ```mlir
+    kernel.cache_group @chunk48 layers [0, 1, 2] chunk 48 page_tokens 64 page_bytes 49152
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, DenseI64ArrayAttr:$layers, I64Attr:$chunk, I64Attr:$page_tokens,
+                       I64Attr:$page_bytes);
+  let assemblyFormat = [{
+    $sym_name `layers` $layers `chunk` $chunk `page_tokens` $page_tokens `page_bytes` $page_bytes attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
+def Kernel_ResultOp : Kernel_Op<"result"> {
+  let summary = "Says which buffer the runtime reads after the program";
+  let description = [{
+    ```mlir
+    kernel.result logits %l : !kernel.view<["R", 256], f32>
+    ```
+  }];
+  let arguments = (ins Kernel_Result:$kind, Kernel_ViewType:$view);
+  let assemblyFormat = "$kind $view attr-dict `:` qualified(type($view))";
+  let hasVerifier = 1;
+}
+
+} // opDocGroup
+
+//===----------------------------------------------------------------------===//
+// Launched ops
+//===----------------------------------------------------------------------===//
+
+def Kernel_LaunchedOpInterface : OpInterface<"LaunchedOpInterface"> {
+  let cppNamespace = "::yupana::kernel";
+  let description = [{
+    An op that becomes one launched kernel. `grid` and `config` are absent until `configure-kernels` has run.
+  }];
+  let methods = [
+    InterfaceMethod<"The number of cells.", "::yupana::kernel::GridAttr", "getGridAttr">,
+    InterfaceMethod<"Sets the number of cells.", "void", "setGridAttr", (ins "::yupana::kernel::GridAttr":$grid)>,
+    InterfaceMethod<"The choices for the target.", "::mlir::Attribute", "getConfigAttr">,
+    InterfaceMethod<"Sets the choices for the target.", "void", "setConfigAttr", (ins "::mlir::Attribute":$config)>
+  ];
+}
+
+class Kernel_LaunchedOp<string mnemonic, list<Trait> traits = []>
+    : Kernel_Op<mnemonic, !listconcat([Kernel_LaunchedOpInterface], traits)> {
+  let hasVerifier = 1;
+}
+
+def Kernel_LaunchedDocs : OpDocGroup {
+  let summary = "Launched ops";
+  let description = [{ One op, one kernel. }];
+}
+
+let opDocGroup = Kernel_LaunchedDocs in {
+
+def Kernel_MapOp : Kernel_LaunchedOp<"map", [SingleBlockImplicitTerminator<"EndOp">]> {
+  let summary = "Runs a scalar region for every row, group and lane";
+  let description = [{
+    The region is evaluated for row in [0, rows), group in [0, groups), lane in [0, width). `kernel.sum` adds a value
+    over the lanes of a group, with 16 partial sums added in a fixed tree. A cell is `config.rows` rows; grid:
+    ceildiv(rows, config.rows).
+
+    ```mlir
+    kernel.map rows "T" groups 4 width 16 {
+    ^bb0(%row: index, %group: index, %lane: index):
+      %x = kernel.load %a[%row, %lane] : !kernel.view<["T", 16], f32>
+      kernel.store %x, %b[%row, %lane] : !kernel.view<["T", 16], f32>
+    }
+    ```
+  }];
+  let arguments = (ins AnyAttr:$rows, I64Attr:$groups, I64Attr:$width, OptionalAttr<Kernel_GridAttr>:$grid,
+                       OptionalAttr<AnyAttr>:$config);
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let extraClassDeclaration = [{
+    ::mlir::Value getRow() { return getBody().getArgument(0); }
+    ::mlir::Value getGroup() { return getBody().getArgument(1); }
+    ::mlir::Value getLane() { return getBody().getArgument(2); }
+  }];
+}
+
+def Kernel_GemmOp : Kernel_LaunchedOp<"gemm", [SingleBlockImplicitTerminator<"EndOp">]> {
+  let summary = "Multiplies token rows by a packed weight and runs a scalar region on every accumulator";
+  let description = [{
+    acc[t, n] = Σ_k input[t, k] · weight[n, k] as one float32 chain of fused multiply-adds over ascending k; then the
+    region runs with the accumulator, the token row and the output feature. With `offsets` the weight is [E, N, K] and
+    rows offsets[e] .. offsets[e + 1] meet weight[e]. Grid: output panels of 32, times experts where there are any,
+    times ceildiv(rows, config.rows) where there are none; the panel is the fastest index.
+
+    ```mlir
+    kernel.gemm %x, %w : !kernel.view<["T", 64], f32>, !kernel.view<[128, 64], f32, "panel32"> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 128], f32>
+    }
+    ```
+  }];
+  let arguments = (ins Kernel_ViewType:$input, Kernel_ViewType:$weight, Optional<Kernel_ViewType>:$offsets,
+                       OptionalAttr<Kernel_GridAttr>:$grid, OptionalAttr<AnyAttr>:$config);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    $input `,` $weight (`by` $offsets^)? attr-dict
+    `:` qualified(type($input)) `,` qualified(type($weight)) (`by` qualified(type($offsets))^)? $body
+  }];
+  let extraClassDeclaration = [{
+    /// Outputs N, depth K, and the number of experts (1 without `offsets`).
+    int64_t getOutputs();
+    int64_t getDepth();
+    int64_t getExperts();
+    ::mlir::Value getAccumulator() { return getBody().getArgument(0); }
+    ::mlir::Value getRow() { return getBody().getArgument(1); }
+    ::mlir::Value getFeature() { return getBody().getArgument(2); }
+  }];
+}
+
+def Kernel_AttentionOp : Kernel_LaunchedOp<"attention"> {
+  let summary = "Attends from every token to the cached positions it may see";
+  let description = [{
+    out[t, h] = Σ_j softmax_j(scale · q[t, h] · k[j]) · v[j] over the positions j ≤ position of t of the same sequence,
+    and, with a `chunk` C > 0, with j div C equal to position div C. Softmax runs online over blocks of 32 positions at
+    absolute multiples of 32, so a row's bits do not depend on the step it is computed in. Grid: tokens × key heads,
+    the head is the fastest index.
+
+    ```mlir
+    kernel.attention %q, %k, %v at %positions of %sequences through %pages into %o chunk 48 scale 2.5e-1
+      : !kernel.view<["T", 64], f32>, !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>,
+        !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>, !kernel.view<["T"], i32>,
+        !kernel.view<["T"], i32>, !kernel.view<["S", 16], i32>, !kernel.view<["T", 64], f32>
+    ```
+  }];
+  let arguments = (ins Kernel_ViewType:$query, Kernel_CacheType:$keys, Kernel_CacheType:$values,
+                       Kernel_ViewType:$positions, Kernel_ViewType:$sequences, Kernel_ViewType:$pages,
+                       Kernel_ViewType:$out, I64Attr:$chunk, F64Attr:$scale, OptionalAttr<Kernel_GridAttr>:$grid,
+                       OptionalAttr<AnyAttr>:$config);
+  let assemblyFormat = [{
+    $query `,` $keys `,` $values `at` $positions `of` $sequences `through` $pages `into` $out
+    `chunk` $chunk `scale` $scale attr-dict
+    `:` qualified(type($query)) `,` qualified(type($keys)) `,` qualified(type($values)) `,`
+    qualified(type($positions)) `,` qualified(type($sequences)) `,` qualified(type($pages)) `,` qualified(type($out))
+  }];
+}
+
+def Kernel_RouteOp : Kernel_LaunchedOp<"route"> {
+  let summary = "Chooses and scores the top k experts of every token";
+  let description = [{
+    As `moe.route`: the k largest logits, the lower index on ties, listed by ascending expert. Grid:
+    ceildiv(rows, config.rows).
+
+    ```mlir
+    kernel.route %logits into %experts, %scores top 1 score sigmoid
+      : !kernel.view<["T", 16], f32>, !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+    ```
+  }];
+  let arguments = (ins Kernel_ViewType:$logits, Kernel_ViewType:$experts, Kernel_ViewType:$scores, I64Attr:$top_k,
+                       MoE_ScoreFunction:$score, UnitAttr:$normalize, OptionalAttr<Kernel_GridAttr>:$grid,
+                       OptionalAttr<AnyAttr>:$config);
+  let assemblyFormat = [{
+    $logits `into` $experts `,` $scores `top` $top_k `score` $score (`normalize` $normalize^)? attr-dict
+    `:` qualified(type($logits)) `,` qualified(type($experts)) `,` qualified(type($scores))
+  }];
+}
+
+def Kernel_SortTokensOp : Kernel_LaunchedOp<"sort_tokens"> {
+  let summary = "Sorts (token, expert) pairs by expert, then token";
+  let description = [{
+    offsets[e] .. offsets[e + 1] are the slots of expert e; order[slot] = t · k + j names the pair in a slot and
+    slots[t, j] the slot of a pair. A stable counting sort in one cell.
+
+    ```mlir
+    kernel.sort_tokens %experts into %offsets, %order, %slots
+      : !kernel.view<["T", 1], i32>, !kernel.view<[17], i32>, !kernel.view<["T"], i32>, !kernel.view<["T", 1], i32>
+    ```
+  }];
+  let arguments = (ins Kernel_ViewType:$experts, Kernel_ViewType:$offsets, Kernel_ViewType:$order,
+                       Kernel_ViewType:$slots, OptionalAttr<Kernel_GridAttr>:$grid, OptionalAttr<AnyAttr>:$config);
+  let assemblyFormat = [{
+    $experts `into` $offsets `,` $order `,` $slots attr-dict
+    `:` qualified(type($experts)) `,` qualified(type($offsets)) `,` qualified(type($order)) `,` qualified(type($slots))
+  }];
+}
+
+def Kernel_SampleOp : Kernel_LaunchedOp<"sample"> {
+  let summary = "Draws one token id from each row of logits";
+  let description = [{
+    As `lm.sample`. Grid: one cell per row.
+
+    ```mlir
+    kernel.sample %logits temperatures %t seeds %s sequences %n positions %p into %ids
+      : !kernel.view<["R", 256], f32>, !kernel.view<["R"], f32>, !kernel.view<["R"], i64>, !kernel.view<["R"], i64>,
+        !kernel.view<["R"], i32>, !kernel.view<["R"], i32>
+    ```
+  }];
+  let arguments = (ins Kernel_ViewType:$logits, Kernel_ViewType:$temperatures, Kernel_ViewType:$seeds,
+                       Kernel_ViewType:$sequences, Kernel_ViewType:$positions, Kernel_ViewType:$ids,
+                       OptionalAttr<Kernel_GridAttr>:$grid, OptionalAttr<AnyAttr>:$config);
+  let assemblyFormat = [{
+    $logits `temperatures` $temperatures `seeds` $seeds `sequences` $sequences `positions` $positions `into` $ids
+    attr-dict `:` qualified(type($logits)) `,` qualified(type($temperatures)) `,` qualified(type($seeds)) `,`
+    qualified(type($sequences)) `,` qualified(type($positions)) `,` qualified(type($ids))
+  }];
+}
+
+} // opDocGroup
+
+//===----------------------------------------------------------------------===//
+// Scalar regions
+//===----------------------------------------------------------------------===//
+
+def Kernel_RegionDocs : OpDocGroup {
+  let summary = "Scalar regions";
+  let description = [{ What a region may hold besides `arith` and `math`. Indices are of type index. }];
+}
+
+let opDocGroup = Kernel_RegionDocs in {
+
+def Kernel_LoadOp : Kernel_Op<"load"> {
+  let summary = "Reads one element";
+  let description = [{
+    ```mlir
+    %x = kernel.load %a[%row, %lane] : !kernel.view<["T", 16], f32>
+    ```
+  }];
+  let arguments = (ins Kernel_ViewType:$view, Variadic<Index>:$indices);
+  let results = (outs AnyTypeOf<[F32, I32, I64]>:$value);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+}
+
+def Kernel_StoreOp : Kernel_Op<"store"> {
+  let summary = "Writes one element";
+  let description = [{
+    ```mlir
+    kernel.store %x, %b[%row, %lane] : !kernel.view<["T", 16], f32>
+    ```
+  }];
+  let arguments = (ins AnyTypeOf<[F32, I32]>:$value, Kernel_ViewType:$view, Variadic<Index>:$indices);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+}
+
+def Kernel_AppendOp : Kernel_Op<"append"> {
+  let summary = "Writes one feature of a key or value into the page of its position";
+  let description = [{
+    ```mlir
+    kernel.append %x, %keys[%head, %lane] at %position of %sequence through %pages
+      : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>, !kernel.view<["S", 16], i32>
+    ```
+  }];
+  let arguments = (ins F32:$value, Kernel_CacheType:$cache, Index:$head, Index:$lane, Index:$position, Index:$sequence,
+                       Kernel_ViewType:$pages);
+  let assemblyFormat = [{
+    $value `,` $cache `[` $head `,` $lane `]` `at` $position `of` $sequence `through` $pages attr-dict
+    `:` qualified(type($cache)) `,` qualified(type($pages))
+  }];
+}
+
+def Kernel_SumOp : Kernel_Op<"sum", [Pure, SameOperandsAndResultType, ParentOneOf<["MapOp"]>]> {
+  let summary = "Adds a value over the lanes of its group";
+  let description = [{
+    ```mlir
+    %s = kernel.sum %x : f32
+    ```
+  }];
+  let arguments = (ins F32:$value);
+  let results = (outs F32:$result);
+  let assemblyFormat = "$value attr-dict `:` type($value)";
+}
+
+def Kernel_EndOp : Kernel_Op<"end", [Terminator, Pure, ParentOneOf<["MapOp", "GemmOp"]>]> {
+  let summary = "Ends a scalar region";
+  let description = [{ Implicit in the textual form. }];
+  let assemblyFormat = "attr-dict";
+}
+
+} // opDocGroup
+
+//===----------------------------------------------------------------------===//
+// Outlined kernels
+//===----------------------------------------------------------------------===//
+
+def Kernel_LibraryDocs : OpDocGroup {
+  let summary = "Libraries";
+  let description = [{ Kernels taken out of their programs, each text once, ready for a code generator. }];
+}
+
+let opDocGroup = Kernel_LibraryDocs in {
+
+def Kernel_LibraryOp : Kernel_Op<"library", [Symbol, SymbolTable, IsolatedFromAbove, SingleBlock, NoTerminator,
+                                              NoRegionArguments]> {
+  let summary = "The kernels of one target";
+  let description = [{
+    ```mlir
+    kernel.library @x86_64_v3 target "x86-64-v3" {
+    }
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$target);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$sym_name `target` $target attr-dict-with-keyword $body";
+}
+
+def Kernel_FuncOp : Kernel_Op<"func", [Symbol, IsolatedFromAbove, SingleBlock, NoTerminator,
+                                        ParentOneOf<["LibraryOp"]>]> {
+  let summary = "One kernel: exactly one launched op over the views and caches it is given";
+  let description = [{
+    ```mlir
+    kernel.func @gemm_0 {
+    ^bb0(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[128, 64], f32, "panel32">,
+         %y: !kernel.view<["T", 128], f32>):
+      kernel.gemm %x, %w : !kernel.view<["T", 64], f32>, !kernel.view<[128, 64], f32, "panel32"> {
+      ^bb0(%acc: f32, %row: index, %feature: index):
+        kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 128], f32>
+      }
+    }
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$sym_name attr-dict-with-keyword $body";
+  let hasRegionVerifier = 1;
+}
+
+def Kernel_LaunchOp : Kernel_Op<"launch", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "Launches a kernel of a library";
+  let description = [{
+    ```mlir
+    kernel.launch @x86_64_v3::@gemm_0 #kernel.grid<4> (%x, %w, %y)
+      : !kernel.view<["T", 64], f32>, !kernel.view<[128, 64], f32, "panel32">, !kernel.view<["T", 128], f32>
+    ```
+  }];
+  let arguments = (ins SymbolRefAttr:$kernel, Kernel_GridAttr:$grid,
+                       Variadic<AnyTypeOf<[Kernel_ViewType, Kernel_CacheType]>>:$operands);
+  let assemblyFormat = "$kernel qualified($grid) ` ` `(` $operands `)` attr-dict `:` type($operands)";
+}
+
+} // opDocGroup
+
+#endif

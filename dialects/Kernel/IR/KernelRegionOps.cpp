@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Verifiers and textual forms of what scalar regions hold.
+
+#include "dialects/Kernel/IR/Kernel.h"
+
+#include "mlir/IR/OpImplementation.h"
+
+using namespace mlir;
+using namespace yupana;
+using namespace yupana::kernel;
+
+/// `view[indices] : type`, resolved into the operands of `result` in that order.
+static ParseResult parseAccess(OpAsmParser &parser, OperationState &result, OpAsmParser::UnresolvedOperand *value) {
+  OpAsmParser::UnresolvedOperand view;
+  SmallVector<OpAsmParser::UnresolvedOperand> indices;
+  ViewType type;
+  if (value && (parser.parseOperand(*value) || parser.parseComma()))
+    return failure();
+  if (parser.parseOperand(view) || parser.parseOperandList(indices, OpAsmParser::Delimiter::Square) ||
+      parser.parseOptionalAttrDict(result.attributes) || parser.parseColonType(type))
+    return failure();
+  if (value && parser.resolveOperand(*value, type.getElementType(), result.operands))
+    return failure();
+  if (parser.resolveOperand(view, type, result.operands) ||
+      parser.resolveOperands(indices, parser.getBuilder().getIndexType(), result.operands))
+    return failure();
+  if (!value)
+    result.addTypes(type.getElementType());
+  return success();
+}
+
+static LogicalResult verifyAccess(Operation *op, ViewType view, OperandRange indices, Type element) {
+  if (static_cast<int64_t>(indices.size()) != view.getRank())
+    return op->emitOpError() << "has " << indices.size() << " indices into " << view << ", expected "
+                             << view.getRank();
+  if (element != view.getElementType())
+    return op->emitOpError() << "moves " << element << " to or from " << view;
+  return success();
+}
+
+ParseResult LoadOp::parse(OpAsmParser &parser, OperationState &result) { return parseAccess(parser, result, nullptr); }
+
+void LoadOp::print(OpAsmPrinter &printer) {
+  printer << ' ' << getView() << '[' << getIndices() << ']';
+  printer.printOptionalAttrDict((*this)->getAttrs());
+  printer << " : " << getView().getType();
+}
+
+LogicalResult LoadOp::verify() {
+  return verifyAccess(*this, getView().getType(), getIndices(), getValue().getType());
+}
+
+ParseResult StoreOp::parse(OpAsmParser &parser, OperationState &result) {
+  OpAsmParser::UnresolvedOperand value;
+  return parseAccess(parser, result, &value);
+}
+
+void StoreOp::print(OpAsmPrinter &printer) {
+  printer << ' ' << getValue() << ", " << getView() << '[' << getIndices() << ']';
+  printer.printOptionalAttrDict((*this)->getAttrs());
+  printer << " : " << getView().getType();
+}
+
+LogicalResult StoreOp::verify() {
+  if (!getView().getType().isRowMajor())
+    return emitOpError() << "writes to " << getView().getType() << ", expected a row-major view";
+  return verifyAccess(*this, getView().getType(), getIndices(), getValue().getType());
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef YUPANA_DIALECTS_KERNEL_IR_KERNELTYPES_TD
+#define YUPANA_DIALECTS_KERNEL_IR_KERNELTYPES_TD
+
+include "dialects/Kernel/IR/KernelDialect.td"
+include "dialects/Kernel/IR/KernelEnums.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/BuiltinAttributes.td"
+
+//===----------------------------------------------------------------------===//
+// Types
+//===----------------------------------------------------------------------===//
+
+class Kernel_Type<string name, string typeMnemonic> : TypeDef<Kernel_Dialect, name> {
+  let mnemonic = typeMnemonic;
+}
+
+def Kernel_ViewType : Kernel_Type<"View", "view"> {
+  let summary = "A shaped piece of memory: a weight, a step input, or a buffer of an arena";
+  let description = [{
+    Dimensions are integers or names as in `#lm.dims`; at most the first is dynamic. Elements lie row-major unless a
+    packed layout is named, see `#lm.pack`.
+
+    ```mlir
+    !kernel.view<["T", 64], f32>
+    !kernel.view<[16, 32, 64], f32, "panel32">
+    ```
+  }];
+  let parameters = (ins ArrayRefParameter<"::mlir::Attribute">:$dims, "::mlir::Type":$elementType,
+                        StringRefParameter<"packed form", "\"row-major\"">:$layout);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    int64_t getRank() const { return getDims().size(); }
+    /// The integer size of a static dimension, ShapedType::kDynamic of a named one.
+    int64_t getDimSize(unsigned index) const;
+    /// Bytes of one element.
+    uint64_t getElementBytes() const;
+    bool isRowMajor() const { return getLayout() == "row-major"; }
+  }];
+}
+
+def Kernel_CacheType : Kernel_Type<"Cache", "cache"> {
+  let summary = "The keys or the values of one layer in the pages of a cache group";
+  let description = [{
+    The address of the part in page 0; page i lies i · page_bytes further. Within a page, with P = page_tokens (a
+    multiple of 32), keys lie as `[heads][P / 32][width][32]`, values as `[heads][P][width]`, float32. `page_bytes` is 0
+    until the layer has been given its group.
+
+    ```mlir
+    !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 65536>
+    ```
+  }];
+  let parameters = (ins EnumParameter<Kernel_CachePart>:$part, "int64_t":$heads, "int64_t":$width,
+                        "int64_t":$page_tokens, "int64_t":$page_bytes);
+  let assemblyFormat = [{
+    `<` $part `,` `heads` `=` $heads `,` `width` `=` $width `,` `page_tokens` `=` $page_tokens `,`
+    `page_bytes` `=` $page_bytes `>`
+  }];
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// Bytes of this part in one page.
+    int64_t getPartBytes() const { return getHeads() * getWidth() * getPageTokens() * 4; }
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Attributes
+//===----------------------------------------------------------------------===//
+
+def Kernel_X86Attr : AttrDef<Kernel_Dialect, "X86"> {
+  let mnemonic = "x86";
+  let summary = "Choices for an x86 target";
+  let description = [{
+    `tile` is the register tile of a GEMM, token rows × outputs; `rows` is how many rows one cell of the grid covers.
+
+    ```mlir
+    #kernel.x86<"x86-64-v3", tile = 6 x 16, rows = 256>
+    ```
+  }];
+  let parameters = (ins "::mlir::StringAttr":$isa, "int64_t":$tileRows, "int64_t":$tileColumns, "int64_t":$rows);
+  let assemblyFormat = "`<` $isa `,` `tile` `=` $tileRows `x` $tileColumns `,` `rows` `=` $rows `>`";
+  let genVerifyDecl = 1;
+}
+
+def Kernel_GridAttr : AttrDef<Kernel_Dialect, "Grid"> {
+  let mnemonic = "grid";
+  let summary = "A number of cells as a postfix expression over the sizes of the step";
+  let description = [{
+    Terms are integers, the names `"T"`, `"S"`, `"R"`, and the operators `"+"`, `"*"`, `"ceildiv"`, `"min"`, `"max"`.
+
+    ```mlir
+    #kernel.grid<"T", 256, "ceildiv", 8, "*">
+    ```
+  }];
+  let parameters = (ins ArrayRefParameter<"::mlir::Attribute">:$terms);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+}
+
+#endif

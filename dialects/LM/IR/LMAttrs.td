@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef YUPANA_DIALECTS_LM_IR_LMATTRS_TD
+#define YUPANA_DIALECTS_LM_IR_LMATTRS_TD
+
+include "dialects/LM/IR/LMDialect.td"
+include "dialects/LM/IR/LMEnums.td"
+include "dialects/LM/IR/LMInterfaces.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/TensorEncoding.td"
+
+class LM_Attr<string name, string attrMnemonic, list<Trait> traits = []> : AttrDef<LM_Dialect, name, traits> {
+  let mnemonic = attrMnemonic;
+}
+
+//===----------------------------------------------------------------------===//
+// Names of dynamic dimensions
+//===----------------------------------------------------------------------===//
+
+def LM_DimsAttr : LM_Attr<"Dims", "dims",
+    [DeclareAttrInterfaceMethods<VerifiableTensorEncoding>]> {
+  let summary = "Names of a tensor's dynamic dimensions";
+  let description = [{
+    A tensor encoding with one entry per dimension: an integer for a static dimension, a string for a dynamic one. Two
+    dynamic dimensions are equal when their names are: `"T"` tokens of a step, `"S"` its sequences, `"R"` the rows of
+    logits asked for, and multiples such as `"2*T"`.
+
+    ```mlir
+    tensor<?x5120xf32, #lm.dims<"T", 5120>>
+    ```
+  }];
+  let parameters = (ins ArrayRefParameter<"::mlir::Attribute">:$entries);
+  let hasCustomAssemblyFormat = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Transformation chains of weights
+//===----------------------------------------------------------------------===//
+
+class LM_Transform<string name, string mnemonic>
+    : LM_Attr<name, mnemonic, [DeclareAttrInterfaceMethods<LM_TransformInterface>]>;
+
+def LM_StackAttr : LM_Transform<"Stack", "stack"> {
+  let summary = "Stacks the sources of a weight along a new leading dimension";
+  let description = [{ `n` sources of shape `[a, b]` become one tensor `[n, a, b]`; always the first link. }];
+  let parameters = (ins "int64_t":$count);
+  let assemblyFormat = "`<` $count `>`";
+}
+
+def LM_SliceAttr : LM_Transform<"Slice", "slice"> {
+  let summary = "Keeps the indices [offset, offset + size) of one axis";
+  let parameters = (ins "int64_t":$axis, "int64_t":$offset, "int64_t":$size);
+  let assemblyFormat = "`<` `axis` `=` $axis `,` `offset` `=` $offset `,` `size` `=` $size `>`";
+}
+
+def LM_TransposeAttr : LM_Transform<"Transpose", "transpose"> {
+  let summary = "Permutes the axes: axis i of the result is axis permutation[i] of the input";
+  let parameters = (ins ArrayRefParameter<"int64_t">:$permutation);
+  let assemblyFormat = "`<` $permutation `>`";
+}
+
+def LM_ConvertAttr : LM_Transform<"Convert", "convert"> {
+  let summary = "Converts the elements, rounding to nearest even where bits are lost";
+  let parameters = (ins "::mlir::Type":$elementType);
+  let assemblyFormat = "`<` $elementType `>`";
+}
+
+def LM_PackAttr : LM_Transform<"Pack", "pack"> {
+  let summary = "Lays the elements out in a named packed form; always the last link";
+  let description = [{
+    The logical shape stays; `layout` names the bytes: `"row-major"`, or `"panel32"`: panels of 32 rows of the last two
+    dimensions `[N, K]` with K in sequence, `[.., N/32, K, 32]`, N padded with zeros to a whole panel.
+  }];
+  let parameters = (ins StringRefParameter<>:$layout);
+  let assemblyFormat = "`<` $layout `>`";
+  let genVerifyDecl = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Tables computed at compile time
+//===----------------------------------------------------------------------===//
+
+def LM_RopeScalingAttr : LM_Attr<"RopeScaling", "rope_scaling"> {
+  let summary = "The \"llama3\" scaling of rotary frequencies";
+  let description = [{
+    With wavelength w = 2π / frequency: unchanged where w < original / high, divided by `factor` where
+    w > original / low, interpolated between (reference: transformers `_compute_llama3_parameters`).
+  }];
+  let parameters = (ins "::mlir::FloatAttr":$factor, "::mlir::FloatAttr":$low, "::mlir::FloatAttr":$high,
+                        "int64_t":$original);
+  let assemblyFormat = [{
+    `<` `factor` `=` $factor `,` `low` `=` $low `,` `high` `=` $high `,` `original` `=` $original `>`
+  }];
+}
+
+def LM_RopeAttr : LM_Attr<"Rope", "rope"> {
+  let summary = "Rotary frequencies: theta, optional scaling";
+  let description = [{ Pair i of a head of `dim` features turns by position · theta^(-2i/dim) radians. }];
+  let parameters = (ins "::mlir::FloatAttr":$theta, OptionalParameter<"::yupana::lm::RopeScalingAttr">:$scaling);
+  let assemblyFormat = "`<` `theta` `=` $theta (`,` `scaling` `=` $scaling^)? `>`";
+}
+
+def LM_RopeTableAttr : LM_Attr<"RopeTable", "rope_table"> {
+  let summary = "Generates [count, dim / 2, 2] cosines and sines of (row · step) · frequency";
+  let parameters = (ins "::yupana::lm::RopeAttr":$rope, "int64_t":$dim, "int64_t":$count, "int64_t":$step);
+  let assemblyFormat = [{
+    `<` qualified($rope) `,` `dim` `=` $dim `,` `count` `=` $count `,` `step` `=` $step `>`
+  }];
+}
+
+def LM_TemperatureTableAttr : LM_Attr<"TemperatureTable", "temperature_table"> {
+  let summary = "Generates [count] factors 1 + scale · ln(1 + row)";
+  let parameters = (ins "::mlir::FloatAttr":$scale, "int64_t":$count);
+  let assemblyFormat = "`<` `scale` `=` $scale `,` `count` `=` $count `>`";
+}
+
+#endif

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef YUPANA_DIALECTS_LM_IR_LMOPS_TD
+#define YUPANA_DIALECTS_LM_IR_LMOPS_TD
+
+include "dialects/LM/IR/LMAttrs.td"
+include "mlir/IR/BuiltinAttributes.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class LM_Op<string mnemonic, list<Trait> traits = []> : Op<LM_Dialect, mnemonic, traits> {
+  let hasVerifier = 1;
+}
+
+/// Reads parameters by symbol: the verifier of the symbol uses compares shapes with theirs.
+class LM_ParameterOp<string mnemonic, list<Trait> traits = []>
+    : Op<LM_Dialect, mnemonic, !listconcat([Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>], traits)>;
+
+def LM_FloatTensor : RankedTensorOf<[F32, BF16]>;
+def LM_IndexTensor : RankedTensorOf<[I32]>;
+def LM_KeyTensor : RankedTensorOf<[I64]>;
+
+//===----------------------------------------------------------------------===//
+// Parameters and state
+//===----------------------------------------------------------------------===//
+
+def LM_ParameterDocs : OpDocGroup {
+  let summary = "Parameters and state";
+  let description = [{ Symbols of the module: what a model reads and what it remembers. }];
+}
+
+let opDocGroup = LM_ParameterDocs in {
+
+def LM_ModelOp : Op<LM_Dialect, "model"> {
+  let summary = "Describes the checkpoint a module was imported from";
+  let description = [{
+    For people and for the text layer; no pass decides by it what a kernel does.
+
+    ```mlir
+    lm.model "nano" architecture "Llama4ForConditionalGeneration" vocabulary 1536 hidden 128 layers 4
+      parameters 2300000 begin 1472 stop [1473, 1479, 1480]
+    ```
+  }];
+  let arguments = (ins StrAttr:$name, StrAttr:$architecture, I64Attr:$vocabulary, I64Attr:$hidden, I64Attr:$layers,
+                       I64Attr:$parameters, I64Attr:$begin_token, DenseI64ArrayAttr:$stop_tokens);
+  let assemblyFormat = [{
+    $name `architecture` $architecture `vocabulary` $vocabulary `hidden` $hidden `layers` $layers
+    `parameters` $parameters `begin` $begin_token `stop` $stop_tokens attr-dict
+  }];
+}
+
+def LM_WeightOp : LM_Op<"weight", [Symbol]> {
+  let summary = "Names a weight: checkpoint tensors and the chain that leads to what kernels read";
+  let description = [{
+    A weight is never a constant of the IR: it is the name of one or more checkpoint tensors of one type and a chain
+    of transformations. Passes extend the chain; the exporter streams each tensor through it. `type` is the type after
+    the whole chain.
+
+    ```mlir
+    lm.weight @layers.0.up from ["model.layers.0.feed_forward.experts.gate_up_proj"] : tensor<16x64x64xbf16>
+      through [#lm.slice<axis = 2, offset = 32, size = 32>, #lm.transpose<0, 2, 1>, #lm.convert<f32>]
+      : tensor<16x32x64xf32>
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, StrArrayAttr:$sources, TypeAttrOf<AnyRankedTensor>:$source_type,
+                       ArrayAttr:$chain, TypeAttrOf<AnyRankedTensor>:$type);
+  let assemblyFormat = [{
+    $sym_name `from` $sources `:` $source_type `through` $chain `:` $type attr-dict
+  }];
+  let extraClassDeclaration = [{
+    ::mlir::RankedTensorType getTensorType() { return ::mlir::cast<::mlir::RankedTensorType>(getType()); }
+    /// The packed form, empty before the layout phase.
+    ::llvm::StringRef getLayout();
+  }];
+}
+
+def LM_TableOp : LM_Op<"table", [Symbol]> {
+  let summary = "Names a table computed at compile time in float64 and rounded once";
+  let description = [{
+    ```mlir
+    lm.table @rope.48 from #lm.rope_table<#lm.rope<theta = 5.0e5>, dim = 16, count = 48, step = 1>
+      as tensor<48x8x2xf32>
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, AnyAttr:$generator, TypeAttrOf<AnyRankedTensor>:$type);
+  let assemblyFormat = "$sym_name `from` $generator `as` $type attr-dict";
+}
+
+def LM_CacheOp : LM_Op<"cache", [Symbol]> {
+  let summary = "Declares the keys and values that one layer remembers of a sequence";
+  let description = [{
+    With `chunk` C, only positions of the current chunk (position div C) are ever read again.
+
+    ```mlir
+    lm.cache @layers.0 layer 0 heads 2 width 16 chunk 48 : f32
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$layer, I64Attr:$heads, I64Attr:$width,
+                       OptionalAttr<I64Attr>:$chunk, TypeAttr:$element_type);
+  let assemblyFormat = [{
+    $sym_name `layer` $layer `heads` $heads `width` $width (`chunk` $chunk^)? `:` $element_type attr-dict
+  }];
+}
+
+} // opDocGroup
+
+//===----------------------------------------------------------------------===//
+// Layers
+//===----------------------------------------------------------------------===//
+
+def LM_LayerDocs : OpDocGroup {
+  let summary = "Layers";
+  let description = [{ The steps of a transformer. }];
+}
+
+let opDocGroup = LM_LayerDocs in {
+
+def LM_EmbedOp : LM_ParameterOp<"embed"> {
+  let summary = "Gathers the rows of an embedding table [vocabulary, H] by token id";
+  let description = [{
+    ```mlir
+    %h = lm.embed %ids, @embed : tensor<?xi32, #lm.dims<"T">> -> tensor<?x64xf32, #lm.dims<"T", 64>>
+    ```
+  }];
+  let arguments = (ins LM_IndexTensor:$ids, FlatSymbolRefAttr:$weight);
+  let results = (outs LM_FloatTensor:$result);
+  let assemblyFormat = "$ids `,` $weight attr-dict `:` type($ids) `->` type($result)";
+}
+
+def LM_RMSNormOp : LM_ParameterOp<"rms_norm", [AllTypesMatch<["input", "result"]>]> {
+  let summary = "Root-mean-square normalisation over groups of `width` features, with an optional gain";
+  let description = [{
+    y = x / sqrt(mean(x²) + epsilon) · gain, the mean over each run of `width` adjacent features: the whole row for a
+    layer's norm, one head for QK-norm.
+
+    ```mlir
+    %y = lm.rms_norm %x, @layers.0.input_norm width 64 epsilon 1.0e-5 : tensor<?x64xf32, #lm.dims<"T", 64>>
+    ```
+  }];
+  let arguments = (ins LM_FloatTensor:$input, OptionalAttr<FlatSymbolRefAttr>:$gain, I64Attr:$width, F64Attr:$epsilon);
+  let results = (outs LM_FloatTensor:$result);
+  let assemblyFormat = [{
+    $input (`,` $gain^)? `width` $width `epsilon` $epsilon attr-dict `:` type($input)
+  }];
+}
+
+def LM_LinearOp : LM_ParameterOp<"linear"> {
+  let summary = "Multiplies by a weight [N, K] and adds an optional bias [N]";
+  let description = [{
+    y[t, n] = Σ_k x[t, k] · weight[n, k] + bias[n], accumulated in float32.
+
+    ```mlir
+    %q = lm.linear %x, @layers.0.q : tensor<?x64xf32, #lm.dims<"T", 64>> -> tensor<?x64xf32, #lm.dims<"T", 64>>
+    ```
+  }];
+  let arguments = (ins LM_FloatTensor:$input, FlatSymbolRefAttr:$weight, OptionalAttr<FlatSymbolRefAttr>:$bias);
+  let results = (outs LM_FloatTensor:$result);
+  let assemblyFormat = [{
+    $input `,` $weight (`bias` $bias^)? attr-dict `:` type($input) `->` type($result)
+  }];
+}
+
+def LM_RopeOp : LM_ParameterOp<"rope", [AllTypesMatch<["input", "result"]>]> {
+  let summary = "Rotates adjacent pairs of every head by position";
+  let description = [{
+    Pair (2i, 2i + 1) of each head of `width` features turns by the angle of its position. `period` C states that only
+    differences within a chunk of C positions matter, so position mod C may be used. Tables appear once
+    `materialize-tables` has run: one table of `period` rows, or two of which the first is indexed by
+    position div 256 and the second by position mod 256.
+
+    ```mlir
+    %r = lm.rope %q, %positions width 16 <theta = 5.0e5> period 48
+      : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?xi32, #lm.dims<"T">>
+    ```
+  }];
+  let arguments = (ins LM_FloatTensor:$input, LM_IndexTensor:$positions, I64Attr:$width, LM_RopeAttr:$rope,
+                       OptionalAttr<I64Attr>:$period,
+                       OptionalAttr<TypedArrayAttrBase<FlatSymbolRefAttr, "symbols">>:$tables);
+  let results = (outs LM_FloatTensor:$result);
+  let assemblyFormat = [{
+    $input `,` $positions `width` $width $rope (`period` $period^)? (`tables` $tables^)? attr-dict
+    `:` type($input) `,` type($positions)
+  }];
+}
+
+def LM_AttentionTemperatureOp : LM_ParameterOp<"attention_temperature", [AllTypesMatch<["input", "result"]>]> {
+  let summary = "Scales queries by 1 + scale · ln(1 + floor((position + 1) / floor_scale))";
+  let description = [{
+    ```mlir
+    %s = lm.attention_temperature %q, %positions scale 1.0e-1 floor_scale 8192
+      : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?xi32, #lm.dims<"T">>
+    ```
+  }];
+  let arguments = (ins LM_FloatTensor:$input, LM_IndexTensor:$positions, F64Attr:$scale, I64Attr:$floor_scale,
+                       OptionalAttr<FlatSymbolRefAttr>:$table);
+  let results = (outs LM_FloatTensor:$result);
+  let assemblyFormat = [{
+    $input `,` $positions `scale` $scale `floor_scale` $floor_scale (`table` $table^)? attr-dict
+    `:` type($input) `,` type($positions)
+  }];
+}
+
+def LM_AttentionOp
+    : Op<LM_Dialect, "attention", [DeclareOpInterfaceMethods<SymbolUserOpInterface>, AllTypesMatch<["query", "result"]>,
+                                      AllTypesMatch<["key", "value"]>, AllTypesMatch<["positions", "sequences"]>]> {
+  let summary = "Appends keys and values to a cache and attends to it causally";
+  let description = [{
+    Query head j reads key head j div (query heads / cache heads). A token at position p of sequence s attends to the
+    positions 0..p of s in the cache; when the cache has a chunk C, to those of its own chunk (position div C) alone.
+
+    ```mlir
+    %o = lm.attention %q, %k, %v at %positions of %sequences cache @layers.0 scale 2.5e-1
+      : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?x32xf32, #lm.dims<"T", 32>>, tensor<?xi32, #lm.dims<"T">>
+    ```
+  }];
+  let arguments = (ins LM_FloatTensor:$query, LM_FloatTensor:$key, LM_FloatTensor:$value, LM_IndexTensor:$positions,
+                       LM_IndexTensor:$sequences, FlatSymbolRefAttr:$cache, F64Attr:$scale);
+  let results = (outs LM_FloatTensor:$result);
+  let assemblyFormat = [{
+    $query `,` $key `,` $value `at` $positions `of` $sequences `cache` $cache `scale` $scale attr-dict
+    `:` type($query) `,` type($key) `,` type($positions)
+  }];
+}
+
+def LM_GatedOp : LM_Op<"gated", [Pure, AllTypesMatch<["gate", "up", "result"]>]> {
+  let summary = "activation(gate) · up, element by element";
+  let description = [{
+    ```mlir
+    %y = lm.gated %gate, %up activation silu : tensor<?x32xf32, #lm.dims<"T", 32>>
+    ```
+  }];
+  let arguments = (ins LM_FloatTensor:$gate, LM_FloatTensor:$up, LM_Activation:$activation);
+  let results = (outs LM_FloatTensor:$result);
+  let assemblyFormat = "$gate `,` $up `activation` $activation attr-dict `:` type($result)";
+}
+
+def LM_AddOp : LM_Op<"add", [Pure, SameOperandsAndResultType]> {
+  let summary = "Adds two tensors: the residual stream";
+  let description = [{
+    ```mlir
+    %y = lm.add %h, %x : tensor<?x64xf32, #lm.dims<"T", 64>>
+    ```
+  }];
+  let arguments = (ins LM_FloatTensor:$lhs, LM_FloatTensor:$rhs);
+  let results = (outs LM_FloatTensor:$result);
+  let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($result)";
+}
+
+def LM_TakeRowsOp : LM_Op<"take_rows", [Pure]> {
+  let summary = "Gathers rows by index: the tokens whose logits were asked for";
+  let description = [{
+    ```mlir
+    %y = lm.take_rows %x, %rows
+      : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?xi32, #lm.dims<"R">> -> tensor<?x64xf32, #lm.dims<"R", 64>>
+    ```
+  }];
+  let arguments = (ins LM_FloatTensor:$input, LM_IndexTensor:$rows);
+  let results = (outs LM_FloatTensor:$result);
+  let assemblyFormat = "$input `,` $rows attr-dict `:` type($input) `,` type($rows) `->` type($result)";
+}
+
+} // opDocGroup
+
+def LM_SampleOp : LM_Op<"sample", [Pure, AllTypesMatch<["seeds", "sequences"]>]> {
+  let summary = "Draws one token id from each row of logits";
+  let description = [{
+    Temperature 0 takes the largest logit, the lowest id on ties. Otherwise the id is drawn from
+    softmax(logits / temperature) with the random number that Philox 4x32-10 gives for key = seed and
+    counter = (sequence, position) (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011), so a
+    sequence's text does not depend on what else is in the batch.
+
+    ```mlir
+    %ids = lm.sample %logits temperatures %t seeds %s sequences %n positions %p
+      : tensor<?x256xf32, #lm.dims<"R", 256>>, tensor<?xf32, #lm.dims<"R">>, tensor<?xi64, #lm.dims<"R">>,
+        tensor<?xi32, #lm.dims<"R">> -> tensor<?xi32, #lm.dims<"R">>
+    ```
+  }];
+  let arguments = (ins LM_FloatTensor:$logits, RankedTensorOf<[F32]>:$temperatures, LM_KeyTensor:$seeds,
+                       LM_KeyTensor:$sequences, LM_IndexTensor:$positions);
+  let results = (outs LM_IndexTensor:$ids);
+  let assemblyFormat = [{
+    $logits `temperatures` $temperatures `seeds` $seeds `sequences` $sequences `positions` $positions attr-dict
+    `:` type($logits) `,` type($temperatures) `,` type($seeds) `,` type($positions) `->` type($ids)
+  }];
+  let hasVerifier = 1;
+}
+
+#endif

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "dialects/MoE/IR/MoE.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/OpImplementation.h"
+
+using namespace mlir;
+using namespace yupana;
+using namespace yupana::moe;
+
+#define GET_OP_CLASSES
+#include "dialects/MoE/IR/MoEOps.cpp.inc"
+
+//===----------------------------------------------------------------------===//
+// Shared checks
+//===----------------------------------------------------------------------===//
+
+static SmallVector<Attribute> dimsOf(Value value) {
+  return lm::getDimEntries(cast<RankedTensorType>(value.getType()));
+}
+
+static int64_t sizeOf(Value value, unsigned dim) {
+  return cast<RankedTensorType>(value.getType()).getDimSize(dim);
+}
+
+static int64_t rankOf(Value value) { return cast<RankedTensorType>(value.getType()).getRank(); }
+
+/// Checks that a value has two dimensions: the rows of `like` and `columns` features.
+static LogicalResult checkMatrix(Operation *op, StringRef name, Value value, Attribute rows, int64_t columns) {
+  if (rankOf(value) == 2 && dimsOf(value)[0] == rows && sizeOf(value, 1) == columns)
+    return success();
+  return op->emitOpError() << name << " is " << value.getType() << ", expected [" << rows << ", " << columns << "]";
+}
+
+/// True if `pairs` names k times the rows of `tokens`.
+static bool namesPairs(Attribute pairs, Attribute tokens, int64_t k) {
+  FailureOr<lm::DimSize> many = lm::parseDimSize(pairs), one = lm::parseDimSize(tokens);
+  return k >= 1 && succeeded(many) && succeeded(one) && many->symbol == one->symbol && many->factor == one->factor * k;
+}
+
+/// Checks a parameter's shape against a gated MLP's.
+static LogicalResult checkParameter(Operation *op, FlatSymbolRefAttr symbol, StringRef what, ArrayRef<int64_t> shape,
+                                    SymbolTableCollection &symbols) {
+  Operation *parameter = lm::lookupParameter(op, symbol, symbols);
+  if (!parameter)
+    return failure();
+  RankedTensorType type = lm::getParameterType(parameter);
+  if (type.getShape() == shape)
+    return success();
+  InFlightDiagnostic diag = op->emitOpError() << what << " " << symbol << " is " << type << ", expected [" << shape
+                                              << "]";
+  diag.attachNote(parameter->getLoc()) << symbol << " is declared here";
+  return diag;
+}
+
+//===----------------------------------------------------------------------===//
+// Ops
+//===----------------------------------------------------------------------===//
+
+LogicalResult RouteOp::verify() {
+  int64_t k = getTopK();
+  if (rankOf(getLogits()) != 2 || k < 1 || k > sizeOf(getLogits(), 1))
+    return emitOpError() << "chooses " << k << " experts by logits " << getLogits().getType();
+  Attribute rows = dimsOf(getLogits())[0];
+  if (failed(checkMatrix(*this, "experts", getExperts(), rows, k)))
+    return failure();
+  return checkMatrix(*this, "scores", getScores(), rows, k);
+}
+
+LogicalResult DispatchOp::verify() {
+  if (rankOf(getInput()) != 2 || rankOf(getExperts()) != 2)
+    return emitOpError() << "dispatches " << getInput().getType() << " to " << getExperts().getType()
+                         << ", expected [tokens, features] to [tokens, k]";
+  Attribute tokens = dimsOf(getInput())[0];
+  int64_t k = sizeOf(getExperts(), 1);
+  if (failed(checkMatrix(*this, "experts", getExperts(), tokens, k)) ||
+      failed(checkMatrix(*this, "slots", getSlots(), tokens, k)) ||
+      (getScores() && failed(checkMatrix(*this, "scores", getScores(), tokens, k))))
+    return failure();
+  if (rankOf(getRows()) != 2 || !namesPairs(dimsOf(getRows())[0], tokens, k) ||
+      sizeOf(getRows(), 1) != sizeOf(getInput(), 1))
+    return emitOpError() << "rows are " << getRows().getType() << ", expected one row of " << getInput().getType()
+                         << " per pair of " << getExperts().getType();
+  if (rankOf(getOffsets()) != 1 || sizeOf(getOffsets(), 0) != static_cast<int64_t>(getNumExperts()) + 1)
+    return emitOpError() << "offsets are " << getOffsets().getType() << ", expected one more than the "
+                         << getNumExperts() << " experts";
+  return success();
+}
+
+LogicalResult ExpertsOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  if (rankOf(getRows()) != 2 || getResult().getType() != getRows().getType())
+    return emitOpError() << "turns " << getRows().getType() << " into " << getResult().getType()
+                         << ", expected the same [slots, features]";
+  if (rankOf(getOffsets()) != 1 || sizeOf(getOffsets(), 0) < 2)
+    return emitOpError() << "offsets are " << getOffsets().getType() << ", expected one more than the experts";
+  Operation *gate = lm::lookupParameter(*this, getGateAttr(), symbols);
+  if (!gate)
+    return failure();
+  RankedTensorType type = lm::getParameterType(gate);
+  int64_t experts = sizeOf(getOffsets(), 0) - 1, hidden = sizeOf(getRows(), 1);
+  int64_t inner = type.getRank() == 3 ? type.getDimSize(1) : 0;
+  if (failed(checkParameter(*this, getGateAttr(), "gate", {experts, inner, hidden}, symbols)) ||
+      failed(checkParameter(*this, getUpAttr(), "up", {experts, inner, hidden}, symbols)))
+    return failure();
+  return checkParameter(*this, getDownAttr(), "down", {experts, hidden, inner}, symbols);
+}
+
+LogicalResult SharedExpertOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  if (rankOf(getInput()) != 2 || getResult().getType() != getInput().getType())
+    return emitOpError() << "turns " << getInput().getType() << " into " << getResult().getType()
+                         << ", expected the same [tokens, features]";
+  Operation *gate = lm::lookupParameter(*this, getGateAttr(), symbols);
+  if (!gate)
+    return failure();
+  RankedTensorType type = lm::getParameterType(gate);
+  int64_t hidden = sizeOf(getInput(), 1), inner = type.getRank() == 2 ? type.getDimSize(0) : 0;
+  if (failed(checkParameter(*this, getGateAttr(), "gate", {inner, hidden}, symbols)) ||
+      failed(checkParameter(*this, getUpAttr(), "up", {inner, hidden}, symbols)))
+    return failure();
+  return checkParameter(*this, getDownAttr(), "down", {hidden, inner}, symbols);
+}
+
+LogicalResult CombineOp::verify() {
+  if (rankOf(getRows()) != 2 || rankOf(getSlots()) != 2)
+    return emitOpError() << "combines " << getRows().getType() << " at " << getSlots().getType()
+                         << ", expected [slots, features] at [tokens, k]";
+  Attribute tokens = dimsOf(getSlots())[0];
+  int64_t k = sizeOf(getSlots(), 1), hidden = sizeOf(getRows(), 1);
+  if (!namesPairs(dimsOf(getRows())[0], tokens, k))
+    return emitOpError() << "rows are " << getRows().getType() << ", expected one per pair of " << getSlots().getType();
+  if ((getScores() && failed(checkMatrix(*this, "scores", getScores(), tokens, k))) ||
+      (getShared() && failed(checkMatrix(*this, "shared", getShared(), tokens, hidden))))
+    return failure();
+  return checkMatrix(*this, "result", getResult(), tokens, hidden);
+}

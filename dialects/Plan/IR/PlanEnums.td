@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef YUPANA_DIALECTS_PLAN_IR_PLANENUMS_TD
+#define YUPANA_DIALECTS_PLAN_IR_PLANENUMS_TD
+
+include "mlir/IR/EnumAttr.td"
+
+/// The same names and numbers as `ArgumentKind` of the plan schema.
+def Plan_ArgumentKind : I32EnumAttr<"ArgumentKind", "what an argument addresses", [
+    I32EnumAttrCase<"Buffer", 0, "buffer">,
+    I32EnumAttrCase<"Weight", 1, "weight">,
+    I32EnumAttrCase<"Cache", 2, "cache">,
+    I32EnumAttrCase<"PageTable", 3, "page_table">,
+    I32EnumAttrCase<"Input", 4, "input">]> {
+  let cppNamespace = "::yupana::plan";
+}
+
+#endif

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "dialects/Plan/IR/Plan.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OpImplementation.h"
+
+using namespace mlir;
+using namespace yupana;
+using namespace yupana::plan;
+
+#define GET_OP_CLASSES
+#include "dialects/Plan/IR/PlanOps.cpp.inc"
+
+LogicalResult ModelOp::verify() {
+  for (auto [name, value] : {std::pair<StringRef, uint64_t>{"context", getMaxContext()},
+                             {"batch", getMaxBatch()},
+                             {"tokens", getMaxStepTokens()},
+                             {"rows", getMaxLogitRows()},
+                             {"vocabulary", getVocabulary()}})
+    if (value < 1 || value > UINT32_MAX)
+      return emitOpError() << name << " is " << static_cast<int64_t>(value) << ", expected 1 to 2^32 - 1";
+  return success();
+}
+
+LogicalResult plan::WeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  return success(lm::lookupParameter(*this, getParameterAttr(), symbols) != nullptr);
+}
+
+LogicalResult plan::CacheGroupOp::verify() {
+  if (getLayers().empty() || static_cast<int64_t>(getChunk()) < 0 || static_cast<int64_t>(getPageTokens()) < 1 ||
+      static_cast<int64_t>(getPageBytes()) < 1)
+    return emitOpError() << "has " << getLayers().size() << " layers, chunk " << static_cast<int64_t>(getChunk())
+                         << ", page_tokens " << static_cast<int64_t>(getPageTokens()) << " and page_bytes "
+                         << static_cast<int64_t>(getPageBytes()) << "; expected layers and positive pages";
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Target
+//===----------------------------------------------------------------------===//
+
+/// How many entries each table has that an argument may index.
+struct TableSizes {
+  int64_t arenas = 0, buffers = 0, kernels = 0, weights = 0, groups = 0;
+};
+
+static TableSizes countTables(TargetOp target) {
+  TableSizes sizes;
+  for (Operation &op : target.getBody().front()) {
+    sizes.arenas += isa<ArenaOp>(op);
+    sizes.buffers += isa<BufferOp>(op);
+    sizes.kernels += isa<KernelOp>(op);
+  }
+  for (Operation &op : *target->getBlock()) {
+    sizes.weights += isa<WeightOp>(op);
+    sizes.groups += isa<CacheGroupOp>(op);
+  }
+  return sizes;
+}
+
+static LogicalResult checkIndex(Operation *op, StringRef table, int64_t index, int64_t size) {
+  if (index >= 0 && index < size)
+    return success();
+  return op->emitOpError() << "names " << table << " " << index << ", there are " << size;
+}
+
+static LogicalResult checkLaunch(LaunchOp launch, const TableSizes &sizes, ArrayRef<KernelOp> kernels) {
+  if (failed(checkIndex(launch, "kernel", launch.getKernel(), sizes.kernels)))
+    return failure();
+  KernelOp kernel = kernels[launch.getKernel()];
+  if (kernel.getNumArguments() != launch.getArguments().size()) {
+    InFlightDiagnostic diag = launch.emitOpError() << "passes " << launch.getArguments().size()
+                                                   << " arguments to a kernel that takes " << kernel.getNumArguments();
+    diag.attachNote(kernel.getLoc()) << "kernel is declared here";
+    return diag;
+  }
+  for (auto argument : launch.getArguments().getAsRange<ArgumentAttr>()) {
+    int64_t size = 0;
+    switch (argument.getKind()) {
+    case ArgumentKind::Buffer: size = sizes.buffers; break;
+    case ArgumentKind::Weight: size = sizes.weights; break;
+    case ArgumentKind::Cache:
+    case ArgumentKind::PageTable: size = sizes.groups; break;
+    case ArgumentKind::Input: size = kernel::getMaxEnumValForStepInput() + 1; break;
+    }
+    if (failed(checkIndex(launch, stringifyArgumentKind(argument.getKind()), argument.getIndex(), size)))
+      return failure();
+    if (argument.getOffset() < 0)
+      return launch.emitOpError() << "adds " << argument.getOffset() << " bytes to an address, expected none or more";
+  }
+  return success();
+}
+
+static LogicalResult checkBuffer(BufferOp buffer, ArrayRef<ArenaOp> arenas) {
+  if (failed(checkIndex(buffer, "arena", buffer.getArena(), arenas.size())))
+    return failure();
+  ArenaOp arena = arenas[buffer.getArena()];
+  if (buffer.getOffset() > arena.getSize() || buffer.getSize() > arena.getSize() - buffer.getOffset()) {
+    InFlightDiagnostic diag = buffer.emitOpError() << "takes " << buffer.getSize() << " bytes at "
+                                                   << buffer.getOffset() << " of an arena of " << arena.getSize();
+    diag.attachNote(arena.getLoc()) << "arena is declared here";
+    return diag;
+  }
+  if (buffer.getFirst() > buffer.getLast())
+    return buffer.emitOpError() << "lives from launch " << buffer.getFirst() << " to " << buffer.getLast();
+  return success();
+}
+
+LogicalResult TargetOp::verifyRegions() {
+  TableSizes sizes = countTables(*this);
+  auto arenas = llvm::to_vector(getBody().getOps<ArenaOp>());
+  auto kernels = llvm::to_vector(getBody().getOps<KernelOp>());
+  for (auto buffer : getBody().getOps<BufferOp>())
+    if (failed(checkBuffer(buffer, arenas)))
+      return failure();
+  for (auto program : getBody().getOps<ProgramOp>())
+    for (auto launch : program.getBody().getOps<LaunchOp>())
+      if (failed(checkLaunch(launch, sizes, kernels)))
+        return failure();
+  if (failed(checkIndex(*this, "logits buffer", getLogits(), sizes.buffers)))
+    return failure();
+  return checkIndex(*this, "sampled buffer", getSampled(), sizes.buffers);
+}
