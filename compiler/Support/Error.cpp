@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compiler/Support/Error.h"
+
+using namespace yupana;
+
+Error yupana::withContext(Error error, std::string_view context) {
+  error.message = fmt::format("{}: {}", context, error.message);
+  return error;
+}
+
+std::string yupana::inQuotes(std::string_view text) {
+  constexpr size_t longest = 120;
+  std::string out = "'";
+  for (unsigned char c : text.substr(0, longest)) {
+    if (c >= 0x20 && c < 0x7f)
+      out += static_cast<char>(c);
+    else
+      out += fmt::format("\\x{:02x}", c);
+  }
+  return out + (text.size() > longest ? "…'" : "'");
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "frontends/Llama4/Checkpoint.h"
+
+#include "compiler/Support/CheckedMath.h"
+
+#include <algorithm>
+
+using namespace yupana;
+using namespace yupana::llama4;
+
+namespace {
+
+bool startsWith(std::string_view text, std::string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
+
+bool endsWith(std::string_view text, std::string_view suffix) {
+  return text.size() >= suffix.size() && text.substr(text.size() - suffix.size()) == suffix;
+}
+
+/// Does the name belong to the image encoder or to the matrix that joins it to the text model?
+bool isVisionTensor(std::string_view name) {
+  return startsWith(name, "vision_model.") || startsWith(name, "multi_modal_projector.");
+}
+
+/// Does the name say that it holds scales, zero points or packed codes of a quantised matrix, in any of the spellings
+/// of compressed-tensors, ModelOpt, GPTQ, AWQ and bitsandbytes?
+bool isQuantisationTensor(std::string_view name) {
+  for (std::string_view suffix : {"weight_scale",
+                                  "weight_scale_2",
+                                  "weight_scale_inv",
+                                  "input_scale",
+                                  "output_scale",
+                                  "weight_packed",
+                                  "weight_shape",
+                                  "weight_zero_point",
+                                  "weight_g_idx",
+                                  "weight_global_scale",
+                                  "input_global_scale",
+                                  "input_zero_point",
+                                  ".qweight",
+                                  ".qzeros",
+                                  ".scales",
+                                  ".g_idx",
+                                  ".absmax",
+                                  ".nested_absmax",
+                                  ".quant_map",
+                                  ".nested_quant_map",
+                                  ".k_scale",
+                                  ".v_scale"})
+    if (endsWith(name, suffix))
+      return true;
+  return name.find(".quant_state.") != name.npos;
+}
+
+/// Looks tensors up and keeps the first error, so that the list of what a layer consists of reads as a list.
+class TensorFinder {
+public:
+  TensorFinder(const TextConfig &config, const SafetensorsCheckpoint &checkpoint, std::string prefix)
+      : config(config), checkpoint(checkpoint), prefix(std::move(prefix)), used(checkpoint.tensors().size()) {}
+
+  std::optional<Error> error;
+  uint64_t bytes = 0;
+  bool allF32 = true;
+
+  bool exists(const std::string &name) const { return checkpoint.find(prefix + name) != nullptr; }
+  bool isUsed(const TensorInfo &info) const { return used[indexOf(info)]; }
+
+  const TensorInfo *need(const std::string &name, const std::vector<uint64_t> &shape) {
+    const TensorInfo *info = checkpoint.find(prefix + name);
+    if (!info)
+      return fail(makeError(ExitCode::InvalidInput, "{}: has no tensor {}, expected one of shape {}",
+                            checkpoint.folder(), inQuotes(prefix + name), shapeString(shape)));
+    if (info->type != StoredType::F32 && info->type != StoredType::F16 && info->type != StoredType::BF16)
+      return fail(makeError(ExitCode::Unsupported, "{}: tensor {} has the dtype {}, supported are F32, F16 and BF16",
+                            checkpoint.pathOf(*info), inQuotes(info->name), storedTypeName(info->type)));
+    if (info->shape != shape)
+      return fail(makeError(ExitCode::InvalidInput, "{}: tensor {} has the shape {}, expected {} by config.json",
+                            checkpoint.pathOf(*info), inQuotes(info->name), shapeString(info->shape),
+                            shapeString(shape)));
+    used[indexOf(*info)] = true;
+    bytes = checkedAdd(bytes, info->bytes).value_or(UINT64_MAX);
+    allF32 &= info->type == StoredType::F32;
+    return info;
+  }
+
+  SwiGLUTensors needSwiGLU(const std::string &path, uint64_t width) {
+    SwiGLUTensors out;
+    out.gate = need(path + "gate_proj.weight", {width, config.hiddenSize});
+    out.up = need(path + "up_proj.weight", {width, config.hiddenSize});
+    out.down = need(path + "down_proj.weight", {config.hiddenSize, width});
+    return out;
+  }
+
+  LayerTensors needLayer(size_t index);
+
+private:
+  ExpertTensors needExperts(const std::string &path);
+
+  std::nullptr_t fail(Error &&found) {
+    if (!error)
+      error = std::move(found);
+    return nullptr;
+  }
+  size_t indexOf(const TensorInfo &info) const { return static_cast<size_t>(&info - checkpoint.tensors().data()); }
+
+  const TextConfig &config;
+  const SafetensorsCheckpoint &checkpoint;
+  std::string prefix;
+  std::vector<bool> used; ///< As checkpoint.tensors().
+};
+
+} // namespace
+
+/// The names tell the two forms apart; the number of experts does not.
+ExpertTensors TensorFinder::needExperts(const std::string &path) {
+  ExpertTensors out;
+  if (!exists(path + "gate_up_proj") && exists(path + "0.gate_proj.weight")) {
+    for (uint64_t expert = 0; expert < config.experts && !error; ++expert)
+      out.each.push_back(needSwiGLU(fmt::format("{}{}.", path, expert), config.expertWidth));
+    return out;
+  }
+  out.gateUp = need(path + "gate_up_proj", {config.experts, config.hiddenSize, 2 * config.expertWidth});
+  out.down = need(path + "down_proj", {config.experts, config.expertWidth, config.hiddenSize});
+  return out;
+}
+
+LayerTensors TensorFinder::needLayer(size_t index) {
+  const uint64_t hidden = config.hiddenSize;
+  const uint64_t queries = config.heads * config.headDim, keys = config.kvHeads * config.headDim;
+  const std::string path = fmt::format("model.layers.{}.", index);
+  const std::string attention = path + "self_attn.", feedForward = path + "feed_forward.";
+  LayerTensors out;
+  out.inputNorm = need(path + "input_layernorm.weight", {hidden});
+  out.postAttentionNorm = need(path + "post_attention_layernorm.weight", {hidden});
+  out.q = need(attention + "q_proj.weight", {queries, hidden});
+  out.k = need(attention + "k_proj.weight", {keys, hidden});
+  out.v = need(attention + "v_proj.weight", {keys, hidden});
+  out.o = need(attention + "o_proj.weight", {hidden, queries});
+  if (config.attentionBias) {
+    out.qBias = need(attention + "q_proj.bias", {queries});
+    out.kBias = need(attention + "k_proj.bias", {keys});
+    out.vBias = need(attention + "v_proj.bias", {keys});
+    out.oBias = need(attention + "o_proj.bias", {hidden});
+  }
+  if (!config.layers[index].isMoE) {
+    out.dense = needSwiGLU(feedForward, config.denseWidth);
+    return out;
+  }
+  out.router = need(feedForward + "router.weight", {config.experts, hidden});
+  out.experts = needExperts(feedForward + "experts.");
+  out.shared = needSwiGLU(feedForward + "shared_expert.", config.expertWidth);
+  return out;
+}
+
+/// Counts what is left over. A bias that the config denies would change the result either way, so that it is an error;
+/// anything else has no place in the model, and its own code ignores it too.
+static Result<void> describeLeftOvers(const SafetensorsCheckpoint &checkpoint, const TensorFinder &finder,
+                                      TextTensors &out) {
+  uint64_t others = 0;
+  const TensorInfo *firstOther = nullptr;
+  for (const TensorInfo &info : checkpoint.tensors()) {
+    if (finder.isUsed(info))
+      continue;
+    if (isVisionTensor(info.name)) {
+      ++out.visionTensors;
+      continue;
+    }
+    if (info.name.find(".self_attn.") != std::string::npos && endsWith(info.name, "_proj.bias"))
+      return makeError(ExitCode::InvalidInput, "{}: has the tensor {}, but 'attention_bias' is false in config.json",
+                       checkpoint.pathOf(info), inQuotes(info.name));
+    firstOther = firstOther ? firstOther : &info;
+    ++others;
+  }
+  if (out.visionTensors > 0)
+    out.notes.push_back(fmt::format("{}: {} vision tensors are left out: only text is supported", checkpoint.folder(),
+                                    out.visionTensors));
+  if (others > 0)
+    out.notes.push_back(fmt::format("{}: {} tensors have no place in the model and are left out, the first is {}",
+                                    checkpoint.folder(), others, inQuotes(firstOther->name)));
+  return {};
+}
+
+Result<TextTensors> llama4::findTextTensors(const TextConfig &config, const SafetensorsCheckpoint &checkpoint) {
+  for (const TensorInfo &info : checkpoint.tensors())
+    if (isQuantisationTensor(info.name))
+      return makeError(ExitCode::Unsupported, "{}: tensor {} belongs to a quantised checkpoint, which is not supported",
+                       checkpoint.pathOf(info), inQuotes(info.name));
+
+  // Exports of the text model alone drop the prefix.
+  constexpr std::string_view embeddingName = "model.embed_tokens.weight";
+  std::string prefix = "language_model.";
+  if (!checkpoint.find(prefix + std::string(embeddingName)) && checkpoint.find(embeddingName))
+    prefix.clear();
+
+  TextTensors out;
+  TensorFinder finder(config, checkpoint, prefix);
+  out.prefix = prefix;
+  out.embedding = finder.need(std::string(embeddingName), {config.vocabSize, config.hiddenSize});
+  out.layers.reserve(config.layers.size());
+  for (size_t i = 0; i < config.layers.size() && !finder.error; ++i)
+    out.layers.push_back(finder.needLayer(i));
+  out.finalNorm = finder.need("model.norm.weight", {config.hiddenSize});
+  if (!config.tiedEmbeddings)
+    out.lmHead = finder.need("lm_head.weight", {config.vocabSize, config.hiddenSize});
+  if (finder.error)
+    return std::move(*finder.error);
+  out.bytes = finder.bytes;
+  out.allF32 = finder.allF32;
+  YUPANA_RETURN_IF_ERROR(describeLeftOvers(checkpoint, finder, out));
+  return out;
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which tensor of a checkpoint is which weight of the text model.
+#ifndef YUPANA_FRONTENDS_LLAMA4_CHECKPOINT_H
+#define YUPANA_FRONTENDS_LLAMA4_CHECKPOINT_H
+
+#include "frontends/Llama4/Config.h"
+#include "frontends/Safetensors/Safetensors.h"
+
+namespace yupana::llama4 {
+
+/// gate, up: [width, hidden], down: [hidden, width]; y = (silu(x gate^T) * (x up^T)) down^T.
+struct SwiGLUTensors {
+  const TensorInfo *gate = nullptr;
+  const TensorInfo *up = nullptr;
+  const TensorInfo *down = nullptr;
+};
+
+/// The routed experts of a layer, in one of two forms.
+struct ExpertTensors {
+  /// Fused: [experts, hidden, 2 * expertWidth], inputs before outputs, gate in the first half of the last dimension
+  /// and up in the second. Null when the experts are stored one by one.
+  const TensorInfo *gateUp = nullptr;
+  /// Fused: [experts, expertWidth, hidden], inputs before outputs.
+  const TensorInfo *down = nullptr;
+  /// One by one, in the order of the experts; empty when fused.
+  std::vector<SwiGLUTensors> each;
+
+  bool fused() const { return gateUp != nullptr; }
+};
+
+/// The weights of one layer; those that the layer does not have are null.
+struct LayerTensors {
+  const TensorInfo *inputNorm = nullptr;         ///< [hidden]
+  const TensorInfo *postAttentionNorm = nullptr; ///< [hidden]
+  const TensorInfo *q = nullptr;                 ///< [heads * headDim, hidden]
+  const TensorInfo *k = nullptr;                 ///< [kvHeads * headDim, hidden]
+  const TensorInfo *v = nullptr;                 ///< [kvHeads * headDim, hidden]
+  const TensorInfo *o = nullptr;                 ///< [hidden, heads * headDim]
+  const TensorInfo *qBias = nullptr;             ///< [heads * headDim], with TextConfig::attentionBias
+  const TensorInfo *kBias = nullptr;             ///< [kvHeads * headDim]
+  const TensorInfo *vBias = nullptr;             ///< [kvHeads * headDim]
+  const TensorInfo *oBias = nullptr;             ///< [hidden]
+  SwiGLUTensors dense;                           ///< Dense layers, width denseWidth.
+  const TensorInfo *router = nullptr;            ///< MoE layers: [experts, hidden]
+  ExpertTensors experts;                         ///< MoE layers
+  SwiGLUTensors shared;                          ///< MoE layers, width expertWidth.
+};
+
+/// The weights of the text model. Every tensor present has the shape given here and the type F32, F16 or BF16; types
+/// may differ between tensors. The pointers are valid as long as the SafetensorsCheckpoint they come from.
+struct TextTensors {
+  const TensorInfo *embedding = nullptr; ///< [vocab, hidden]
+  const TensorInfo *finalNorm = nullptr; ///< [hidden]
+  const TensorInfo *lmHead = nullptr;    ///< [vocab, hidden]; null when the embedding is tied
+  std::vector<LayerTensors> layers;      ///< As TextConfig::layers.
+  std::string prefix;                    ///< What stands before the names: "language_model." or nothing.
+  uint64_t visionTensors = 0;            ///< Recognised and left out.
+  uint64_t bytes = 0;                    ///< Of all tensors above together, as stored.
+  bool allF32 = false;                   ///< Every tensor above is F32.
+  std::vector<std::string> notes;        ///< Sentences for the user about tensors that are left out.
+};
+
+/// Finds every tensor that `config` needs. ExitCode::InvalidInput when one is missing, has another shape or contradicts
+/// the config; ExitCode::Unsupported when one has a type other than F32, F16 and BF16 or when tensors of a quantised
+/// checkpoint stand beside them.
+Result<TextTensors> findTextTensors(const TextConfig &config, const SafetensorsCheckpoint &checkpoint);
+
+} // namespace yupana::llama4
+
+#endif // YUPANA_FRONTENDS_LLAMA4_CHECKPOINT_H

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// config.json and generation_config.json of the Llama 4 family, with everything that a compiler derives from them.
+// Absent keys have the defaults of the published format, not those of one model.
+#ifndef YUPANA_FRONTENDS_LLAMA4_CONFIG_H
+#define YUPANA_FRONTENDS_LLAMA4_CONFIG_H
+
+#include "compiler/Support/Error.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace yupana::llama4 {
+
+/// Scaling of RoPE frequencies of type "llama3". With wavelength w = 2 pi / f of a frequency f and o =
+/// originalMaxPositions: f stays where w < o / highFreqFactor, becomes f / factor where w > o / lowFreqFactor, and in
+/// between (empty when both factors are equal) is interpolated by s = (o / w - low) / (high - low) to
+/// (1 - s) f / factor + s f. highFreqFactor >= lowFreqFactor > 0.
+struct RopeScaling {
+  double factor = 1;
+  double lowFreqFactor = 1;
+  double highFreqFactor = 1;
+  uint64_t originalMaxPositions = 0;
+};
+
+/// Queries of layers without RoPE, at position p counted from 0, are multiplied by
+/// 1 + attnScale * ln(1 + floor((p + 1) / floorScale)). floorScale > 0.
+struct TemperatureTuning {
+  double floorScale = 8192;
+  double attnScale = 0.1;
+};
+
+struct LayerConfig {
+  bool usesRope = true;          ///< Adjacent pairs (2i, 2i+1) of queries and keys are rotated.
+  bool qkNorm = false;           ///< Queries and keys are RMS-normalised per head after RoPE, without weights.
+  bool temperatureTuned = false; ///< TextConfig::temperature applies to the queries of this layer.
+  bool isMoE = false;            ///< Router, experts and shared expert; else one dense SwiGLU.
+  /// Positions i and j see one another only if i / chunk == j / chunk (and j <= i). Empty: plain causal attention.
+  std::optional<uint64_t> chunk;
+};
+
+/// How weights were stored according to the config; tensors may differ and then count.
+enum class WeightType { F32, F16, BF16 };
+
+/// The text model. All sizes are positive unless said otherwise.
+struct TextConfig {
+  uint64_t vocabSize = 0;
+  uint64_t hiddenSize = 0;
+  uint64_t heads = 0;       ///< A multiple of kvHeads: query head h uses key/value head h / (heads / kvHeads).
+  uint64_t kvHeads = 0;     ///<
+  uint64_t headDim = 0;     ///< Even when a layer uses RoPE. heads * headDim need not be hiddenSize.
+  uint64_t denseWidth = 0;  ///< Inner width of dense layers (intermediate_size_mlp).
+  uint64_t expertWidth = 0; ///< Inner width of routed and of shared experts (intermediate_size).
+  uint64_t experts = 0;     ///< 0 only if no layer is MoE.
+  uint64_t topK = 0;        ///< 1..experts if a layer is MoE.
+  uint64_t maxPositions = 0;
+  double rmsEps = 1e-5;
+  double ropeTheta = 500000;
+  std::optional<RopeScaling> ropeScaling;
+  std::optional<TemperatureTuning> temperature;
+  bool tiedEmbeddings = false; ///< The output matrix is the embedding.
+  bool attentionBias = false;  ///< q, k, v and o projections have a bias.
+  std::optional<WeightType> weightType;
+  std::optional<uint64_t> bosToken;
+  std::vector<uint64_t> eosTokens; ///< As the config has them: none, one or several. All below vocabSize.
+  std::optional<uint64_t> padToken;
+  std::vector<LayerConfig> layers; ///< One per layer, at least one.
+
+  bool anyMoE() const;
+  bool anyRope() const;
+};
+
+/// What generation_config.json says; empty where it is silent.
+struct GenerationConfig {
+  std::optional<std::vector<uint64_t>> eosTokens;
+  std::optional<uint64_t> bosToken;
+  std::optional<bool> doSample;
+  std::optional<double> temperature;       ///< >= 0
+  std::optional<double> topP;              ///< 0..1
+  std::optional<double> minP;              ///< 0..1
+  std::optional<uint64_t> topK;            ///< 0: no limit
+  std::optional<double> repetitionPenalty; ///< > 0
+};
+
+/// Both files of a checkpoint folder.
+struct ModelConfig {
+  TextConfig text;
+  GenerationConfig generation;
+  bool hasVision = false;         ///< config.json describes a vision tower, which this reader leaves out.
+  std::vector<std::string> notes; ///< Sentences for the user about what was read and has no effect.
+
+  /// Tokens that end a reply: generation_config's if it has them, else config's.
+  const std::vector<uint64_t> &stopTokens() const;
+};
+
+/// Parses the text of a config.json, of Llama4ForConditionalGeneration (with `text_config`) or of Llama4ForCausalLM
+/// (all at the top). ExitCode::InvalidInput for what is missing, of the wrong type or contradicts itself;
+/// ExitCode::Unsupported, naming the key, for what would change the result and is not supported. `file` names the text
+/// in errors and notes.
+Result<ModelConfig> parseConfig(std::string_view text, std::string_view file);
+
+/// Parses the text of a generation_config.json. Token ids must be below `vocabSize`; larger ones are left out with a
+/// note.
+Result<GenerationConfig> parseGenerationConfig(std::string_view text, std::string_view file, uint64_t vocabSize,
+                                               std::vector<std::string> &notes);
+
+/// Reads FOLDER/config.json and, if it exists, FOLDER/generation_config.json.
+Result<ModelConfig> readModelConfig(const std::string &folder);
+
+} // namespace yupana::llama4
+
+#endif // YUPANA_FRONTENDS_LLAMA4_CONFIG_H

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "frontends/Llama4/ConfigFields.h"
+
+#include "compiler/Support/Json.h"
+
+#include <algorithm>
+#include <cmath>
+
+using namespace yupana;
+using namespace yupana::llama4;
+using nlohmann::json;
+
+/// A value as it may stand in a message: short.
+static std::string shown(const json &value) {
+  constexpr size_t longest = 80;
+  std::string text = value.dump(-1, ' ', /*ensure_ascii=*/true, json::error_handler_t::replace);
+  return text.size() > longest ? text.substr(0, longest) + "…" : text;
+}
+
+const json *ConfigFields::find(const std::string &key) {
+  known.insert(key);
+  auto found = object.find(key);
+  return found == object.end() ? nullptr : &*found;
+}
+
+void ConfigFields::wrongType(const std::string &key, const json &value, std::string_view expected) {
+  log.fail(ExitCode::InvalidInput, "{} is {}, expected {}", name(key), value.is_null() ? "null" : shown(value),
+           expected);
+}
+
+bool ConfigFields::has(const std::string &key) {
+  const json *value = find(key);
+  return value && !value->is_null();
+}
+
+uint64_t ConfigFields::count(const std::string &key, uint64_t fallback, Bounds<uint64_t> bounds) {
+  const json *value = find(key);
+  if (!value)
+    return fallback;
+  std::string expected = fmt::format("an integer from {} to {}", bounds.lowest, bounds.highest);
+  if (!value->is_number_unsigned()) {
+    wrongType(key, *value, expected);
+    return fallback;
+  }
+  uint64_t found = value->get<uint64_t>();
+  if (found < bounds.lowest || found > bounds.highest) {
+    wrongType(key, *value, expected);
+    return fallback;
+  }
+  return found;
+}
+
+double ConfigFields::number(const std::string &key, double fallback, Bounds<double> bounds) {
+  const json *value = find(key);
+  if (!value)
+    return fallback;
+  double found = value->is_number() ? value->get<double>() : std::nan("");
+  if (!(found >= bounds.lowest && found <= bounds.highest)) {
+    wrongType(key, *value, fmt::format("a number from {} to {}", bounds.lowest, bounds.highest));
+    return fallback;
+  }
+  return found;
+}
+
+bool ConfigFields::flag(const std::string &key, bool fallback) {
+  const json *value = find(key);
+  if (!value)
+    return fallback;
+  if (!value->is_boolean()) {
+    wrongType(key, *value, "true or false");
+    return fallback;
+  }
+  return value->get<bool>();
+}
+
+bool ConfigFields::truth(const std::string &key, bool fallback) {
+  const json *value = find(key);
+  if (value && value->is_number())
+    return value->get<double>() != 0;
+  return flag(key, fallback);
+}
+
+std::optional<uint64_t> ConfigFields::optionalCount(const std::string &key, std::optional<uint64_t> fallback,
+                                                    Bounds<uint64_t> bounds) {
+  const json *value = find(key);
+  if (!value)
+    return fallback;
+  if (value->is_null())
+    return std::nullopt;
+  return count(key, bounds.lowest, bounds);
+}
+
+std::optional<double> ConfigFields::optionalNumber(const std::string &key, Bounds<double> bounds) {
+  return has(key) ? std::optional(number(key, bounds.lowest, bounds)) : std::nullopt;
+}
+
+std::optional<bool> ConfigFields::optionalFlag(const std::string &key) {
+  return has(key) ? std::optional(flag(key, false)) : std::nullopt;
+}
+
+std::optional<std::string> ConfigFields::optionalText(const std::string &key) {
+  if (!has(key))
+    return std::nullopt;
+  const json *value = find(key);
+  if (!value->is_string()) {
+    wrongType(key, *value, "a string");
+    return std::nullopt;
+  }
+  return value->get<std::string>();
+}
+
+const json *ConfigFields::list(const std::string &key) {
+  const json *value = find(key);
+  if (!value || value->is_null())
+    return nullptr;
+  if (!value->is_array()) {
+    wrongType(key, *value, "a list");
+    return nullptr;
+  }
+  return value;
+}
+
+const json *ConfigFields::child(const std::string &key) {
+  const json *value = find(key);
+  if (!value || value->is_null())
+    return nullptr;
+  if (!value->is_object()) {
+    wrongType(key, *value, "an object");
+    return nullptr;
+  }
+  return value;
+}
+
+std::optional<std::vector<uint64_t>> ConfigFields::tokens(const std::string &key, uint64_t vocabSize) {
+  const json *value = find(key);
+  if (!value || value->is_null())
+    return std::nullopt;
+  std::vector<uint64_t> out;
+  for (const json &item : value->is_array() ? *value : json::array({*value})) {
+    if (!item.is_number_integer()) {
+      wrongType(key, *value, "a token id or a list of token ids");
+      return std::nullopt;
+    }
+    if (item.is_number_unsigned() && item.get<uint64_t>() < vocabSize)
+      out.push_back(item.get<uint64_t>());
+    else
+      log.note("{} {} is not in the vocabulary of {} tokens and is left out", name(key), shown(item), vocabSize);
+  }
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
+}
+
+void ConfigFields::refuseUnless(const std::string &key, const std::vector<json> &neutral) {
+  const json *value = find(key);
+  if (!value || value->is_null() || std::find(neutral.begin(), neutral.end(), *value) != neutral.end())
+    return;
+  log.fail(ExitCode::Unsupported, "{} is {}, which is not supported", name(key), shown(*value));
+}
+
+void ConfigFields::know(std::initializer_list<std::string_view> keys) {
+  for (std::string_view key : keys)
+    known.emplace(key);
+}
+
+std::vector<std::string> ConfigFields::unknownKeys() const {
+  std::vector<std::string> out;
+  for (const auto &item : object.items())
+    if (!known.count(item.key()))
+      out.push_back(inQuotes(path + item.key()));
+  return out;
+}

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "frontends/Llama4/Import.h"
+
+#include "dialects/LM/IR/LM.h"
+#include "dialects/MoE/IR/MoE.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Builders.h"
+
+#include <cmath>
+
+using namespace mlir;
+
+namespace yupana::llama4 {
+namespace {
+
+/// Builds `@step` and `@sample` op by op, in the order of the published model.
+class Importer {
+public:
+  Importer(MLIRContext &context, const ModelConfig &config, const TextTensors &tensors)
+      : config(config.text), tensors(tensors), builder(&context), loc(builder.getUnknownLoc()) {}
+
+  OwningOpRef<ModuleOp> run(const ModelConfig &model, const ImportOptions &options);
+
+private:
+  // Types
+  Attribute size(int64_t value) { return builder.getI64IntegerAttr(value); }
+  RankedTensorType rows(StringRef dim, int64_t features) {
+    return lm::getNamedTensorType({builder.getStringAttr(dim), size(features)}, builder.getF32Type());
+  }
+  RankedTensorType column(StringRef dim, Type element) {
+    return lm::getNamedTensorType({builder.getStringAttr(dim)}, element);
+  }
+  std::string pairs() { return config.topK == 1 ? "T" : fmt::format("{}*T", config.topK); }
+
+  // Weights
+  FlatSymbolRefAttr weight(const std::string &name, ArrayRef<const TensorInfo *> sources, ArrayRef<Attribute> links);
+  FlatSymbolRefAttr weight(const std::string &name, const TensorInfo *source) { return weight(name, source, {}); }
+  FlatSymbolRefAttr optionalWeight(const std::string &name, const TensorInfo *source) {
+    return source ? weight(name, source) : FlatSymbolRefAttr();
+  }
+  struct MLPWeights {
+    FlatSymbolRefAttr gate, up, down;
+  };
+  MLPWeights mlpWeights(const std::string &name, const SwiGLUTensors &mlp);
+  MLPWeights expertWeights(const std::string &name, const ExpertTensors &experts);
+
+  // Layers
+  Value norm(Value x, const std::string &name, const TensorInfo *gain);
+  Value linear(Value x, FlatSymbolRefAttr weight, int64_t features, FlatSymbolRefAttr bias = {});
+  Value headNorm(Value x);
+  Value rope(Value x, const LayerConfig &layer);
+  Value attention(Value x, size_t index);
+  Value denseMLP(Value x, size_t index);
+  Value mixture(Value x, size_t index);
+  void buildStep();
+  void buildSample();
+
+  const TextConfig &config;
+  const TextTensors &tensors;
+  OpBuilder builder;
+  Location loc;
+  ModuleOp module;
+  func::FuncOp step; ///< Weights and caches are declared before it.
+  uint64_t parameters = 0;
+  Value ids, positions, sequences, logitRows;
+};
+
+FlatSymbolRefAttr Importer::weight(const std::string &name, ArrayRef<const TensorInfo *> sources,
+                                   ArrayRef<Attribute> links) {
+  const TensorInfo &first = *sources.front();
+  Type stored = first.type == StoredType::F32   ? Type(builder.getF32Type())
+                : first.type == StoredType::F16 ? Type(builder.getF16Type())
+                                                : Type(builder.getBF16Type());
+  SmallVector<int64_t> shape(first.shape.begin(), first.shape.end());
+  auto sourceType = RankedTensorType::get(shape, stored);
+  SmallVector<Attribute> chain(links);
+  if (!stored.isF32())
+    chain.push_back(lm::ConvertAttr::get(builder.getContext(), builder.getF32Type()));
+
+  auto emitError = [&] { return mlir::emitError(loc); };
+  RankedTensorType type = sourceType;
+  for (Attribute link : chain)
+    type = *cast<lm::TransformAttrInterface>(link).apply(type, emitError);
+  parameters += type.getNumElements();
+
+  SmallVector<StringRef> names;
+  for (const TensorInfo *source : sources)
+    names.push_back(source->name);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPoint(module.getBody(), step->getIterator());
+  lm::WeightOp::create(builder, loc, name, builder.getStrArrayAttr(names), sourceType, builder.getArrayAttr(chain),
+                       type);
+  return FlatSymbolRefAttr::get(builder.getContext(), name);
+}
+
+Importer::MLPWeights Importer::mlpWeights(const std::string &name, const SwiGLUTensors &mlp) {
+  return {weight(name + ".gate", mlp.gate), weight(name + ".up", mlp.up), weight(name + ".down", mlp.down)};
+}
+
+Importer::MLPWeights Importer::expertWeights(const std::string &name, const ExpertTensors &experts) {
+  MLIRContext *context = builder.getContext();
+  if (!experts.fused()) {
+    SmallVector<const TensorInfo *> gates, ups, downs;
+    for (const SwiGLUTensors &expert : experts.each) {
+      gates.push_back(expert.gate);
+      ups.push_back(expert.up);
+      downs.push_back(expert.down);
+    }
+    Attribute stack = lm::StackAttr::get(context, experts.each.size());
+    return {weight(name + ".gate", gates, stack), weight(name + ".up", ups, stack),
+            weight(name + ".down", downs, stack)};
+  }
+  int64_t width = config.expertWidth;
+  Attribute transpose = lm::TransposeAttr::get(context, {0, 2, 1});
+  Attribute gate = lm::SliceAttr::get(context, 2, 0, width), up = lm::SliceAttr::get(context, 2, width, width);
+  return {weight(name + ".gate", experts.gateUp, {gate, transpose}),
+          weight(name + ".up", experts.gateUp, {up, transpose}), weight(name + ".down", experts.down, {transpose})};
+}
+
+Value Importer::norm(Value x, const std::string &name, const TensorInfo *gain) {
+  return lm::RMSNormOp::create(builder, loc, x.getType(), x, weight(name, gain),
+                               builder.getI64IntegerAttr(config.hiddenSize), builder.getF64FloatAttr(config.rmsEps));
+}
+
+Value Importer::linear(Value x, FlatSymbolRefAttr weight, int64_t features, FlatSymbolRefAttr bias) {
+  StringRef dim = cast<StringAttr>(lm::getDimEntries(cast<RankedTensorType>(x.getType()))[0]).getValue();
+  return lm::LinearOp::create(builder, loc, rows(dim, features), x, weight, bias);
+}
+
+Value Importer::headNorm(Value x) {
+  return lm::RMSNormOp::create(builder, loc, x.getType(), x, FlatSymbolRefAttr(),
+                               builder.getI64IntegerAttr(config.headDim), builder.getF64FloatAttr(config.rmsEps));
+}
+
+Value Importer::rope(Value x, const LayerConfig &layer) {
+  MLIRContext *context = builder.getContext();
+  lm::RopeScalingAttr scaling;
+  if (const auto &s = config.ropeScaling)
+    scaling = lm::RopeScalingAttr::get(context, builder.getF64FloatAttr(s->factor),
+                                       builder.getF64FloatAttr(s->lowFreqFactor),
+                                       builder.getF64FloatAttr(s->highFreqFactor), s->originalMaxPositions);
+  auto rope = lm::RopeAttr::get(context, builder.getF64FloatAttr(config.ropeTheta), scaling);
+  // Within a chunk only differences of positions count, so the angle may start over with the chunk.
+  IntegerAttr period = layer.chunk ? builder.getI64IntegerAttr(*layer.chunk) : IntegerAttr();
+  return lm::RopeOp::create(builder, loc, x.getType(), x, positions, builder.getI64IntegerAttr(config.headDim), rope,
+                            period, ArrayAttr());
+}
+
+Value Importer::attention(Value x, size_t index) {
+  const LayerConfig &layer = config.layers[index];
+  const LayerTensors &t = tensors.layers[index];
+  std::string name = fmt::format("layers.{}", index);
+  int64_t queryRow = config.heads * config.headDim, keyRow = config.kvHeads * config.headDim;
+  Value q = linear(x, weight(name + ".q", t.q), queryRow, optionalWeight(name + ".q_bias", t.qBias));
+  Value k = linear(x, weight(name + ".k", t.k), keyRow, optionalWeight(name + ".k_bias", t.kBias));
+  Value v = linear(x, weight(name + ".v", t.v), keyRow, optionalWeight(name + ".v_bias", t.vBias));
+  if (layer.usesRope) {
+    q = rope(q, layer);
+    k = rope(k, layer);
+  }
+  if (layer.qkNorm) {
+    q = headNorm(q);
+    k = headNorm(k);
+  }
+  if (layer.temperatureTuned)
+    q = lm::AttentionTemperatureOp::create(
+        builder, loc, q.getType(), q, positions, builder.getF64FloatAttr(config.temperature->attnScale),
+        builder.getI64IntegerAttr(static_cast<int64_t>(config.temperature->floorScale)), FlatSymbolRefAttr());
+  {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPoint(module.getBody(), step->getIterator());
+    lm::CacheOp::create(builder, loc, name, index, config.kvHeads, config.headDim,
+                        layer.chunk ? builder.getI64IntegerAttr(*layer.chunk) : IntegerAttr(), builder.getF32Type());
+  }
+  double scale = 1.0 / std::sqrt(static_cast<double>(config.headDim));
+  Value o = lm::AttentionOp::create(builder, loc, q.getType(), q, k, v, positions, sequences, name,
+                                    llvm::APFloat(scale));
+  return linear(o, weight(name + ".o", t.o), config.hiddenSize, optionalWeight(name + ".o_bias", t.oBias));
+}
+
+Value Importer::denseMLP(Value x, size_t index) {
+  MLPWeights w = mlpWeights(fmt::format("layers.{}.mlp", index), tensors.layers[index].dense);
+  Value gate = linear(x, w.gate, config.denseWidth), up = linear(x, w.up, config.denseWidth);
+  Value inner = lm::GatedOp::create(builder, loc, gate.getType(), gate, up, lm::Activation::SiLU);
+  return linear(inner, w.down, config.hiddenSize);
+}
+
+Value Importer::mixture(Value x, size_t index) {
+  const LayerTensors &t = tensors.layers[index];
+  std::string name = fmt::format("layers.{}", index);
+  int64_t experts = config.experts, k = config.topK;
+  Type i32 = builder.getI32Type(), f32 = builder.getF32Type();
+  Attribute tokens = builder.getStringAttr("T");
+  auto chosenType = lm::getNamedTensorType({tokens, size(k)}, i32);
+  auto scoreType = lm::getNamedTensorType({tokens, size(k)}, f32);
+
+  Value logits = linear(x, weight(name + ".router", t.router), experts);
+  auto route = moe::RouteOp::create(builder, loc, chosenType, scoreType, logits, k, moe::ScoreFunction::Sigmoid,
+                                    /*normalize=*/false);
+  auto dispatch = moe::DispatchOp::create(builder, loc, rows(pairs(), config.hiddenSize),
+                                          RankedTensorType::get({experts + 1}, i32), chosenType, x, route.getExperts(),
+                                          route.getScores(), experts);
+  auto silu = lm::ActivationAttr::get(builder.getContext(), lm::Activation::SiLU);
+  MLPWeights w = expertWeights(name + ".experts", t.experts);
+  Value routed = moe::ExpertsOp::create(builder, loc, dispatch.getRows().getType(), dispatch.getRows(),
+                                        dispatch.getOffsets(), w.gate, w.up, w.down, silu);
+  MLPWeights s = mlpWeights(name + ".shared", t.shared);
+  Value shared = moe::SharedExpertOp::create(builder, loc, x.getType(), x, s.gate, s.up, s.down, silu);
+  return moe::CombineOp::create(builder, loc, x.getType(), routed, dispatch.getSlots(), Value(), shared);
+}
+
+void Importer::buildStep() {
+  Type i32 = builder.getI32Type();
+  auto perToken = column("T", i32);
+  auto logitsType = rows("R", config.vocabSize);
+  auto type = builder.getFunctionType({perToken, perToken, perToken, column("R", i32)}, {logitsType});
+  builder.setInsertionPointToEnd(module.getBody());
+  step = func::FuncOp::create(builder, loc, "step", type);
+  Block *block = step.addEntryBlock();
+  builder.setInsertionPointToStart(block);
+  ids = block->getArgument(0);
+  positions = block->getArgument(1);
+  sequences = block->getArgument(2);
+  logitRows = block->getArgument(3);
+
+  FlatSymbolRefAttr embedding = weight("embedding", tensors.embedding);
+  Value h = lm::EmbedOp::create(builder, loc, rows("T", config.hiddenSize), ids, embedding);
+  for (size_t i = 0; i < config.layers.size(); ++i) {
+    const LayerTensors &t = tensors.layers[i];
+    Value x = norm(h, fmt::format("layers.{}.input_norm", i), t.inputNorm);
+    h = lm::AddOp::create(builder, loc, h, attention(x, i));
+    x = norm(h, fmt::format("layers.{}.post_attention_norm", i), t.postAttentionNorm);
+    h = lm::AddOp::create(builder, loc, h, config.layers[i].isMoE ? mixture(x, i) : denseMLP(x, i));
+  }
+  Value last = lm::TakeRowsOp::create(builder, loc, rows("R", config.hiddenSize), h, logitRows);
+  last = norm(last, "final_norm", tensors.finalNorm);
+  FlatSymbolRefAttr head = tensors.lmHead ? weight("lm_head", tensors.lmHead) : embedding;
+  Value logits = linear(last, head, config.vocabSize);
+  func::ReturnOp::create(builder, loc, logits);
+}
+
+void Importer::buildSample() {
+  Type i32 = builder.getI32Type(), i64 = builder.getI64Type();
+  auto idsType = column("R", i32);
+  auto type = builder.getFunctionType(
+      {rows("R", config.vocabSize), column("R", builder.getF32Type()), column("R", i64), column("R", i64), idsType},
+      {idsType});
+  builder.setInsertionPointToEnd(module.getBody());
+  auto sample = func::FuncOp::create(builder, loc, "sample", type);
+  Block *block = sample.addEntryBlock();
+  builder.setInsertionPointToStart(block);
+  Value drawn = lm::SampleOp::create(builder, loc, idsType, block->getArgument(0), block->getArgument(1),
+                                     block->getArgument(2), block->getArgument(3), block->getArgument(4));
+  func::ReturnOp::create(builder, loc, drawn);
+}
+
+OwningOpRef<ModuleOp> Importer::run(const ModelConfig &model, const ImportOptions &options) {
+  OwningOpRef<ModuleOp> result = ModuleOp::create(loc);
+  module = *result;
+  buildStep();
+  buildSample();
+  SmallVector<int64_t> stops(model.stopTokens().begin(), model.stopTokens().end());
+  builder.setInsertionPointToStart(module.getBody());
+  lm::ModelOp::create(builder, loc, options.name, options.architecture, config.vocabSize, config.hiddenSize,
+                      config.layers.size(), parameters, config.bosToken ? static_cast<int64_t>(*config.bosToken) : -1,
+                      stops);
+  return result;
+}
+
+} // namespace
+
+Result<OwningOpRef<ModuleOp>> importModel(MLIRContext &context, const ModelConfig &config, const TextTensors &tensors,
+                                          const ImportOptions &options) {
+  if (const auto &temperature = config.text.temperature)
+    if (temperature->floorScale != std::floor(temperature->floorScale) || temperature->floorScale >= 9e15)
+      return makeError(ExitCode::Unsupported, "floor_scale is {}, expected a whole number", temperature->floorScale);
+  return Importer(context, config, tensors).run(config, options);
+}
+
+} // namespace yupana::llama4

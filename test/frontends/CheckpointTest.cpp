@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "frontends/Llama4/Checkpoint.h"
+#include "test/frontends/TestFiles.h"
+
+#include <algorithm>
+
+using namespace yupana;
+using namespace yupana::llama4;
+using namespace yupana::test;
+
+namespace {
+
+/// One dense and one MoE layer: hidden 4, two heads of 2, one key/value head, dense width 6, expert width 3.
+TextConfig smallConfig() {
+  TextConfig config;
+  config.vocabSize = 5;
+  config.hiddenSize = 4;
+  config.heads = 2;
+  config.kvHeads = 1;
+  config.headDim = 2;
+  config.denseWidth = 6;
+  config.expertWidth = 3;
+  config.experts = 2;
+  config.topK = 1;
+  config.layers.resize(2);
+  config.layers[1].isMoE = true;
+  return config;
+}
+
+/// The tensors that smallConfig() needs, experts fused, without a prefix.
+std::vector<NamedTensor> smallTensors() {
+  std::vector<NamedTensor> out = {{"model.embed_tokens.weight", "BF16", {5, 4}, 2},
+                                  {"model.norm.weight", "F32", {4}, 4},
+                                  {"lm_head.weight", "F16", {5, 4}, 2}};
+  auto add = [&](std::string name, std::vector<uint64_t> shape) { out.push_back({std::move(name), "BF16", shape, 2}); };
+  for (const char *layer : {"model.layers.0.", "model.layers.1."}) {
+    std::string path = layer;
+    add(path + "input_layernorm.weight", {4});
+    add(path + "post_attention_layernorm.weight", {4});
+    add(path + "self_attn.q_proj.weight", {4, 4});
+    add(path + "self_attn.k_proj.weight", {2, 4});
+    add(path + "self_attn.v_proj.weight", {2, 4});
+    add(path + "self_attn.o_proj.weight", {4, 4});
+  }
+  const std::string dense = "model.layers.0.feed_forward.", moe = "model.layers.1.feed_forward.";
+  add(dense + "gate_proj.weight", {6, 4});
+  add(dense + "up_proj.weight", {6, 4});
+  add(dense + "down_proj.weight", {4, 6});
+  add(moe + "router.weight", {2, 4});
+  add(moe + "experts.gate_up_proj", {2, 4, 6});
+  add(moe + "experts.down_proj", {2, 3, 4});
+  add(moe + "shared_expert.gate_proj.weight", {3, 4});
+  add(moe + "shared_expert.up_proj.weight", {3, 4});
+  add(moe + "shared_expert.down_proj.weight", {4, 3});
+  return out;
+}
+
+/// A checkpoint on disk with the tensors it is given. The result of find() stays valid as long as this.
+struct SmallCheckpoint {
+  explicit SmallCheckpoint(const std::vector<NamedTensor> &tensors) {
+    folder.write("model.safetensors", containerOf(tensors));
+    auto opened = SafetensorsCheckpoint::open(folder.path());
+    if (opened.ok())
+      checkpoint.emplace(std::move(opened).value());
+    else
+      ADD_FAILURE() << opened.error().message;
+  }
+  Result<TextTensors> find(const TextConfig &config) { return findTextTensors(config, *checkpoint); }
+
+  TemporaryFolder folder;
+  std::optional<SafetensorsCheckpoint> checkpoint;
+};
+
+NamedTensor &named(std::vector<NamedTensor> &tensors, std::string_view name) {
+  return *std::find_if(tensors.begin(), tensors.end(), [&](const NamedTensor &tensor) { return tensor.name == name; });
+}
+
+TEST(Llama4Checkpoint, FindsEveryTensor) {
+  SmallCheckpoint small(smallTensors());
+  auto tensors = small.find(smallConfig());
+  ASSERT_TRUE(tensors) << tensors.error().message;
+  EXPECT_EQ(tensors->prefix, "");
+  EXPECT_TRUE(tensors->notes.empty());
+  EXPECT_FALSE(tensors->allF32);
+  ASSERT_EQ(tensors->layers.size(), 2u);
+  const LayerTensors &dense = tensors->layers[0], &moe = tensors->layers[1];
+  EXPECT_EQ(dense.dense.down->name, "model.layers.0.feed_forward.down_proj.weight");
+  EXPECT_EQ(dense.router, nullptr);
+  EXPECT_EQ(dense.shared.gate, nullptr);
+  EXPECT_EQ(dense.qBias, nullptr);
+  EXPECT_EQ(moe.dense.gate, nullptr);
+  EXPECT_TRUE(moe.experts.fused());
+  EXPECT_EQ(moe.experts.down->shape, (std::vector<uint64_t>{2, 3, 4}));
+  EXPECT_EQ(moe.shared.up->name, "model.layers.1.feed_forward.shared_expert.up_proj.weight");
+  uint64_t bytes = 0;
+  for (const TensorInfo &info : small.checkpoint->tensors())
+    bytes += info.bytes;
+  EXPECT_EQ(tensors->bytes, bytes);
+}
+
+TEST(Llama4Checkpoint, PrefixAndVision) {
+  std::vector<NamedTensor> tensors = smallTensors();
+  for (NamedTensor &tensor : tensors)
+    tensor.name = "language_model." + tensor.name;
+  tensors.push_back({"vision_model.class_embedding", "BF16", {3}, 2});
+  tensors.push_back({"multi_modal_projector.linear_1.weight", "BF16", {4, 3}, 2});
+  SmallCheckpoint small(tensors);
+  auto found = small.find(smallConfig());
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_EQ(found->prefix, "language_model.");
+  EXPECT_EQ(found->visionTensors, 2u);
+  ASSERT_EQ(found->notes.size(), 1u);
+  EXPECT_NE(found->notes[0].find("2 vision tensors"), std::string::npos);
+}
+
+TEST(Llama4Checkpoint, ExpertsOneByOne) {
+  std::vector<NamedTensor> tensors = smallTensors();
+  tensors.erase(std::remove_if(tensors.begin(), tensors.end(),
+                               [](const NamedTensor &t) { return t.name.find("experts.") != std::string::npos; }),
+                tensors.end());
+  for (unsigned expert = 0; expert < 2; ++expert) {
+    std::string path = fmt::format("model.layers.1.feed_forward.experts.{}.", expert);
+    tensors.push_back({path + "gate_proj.weight", "BF16", {3, 4}, 2});
+    tensors.push_back({path + "up_proj.weight", "BF16", {3, 4}, 2});
+    tensors.push_back({path + "down_proj.weight", "BF16", {4, 3}, 2});
+  }
+  SmallCheckpoint small(tensors);
+  auto found = small.find(smallConfig());
+  ASSERT_TRUE(found) << found.error().message;
+  const ExpertTensors &experts = found->layers[1].experts;
+  EXPECT_FALSE(experts.fused());
+  ASSERT_EQ(experts.each.size(), 2u);
+  EXPECT_EQ(experts.each[1].up->name, "model.layers.1.feed_forward.experts.1.up_proj.weight");
+
+  tensors.pop_back();
+  SmallCheckpoint incomplete(tensors);
+  expectError(incomplete.find(smallConfig()), ExitCode::InvalidInput, {"experts.1.down_proj.weight", "[4, 3]"});
+}
+
+TEST(Llama4Checkpoint, TiedEmbeddingNeedsNoHead) {
+  std::vector<NamedTensor> tensors = smallTensors();
+  TextConfig config = smallConfig();
+  config.tiedEmbeddings = true;
+  SmallCheckpoint both(tensors);
+  auto found = both.find(config);
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_EQ(found->lmHead, nullptr);
+  ASSERT_EQ(found->notes.size(), 1u);
+  EXPECT_NE(found->notes[0].find("'lm_head.weight'"), std::string::npos);
+  tensors.erase(tensors.begin() + 2);
+  SmallCheckpoint one(tensors);
+  EXPECT_TRUE(one.find(config).ok());
+  expectError(one.find(smallConfig()), ExitCode::InvalidInput, {"'lm_head.weight'", "[5, 4]"});
+}
+
+TEST(Llama4Checkpoint, AttentionBias) {
+  std::vector<NamedTensor> tensors = smallTensors();
+  TextConfig config = smallConfig();
+  config.attentionBias = true;
+  SmallCheckpoint without(tensors);
+  expectError(without.find(config), ExitCode::InvalidInput, {"q_proj.bias", "[4]"});
+  for (const char *layer : {"0", "1"})
+    for (const char *part : {"q", "k", "v", "o"})
+      tensors.push_back({fmt::format("model.layers.{}.self_attn.{}_proj.bias", layer, part),
+                         "F32",
+                         {*part == 'q' || *part == 'o' ? 4u : 2u},
+                         4});
+  SmallCheckpoint with(tensors);
+  auto found = with.find(config);
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_EQ(found->layers[1].kBias->shape, std::vector<uint64_t>{2});
+  // The file would be computed differently with the bias and without.
+  expectError(with.find(smallConfig()), ExitCode::InvalidInput, {"_proj.bias'", "'attention_bias' is false"});
+}
+
+TEST(Llama4Checkpoint, WrongShape) {
+  std::vector<NamedTensor> tensors = smallTensors();
+  named(tensors, "model.layers.1.feed_forward.experts.gate_up_proj").shape = {2, 6, 4};
+  SmallCheckpoint small(tensors);
+  expectError(small.find(smallConfig()), ExitCode::InvalidInput,
+              {"model.safetensors", "gate_up_proj'", "[2, 6, 4]", "[2, 4, 6]"});
+}
+
+TEST(Llama4Checkpoint, UnsupportedTypes) {
+  for (auto [type, bytes] : {std::pair("F8_E4M3", 1u), std::pair("F64", 8u), std::pair("I32", 4u)}) {
+    std::vector<NamedTensor> tensors = smallTensors();
+    NamedTensor &tensor = named(tensors, "model.layers.0.self_attn.k_proj.weight");
+    tensor.type = type;
+    tensor.elementBytes = bytes;
+    SmallCheckpoint small(tensors);
+    expectError(small.find(smallConfig()), ExitCode::Unsupported, {"k_proj.weight'", type, "BF16"});
+  }
+}
+
+TEST(Llama4Checkpoint, QuantisedCheckpoints) {
+  for (const char *name :
+       {"model.layers.0.self_attn.q_proj.weight_scale", "model.layers.1.feed_forward.experts.gate_up_proj_weight_scale",
+        "model.layers.0.self_attn.q_proj.weight_packed", "model.layers.0.self_attn.k_proj.k_scale",
+        "model.layers.1.feed_forward.experts.0.up_proj.weight.quant_state.bitsandbytes__nf4"}) {
+    std::vector<NamedTensor> tensors = smallTensors();
+    tensors.push_back({name, "F32", {1}, 4});
+    SmallCheckpoint small(tensors);
+    expectError(small.find(smallConfig()), ExitCode::Unsupported, {name, "quantised"});
+  }
+}
+
+TEST(Llama4Checkpoint, OtherTensorsAreNoted) {
+  std::vector<NamedTensor> tensors = smallTensors();
+  tensors.push_back({"model.layers.2.input_layernorm.weight", "BF16", {4}, 2});
+  tensors.push_back({"rotary.inv_freq", "F32", {1}, 4});
+  SmallCheckpoint small(tensors);
+  auto found = small.find(smallConfig());
+  ASSERT_TRUE(found) << found.error().message;
+  ASSERT_EQ(found->notes.size(), 1u);
+  EXPECT_NE(found->notes[0].find("2 tensors"), std::string::npos) << found->notes[0];
+  EXPECT_NE(found->notes[0].find("'model.layers.2.input_layernorm.weight'"), std::string::npos) << found->notes[0];
+}
+
+} // namespace
