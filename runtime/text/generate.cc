@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/text/generate.h"
+
+#include <algorithm>
+
+namespace yupana::text {
+
+Generator::Generator(yupana_plan_t *plan, yupana_context_t *context, uint32_t step_tokens) : context_(context) {
+  model_.size = sizeof model_;
+  yupana_plan_model(plan, &model_);
+  limits_.size = sizeof limits_;
+  yupana_plan_limits(plan, &limits_);
+  yupana_context_info_t info;
+  info.size = sizeof info;
+  yupana_context_info(context, &info);
+  step_tokens_ = step_tokens ? std::min(step_tokens, limits_.max_step_tokens) : limits_.max_step_tokens;
+  max_active_ = std::min(limits_.max_batch, info.max_sequences);
+  free_positions_ = info.kv_positions;
+}
+
+yupana_status_code_t Generator::run(const std::vector<Request> &requests, Observer *observer,
+                                    std::vector<Reply> *replies, yupana_status_t *status) {
+  requests_ = &requests;
+  replies_ = replies;
+  observer_ = observer;
+  waiting_ = 0;
+  replies->assign(requests.size(), Reply());
+
+  yupana_status_code_t code = YUPANA_STATUS_OK;
+  while (code == YUPANA_STATUS_OK) {
+    code = admit(status);
+    if (code != YUPANA_STATUS_OK || active_.empty())
+      break;
+    if (observer->interrupted()) {
+      for (Active &active : active_)
+        finish(&active, Stop::interrupt);
+      for (; waiting_ < requests.size(); ++waiting_) {
+        (*replies)[waiting_].stop = Stop::interrupt;
+        observer->on_stop(waiting_, Stop::interrupt);
+      }
+    } else {
+      code = step(status);
+    }
+    if (code == YUPANA_STATUS_OK)
+      code = release_finished(status);
+  }
+  for (Active &active : active_) {
+    yupana_sequence_release(context_, active.sequence, nullptr);
+    free_positions_ += active.reserved;
+  }
+  active_.clear();
+  return code;
+}
+
+/// Starts waiting requests while there is room, in their order: none overtakes one that needs more.
+yupana_status_code_t Generator::admit(yupana_status_t *status) {
+  while (waiting_ < requests_->size() && active_.size() < max_active_) {
+    const Request &request = (*requests_)[waiting_];
+    uint64_t positions =
+        std::min<uint64_t>(uint64_t{request.prompt.size()} + request.max_new_tokens, limits_.max_context);
+    // A sequence alone always starts: where chunks are freed it may fit although the count says otherwise.
+    if (positions > free_positions_ && !active_.empty())
+      break;
+    positions = std::min(positions, free_positions_);
+    Active active = {};
+    active.request = waiting_;
+    active.reserved = positions;
+    yupana_status_code_t code = yupana_sequence_create(context_, waiting_, &active.sequence, status);
+    if (code != YUPANA_STATUS_OK)
+      return code;
+    free_positions_ -= positions;
+    active_.push_back(active);
+    ++waiting_;
+  }
+  return YUPANA_STATUS_OK;
+}
+
+uint32_t Generator::remaining_prompt(const Active &active) const {
+  uint32_t length = static_cast<uint32_t>((*requests_)[active.request].prompt.size());
+  return length - std::min(active.done, length);
+}
+
+/// Rows of logits that a sequence needs when it goes on by `take` tokens.
+uint32_t Generator::wanted_rows(const Active &active, uint32_t take) const {
+  const Request &request = (*requests_)[active.request];
+  uint32_t remaining = remaining_prompt(active);
+  if (request.want_logits && remaining)
+    return take;
+  return take >= remaining && take && request.max_new_tokens ? 1 : 0;
+}
+
+/// Sets every sequence's `take`, one token at a time in turn, until the step is full or all have what they can use.
+void Generator::deal() {
+  for (Active &active : active_)
+    active.take = 0;
+  uint32_t tokens = step_tokens_, rows = limits_.max_logit_rows;
+  bool dealt = true;
+  for (turn_ %= active_.size(); dealt && tokens;) {
+    dealt = false;
+    for (size_t i = 0; i < active_.size() && tokens; ++i) {
+      Active &active = active_[(turn_ + i) % active_.size()];
+      uint32_t more_rows = wanted_rows(active, active.take + 1) - wanted_rows(active, active.take);
+      if (active.take == std::max<uint32_t>(remaining_prompt(active), 1) || more_rows > rows)
+        continue;
+      ++active.take;
+      --tokens;
+      rows -= more_rows;
+      dealt = true;
+    }
+  }
+  ++turn_;
+}
+
+yupana_span_t Generator::make_span(const Active &active) const {
+  const Request &request = (*requests_)[active.request];
+  yupana_span_t span = {};
+  span.size = sizeof span;
+  span.sequence = active.sequence;
+  uint32_t remaining = remaining_prompt(active);
+  span.tokens = remaining ? request.prompt.data() + active.done : &active.next;
+  span.token_count = active.take;
+  uint32_t rows = wanted_rows(active, active.take);
+  span.rows = !rows ? YUPANA_ROWS_NONE : request.want_logits && remaining ? YUPANA_ROWS_ALL : YUPANA_ROWS_LAST;
+  // With logits of a whole prompt every row is sampled; only the last one is used.
+  span.sample = request.max_new_tokens && active.take >= remaining;
+  span.temperature = request.temperature;
+  span.seed = request.seed;
+  return span;
+}
+
+yupana_status_code_t Generator::step(yupana_status_t *status) {
+  deal();
+  std::vector<yupana_span_t> spans;
+  for (const Active &active : active_)
+    if (active.take)
+      spans.push_back(make_span(active));
+  yupana_batch_t batch = {};
+  batch.size = sizeof batch;
+  batch.spans = spans.data();
+  batch.span_count = static_cast<uint32_t>(spans.size());
+  yupana_step_result_t result = {};
+  result.size = sizeof result;
+  yupana_status_code_t code = yupana_context_step(context_, &batch, &result, status);
+  if (code != YUPANA_STATUS_OK)
+    return code;
+
+  uint32_t row = 0;
+  for (Active &active : active_) {
+    if (!active.take)
+      continue;
+    uint32_t rows = wanted_rows(active, active.take);
+    if (!take_results(&active, result, row)) {
+      if (status) {
+        status->code = YUPANA_STATUS_CANCELLED;
+        status->message[0] = '\0';
+      }
+      return YUPANA_STATUS_CANCELLED;
+    }
+    row += rows;
+  }
+  return YUPANA_STATUS_OK;
+}
+
+/// Hands the rows of one sequence on and moves it forward. False when the observer gave up.
+bool Generator::take_results(Active *active, const yupana_step_result_t &result, uint32_t first_row) {
+  const Request &request = (*requests_)[active->request];
+  uint32_t remaining = remaining_prompt(*active), rows = wanted_rows(*active, active->take);
+  if (request.want_logits && remaining &&
+      !observer_->on_logits(active->request, active->done, rows, result.logits + size_t{first_row} * result.vocab_size))
+    return false;
+  bool prompt_read = active->take >= remaining;
+  active->done += active->take;
+  if (!prompt_read)
+    return true;
+  if (request.max_new_tokens)
+    accept_token(active, result.sampled[first_row + rows - 1]);
+  else
+    finish(active, Stop::length);
+  return true;
+}
+
+void Generator::accept_token(Active *active, uint32_t id) {
+  std::vector<uint32_t> &tokens = (*replies_)[active->request].tokens;
+  tokens.push_back(id);
+  active->next = id;
+  observer_->on_token(active->request, id);
+  const uint32_t *stops = model_.stop_tokens;
+  if (std::find(stops, stops + model_.stop_token_count, id) != stops + model_.stop_token_count)
+    finish(active, Stop::eos);
+  else if (tokens.size() == (*requests_)[active->request].max_new_tokens || active->done == limits_.max_context)
+    finish(active, Stop::length);
+}
+
+void Generator::finish(Active *active, Stop stop) {
+  (*replies_)[active->request].stop = stop;
+  observer_->on_stop(active->request, stop);
+}
+
+yupana_status_code_t Generator::release_finished(yupana_status_t *status) {
+  for (size_t i = active_.size(); i-- > 0;) {
+    if ((*replies_)[active_[i].request].stop == Stop::running)
+      continue;
+    yupana_status_code_t code = yupana_sequence_release(context_, active_[i].sequence, status);
+    if (code != YUPANA_STATUS_OK)
+      return code;
+    free_positions_ += active_[i].reserved;
+    active_.erase(active_.begin() + static_cast<ptrdiff_t>(i));
+  }
+  return YUPANA_STATUS_OK;
+}
+
+} // namespace yupana::text

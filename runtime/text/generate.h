@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Running any number of sequences through one context: cutting prompts into steps, mixing the sequences in ragged
+// batches, and going on until each has its reply.
+
+#ifndef YUPANA_RUNTIME_TEXT_GENERATE_H
+#define YUPANA_RUNTIME_TEXT_GENERATE_H
+
+#include "yupana/yupana.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace yupana::text {
+
+/// A sequence to run.
+struct Request {
+  std::vector<uint32_t> prompt; // not empty, at most limits.max_context ids, each below vocab_size
+  uint32_t max_new_tokens = 0;
+  bool want_logits = false; // of every token of the prompt
+  float temperature = 0;    // 0 takes the best token
+  uint64_t seed = 0;
+};
+
+enum class Stop {
+  running,
+  eos,       // one of the plan's stop tokens, which is the last token of the reply
+  length,    // max_new_tokens, or the plan's longest context
+  interrupt, // the observer asked for it
+};
+
+/// What a sequence has come to.
+struct Reply {
+  std::vector<uint32_t> tokens;
+  Stop stop = Stop::running;
+};
+
+/// Hears what a generator does, on the thread that runs it. `request` counts requests from 0.
+class Observer {
+public:
+  virtual ~Observer() = default;
+  /// The next token of a reply.
+  virtual void on_token(size_t request, uint32_t id) = 0;
+  /// A reply is complete. Always the last word on its request.
+  virtual void on_stop(size_t request, Stop stop) = 0;
+  /// Logits of the prompt's tokens [first, first + count): `data` is float32 [count][vocab_size], valid during the
+  /// call. False gives up: run() returns at once and the other replies stay as they are.
+  virtual bool on_logits(size_t request, uint32_t first, uint32_t count, const float *data) = 0;
+  /// Asked before every step. True ends all replies with Stop::interrupt.
+  virtual bool interrupted() = 0;
+};
+
+/// Runs requests. Each step deals its tokens out one at a time, in turn, to all sequences under way, so that short
+/// prompts are answered while long ones are still being read; each sequence's tokens go in order. Which step a token
+/// falls in changes no result. Sequences that find no room (limits.max_batch, or cache for prompt and reply) wait for
+/// others to end.
+class Generator {
+public:
+  /// `plan` is the one `context` was made from; both outlive the generator, and no one else creates sequences in
+  /// `context`. A step takes at most `step_tokens` tokens; 0, or more than the plan's limit, stands for that limit.
+  Generator(yupana_plan_t *plan, yupana_context_t *context, uint32_t step_tokens);
+
+  /// Runs all requests to their end; the replies stand in the order of the requests. On failure, `*status` says why,
+  /// sequences still alive are released, and the replies hold what there was.
+  yupana_status_code_t run(const std::vector<Request> &requests, Observer *observer, std::vector<Reply> *replies,
+                           yupana_status_t *status);
+
+private:
+  /// A request under way.
+  struct Active {
+    size_t request;
+    yupana_sequence_t sequence;
+    uint32_t done;     // tokens the sequence holds
+    uint32_t take;     // tokens it goes on by in the next step
+    uint32_t next;     // the token to go on with once the prompt is read
+    uint64_t reserved; // positions of cache kept for it
+  };
+
+  yupana_status_code_t admit(yupana_status_t *status);
+  void deal();
+  uint32_t wanted_rows(const Active &active, uint32_t take) const;
+  yupana_span_t make_span(const Active &active) const;
+  yupana_status_code_t step(yupana_status_t *status);
+  bool take_results(Active *active, const yupana_step_result_t &result, uint32_t first_row);
+  void accept_token(Active *active, uint32_t id);
+  void finish(Active *active, Stop stop);
+  yupana_status_code_t release_finished(yupana_status_t *status);
+
+  uint32_t remaining_prompt(const Active &active) const;
+
+  yupana_context_t *context_;
+  yupana_model_info_t model_;
+  yupana_limits_t limits_;
+  uint32_t step_tokens_;
+  uint32_t max_active_;
+  uint64_t free_positions_;
+
+  const std::vector<Request> *requests_ = nullptr;
+  std::vector<Reply> *replies_ = nullptr;
+  Observer *observer_ = nullptr;
+  size_t waiting_ = 0; // the first request not yet under way
+  size_t turn_ = 0;    // who is dealt to first in the next step
+  std::vector<Active> active_;
+};
+
+} // namespace yupana::text
+
+#endif

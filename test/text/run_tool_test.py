@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The command line of yupana-run, over a fake core whose "plan" is a tokenizer section.
+
+usage: run_tool_test.py YUPANA_RUN WRITE_SECTION MODELS
+"""
+import ast
+import json
+import pathlib
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+
+TOOL, WRITE_SECTION, MODELS = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
+VOCABULARY = 97  # of the fake model
+
+
+def run(*arguments, stdin=""):
+    return subprocess.run([TOOL, *map(str, arguments)], input=stdin.encode(), capture_output=True, timeout=60)
+
+
+def read_npy(path):
+    data = pathlib.Path(path).read_bytes()
+    assert data[:8] == b"\x93NUMPY\x01\x00"
+    length = struct.unpack("<H", data[8:10])[0]
+    assert (10 + length) % 64 == 0
+    header = ast.literal_eval(data[10 : 10 + length].decode())
+    assert header["descr"] == "<f4" and not header["fortran_order"]
+    rows, columns = header["shape"]
+    values = struct.unpack(f"<{rows * columns}f", data[10 + length :])
+    return [values[i * columns : (i + 1) * columns] for i in range(rows)]
+
+
+class ToolTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.scratch = tempfile.TemporaryDirectory()
+        cls.folder = pathlib.Path(cls.scratch.name)
+        cls.plan = cls.folder / "nano.yplan"
+        subprocess.run([WRITE_SECTION, "nano", cls.plan], check=True)
+        cls.bare = cls.folder / "bare.yplan"
+        cls.bare.write_bytes(b"")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.scratch.cleanup()
+
+    def expect(self, code, part, *arguments, stdin=""):
+        """The run ends with `code` and one sentence that holds `part`."""
+        result = run(*arguments, stdin=stdin)
+        message = result.stderr.decode()
+        self.assertEqual(result.returncode, code, message)
+        self.assertIn(part, message)
+        self.assertEqual(message.count("\n"), 1, message)
+
+    def test_usage_errors(self):
+        self.expect(2, "no plan given")
+        self.expect(2, "nothing to run", self.plan)
+        self.expect(2, "unknown option --frobnicate", self.plan, "--frobnicate")
+        self.expect(2, "unknown option --json=yes", self.plan, "--json=yes")
+        self.expect(2, "--prompt needs a value", self.plan, "--prompt")
+        self.expect(2, "second plan", self.plan, "other", "--tokens", "1")
+        for flag, value in [("--threads", "0"), ("--seed", "-1"), ("--kv-memory", "4X"), ("--temperature", "inf"),
+                            ("--temperature", "-1"), ("--max-new-tokens", "1.5"), ("--step-tokens", "4294967296"),
+                            ("--kv-memory", "99999999999999999999"), ("--kv-memory", "0")]:
+            self.expect(2, f'{flag} is "{value}"', self.plan, "--tokens", "3", flag, value)
+        self.expect(2, "--no-special goes with", self.plan, "--no-special", "--tokens", "1")
+        self.expect(2, "exclude each other", self.plan, "--tokenize", "--detokenize")
+        self.expect(5, "--chat is not supported", self.plan, "--chat")
+
+    def test_help_and_version(self):
+        self.assertIn(b"usage: yupana-run PLAN", run("--help").stdout)
+        self.assertEqual(run("--version").stdout, b"yupana-run 0.0.0\n")
+
+    def test_bad_inputs(self):
+        self.expect(3, "missing.yplan", self.folder / "missing.yplan", "--tokens", "1")
+        self.expect(3, "cannot be opened", self.plan, "--tokens", self.folder / "missing.json")
+        self.expect(2, "has no token ids", self.plan, "--tokens", "[]".strip("[]"))
+        self.expect(2, "not a token id", self.plan, "--tokens", "1,,2")
+        self.expect(4, "not below the vocabulary size", self.plan, "--tokens", "97")
+        self.expect(2, "compiled for at most 64", self.plan, "--tokens", ",".join(["2"] * 65))
+        bad = self.folder / "bad.json"
+        for text in ["", "{}", "[1, -2]", "[1.5]", "[01]", "[[1], 2]", "[1", "[1] x", '["1"]']:
+            bad.write_text(text)
+            self.expect(4, "bad.json: ", self.plan, "--tokens", bad)
+
+    def test_plan_without_tokenizer(self):
+        self.expect(5, "--tokens works", self.bare, "--prompt", "hello")
+        self.expect(5, "without a tokenizer", self.bare, "--tokenize")
+        answer = json.loads(run(self.bare, "--tokens", "5,6,7", "--json").stdout)
+        self.assertIsNone(answer["text"])
+        plain = run(self.bare, "--tokens", "5,6,7")
+        self.assertEqual([int(word) for word in plain.stdout.split()], answer["tokens"])
+        self.assertIn(b"without a tokenizer", plain.stderr)
+
+    def test_json_of_one_and_of_several(self):
+        one = json.loads(run(self.plan, "--tokens", "5,6,7", "--json", "--max-new-tokens", "6").stdout)
+        self.assertEqual(one["prompt_tokens"], [5, 6, 7])
+        self.assertEqual(list(one), ["prompt_tokens", "tokens", "text", "stop", "timing"])
+        self.assertIn(one["stop"], ["eos", "length"])
+        self.assertTrue(all(seconds >= 0 for seconds in one["timing"].values()))
+        (self.folder / "two.json").write_text("[[5, 6, 7],\n [8]]\n")
+        for arguments in (["--tokens", "5,6,7", "--tokens", "8"], ["--tokens", self.folder / "two.json"]):
+            several = json.loads(run(self.plan, *arguments, "--json", "--max-new-tokens", "6").stdout)
+            self.assertEqual([answer["prompt_tokens"] for answer in several], [[5, 6, 7], [8]])
+            self.assertEqual(several[0]["tokens"], one["tokens"])
+
+    def test_plain_text_is_that_of_json(self):
+        arguments = ["--tokens", "5,6,7", "--tokens", "8,9", "--tokens", "10", "--max-new-tokens", "12"]
+        answers = json.loads(run(self.plan, *arguments, "--json").stdout)
+        plain = run(self.plan, *arguments).stdout.decode(errors="replace")
+        self.assertEqual(plain, "".join(answer["text"] + "\n" for answer in answers))
+
+    def test_prompt(self):
+        # The fake vocabulary is below the ids of most words and of the begin token.
+        self.expect(4, "token id 1472 is not below", self.plan, "--prompt", "hello")
+        self.expect(4, "token id 1472 is not below", self.plan, "--prompt", "-", stdin="hello\n")
+
+    def test_logits(self):
+        path = self.folder / "out.npy"
+        sequences = [[3, 4, 5, 6, 7, 8, 9], [10], [11, 12, 13]]
+        arguments = [part for ids in sequences for part in ("--tokens", ",".join(map(str, ids)))]
+        result = run(self.plan, *arguments, "--logits", path)
+        self.assertEqual((result.returncode, result.stdout), (0, b""), result.stderr)
+        together = read_npy(path)
+        self.assertEqual((len(together), len(together[0])), (11, VOCABULARY))
+        alone = []
+        for ids in sequences:
+            run(self.plan, "--tokens", ",".join(map(str, ids)), "--logits", path, "--step-tokens", 2)
+            alone += read_npy(path)
+        self.assertEqual(together, alone)
+        answer = json.loads(run(self.plan, "--tokens", "3,4", "--logits", path, "--json", "--max-new-tokens=2").stdout)
+        self.assertEqual((len(read_npy(path)), len(answer["tokens"])), (2, 2))
+        self.assertEqual(sorted(p.name for p in self.folder.glob("out*")), ["out.npy"])
+
+    def test_logits_into_what_is_no_file(self):
+        self.expect(2, "not a regular file", self.plan, "--tokens", "3", "--logits", "/dev/null")
+        self.expect(3, "cannot be created", self.plan, "--tokens", "3", "--logits", self.folder / "no" / "out.npy")
+
+    def test_unknown_target(self):
+        self.expect(2, "no such target", self.plan, "--tokens", "3", "--for", "sm_90a")
+        self.assertEqual(run(self.plan, "--tokens", "3", "--for", "x86-64-v3").returncode, 0)
+
+    def test_tokenize_and_back(self):
+        vectors = json.loads((MODELS / "nano/expected/tokenizer_vectors.json").read_text())
+        for ascii_only in (True, False):
+            lines = "".join(json.dumps(v["text"], ensure_ascii=ascii_only) + "\n" for v in vectors)
+            for flags, field in (([], "ids"), (["--no-special"], "ids_special_as_text")):
+                result = run(self.plan, "--tokenize", *flags, stdin=lines)
+                self.assertEqual(result.returncode, 0, result.stderr)
+                ids = [json.loads(line) for line in result.stdout.decode().splitlines()]
+                self.assertEqual(ids, [v.get(field, v["ids"]) for v in vectors])
+                back = run(self.plan, "--detokenize", stdin=result.stdout.decode()).stdout.decode()
+                self.assertEqual([json.loads(line) for line in back.split("\n")[:-1]], [v["text"] for v in vectors])
+
+    def test_bad_lines(self):
+        for line in ["hello", '"open', '"\\x"', '"\\ud800"', '"\\udc00"', '"\\u12"', '"a" b', "", '"\t"', "7"]:
+            self.expect(4, "standard input, line 2: ", self.plan, "--tokenize", stdin='"good"\n' + line + "\n")
+        for line in ["7", "[1", "[[1],[2]]", "[99999]", "[1,]", "[4294967296]"]:
+            self.expect(4, "standard input, line 1: ", self.plan, "--detokenize", stdin=line + "\n")
+
+    def test_interrupt(self):
+        # More tokens than a test could wait for.
+        process = subprocess.Popen([TOOL, self.plan, "--tokens", "3", "--json", "--max-new-tokens", "4000000000"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={"FAKE_ENDLESS": "1"})
+        self.assertEqual(process.stderr.readline(), b"under way\n")
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130)
+        self.assertEqual(json.loads(out)["stop"], "interrupt")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])

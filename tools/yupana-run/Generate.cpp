@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Running sequences and telling what comes of them: text as it comes, JSON at the end, logits in a file.
+#include "runtime/text/generate.h"
+
+#include "tools/yupana-run/Inputs.h"
+#include "tools/yupana-run/Json.h"
+#include "tools/yupana-run/NpyWriter.h"
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <ctime>
+#include <memory>
+#include <unistd.h>
+
+using namespace yupana;
+
+namespace {
+
+volatile std::sig_atomic_t interruptCount = 0;
+
+/// The first Ctrl-C ends the replies, a second one the program.
+void onInterrupt(int) {
+  interruptCount = interruptCount + 1;
+  if (interruptCount > 1)
+    ::_exit(exitInterrupted);
+}
+
+double now() {
+  timespec time;
+  ::clock_gettime(CLOCK_MONOTONIC, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
+}
+
+/// A line on standard error while weights are loaded, if a person is watching. Also carries Ctrl-C into the loading.
+class LoadProgress {
+public:
+  LoadProgress() : visible(::isatty(STDERR_FILENO)) {
+    progress.size = sizeof progress;
+    progress.user = this;
+    progress.report = report;
+  }
+  ~LoadProgress() {
+    if (shown)
+      std::fprintf(stderr, "\r\033[K");
+  }
+  const yupana_progress_t *get() const { return &progress; }
+
+private:
+  static int report(void *user, uint64_t done, uint64_t total) {
+    auto *self = static_cast<LoadProgress *>(user);
+    if (self->visible && total)
+      self->draw(done, total);
+    return interruptCount > 0;
+  }
+  void draw(uint64_t done, uint64_t total) {
+    constexpr uint64_t width = 40;
+    constexpr uint64_t mebibyte = uint64_t{1} << 20;
+    // In mebibytes, so that no product overflows.
+    uint64_t filled = total >= mebibyte ? width * (done / mebibyte) / (total / mebibyte) : width * done / total;
+    std::string bar(static_cast<size_t>(std::min(filled, width)), '#');
+    bar.resize(width, '.');
+    std::fprintf(stderr, "\rloading [%s] %llu of %llu MiB", bar.c_str(),
+                 static_cast<unsigned long long>(done / mebibyte), static_cast<unsigned long long>(total / mebibyte));
+    shown = true;
+  }
+
+  yupana_progress_t progress = {};
+  bool visible;
+  bool shown = false;
+};
+
+/// What the program keeps of one sequence.
+struct Sequence {
+  uint64_t firstRow; ///< Of its logits, in the file.
+  text::StreamDecoder decoder;
+  std::string text;
+  size_t printed = 0;
+  bool stopped = false;
+  double promptEnd = 0; ///< When the first new token was there.
+  double end = 0;
+};
+
+/// Tells what a generator does.
+class Teller final : public text::Observer {
+public:
+  Teller(const Session &session, const Options &options, const std::vector<text::Request> &requests)
+      : tokenizer(session.tokenizer()), streams(!options.json), requests(requests) {
+    model.size = sizeof model;
+    yupana_plan_model(session.plan(), &model);
+    static const text::Tokenizer none;
+    uint64_t rows = 0;
+    for (const text::Request &request : requests) {
+      sequences.push_back({rows, text::StreamDecoder(tokenizer ? *tokenizer : none, /*show_special=*/false), {}});
+      rows += request.prompt.size();
+    }
+    logitRows = rows;
+  }
+
+  /// Logits go to `path`, which is created now.
+  int openLogits(const std::string &path) {
+    int code = logits.open(path, logitRows, model.vocab_size);
+    return code ? report(code, logits.error()) : exitDone;
+  }
+  int commitLogits() {
+    int code = logits.commit();
+    return code ? report(code, logits.error()) : exitDone;
+  }
+  /// Why on_logits gave up; exitDone if it has not.
+  int logitsResult() const { return logitsCode ? report(logitsCode, logits.error()) : exitDone; }
+
+  void start() { startTime = now(); }
+  void printJson(const std::vector<text::Reply> &replies, double loadSeconds) const;
+
+  void on_token(size_t request, uint32_t id) override;
+  void on_stop(size_t request, text::Stop stop) override;
+  bool on_logits(size_t request, uint32_t first, uint32_t count, const float *data) override {
+    logitsCode = logits.writeRows(sequences[request].firstRow + first, count, data);
+    return logitsCode == exitDone;
+  }
+  bool interrupted() override { return interruptCount > 0; }
+
+private:
+  bool isStopToken(uint32_t id) const {
+    return std::find(model.stop_tokens, model.stop_tokens + model.stop_token_count, id) !=
+           model.stop_tokens + model.stop_token_count;
+  }
+  void stream();
+  void appendJson(std::string &out, size_t index, const text::Reply &reply, double loadSeconds) const;
+
+  const text::Tokenizer *tokenizer;
+  bool streams;
+  const std::vector<text::Request> &requests;
+  yupana_model_info_t model;
+  std::vector<Sequence> sequences;
+  size_t current = 0; ///< The sequence whose text is being written.
+  uint64_t logitRows = 0;
+  NpyWriter logits;
+  int logitsCode = exitDone;
+  double startTime = 0;
+};
+
+void Teller::on_token(size_t request, uint32_t id) {
+  Sequence &sequence = sequences[request];
+  if (sequence.promptEnd == 0)
+    sequence.promptEnd = now();
+  if (!tokenizer)
+    sequence.text += std::to_string(id) + " ";
+  else if (!isStopToken(id))
+    sequence.decoder.push(id, &sequence.text);
+  stream();
+}
+
+void Teller::on_stop(size_t request, text::Stop) {
+  Sequence &sequence = sequences[request];
+  sequence.decoder.finish(&sequence.text);
+  sequence.stopped = true;
+  sequence.end = now();
+  if (sequence.promptEnd == 0)
+    sequence.promptEnd = sequence.end;
+  stream();
+}
+
+/// Writes what is new. Texts stand one after the other: those further back wait until the ones before them are
+/// complete.
+void Teller::stream() {
+  if (!streams)
+    return;
+  for (; current < sequences.size(); ++current) {
+    Sequence &sequence = sequences[current];
+    std::fwrite(sequence.text.data() + sequence.printed, 1, sequence.text.size() - sequence.printed, stdout);
+    sequence.printed = sequence.text.size();
+    if (!sequence.stopped)
+      break;
+    if (requests[current].max_new_tokens)
+      std::fputc('\n', stdout);
+  }
+  std::fflush(stdout);
+}
+
+void appendSeconds(std::string &out, const char *name, double seconds) {
+  char text[64];
+  std::snprintf(text, sizeof text, "\"%s\": %.6f", name, seconds);
+  out += text;
+}
+
+void Teller::appendJson(std::string &out, size_t index, const text::Reply &reply, double loadSeconds) const {
+  const Sequence &sequence = sequences[index];
+  out += "{\"prompt_tokens\": ";
+  appendJsonIds(out, requests[index].prompt);
+  out += ", \"tokens\": ";
+  appendJsonIds(out, reply.tokens);
+  out += ", \"text\": ";
+  if (tokenizer)
+    appendJsonString(out, sequence.text);
+  else
+    out += "null";
+  out += ", \"stop\": ";
+  appendJsonString(out, reply.stop == text::Stop::eos      ? "eos"
+                        : reply.stop == text::Stop::length ? "length"
+                                                           : "interrupt");
+  out += ", \"timing\": {";
+  appendSeconds(out, "load", loadSeconds);
+  out += ", ";
+  appendSeconds(out, "prompt", sequence.promptEnd - startTime);
+  out += ", ";
+  appendSeconds(out, "generate", sequence.end - sequence.promptEnd);
+  out += "}}";
+}
+
+void Teller::printJson(const std::vector<text::Reply> &replies, double loadSeconds) const {
+  std::string out;
+  for (size_t i = 0; i < replies.size(); ++i) {
+    out += i ? ",\n " : replies.size() > 1 ? "[" : "";
+    appendJson(out, i, replies[i], loadSeconds);
+  }
+  out += replies.size() > 1 ? "]\n" : "\n";
+  std::fwrite(out.data(), 1, out.size(), stdout);
+}
+
+std::vector<text::Request> makeRequests(std::vector<std::vector<uint32_t>> sequences, const Options &options) {
+  std::vector<text::Request> requests;
+  for (std::vector<uint32_t> &sequence : sequences) {
+    text::Request request;
+    request.prompt = std::move(sequence);
+    request.want_logits = !options.logits.empty();
+    request.max_new_tokens = options.maxNewTokens.value_or(request.want_logits ? 0 : 256);
+    request.temperature = options.temperature;
+    request.seed = options.seed;
+    requests.push_back(std::move(request));
+  }
+  return requests;
+}
+
+/// Prepares the plan for this machine.
+int createContext(const Session &session, const Options &options, yupana_context_t *&context) {
+  auto progress = std::make_unique<LoadProgress>();
+  yupana_context_options_t contextOptions = {};
+  contextOptions.size = sizeof contextOptions;
+  contextOptions.target = options.target.empty() ? nullptr : options.target.c_str();
+  contextOptions.threads = options.threads;
+  contextOptions.kv_bytes = options.kvMemory;
+  contextOptions.progress = progress->get();
+  yupana_status_t status;
+  yupana_status_code_t code = yupana_context_create(session.plan(), &contextOptions, nullptr, &context, &status);
+  progress.reset(); // clears its line before anything else is written
+  return code == YUPANA_STATUS_OK ? exitDone : report(status);
+}
+
+int runRequests(const Session &session, const Options &options, const std::vector<text::Request> &requests,
+                Teller &teller) {
+  double loadStart = now();
+  yupana_context_t *context = nullptr;
+  if (int code = createContext(session, options, context))
+    return code;
+  teller.start();
+  double loadSeconds = now() - loadStart;
+
+  std::vector<text::Reply> replies;
+  yupana_status_t status;
+  yupana_status_code_t code =
+      text::Generator(session.plan(), context, options.stepTokens).run(requests, &teller, &replies, &status);
+  yupana_context_release(context);
+  if (int logitsCode = teller.logitsResult())
+    return logitsCode;
+  if (code != YUPANA_STATUS_OK)
+    return report(status);
+  if (options.json)
+    teller.printJson(replies, loadSeconds);
+  bool interrupted = std::any_of(replies.begin(), replies.end(),
+                                 [](const text::Reply &reply) { return reply.stop == text::Stop::interrupt; });
+  if (interrupted)
+    return exitInterrupted;
+  return options.logits.empty() ? exitDone : teller.commitLogits();
+}
+
+} // namespace
+
+int yupana::runGenerate(Session &session, const Options &options) {
+  std::vector<std::vector<uint32_t>> sequences;
+  if (int code = readInputs(session, options, sequences))
+    return code;
+  std::vector<text::Request> requests = makeRequests(std::move(sequences), options);
+  if (!session.tokenizer() && !options.json && requests[0].max_new_tokens)
+    std::fprintf(stderr, "yupana-run: note: %s was compiled without a tokenizer, so token ids are written\n",
+                 session.path().c_str());
+  Teller teller(session, options, requests);
+  if (!options.logits.empty())
+    if (int code = teller.openLogits(options.logits))
+      return code;
+
+  struct sigaction action = {};
+  action.sa_handler = onInterrupt;
+  ::sigaction(SIGINT, &action, nullptr);
+  return runRequests(session, options, requests, teller);
+}

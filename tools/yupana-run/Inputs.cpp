@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/yupana-run/Inputs.h"
+
+#include "tools/yupana-run/Json.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+using namespace yupana;
+
+namespace {
+
+using Sequences = std::vector<std::vector<uint32_t>>;
+
+/// Texts and files of ids are small; a gigabyte is someone else's file.
+constexpr size_t largestInput = size_t{1} << 30;
+
+/// Reads a stream to its end; `name` stands for it in messages.
+int readAll(FILE *stream, const std::string &name, std::string &content) {
+  char block[1 << 16];
+  size_t count;
+  while ((count = std::fread(block, 1, sizeof block, stream)) > 0) {
+    if (content.size() + count > largestInput)
+      return report(exitInvalid, name + ": has more than " + std::to_string(largestInput) + " bytes");
+    content.append(block, count);
+  }
+  return std::ferror(stream) ? report(exitUnreadable, name + ": cannot be read: " + std::strerror(errno)) : exitDone;
+}
+
+int readPrompt(const Session &session, const std::string &value, Sequences &sequences) {
+  if (!session.tokenizer())
+    return report(exitUnsupported, session.path() +
+                                       ": the plan was compiled without a tokenizer, so --prompt cannot be "
+                                       "encoded; --tokens works");
+  std::string text = value, name = "--prompt";
+  if (value == "-") {
+    text.clear();
+    name = "standard input";
+    if (int code = readAll(stdin, name, text))
+      return code;
+    // `echo text |` means the text.
+    if (!text.empty() && text.back() == '\n')
+      text.pop_back();
+  }
+  const text::Tokenizer &tokenizer = *session.tokenizer();
+  text::EncodeOptions options;
+  options.begin_token = true;
+  std::vector<uint32_t> ids;
+  size_t wellFormed = tokenizer.encode(text, options, &ids);
+  if (wellFormed != text.size())
+    return report(exitInvalid, name + ": is not well-formed UTF-8 at byte " + std::to_string(wellFormed));
+  if (ids.empty())
+    return report(exitUsage, name + ": is empty, and the tokenizer has no begin token to go on from");
+  if (ids.size() > 1 && tokenizer.begin_token() == ids[0] && ids[0] == ids[1])
+    std::fprintf(stderr, "yupana-run: note: the prompt starts with the begin token, so it is there twice\n");
+  sequences.push_back(std::move(ids));
+  return exitDone;
+}
+
+/// A comma list, which no sensible file name looks like.
+bool isCommaList(const std::string &value) { return value.find_first_not_of("0123456789, ") == std::string::npos; }
+
+int readTokens(const std::string &value, Sequences &sequences) {
+  std::string name = "--tokens", content;
+  bool isFile = !isCommaList(value);
+  if (isFile) {
+    name = value;
+    FILE *file = std::fopen(value.c_str(), "rbe");
+    if (!file)
+      return report(exitUnreadable, value + ": cannot be opened: " + std::strerror(errno) +
+                                        " (--tokens takes a comma list of ids or a JSON file)");
+    int code = readAll(file, name, content);
+    std::fclose(file);
+    if (code)
+      return code;
+  } else {
+    content = "[" + value + "]";
+  }
+  int faulty = isFile ? exitInvalid : exitUsage;
+  Sequences read;
+  if (const char *problem = parseJsonSequences(content, read))
+    return report(faulty, name + ": " + problem);
+  for (std::vector<uint32_t> &sequence : read) {
+    if (sequence.empty())
+      return report(faulty, name + ": has no token ids");
+    sequences.push_back(std::move(sequence));
+  }
+  return exitDone;
+}
+
+/// What the plan has room for.
+int checkSequences(const Session &session, const Sequences &sequences) {
+  yupana_model_info_t model;
+  model.size = sizeof model;
+  yupana_plan_model(session.plan(), &model);
+  yupana_limits_t limits;
+  limits.size = sizeof limits;
+  yupana_plan_limits(session.plan(), &limits);
+  for (const std::vector<uint32_t> &sequence : sequences) {
+    if (sequence.size() > limits.max_context)
+      return report(exitUsage, "a sequence has " + std::to_string(sequence.size()) + " tokens, " + session.path() +
+                                   " was compiled for at most " + std::to_string(limits.max_context) +
+                                   " (yupana compile --max-context)");
+    for (uint32_t id : sequence)
+      if (id >= model.vocab_size)
+        return report(exitInvalid, "token id " + std::to_string(id) + " is not below the vocabulary size " +
+                                       std::to_string(model.vocab_size) + " of " + session.path());
+  }
+  return exitDone;
+}
+
+} // namespace
+
+int yupana::readInputs(const Session &session, const Options &options, Sequences &sequences) {
+  for (const Input &input : options.inputs) {
+    int code =
+        input.kind == Input::Prompt ? readPrompt(session, input.value, sequences) : readTokens(input.value, sequences);
+    if (code)
+      return code;
+  }
+  return checkSequences(session, sequences);
+}

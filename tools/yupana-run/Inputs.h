@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From `--prompt` and `--tokens` to the ids of the sequences to run.
+#ifndef YUPANA_TOOLS_YUPANARUN_INPUTS_H
+#define YUPANA_TOOLS_YUPANARUN_INPUTS_H
+
+#include "tools/yupana-run/Session.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace yupana {
+
+/// Appends the sequences of all inputs, in their order, to `sequences`; none is empty, longer than the plan's context,
+/// or has an id that the model does not know. Returns an exit code, after reporting what went wrong.
+int readInputs(const Session &session, const Options &options, std::vector<std::vector<uint32_t>> &sequences);
+
+} // namespace yupana
+
+#endif // YUPANA_TOOLS_YUPANARUN_INPUTS_H

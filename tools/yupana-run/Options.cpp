@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/yupana-run/Options.h"
+
+#include <cerrno>
+#include <cmath>
+#include <cstdlib>
+#include <string_view>
+
+using namespace yupana;
+
+const char *const yupana::helpText =
+    R"(usage: yupana-run PLAN --prompt TEXT [options]
+       yupana-run PLAN --tokens IDS [--tokens IDS ...] [--logits FILE.npy] [options]
+       yupana-run PLAN --tokenize | --detokenize
+
+Runs a plan made by `yupana compile`. Text is written as it comes; Ctrl-C ends it with what there is.
+
+What to run
+  --prompt TEXT         text to go on with; `-` reads standard input, less one line end at its end. The begin token
+                        is put before it, and special tokens such as <|eot|> in it are special tokens
+  --tokens IDS          token ids, as they are: a comma list such as 200000,954,7963, or a JSON file with a list of ids
+                        (or a list of such lists). Repeated, the sequences run in one ragged batch
+
+What comes back
+  --json                one JSON object {prompt_tokens, tokens, text, stop, timing} at the end, a list of them for
+                        several sequences; `stop` is "eos", "length" or "interrupt", `timing` is in seconds
+  --logits FILE.npy     the logits of every given token, float32 [tokens, vocab], sequences one after the other.
+                        Nothing is generated then, unless --max-new-tokens is given
+  --max-new-tokens N    end a reply after N tokens (default 256)
+
+How tokens are chosen
+  --temperature T       0 takes the best token (default); above 0 draws at random, the more freely the larger T
+  --seed N              another number, other draws (default 0)
+
+How it runs; none of these changes a logit
+  --step-tokens N       read prompts in steps of at most N tokens (default: what the plan allows)
+  --threads N           worker threads (default: all cores this process may use)
+  --kv-memory BYTES     memory for keys and values, such as 512M or 4G (default: one sequence of the longest context)
+  --for TARGET          use the code of this target of the plan, such as x86-64-v3 (default: the best one that runs)
+
+The tokenizer alone, line by line from standard input; reads no weights
+  --tokenize            each line, a JSON string, becomes a JSON list of ids; no begin token is added
+  --no-special          with --tokenize: special tokens in the text are text
+  --detokenize          each line, a JSON list of ids, becomes a JSON string
+
+  --version             print the version
+  --help                print this
+
+Exit codes: 0 done, 1 internal error, 2 usage, 3 file missing or unreadable, 4 input invalid or corrupt, 5 not
+supported, 6 plan and device do not fit, 7 not enough memory or disk, 8 digest wrong, 130 interrupted.
+
+Example: yupana-run model.yplan --prompt "The capital of France is" --max-new-tokens 32
+)";
+
+namespace {
+
+/// A whole decimal number of at most `most`.
+std::optional<uint64_t> parseNumber(std::string_view text, uint64_t most = UINT64_MAX) {
+  uint64_t value = 0;
+  if (text.empty())
+    return std::nullopt;
+  for (char c : text) {
+    uint64_t digit = static_cast<uint64_t>(c - '0');
+    if (c < '0' || c > '9' || __builtin_mul_overflow(value, uint64_t{10}, &value) ||
+        __builtin_add_overflow(value, digit, &value))
+      return std::nullopt;
+  }
+  return value <= most ? std::optional<uint64_t>(value) : std::nullopt;
+}
+
+/// A number of bytes: digits, then K, M, G or T for powers of 1024.
+std::optional<uint64_t> parseBytes(std::string_view text) {
+  constexpr std::string_view suffixes = "KMGT";
+  unsigned shift = 0;
+  if (!text.empty()) {
+    size_t index = suffixes.find(text.back());
+    if (index != std::string_view::npos) {
+      shift = 10 * (static_cast<unsigned>(index) + 1);
+      text.remove_suffix(1);
+    }
+  }
+  std::optional<uint64_t> value = parseNumber(text, UINT64_MAX >> shift);
+  return value ? std::optional<uint64_t>(*value << shift) : std::nullopt;
+}
+
+std::optional<float> parseTemperature(const std::string &text) {
+  char *end = nullptr;
+  errno = 0;
+  float value = std::strtof(text.c_str(), &end);
+  // strtof also reads spaces, signs, "inf" and hexadecimal numbers.
+  if (text.empty() || text.find_first_not_of("0123456789.eE-+") != std::string::npos || *end != '\0' || errno ||
+      !std::isfinite(value) || value < 0)
+    return std::nullopt;
+  return value;
+}
+
+/// Reads the words of a command line one after the other.
+class Parser {
+public:
+  Parser(int argc, char **argv, Options &options, std::string &error)
+      : words(argv + 1, argv + argc), options(options), error(error) {}
+
+  int parse();
+
+private:
+  int fail(std::string message) {
+    error = std::move(message);
+    return exitUsage;
+  }
+  int parseFlag(const std::string &name);
+  int parseValue(const std::string &name, const std::string &value);
+  int parseNumberFlag(const std::string &name, const std::string &value);
+  int setMode(Options::Mode mode);
+  int check();
+
+  std::vector<std::string> words;
+  size_t next = 0;
+  std::optional<std::string> attached; ///< What stands behind `=` in the flag being read.
+  Options &options;
+  std::string &error;
+};
+
+/// Flags of other versions of the program, to be told from spelling mistakes.
+bool isLaterFlag(std::string_view name) {
+  for (std::string_view later : {"--user", "--system", "--chat", "--top-k", "--top-p", "--min-p",
+                                 "--repetition-penalty", "--device", "--driver", "--mmap"})
+    if (name == later)
+      return true;
+  return false;
+}
+
+int Parser::setMode(Options::Mode mode) {
+  if (options.mode != Options::Generate && options.mode != mode)
+    return fail("--tokenize and --detokenize exclude each other");
+  options.mode = mode;
+  return exitDone;
+}
+
+int Parser::parseNumberFlag(const std::string &name, const std::string &value) {
+  bool mayBeZero = name == "--seed" || name == "--max-new-tokens";
+  std::optional<uint64_t> number = name == "--kv-memory" ? parseBytes(value)
+                                   : name == "--seed"    ? parseNumber(value)
+                                                         : parseNumber(value, UINT32_MAX);
+  if (!number || (!*number && !mayBeZero))
+    return fail(name + " is \"" + value + "\", expected " +
+                (name == "--kv-memory" ? "a number of bytes such as 512M"
+                 : mayBeZero           ? "a whole number"
+                                       : "a whole number above 0"));
+  if (name == "--kv-memory")
+    options.kvMemory = *number;
+  else if (name == "--seed")
+    options.seed = *number;
+  else if (name == "--max-new-tokens")
+    options.maxNewTokens = static_cast<uint32_t>(*number);
+  else if (name == "--step-tokens")
+    options.stepTokens = static_cast<uint32_t>(*number);
+  else
+    options.threads = static_cast<uint32_t>(*number);
+  return exitDone;
+}
+
+/// A flag that is followed by a value.
+int Parser::parseValue(const std::string &name, const std::string &value) {
+  if (name == "--prompt" || name == "--tokens") {
+    options.inputs.push_back({name == "--prompt" ? Input::Prompt : Input::Tokens, value});
+  } else if (name == "--logits") {
+    if (value.empty())
+      return fail("--logits needs the name of a file");
+    options.logits = value;
+  } else if (name == "--for") {
+    if (value.empty())
+      return fail("--for needs the name of a target, such as x86-64-v3");
+    options.target = value;
+  } else if (name == "--temperature") {
+    std::optional<float> temperature = parseTemperature(value);
+    if (!temperature)
+      return fail("--temperature is \"" + value + "\", expected a number of 0 or more");
+    options.temperature = *temperature;
+  } else {
+    return parseNumberFlag(name, value);
+  }
+  return exitDone;
+}
+
+int Parser::parseFlag(const std::string &name) {
+  for (std::string_view valued : {"--prompt", "--tokens", "--logits", "--for", "--temperature", "--seed",
+                                  "--max-new-tokens", "--step-tokens", "--threads", "--kv-memory"})
+    if (name == valued) {
+      if (!attached && next == words.size())
+        return fail(name + " needs a value");
+      return parseValue(name, attached ? *attached : words[next++]);
+    }
+  if (isLaterFlag(name)) {
+    error = name + " is not supported by this version";
+    return exitUnsupported;
+  }
+  if (attached)
+    return fail("unknown option " + name + "=" + *attached + " (see yupana-run --help)");
+  if (name == "--json")
+    options.json = true;
+  else if (name == "--no-special")
+    options.noSpecial = true;
+  else if (name == "--tokenize")
+    return setMode(Options::Tokenize);
+  else if (name == "--detokenize")
+    return setMode(Options::Detokenize);
+  else
+    return fail("unknown option " + name + " (see yupana-run --help)");
+  return exitDone;
+}
+
+/// What only the whole command line can break.
+int Parser::check() {
+  if (options.plan.empty())
+    return fail("no plan given (usage: yupana-run PLAN --prompt TEXT; see yupana-run --help)");
+  if (options.noSpecial && options.mode != Options::Tokenize)
+    return fail("--no-special goes with --tokenize");
+  if (options.mode == Options::Generate) {
+    if (options.inputs.empty())
+      return fail("nothing to run: give --prompt TEXT or --tokens IDS (see yupana-run --help)");
+    return exitDone;
+  }
+  if (!options.inputs.empty() || !options.logits.empty() || options.json)
+    return fail("--tokenize and --detokenize read standard input alone: no --prompt, --tokens, --logits or --json");
+  return exitDone;
+}
+
+int Parser::parse() {
+  while (next < words.size()) {
+    std::string word = words[next++];
+    if (word == "--help" || word == "-h" || word == "--version") {
+      options.mode = word == "--version" ? Options::Version : Options::Help;
+      return exitDone;
+    }
+    if (word.size() < 2 || word[0] != '-') {
+      if (!options.plan.empty())
+        return fail("a second plan \"" + word + "\" is given, after \"" + options.plan + "\"");
+      options.plan = word;
+      continue;
+    }
+    size_t equals = word.compare(0, 2, "--") == 0 ? word.find('=') : std::string::npos;
+    attached.reset();
+    if (equals != std::string::npos)
+      attached = word.substr(equals + 1);
+    if (int code = parseFlag(word.substr(0, equals)))
+      return code;
+  }
+  return check();
+}
+
+} // namespace
+
+int yupana::parseOptions(int argc, char **argv, Options &options, std::string &error) {
+  return Parser(argc, argv, options, error).parse();
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/yupana-run/Session.h"
+
+#include "runtime/schema/tokenizer.h"
+
+#include <cstdio>
+
+using namespace yupana;
+
+int yupana::report(int code, const std::string &sentence) {
+  std::fprintf(stderr, "yupana-run: %s\n", sentence.c_str());
+  return code;
+}
+
+int yupana::report(const yupana_status_t &status) {
+  auto code = static_cast<yupana_status_code_t>(status.code);
+  int exitCode = yupana_status_exit_code(code);
+  return code == YUPANA_STATUS_CANCELLED ? exitCode : report(exitCode, status.message);
+}
+
+Session::~Session() { yupana_plan_release(openedPlan); }
+
+int Session::open(const std::string &path) {
+  planPath = path;
+  yupana_status_t status;
+  if (yupana_plan_open_file(path.c_str(), nullptr, &openedPlan, &status) != YUPANA_STATUS_OK)
+    return report(status);
+  return openTokenizer();
+}
+
+int Session::openTokenizer() {
+  int64_t index = yupana_plan_find_section(openedPlan, YUPANA_SECTION_TOKENIZER);
+  if (index < 0)
+    return exitDone;
+  yupana_section_info_t info;
+  info.size = sizeof info;
+  yupana_plan_section(openedPlan, static_cast<uint32_t>(index), &info);
+  // More than any verified section can have; checked before it is allocated.
+  constexpr uint64_t limit = uint64_t{schema::kMaxTokenizerText} * 2;
+  if (info.bytes > limit)
+    return report(exitInvalid, planPath + ": the tokenizer section has " + std::to_string(info.bytes) +
+                                   " bytes, at most " + std::to_string(limit) + " are expected");
+  section = std::make_unique<uint64_t[]>(info.bytes / sizeof(uint64_t) + 1);
+  yupana_status_t status;
+  if (yupana_plan_read_section(openedPlan, static_cast<uint32_t>(index), section.get(), info.bytes, &status) !=
+      YUPANA_STATUS_OK)
+    return report(status);
+  if (const char *problem = openedTokenizer.open(section.get(), info.bytes))
+    return report(exitInvalid, planPath + ": " + problem);
+  return exitDone;
+}

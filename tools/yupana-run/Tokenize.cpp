@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The tokenizer alone: standard input line by line.
+#include "tools/yupana-run/Json.h"
+#include "tools/yupana-run/Session.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+
+using namespace yupana;
+
+namespace {
+
+/// The lines of standard input, without their ends.
+class Lines {
+public:
+  ~Lines() { std::free(buffer); }
+
+  bool next(std::string_view &line) {
+    ssize_t length = ::getline(&buffer, &capacity, stdin);
+    if (length < 0)
+      return false;
+    ++count;
+    if (length > 0 && buffer[length - 1] == '\n')
+      --length;
+    line = {buffer, static_cast<size_t>(length)};
+    return true;
+  }
+  int fail(const std::string &problem) const {
+    return report(exitInvalid, "standard input, line " + std::to_string(count) + ": " + problem);
+  }
+  /// How reading ended.
+  int result() const {
+    return std::ferror(stdin) ? report(exitUnreadable, std::string("standard input: ") + std::strerror(errno))
+                              : exitDone;
+  }
+
+private:
+  char *buffer = nullptr;
+  size_t capacity = 0;
+  uint64_t count = 0;
+};
+
+/// Line by line, so that another program can hold a conversation over pipes.
+int writeLine(std::string &line) {
+  line.push_back('\n');
+  if (std::fwrite(line.data(), 1, line.size(), stdout) != line.size() || std::fflush(stdout) != 0)
+    return report(exitUnreadable, std::string("standard output: ") + std::strerror(errno));
+  line.clear();
+  return exitDone;
+}
+
+int requireTokenizer(const Session &session) {
+  if (session.tokenizer())
+    return exitDone;
+  return report(exitUnsupported, session.path() + ": the plan was compiled without a tokenizer");
+}
+
+} // namespace
+
+int yupana::runTokenize(Session &session, const Options &options) {
+  if (int code = requireTokenizer(session))
+    return code;
+  text::EncodeOptions encode;
+  encode.parse_special = !options.noSpecial;
+  Lines lines;
+  std::string_view line;
+  std::string text, out;
+  std::vector<uint32_t> ids;
+  while (lines.next(line)) {
+    if (line.size() > INT32_MAX)
+      return lines.fail("has 2 GiB or more");
+    if (const char *problem = parseJsonString(line, text))
+      return lines.fail(problem);
+    ids.clear();
+    session.tokenizer()->encode(text, encode, &ids);
+    appendJsonIds(out, ids);
+    if (int code = writeLine(out))
+      return code;
+  }
+  return lines.result();
+}
+
+int yupana::runDetokenize(Session &session) {
+  if (int code = requireTokenizer(session))
+    return code;
+  const text::Tokenizer &tokenizer = *session.tokenizer();
+  Lines lines;
+  std::string_view line;
+  std::string text, out;
+  std::vector<std::vector<uint32_t>> sequences;
+  while (lines.next(line)) {
+    if (const char *problem = parseJsonSequences(line, sequences))
+      return lines.fail(problem);
+    if (sequences.size() != 1)
+      return lines.fail("several lists stand in one line");
+    text.clear();
+    for (uint32_t id : sequences[0]) {
+      if (tokenizer.token(id).empty())
+        return lines.fail("the tokenizer has no token with the id " + std::to_string(id));
+      text += tokenizer.token(id);
+    }
+    appendJsonString(out, text);
+    if (int code = writeLine(out))
+      return code;
+  }
+  return lines.result();
+}
