@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "dialects/Kernel/IR/Kernel.h"
+#include "dialects/Kernel/IR/KernelNames.h"
+#include "passes/Bufferize/Passes.h"
+
+#define DEBUG_TYPE "yupana-verify-no-unplanned-memory"
+
+namespace yupana {
+#define GEN_PASS_DEF_VERIFYNOUNPLANNEDMEMORYPASS
+#include "passes/Bufferize/Passes.h.inc"
+} // namespace yupana
+
+using namespace mlir;
+using namespace yupana;
+
+namespace {
+
+struct VerifyNoUnplannedMemoryPass : yupana::impl::VerifyNoUnplannedMemoryPassBase<VerifyNoUnplannedMemoryPass> {
+  void runOnOperation() override {
+    auto arena = getOperation()->getAttrOfType<IntegerAttr>(kernel::arenaBytesName);
+    if (!arena) {
+      getOperation().emitError() << "module has no " << kernel::arenaBytesName << ", expected plan-memory to have run";
+      return signalPassFailure();
+    }
+    llvm::DenseMap<StringAttr, kernel::BufferOp> firsts;
+    WalkResult result = getOperation().walk([&](kernel::BufferOp buffer) -> WalkResult {
+      if (!buffer.getOffset())
+        return buffer.emitOpError() << "has no offset, expected plan-memory to have run";
+      if (static_cast<int64_t>(*buffer.getOffset()) >= arena.getInt())
+        return buffer.emitOpError() << "lies at " << *buffer.getOffset() << " of an arena of " << arena.getInt()
+                                    << " bytes";
+      kernel::BufferOp first = firsts.try_emplace(buffer.getNameAttr(), buffer).first->second;
+      if (first.getOffset() == buffer.getOffset())
+        return WalkResult::advance();
+      InFlightDiagnostic diag = buffer.emitOpError() << "lies at " << *buffer.getOffset()
+                                                     << ", under the same name another lies at " << *first.getOffset();
+      diag.attachNote(first.getLoc()) << "the other buffer";
+      return diag;
+    });
+    if (result.wasInterrupted())
+      signalPassFailure();
+  }
+};
+
+} // namespace

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "dialects/LM/IR/LM.h"
+#include "passes/Import/Passes.h"
+
+#include "mlir/IR/Builders.h"
+#include "llvm/ADT/MapVector.h"
+
+#define DEBUG_TYPE "yupana-materialize-tables"
+
+namespace yupana {
+#define GEN_PASS_DEF_MATERIALIZETABLESPASS
+#include "passes/Import/Passes.h.inc"
+} // namespace yupana
+
+using namespace mlir;
+using namespace yupana;
+
+namespace {
+
+/// Rows of the finer of two rotary tables: position = 256 · coarse + fine.
+constexpr int64_t fineRows = 256;
+
+/// Creates each distinct table once, before the first function.
+class TableBuilder {
+public:
+  explicit TableBuilder(ModuleOp module) : symbols(module), builder(module.getContext()) {
+    // Declarations stand together at the top, after those that are there already.
+    auto isFunction = [](Operation &op) { return op.getNumRegions() != 0; };
+    auto &body = module.getBody()->getOperations();
+    builder.setInsertionPoint(module.getBody(), llvm::find_if(body, isFunction));
+  }
+
+  FlatSymbolRefAttr rope(lm::RopeAttr rope, int64_t dim, int64_t count, int64_t step) {
+    auto generator = lm::RopeTableAttr::get(builder.getContext(), rope, dim, count, step);
+    return get(generator, "rope", {count, dim / 2, 2});
+  }
+
+  FlatSymbolRefAttr temperature(FloatAttr scale, int64_t count) {
+    return get(lm::TemperatureTableAttr::get(builder.getContext(), scale, count), "temperature", {count});
+  }
+
+private:
+  FlatSymbolRefAttr get(Attribute generator, StringRef prefix, ArrayRef<int64_t> shape) {
+    FlatSymbolRefAttr &symbol = tables[generator];
+    if (!symbol) {
+      std::string name = (prefix + "." + Twine(tables.size() - 1)).str();
+      auto type = RankedTensorType::get(shape, builder.getF32Type());
+      auto table = lm::TableOp::create(builder, builder.getUnknownLoc(), name, generator, type);
+      symbols.insert(table, builder.getInsertionPoint());
+      symbol = FlatSymbolRefAttr::get(table.getSymNameAttr());
+    }
+    return symbol;
+  }
+
+  SymbolTable symbols;
+  OpBuilder builder;
+  llvm::MapVector<Attribute, FlatSymbolRefAttr> tables;
+};
+
+struct MaterializeTablesPass : yupana::impl::MaterializeTablesPassBase<MaterializeTablesPass> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    if (maxContext < 1) {
+      getOperation().emitError() << "max-context is " << maxContext << ", expected at least 1";
+      return signalPassFailure();
+    }
+    TableBuilder tables(getOperation());
+    getOperation().walk([&](lm::RopeOp rope) {
+      if (!rope.getTables())
+        rope.setTablesAttr(ropeTables(rope, tables));
+    });
+    getOperation().walk([&](lm::AttentionTemperatureOp temperature) {
+      if (temperature.getTable())
+        return;
+      int64_t rows = maxContext / static_cast<int64_t>(temperature.getFloorScale()) + 1;
+      temperature.setTableAttr(tables.temperature(temperature.getScaleAttr(), rows));
+    });
+  }
+
+  ArrayAttr ropeTables(lm::RopeOp rope, TableBuilder &tables) {
+    int64_t dim = rope.getWidth();
+    SmallVector<Attribute> symbols;
+    if (rope.getPeriod()) {
+      symbols.push_back(
+          tables.rope(rope.getRope(), dim, std::min<int64_t>(*rope.getPeriod(), maxContext), /*step=*/1));
+    } else {
+      int64_t coarseRows = (maxContext + fineRows - 1) / fineRows;
+      symbols.push_back(tables.rope(rope.getRope(), dim, coarseRows, fineRows));
+      symbols.push_back(tables.rope(rope.getRope(), dim, fineRows, /*step=*/1));
+    }
+    return ArrayAttr::get(&getContext(), symbols);
+  }
+};
+
+} // namespace

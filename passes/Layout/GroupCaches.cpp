@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "dialects/Kernel/IR/Kernel.h"
+#include "passes/Layout/Passes.h"
+
+#include "mlir/IR/Builders.h"
+#include "llvm/ADT/MapVector.h"
+
+#define DEBUG_TYPE "yupana-group-caches"
+
+namespace yupana {
+#define GEN_PASS_DEF_GROUPCACHESPASS
+#include "passes/Layout/Passes.h.inc"
+} // namespace yupana
+
+using namespace mlir;
+using namespace yupana;
+
+namespace {
+
+/// Where a layer's keys and values lie in the pages of its group.
+struct Placement {
+  FlatSymbolRefAttr group;
+  int64_t keyOffset = 0, valueOffset = 0;
+};
+
+struct Group {
+  SmallVector<lm::CacheOp> caches; // in the order of the layers, which is the order in a page
+  int64_t pageTokens = 0, pageBytes = 0;
+};
+
+struct GroupCachesPass : yupana::impl::GroupCachesPassBase<GroupCachesPass> {
+  void runOnOperation() override {
+    if (failed(readPageSizes()))
+      return signalPassFailure();
+    // MapVector: groups are numbered in the order of their first layers, and that order reaches the plan.
+    llvm::MapVector<int64_t, Group> groups;
+    for (auto cache : getOperation().getOps<lm::CacheOp>())
+      if (pageTokens.contains(cache.getSymNameAttr()))
+        groups[cache.getChunk().value_or(0)].caches.push_back(cache);
+    llvm::DenseMap<StringAttr, Placement> placements;
+    for (auto &[chunk, group] : groups)
+      if (failed(placeGroup(chunk, group, placements)))
+        return signalPassFailure();
+    for (auto &[chunk, group] : groups)
+      for (lm::CacheOp cache : group.caches)
+        bytes[cache.getSymNameAttr()] = group.pageBytes;
+    annotate(placements);
+  }
+
+private:
+  /// The page size each cache's kernels were made for.
+  LogicalResult readPageSizes() {
+    WalkResult result = getOperation().walk([&](kernel::CacheOp view) {
+      auto [entry, isNew] =
+          pageTokens.try_emplace(view.getCacheAttr().getAttr(), view.getView().getType().getPageTokens());
+      if (entry->second == view.getView().getType().getPageTokens())
+        return WalkResult::advance();
+      view.emitOpError() << "has pages of " << view.getView().getType().getPageTokens() << " positions, another view of "
+                         << view.getCacheAttr() << " has " << entry->second;
+      return WalkResult::interrupt();
+    });
+    return failure(result.wasInterrupted());
+  }
+
+  LogicalResult placeGroup(int64_t chunk, Group &group, llvm::DenseMap<StringAttr, Placement> &placements) {
+    Builder builder(&getContext());
+    std::string name = chunk ? "chunk" + std::to_string(chunk) : "full";
+    auto symbol = FlatSymbolRefAttr::get(&getContext(), name);
+    group.pageTokens = pageTokens.lookup(group.caches.front().getSymNameAttr());
+    SmallVector<int64_t> layers;
+    for (lm::CacheOp cache : group.caches) {
+      if (int64_t own = pageTokens.lookup(cache.getSymNameAttr()); own != group.pageTokens) {
+        InFlightDiagnostic diag = cache.emitOpError() << "has pages of " << own << " positions, its group "
+                                                      << group.pageTokens;
+        diag.attachNote(group.caches.front().getLoc()) << "first of the group";
+        return diag;
+      }
+      int64_t partBytes = cache.getHeads() * cache.getWidth() * group.pageTokens * 4;
+      placements[cache.getSymNameAttr()] = {symbol, group.pageBytes, group.pageBytes + partBytes};
+      group.pageBytes += 2 * partBytes;
+      layers.push_back(cache.getLayer());
+    }
+    OpBuilder atEnd(group.caches.back());
+    atEnd.setInsertionPointAfter(group.caches.back());
+    kernel::CacheGroupOp::create(atEnd, group.caches.front().getLoc(), name, layers, chunk, group.pageTokens,
+                                 group.pageBytes);
+    return success();
+  }
+
+  void annotate(const llvm::DenseMap<StringAttr, Placement> &placements) {
+    Builder builder(&getContext());
+    getOperation().walk([&](kernel::CacheOp view) {
+      auto type = view.getView().getType();
+      const Placement &place = placements.at(view.getCacheAttr().getAttr());
+      bool isKey = type.getPart() == kernel::CachePart::Key;
+      view.setGroupAttr(place.group);
+      view.setOffsetAttr(builder.getI64IntegerAttr(isKey ? place.keyOffset : place.valueOffset));
+      view.getView().setType(kernel::CacheType::get(&getContext(), type.getPart(), type.getHeads(), type.getWidth(),
+                                                    type.getPageTokens(), bytes.lookup(view.getCacheAttr().getAttr())));
+    });
+    getOperation().walk([&](kernel::PageTableOp table) {
+      table.setGroupAttr(placements.at(table.getCacheAttr().getAttr()).group);
+    });
+  }
+
+  llvm::DenseMap<StringAttr, int64_t> pageTokens;
+  llvm::DenseMap<StringAttr, int64_t> bytes;
+};
+
+} // namespace

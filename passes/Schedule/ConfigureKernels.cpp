@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Where a GEMM tile is chosen: what compiler/Tuning answers is written on the op here.
+
+#include "compiler/Tuning/X86.h"
+#include "dialects/Kernel/IR/Kernel.h"
+#include "passes/Schedule/Passes.h"
+
+#include "mlir/IR/Builders.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+#define DEBUG_TYPE "yupana-configure-kernels"
+
+namespace yupana {
+#define GEN_PASS_DEF_CONFIGUREKERNELSPASS
+#include "passes/Schedule/Passes.h.inc"
+} // namespace yupana
+
+using namespace mlir;
+using namespace yupana;
+
+namespace {
+
+constexpr int64_t panelOutputs = 32;
+
+/// Postfix expressions over the sizes of a step.
+class GridBuilder {
+public:
+  explicit GridBuilder(MLIRContext *context) : builder(context) {}
+
+  GridBuilder &size(int64_t value) { return term(builder.getI64IntegerAttr(value)); }
+  GridBuilder &name(StringRef text) { return term(builder.getStringAttr(text)); }
+  GridBuilder &times(int64_t factor) { return factor == 1 ? *this : size(factor).name("*"); }
+  GridBuilder &ceilDiv(int64_t divisor) { return divisor == 1 ? *this : size(divisor).name("ceildiv"); }
+
+  /// A dimension of a view: a constant, or a name with its factor.
+  GridBuilder &dim(Attribute entry) {
+    lm::DimSize dim = *lm::parseDimSize(entry);
+    return dim.symbol.empty() ? size(dim.factor) : name(dim.symbol).times(dim.factor);
+  }
+
+  kernel::GridAttr get() { return kernel::GridAttr::get(builder.getContext(), terms); }
+
+private:
+  GridBuilder &term(Attribute attr) {
+    terms.push_back(attr);
+    return *this;
+  }
+
+  Builder builder;
+  SmallVector<Attribute> terms;
+};
+
+Attribute rowsOf(Value view) { return cast<kernel::ViewType>(view.getType()).getDims()[0]; }
+
+//===----------------------------------------------------------------------===//
+// Choices, then grids, per op
+//===----------------------------------------------------------------------===//
+
+tuning::X86Choice choose(kernel::GemmOp, const CpuTarget &target) { return tuning::chooseGemm(target); }
+tuning::X86Choice choose(kernel::MapOp op, const CpuTarget &target) {
+  return tuning::chooseMap(target, op.getGroups(), op.getWidth());
+}
+tuning::X86Choice choose(kernel::RouteOp op, const CpuTarget &target) {
+  return tuning::chooseRoute(target, op.getLogits().getType().getDimSize(1));
+}
+template <typename Op> tuning::X86Choice choose(Op, const CpuTarget &target) { return tuning::chooseFixed(target); }
+
+kernel::GridAttr gridOf(kernel::GemmOp op, kernel::X86Attr config, GridBuilder grid) {
+  int64_t panels = (op.getOutputs() + panelOutputs - 1) / panelOutputs;
+  if (op.getOffsets())
+    return grid.size(panels).times(op.getExperts()).get();
+  return grid.dim(rowsOf(op.getInput())).ceilDiv(config.getRows()).times(panels).get();
+}
+kernel::GridAttr gridOf(kernel::MapOp op, kernel::X86Attr config, GridBuilder grid) {
+  return grid.dim(op.getRows()).ceilDiv(config.getRows()).get();
+}
+kernel::GridAttr gridOf(kernel::RouteOp op, kernel::X86Attr config, GridBuilder grid) {
+  return grid.dim(rowsOf(op.getLogits())).ceilDiv(config.getRows()).get();
+}
+kernel::GridAttr gridOf(kernel::AttentionOp op, kernel::X86Attr, GridBuilder grid) {
+  return grid.dim(rowsOf(op.getQuery())).times(op.getKeys().getType().getHeads()).get();
+}
+kernel::GridAttr gridOf(kernel::SortTokensOp, kernel::X86Attr, GridBuilder grid) { return grid.size(1).get(); }
+kernel::GridAttr gridOf(kernel::SampleOp op, kernel::X86Attr, GridBuilder grid) {
+  return grid.dim(rowsOf(op.getLogits())).get();
+}
+
+struct ConfigureKernelsPass : yupana::impl::ConfigureKernelsPassBase<ConfigureKernelsPass> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    auto found = lookupCpuTarget(target);
+    if (!found) {
+      getOperation().emitError() << found.error().message;
+      return signalPassFailure();
+    }
+    WalkResult result = getOperation().walk([&](kernel::LaunchedOpInterface op) { return configure(op, **found); });
+    if (result.wasInterrupted())
+      signalPassFailure();
+  }
+
+  WalkResult configure(kernel::LaunchedOpInterface op, const CpuTarget &target) {
+    return llvm::TypeSwitch<Operation *, WalkResult>(op)
+        .Case<kernel::GemmOp, kernel::MapOp, kernel::RouteOp, kernel::AttentionOp, kernel::SortTokensOp,
+              kernel::SampleOp>([&](auto typed) {
+          if (!typed.getConfigAttr()) {
+            tuning::X86Choice choice = choose(typed, target);
+            typed.setConfigAttr(kernel::X86Attr::get(&getContext(), StringAttr::get(&getContext(), target.name),
+                                                     choice.tileRows, choice.tileColumns, choice.rows));
+          }
+          auto config = dyn_cast<kernel::X86Attr>(typed.getConfigAttr());
+          if (!config)
+            return WalkResult(typed.emitOpError() << "has config " << typed.getConfigAttr()
+                                                  << ", expected #kernel.x86 for " << StringRef(target.name));
+          typed.setGridAttr(gridOf(typed, config, GridBuilder(&getContext())));
+          return WalkResult::advance();
+        })
+        .Default([](Operation *op) { return WalkResult(op->emitOpError() << "has no grid on a CPU"); });
+  }
+};
+
+} // namespace

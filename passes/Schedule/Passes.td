@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef YUPANA_PASSES_SCHEDULE_PASSES_TD
+#define YUPANA_PASSES_SCHEDULE_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def ConfigureKernelsPass : Pass<"yupana-configure-kernels", "::mlir::ModuleOp"> {
+  let summary = "Choose each kernel's tile and the cells of its grid for one target";
+  let description = [{
+    Asks `compiler/Tuning`, a pure function from shapes to choices, and writes the answer on the op: `config` says how
+    the kernel is cut, `grid` how many cells a step has. Kernels that carry a `config` already keep it, so that a tuner
+    or a test can decide instead.
+
+    Precondition: kernel form. Postcondition: every launched op has a grid and a config for `target`.
+
+    ```mlir
+    kernel.gemm %x, %w : ...
+    // becomes
+    kernel.gemm %x, %w {config = #kernel.x86<"x86-64-v3", tile = 6 x 16, rows = 256>,
+                        grid = #kernel.grid<"T", 256, "ceildiv", 2, "*">} : ...
+    ```
+  }];
+  let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"", "The target to choose for">];
+  let dependentDialects = ["::yupana::kernel::KernelDialect"];
+}
+
+def VerifySchedulePass : Pass<"yupana-verify-schedule", "::mlir::ModuleOp"> {
+  let summary = "Check that every kernel has a grid and a config, all for one target";
+  let description = [{
+    Closes the schedule phase. Holds when each launched op has a `grid` and a `#kernel.x86` config, and all name one
+    instruction set.
+
+    Changes nothing; a config of another target is reported with a note at the first kernel.
+  }];
+}
+
+#endif

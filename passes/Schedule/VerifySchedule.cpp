@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "dialects/Kernel/IR/Kernel.h"
+#include "passes/Schedule/Passes.h"
+
+#define DEBUG_TYPE "yupana-verify-schedule"
+
+namespace yupana {
+#define GEN_PASS_DEF_VERIFYSCHEDULEPASS
+#include "passes/Schedule/Passes.h.inc"
+} // namespace yupana
+
+using namespace mlir;
+using namespace yupana;
+
+namespace {
+
+struct VerifySchedulePass : yupana::impl::VerifySchedulePassBase<VerifySchedulePass> {
+  void runOnOperation() override {
+    kernel::LaunchedOpInterface first;
+    WalkResult result = getOperation().walk([&](kernel::LaunchedOpInterface op) -> WalkResult {
+      auto config = dyn_cast_or_null<kernel::X86Attr>(op.getConfigAttr());
+      if (!config || !op.getGridAttr())
+        return op->emitOpError() << "has no grid or no #kernel.x86 config, expected configure-kernels to have run";
+      if (!first)
+        first = op;
+      auto expected = cast<kernel::X86Attr>(first.getConfigAttr()).getIsa();
+      if (config.getIsa() == expected)
+        return WalkResult::advance();
+      InFlightDiagnostic diag = op->emitOpError() << "is configured for " << config.getIsa()
+                                                  << ", other kernels for " << expected;
+      diag.attachNote(first->getLoc()) << "first kernel";
+      return diag;
+    });
+    if (result.wasInterrupted())
+      signalPassFailure();
+  }
+};
+
+} // namespace

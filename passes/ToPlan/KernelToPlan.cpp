@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "dialects/Kernel/IR/KernelNames.h"
+#include "dialects/Plan/IR/Plan.h"
+#include "passes/ToPlan/Passes.h"
+
+#include "mlir/IR/Builders.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+#define DEBUG_TYPE "yupana-kernel-to-plan"
+
+namespace yupana {
+#define GEN_PASS_DEF_KERNELTOPLANPASS
+#include "passes/ToPlan/Passes.h.inc"
+} // namespace yupana
+
+using namespace mlir;
+using namespace yupana;
+
+namespace {
+
+/// A buffer of the target: where it lies, and the launches it lives through.
+struct BufferEntry {
+  kernel::BufferOp op;
+  int64_t first = INT64_MAX, last = 0;
+};
+
+/// Numbers everything a launch can name. MapVectors, since numbers are the order in the plan.
+struct Tables {
+  llvm::MapVector<StringAttr, int64_t> weights;
+  llvm::MapVector<StringAttr, kernel::CacheGroupOp> groups;
+  llvm::MapVector<StringAttr, BufferEntry> buffers;
+  llvm::MapVector<StringAttr, kernel::FuncOp> kernels;
+};
+
+struct KernelToPlanPass : yupana::impl::KernelToPlanPassBase<KernelToPlanPass> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    auto models = module.getOps<lm::ModelOp>();
+    auto libraries = module.getOps<kernel::LibraryOp>();
+    arena = module->getAttrOfType<IntegerAttr>(kernel::arenaBytesName);
+    if (!llvm::hasSingleElement(models) || !llvm::hasSingleElement(libraries) || !arena) {
+      module.emitError() << "module has no lm.model, no kernel.library or no " << kernel::arenaBytesName
+                         << ", expected plan-memory and outline-kernels to have run";
+      return signalPassFailure();
+    }
+    library = *libraries.begin();
+    collectTables();
+    OpBuilder builder(*models.begin());
+    buildModel(builder, *models.begin());
+    builder.setInsertionPointToEnd(module.getBody());
+    buildWeightsAndGroups(builder);
+    if (failed(buildTarget(builder)))
+      return signalPassFailure();
+    eraseKernelLevel();
+  }
+
+private:
+  //===--------------------------------------------------------------------===//
+  // Numbering
+  //===--------------------------------------------------------------------===//
+
+  void collectTables() {
+    llvm::DenseSet<StringAttr> used;
+    getOperation().walk([&](kernel::WeightOp view) { used.insert(view.getWeightAttr().getAttr()); });
+    for (Operation &op : *getOperation().getBody()) {
+      auto symbol = dyn_cast<SymbolOpInterface>(op);
+      if (isa<lm::WeightOp, lm::TableOp>(op) && used.contains(symbol.getNameAttr()))
+        tables.weights.insert({symbol.getNameAttr(), tables.weights.size()});
+      else if (auto group = dyn_cast<kernel::CacheGroupOp>(op))
+        tables.groups.insert({group.getSymNameAttr(), group});
+    }
+    for (auto func : library.getBody().getOps<kernel::FuncOp>())
+      tables.kernels.insert({func.getSymNameAttr(), func});
+    collectBuffers();
+  }
+
+  void collectBuffers() {
+    int64_t launch = 0;
+    SmallVector<StringAttr> results;
+    for (auto program : getOperation().getOps<kernel::ProgramOp>()) {
+      for (Operation &op : program.getBody().front()) {
+        if (auto buffer = dyn_cast<kernel::BufferOp>(op))
+          tables.buffers.insert({buffer.getNameAttr(), BufferEntry{buffer}});
+        if (auto result = dyn_cast<kernel::ResultOp>(op)) {
+          StringAttr name = result.getView().getDefiningOp<kernel::BufferOp>().getNameAttr();
+          results.push_back(name);
+          resultBuffers[result.getKind()] = tables.buffers.find(name) - tables.buffers.begin();
+        }
+        if (auto launched = dyn_cast<kernel::LaunchOp>(op)) {
+          for (Value operand : launched.getOperands())
+            if (auto buffer = operand.getDefiningOp<kernel::BufferOp>()) {
+              BufferEntry &entry = tables.buffers[buffer.getNameAttr()];
+              entry.first = std::min(entry.first, launch);
+              entry.last = std::max(entry.last, launch);
+            }
+          ++launch;
+        }
+      }
+    }
+    // The runtime reads results after the last launch.
+    for (StringAttr name : results)
+      tables.buffers[name].last = std::max<int64_t>(launch - 1, 0);
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Building
+  //===--------------------------------------------------------------------===//
+
+  void buildModel(OpBuilder &builder, lm::ModelOp model) {
+    plan::ModelOp::create(builder, model.getLoc(), model.getName(), model.getArchitecture(), model.getVocabulary(),
+                          model.getHidden(), model.getLayers(), model.getParameters(), precision,
+                          model.getBeginToken(), model.getStopTokens(), maxContext, maxBatch, maxStepTokens,
+                          maxLogitRows);
+  }
+
+  void buildWeightsAndGroups(OpBuilder &builder) {
+    for (auto &[name, index] : tables.weights) {
+      Operation *parameter = getOperation().lookupSymbol(name);
+      auto weight = dyn_cast<lm::WeightOp>(parameter);
+      plan::WeightOp::create(builder, parameter->getLoc(), FlatSymbolRefAttr::get(name),
+                             builder.getStringAttr(weight ? weight.getLayout() : "row-major"));
+    }
+    for (auto &[name, group] : tables.groups)
+      plan::CacheGroupOp::create(builder, group.getLoc(), name, group.getLayersAttr(), group.getChunkAttr(),
+                                 group.getPageTokensAttr(), group.getPageBytesAttr());
+  }
+
+  LogicalResult buildTarget(OpBuilder &builder) {
+    Location loc = library.getLoc();
+    for (auto kind : {kernel::ResultKind::Logits, kernel::ResultKind::Sampled})
+      if (!resultBuffers.count(kind))
+        return getOperation().emitError() << "no program names its result " << kernel::stringifyResultKind(kind);
+    auto target = plan::TargetOp::create(builder, loc, library.getTargetAttr(), StringAttr(),
+                                         builder.getI64IntegerAttr(resultBuffers[kernel::ResultKind::Logits]),
+                                         builder.getI64IntegerAttr(resultBuffers[kernel::ResultKind::Sampled]));
+    OpBuilder inside(&getContext());
+    inside.createBlock(&target.getBody());
+    plan::ArenaOp::create(inside, loc, "activations", arena.getInt());
+    for (auto &[name, entry] : tables.buffers)
+      if (failed(buildBuffer(inside, name, entry)))
+        return failure();
+    for (auto &[name, func] : tables.kernels)
+      plan::KernelOp::create(inside, func.getLoc(), name.getValue(), /*scratch=*/0, func.getBody().getNumArguments());
+    for (auto program : getOperation().getOps<kernel::ProgramOp>())
+      buildProgram(inside, program);
+    return success();
+  }
+
+  LogicalResult buildBuffer(OpBuilder &builder, StringAttr name, const BufferEntry &entry) {
+    kernel::BufferOp op = entry.op;
+    if (!op.getOffset())
+      return op.emitOpError() << "has no offset, expected plan-memory to have run";
+    uint64_t size = op.getView().getType().getElementBytes();
+    for (Attribute dim : op.getView().getType().getDims())
+      size *= sizeAtMaxima(*lm::parseDimSize(dim));
+    plan::BufferOp::create(builder, op.getLoc(), name.getValue(), *op.getArena(), *op.getOffset(), size,
+                           std::min(entry.first, entry.last), entry.last);
+    return success();
+  }
+
+  uint64_t sizeAtMaxima(lm::DimSize dim) {
+    int64_t symbol = dim.symbol == "T" ? maxStepTokens : dim.symbol == "S" ? maxBatch : dim.symbol == "R" ? maxLogitRows : 1;
+    return static_cast<uint64_t>(dim.factor) * symbol;
+  }
+
+  void buildProgram(OpBuilder &builder, kernel::ProgramOp program) {
+    auto op = plan::ProgramOp::create(builder, program.getLoc(), program.getFunction(), program.getMaxTokens());
+    OpBuilder inside(&getContext());
+    inside.createBlock(&op.getBody());
+    for (auto launch : program.getBody().getOps<kernel::LaunchOp>()) {
+      auto arguments = llvm::map_to_vector(launch.getOperands(), [&](Value view) { return argument(view); });
+      int64_t kernel = tables.kernels.find(launch.getKernel().getLeafReference()) - tables.kernels.begin();
+      plan::LaunchOp::create(inside, launch.getLoc(), kernel, launch.getGrid(), inside.getArrayAttr(arguments));
+    }
+  }
+
+  Attribute argument(Value view) {
+    auto make = [&](plan::ArgumentKind kind, int64_t index, int64_t offset = 0) -> Attribute {
+      return plan::ArgumentAttr::get(&getContext(), kind, index, offset);
+    };
+    auto groupIndex = [&](FlatSymbolRefAttr group) {
+      return tables.groups.find(group.getAttr()) - tables.groups.begin();
+    };
+    return llvm::TypeSwitch<Operation *, Attribute>(view.getDefiningOp())
+        .Case([&](kernel::BufferOp op) {
+          return make(plan::ArgumentKind::Buffer, tables.buffers.find(op.getNameAttr()) - tables.buffers.begin());
+        })
+        .Case([&](kernel::WeightOp op) {
+          return make(plan::ArgumentKind::Weight, tables.weights.lookup(op.getWeightAttr().getAttr()));
+        })
+        .Case([&](kernel::CacheOp op) {
+          return make(plan::ArgumentKind::Cache, groupIndex(op.getGroupAttr()), op.getOffset().value_or(0));
+        })
+        .Case([&](kernel::PageTableOp op) { return make(plan::ArgumentKind::PageTable, groupIndex(op.getGroupAttr())); })
+        .Case([&](kernel::InputOp op) {
+          return make(plan::ArgumentKind::Input, static_cast<int64_t>(op.getInput()));
+        });
+  }
+
+  void eraseKernelLevel() {
+    for (Operation &op : llvm::make_early_inc_range(*getOperation().getBody()))
+      if (isa<kernel::ProgramOp, kernel::CacheGroupOp, lm::CacheOp, lm::ModelOp>(op))
+        op.erase();
+    getOperation()->removeAttr(kernel::arenaBytesName);
+  }
+
+  Tables tables;
+  kernel::LibraryOp library;
+  IntegerAttr arena;
+  std::map<kernel::ResultKind, int64_t> resultBuffers;
+};
+
+} // namespace

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "dialects/Kernel/IR/Kernel.h"
+#include "passes/ToPlan/Passes.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/SymbolTable.h"
+
+#define DEBUG_TYPE "yupana-outline-kernels"
+
+namespace yupana {
+#define GEN_PASS_DEF_OUTLINEKERNELSPASS
+#include "passes/ToPlan/Passes.h.inc"
+} // namespace yupana
+
+using namespace mlir;
+using namespace yupana;
+
+namespace {
+
+constexpr StringLiteral libraryName = "kernels";
+
+struct OutlineKernelsPass : yupana::impl::OutlineKernelsPassBase<OutlineKernelsPass> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    if (module.lookupSymbol(libraryName)) {
+      module.emitError() << "module has a symbol @" << libraryName << " already";
+      return signalPassFailure();
+    }
+    OpBuilder builder(module.getBodyRegion());
+    builder.setInsertionPointToEnd(module.getBody());
+    auto library = kernel::LibraryOp::create(builder, module.getLoc(), libraryName, target);
+    builder.createBlock(&library.getBody());
+
+    SmallVector<kernel::LaunchedOpInterface> launched;
+    module.walk([&](kernel::LaunchedOpInterface op) { launched.push_back(op); });
+    for (kernel::LaunchedOpInterface op : launched)
+      if (failed(outline(op, library)))
+        return signalPassFailure();
+  }
+
+private:
+  LogicalResult outline(kernel::LaunchedOpInterface op, kernel::LibraryOp library) {
+    if (!op.getGridAttr())
+      return op->emitOpError() << "has no grid, expected configure-kernels to have run";
+    SmallVector<Value> views = kernel::getAccesses(op).all.takeVector();
+    kernel::FuncOp kernel = cloneIntoFunc(op, views, library);
+    // Functions are compared by their text: it is what a code generator sees.
+    auto [entry, isNew] = kernels.try_emplace(print(kernel), kernel);
+    if (isNew)
+      kernel.setSymName((op->getName().stripDialect() + "_" + Twine(kernels.size() - 1)).str());
+    else
+      kernel.erase();
+
+    OpBuilder builder(op);
+    auto symbol = SymbolRefAttr::get(library.getSymNameAttr(),
+                                     FlatSymbolRefAttr::get(entry->second.getSymNameAttr()));
+    kernel::LaunchOp::create(builder, op->getLoc(), symbol, op.getGridAttr(), views);
+    op->erase();
+    return success();
+  }
+
+  static kernel::FuncOp cloneIntoFunc(kernel::LaunchedOpInterface op, ArrayRef<Value> views,
+                                      kernel::LibraryOp library) {
+    OpBuilder builder = OpBuilder::atBlockEnd(&library.getBody().front());
+    auto func = kernel::FuncOp::create(builder, op->getLoc(), "kernel");
+    Block *block = builder.createBlock(&func.getBody());
+    IRMapping mapping;
+    for (Value view : views)
+      mapping.map(view, block->addArgument(view.getType(), view.getLoc()));
+    auto clone = cast<kernel::LaunchedOpInterface>(builder.clone(*op, mapping));
+    clone->removeAttr("grid");
+    return func;
+  }
+
+  static std::string print(Operation *op) {
+    std::string text;
+    llvm::raw_string_ostream stream(text);
+    op->print(stream, OpPrintingFlags().useLocalScope());
+    return text;
+  }
+
+  llvm::StringMap<kernel::FuncOp> kernels;
+};
+
+} // namespace

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "dialects/Plan/IR/Plan.h"
+#include "passes/ToPlan/Passes.h"
+
+#define DEBUG_TYPE "yupana-verify-plan-form"
+
+namespace yupana {
+#define GEN_PASS_DEF_VERIFYPLANFORMPASS
+#include "passes/ToPlan/Passes.h.inc"
+} // namespace yupana
+
+using namespace mlir;
+using namespace yupana;
+
+namespace {
+
+struct VerifyPlanFormPass : yupana::impl::VerifyPlanFormPassBase<VerifyPlanFormPass> {
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    for (Operation &op : *module.getBody()) {
+      if (isa<plan::PlanDialect>(op.getDialect()) || isa<lm::WeightOp, lm::TableOp>(op))
+        continue;
+      op.emitOpError() << "is left, expected plan ops and the weights they name alone";
+      return signalPassFailure();
+    }
+    if (!llvm::hasSingleElement(module.getOps<plan::ModelOp>())) {
+      module.emitError() << "module has "
+                         << std::distance(module.getOps<plan::ModelOp>().begin(), module.getOps<plan::ModelOp>().end())
+                         << " plan.model ops, expected one";
+      return signalPassFailure();
+    }
+    if (module.getOps<plan::TargetOp>().empty()) {
+      module.emitError() << "module has no plan.target";
+      return signalPassFailure();
+    }
+    for (auto target : module.getOps<plan::TargetOp>()) {
+      if (target.getCode())
+        continue;
+      target.emitOpError() << target.getNameAttr() << " has no code, expected code generation to have run";
+      return signalPassFailure();
+    }
+  }
+};
+
+} // namespace
