@@ -62,7 +62,7 @@ struct ModelToKernelPass : yupana::impl::ModelToKernelPassBase<ModelToKernelPass
 
   void runOnOperation() override {
     if (pageTokens < 32 || pageTokens % 32) {
-      getOperation().emitError() << "page-tokens is " << pageTokens << ", expected a multiple of 32";
+      getOperation().emitError() << "page-tokens is " << pageTokens.getValue() << ", expected a multiple of 32";
       return signalPassFailure();
     }
     for (auto function : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>()))

@@ -63,7 +63,7 @@ struct MaterializeTablesPass : yupana::impl::MaterializeTablesPassBase<Materiali
 
   void runOnOperation() override {
     if (maxContext < 1) {
-      getOperation().emitError() << "max-context is " << maxContext << ", expected at least 1";
+      getOperation().emitError() << "max-context is " << maxContext.getValue() << ", expected at least 1";
       return signalPassFailure();
     }
     TableBuilder tables(getOperation());

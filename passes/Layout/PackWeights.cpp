@@ -37,8 +37,13 @@ struct PackWeightsPass : yupana::impl::PackWeightsPassBase<PackWeightsPass> {
 
     Builder builder(&getContext());
     for (auto weight : getOperation().getOps<lm::WeightOp>()) {
-      if (!weight.getLayout().empty())
-        continue;
+      if (StringRef layout = weight.getLayout(); !layout.empty()) {
+        if (layout == layoutOf(weight.getSymNameAttr()))
+          continue;
+        weight.emitOpError() << "is packed as " << layout << ", its kernels read "
+                             << layoutOf(weight.getSymNameAttr());
+        return signalPassFailure();
+      }
       SmallVector<Attribute> chain(weight.getChain().getValue());
       chain.push_back(lm::PackAttr::get(&getContext(), layoutOf(weight.getSymNameAttr())));
       weight.setChainAttr(builder.getArrayAttr(chain));

@@ -1,0 +1,28 @@
+// RUN: yupana-opt %s --yupana-model-to-kernel --split-input-file --verify-diagnostics
+// RUN: not yupana-opt %S/model-to-kernel.mlir --yupana-model-to-kernel=page-tokens=48 --split-input-file 2>&1 | FileCheck %s
+
+// Keys lie in blocks of 32 positions, so a page holds a multiple of them.
+// CHECK: error: page-tokens is 48, expected a multiple of 32
+
+// Only the functions that the runtime calls may be there.
+// expected-error @below {{function @other, expected @step or @sample}}
+func.func @other(%x: tensor<?x64xf32, #lm.dims<"T", 64>>) -> tensor<?x64xf32, #lm.dims<"T", 64>> {
+  return %x : tensor<?x64xf32, #lm.dims<"T", 64>>
+}
+
+// -----
+
+// expected-error @below {{@step has 1 arguments and 1 results, expected 4 and 1}}
+func.func @step(%x: tensor<?x64xf32, #lm.dims<"T", 64>>) -> tensor<?x64xf32, #lm.dims<"T", 64>> {
+  return %x : tensor<?x64xf32, #lm.dims<"T", 64>>
+}
+
+// -----
+
+// An op of another dialect has no kernel.
+func.func @step(%ids: tensor<?xi32, #lm.dims<"T">>, %p: tensor<?xi32, #lm.dims<"T">>, %s: tensor<?xi32, #lm.dims<"T">>,
+                %r: tensor<?xi32, #lm.dims<"R">>) -> tensor<?xi32, #lm.dims<"R">> {
+  // expected-error @below {{'arith.addi' op has no kernel}}
+  %0 = arith.addi %r, %r : tensor<?xi32, #lm.dims<"R">>
+  return %0 : tensor<?xi32, #lm.dims<"R">>
+}

@@ -1,0 +1,163 @@
+// RUN: yupana-opt %s --yupana-model-to-kernel="max-context=1024 max-step-tokens=256" --split-input-file | FileCheck %s
+
+// The smallest model: arguments become inputs, each op a kernel over its own buffer, the result is named.
+// CHECK-LABEL: kernel.program @step function step max_tokens 256
+// CHECK: %[[IDS:.*]] = kernel.input token_ids
+// CHECK: %[[ROWS:.*]] = kernel.input logit_rows
+// CHECK: %[[TABLE:.*]] = kernel.weight @embedding
+// CHECK: %[[H:.*]] = kernel.buffer "embed.0" : !kernel.view<["T", 64], f32>
+// CHECK: kernel.map rows "T" groups 1 width 64
+// CHECK: ^bb0(%[[ROW:.*]]: index, %{{.*}}: index, %[[LANE:.*]]: index):
+// CHECK: %[[ID:.*]] = kernel.load %[[IDS]][%[[ROW]]]
+// CHECK: %[[INDEX:.*]] = arith.index_castui %[[ID]]
+// CHECK: %[[X:.*]] = kernel.load %[[TABLE]][%[[INDEX]], %[[LANE]]]
+// CHECK: kernel.store %[[X]], %[[H]][%[[ROW]], %[[LANE]]]
+// CHECK: kernel.map rows "R"
+// CHECK: %[[LOGITS:.*]] = kernel.buffer "logits" : !kernel.view<["R", 16], f32>
+// CHECK: kernel.gemm
+// CHECK: ^bb0(%[[ACC:.*]]: f32, %[[T:.*]]: index, %[[N:.*]]: index):
+// CHECK: kernel.store %[[ACC]], %[[LOGITS]][%[[T]], %[[N]]]
+// CHECK: kernel.result logits %[[LOGITS]]
+lm.weight @embedding from ["embedding"] : tensor<16x64xf32> through [] : tensor<16x64xf32>
+lm.weight @head from ["head"] : tensor<16x64xf32> through [] : tensor<16x64xf32>
+func.func @step(%ids: tensor<?xi32, #lm.dims<"T">>, %p: tensor<?xi32, #lm.dims<"T">>, %s: tensor<?xi32, #lm.dims<"T">>,
+                %r: tensor<?xi32, #lm.dims<"R">>) -> tensor<?x16xf32, #lm.dims<"R", 16>> {
+  %h = lm.embed %ids, @embedding : tensor<?xi32, #lm.dims<"T">> -> tensor<?x64xf32, #lm.dims<"T", 64>>
+  %last = lm.take_rows %h, %r : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?xi32, #lm.dims<"R">> -> tensor<?x64xf32, #lm.dims<"R", 64>>
+  %logits = lm.linear %last, @head : tensor<?x64xf32, #lm.dims<"R", 64>> -> tensor<?x16xf32, #lm.dims<"R", 16>>
+  return %logits : tensor<?x16xf32, #lm.dims<"R", 16>>
+}
+
+// -----
+
+// A norm sums over its group and scales by the gain; a bias joins the accumulator.
+// CHECK: kernel.map rows "T" groups 4 width 16
+// CHECK: %[[SUM:.*]] = kernel.sum
+// CHECK: arith.divf %[[SUM]]
+// CHECK: math.sqrt
+// CHECK: kernel.load %{{.*}} : !kernel.view<[64], f32>
+// CHECK: kernel.gemm
+// CHECK: ^bb0(%[[ACC:.*]]: f32, %{{.*}}: index, %[[N:.*]]: index):
+// CHECK: %[[BIAS:.*]] = kernel.load %{{.*}}[%[[N]]] : !kernel.view<[64], f32>
+// CHECK: arith.addf %[[ACC]], %[[BIAS]]
+lm.weight @embedding from ["embedding"] : tensor<16x64xf32> through [] : tensor<16x64xf32>
+lm.weight @gain from ["gain"] : tensor<64xf32> through [] : tensor<64xf32>
+lm.weight @q from ["q"] : tensor<64x64xf32> through [] : tensor<64x64xf32>
+lm.weight @q_bias from ["q_bias"] : tensor<64xf32> through [] : tensor<64xf32>
+lm.weight @head from ["head"] : tensor<16x64xf32> through [] : tensor<16x64xf32>
+func.func @step(%ids: tensor<?xi32, #lm.dims<"T">>, %p: tensor<?xi32, #lm.dims<"T">>, %s: tensor<?xi32, #lm.dims<"T">>,
+                %r: tensor<?xi32, #lm.dims<"R">>) -> tensor<?x16xf32, #lm.dims<"R", 16>> {
+  %e = lm.embed %ids, @embedding : tensor<?xi32, #lm.dims<"T">> -> tensor<?x64xf32, #lm.dims<"T", 64>>
+  %n = lm.rms_norm %e, @gain width 16 epsilon 1.0e-5 : tensor<?x64xf32, #lm.dims<"T", 64>>
+  %h = lm.linear %n, @q bias @q_bias : tensor<?x64xf32, #lm.dims<"T", 64>> -> tensor<?x64xf32, #lm.dims<"T", 64>>
+  %last = lm.take_rows %h, %r : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?xi32, #lm.dims<"R">> -> tensor<?x64xf32, #lm.dims<"R", 64>>
+  %logits = lm.linear %last, @head : tensor<?x64xf32, #lm.dims<"R", 64>> -> tensor<?x16xf32, #lm.dims<"R", 16>>
+  return %logits : tensor<?x16xf32, #lm.dims<"R", 16>>
+}
+
+// -----
+
+// A rotation reads its angle at the position modulo the period and turns pairs of adjacent features; the temperature
+// is looked up at (position + 1) div floor_scale.
+// CHECK: kernel.map rows "T" groups 4 width 8
+// CHECK: %[[PERIOD:.*]] = arith.constant 48 : index
+// CHECK: arith.remui %{{.*}}, %[[PERIOD]] : index
+// CHECK-COUNT-2: kernel.store
+// CHECK: kernel.map rows "T" groups 1 width 64
+// CHECK: %[[NEXT:.*]] = arith.addi
+// CHECK: %[[FLOOR:.*]] = arith.constant 128 : index
+// CHECK: arith.divui %[[NEXT]], %[[FLOOR]] : index
+lm.weight @embedding from ["embedding"] : tensor<16x64xf32> through [] : tensor<16x64xf32>
+lm.weight @head from ["head"] : tensor<16x64xf32> through [] : tensor<16x64xf32>
+lm.table @rope from #lm.rope_table<<theta = 5.0e5 : f64>, dim = 16, count = 48, step = 1> as tensor<48x8x2xf32>
+lm.table @temperature from #lm.temperature_table<scale = 1.0e-1 : f64, count = 8> as tensor<8xf32>
+func.func @step(%ids: tensor<?xi32, #lm.dims<"T">>, %p: tensor<?xi32, #lm.dims<"T">>, %s: tensor<?xi32, #lm.dims<"T">>,
+                %r: tensor<?xi32, #lm.dims<"R">>) -> tensor<?x16xf32, #lm.dims<"R", 16>> {
+  %e = lm.embed %ids, @embedding : tensor<?xi32, #lm.dims<"T">> -> tensor<?x64xf32, #lm.dims<"T", 64>>
+  %t = lm.rope %e, %p width 16 <theta = 5.0e5 : f64> period 48 tables [@rope] : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?xi32, #lm.dims<"T">>
+  %h = lm.attention_temperature %t, %p scale 1.0e-1 floor_scale 128 table @temperature : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?xi32, #lm.dims<"T">>
+  %last = lm.take_rows %h, %r : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?xi32, #lm.dims<"R">> -> tensor<?x64xf32, #lm.dims<"R", 64>>
+  %logits = lm.linear %last, @head : tensor<?x64xf32, #lm.dims<"R", 64>> -> tensor<?x16xf32, #lm.dims<"R", 16>>
+  return %logits : tensor<?x16xf32, #lm.dims<"R", 16>>
+}
+
+// -----
+
+// Attention appends keys and values, then reads the cache through the page table of its sequence.
+// CHECK: %[[K:.*]] = kernel.cache @layer : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+// CHECK: %[[V:.*]] = kernel.cache @layer : !kernel.cache<value,
+// CHECK: %[[PAGES:.*]] = kernel.page_table @layer : !kernel.view<["S", 16], i32>
+// CHECK: kernel.map rows "T" groups 2 width 16
+// CHECK: kernel.append %{{.*}}, %[[K]]
+// CHECK: kernel.append %{{.*}}, %[[V]]
+// CHECK: kernel.attention %{{.*}}, %[[K]], %[[V]] at %{{.*}} of %{{.*}} through %[[PAGES]] into %{{.*}} chunk 48 scale 2.500000e-01
+lm.weight @embedding from ["embedding"] : tensor<16x64xf32> through [] : tensor<16x64xf32>
+lm.weight @k from ["k"] : tensor<32x64xf32> through [] : tensor<32x64xf32>
+lm.weight @head from ["head"] : tensor<16x64xf32> through [] : tensor<16x64xf32>
+lm.cache @layer layer 0 heads 2 width 16 chunk 48 : f32
+func.func @step(%ids: tensor<?xi32, #lm.dims<"T">>, %p: tensor<?xi32, #lm.dims<"T">>, %s: tensor<?xi32, #lm.dims<"T">>,
+                %r: tensor<?xi32, #lm.dims<"R">>) -> tensor<?x16xf32, #lm.dims<"R", 16>> {
+  %e = lm.embed %ids, @embedding : tensor<?xi32, #lm.dims<"T">> -> tensor<?x64xf32, #lm.dims<"T", 64>>
+  %k = lm.linear %e, @k : tensor<?x64xf32, #lm.dims<"T", 64>> -> tensor<?x32xf32, #lm.dims<"T", 32>>
+  %h = lm.attention %e, %k, %k at %p of %s cache @layer scale 2.5e-1 : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?x32xf32, #lm.dims<"T", 32>>, tensor<?xi32, #lm.dims<"T">>
+  %last = lm.take_rows %h, %r : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?xi32, #lm.dims<"R">> -> tensor<?x64xf32, #lm.dims<"R", 64>>
+  %logits = lm.linear %last, @head : tensor<?x64xf32, #lm.dims<"R", 64>> -> tensor<?x16xf32, #lm.dims<"R", 16>>
+  return %logits : tensor<?x16xf32, #lm.dims<"R", 16>>
+}
+
+// -----
+
+// A mixture: the router's choice is sorted, rows are gathered and scaled in the order of the experts, three grouped
+// products follow, and each token adds its k rows to the shared expert's.
+// CHECK: kernel.route %{{.*}} into %[[EXPERTS:.*]], %[[SCORES:.*]] top 2 score sigmoid
+// CHECK: kernel.sort_tokens %[[EXPERTS]] into %[[OFFSETS:.*]], %[[ORDER:.*]], %[[SLOTS:[^ ]*]]
+// CHECK: kernel.map rows "2*T" groups 1 width 64
+// CHECK: kernel.load %[[ORDER]]
+// CHECK: kernel.load %[[SCORES]]
+// CHECK-COUNT-2: kernel.gemm {{.*}} by %[[OFFSETS]]
+// CHECK: kernel.map rows "2*T" groups 1 width 32
+// CHECK: math.exp
+// CHECK: kernel.gemm {{.*}} by %[[OFFSETS]]
+// CHECK: kernel.map rows "T" groups 1 width 64
+// CHECK-COUNT-2: kernel.load %[[SLOTS]]
+lm.weight @embedding from ["embedding"] : tensor<16x64xf32> through [] : tensor<16x64xf32>
+lm.weight @router from ["router"] : tensor<4x64xf32> through [] : tensor<4x64xf32>
+lm.weight @gate from ["gate"] : tensor<4x32x64xf32> through [] : tensor<4x32x64xf32>
+lm.weight @up from ["up"] : tensor<4x32x64xf32> through [] : tensor<4x32x64xf32>
+lm.weight @down from ["down"] : tensor<4x64x32xf32> through [] : tensor<4x64x32xf32>
+lm.weight @sg from ["sg"] : tensor<32x64xf32> through [] : tensor<32x64xf32>
+lm.weight @su from ["su"] : tensor<32x64xf32> through [] : tensor<32x64xf32>
+lm.weight @sd from ["sd"] : tensor<64x32xf32> through [] : tensor<64x32xf32>
+lm.weight @head from ["head"] : tensor<16x64xf32> through [] : tensor<16x64xf32>
+func.func @step(%ids: tensor<?xi32, #lm.dims<"T">>, %p: tensor<?xi32, #lm.dims<"T">>, %s: tensor<?xi32, #lm.dims<"T">>,
+                %r: tensor<?xi32, #lm.dims<"R">>) -> tensor<?x16xf32, #lm.dims<"R", 16>> {
+  %e = lm.embed %ids, @embedding : tensor<?xi32, #lm.dims<"T">> -> tensor<?x64xf32, #lm.dims<"T", 64>>
+  %l = lm.linear %e, @router : tensor<?x64xf32, #lm.dims<"T", 64>> -> tensor<?x4xf32, #lm.dims<"T", 4>>
+  %x, %w = moe.route %l top 2 score sigmoid : tensor<?x4xf32, #lm.dims<"T", 4>> -> tensor<?x2xi32, #lm.dims<"T", 2>>, tensor<?x2xf32, #lm.dims<"T", 2>>
+  %rows, %offsets, %slots = moe.dispatch %e to %x scaled %w of 4
+    : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?x2xi32, #lm.dims<"T", 2>>, tensor<?x2xf32, #lm.dims<"T", 2>>
+    -> tensor<?x64xf32, #lm.dims<"2*T", 64>>, tensor<5xi32>, tensor<?x2xi32, #lm.dims<"T", 2>>
+  %y = moe.experts %rows, %offsets gate @gate up @up down @down activation silu
+    : tensor<?x64xf32, #lm.dims<"2*T", 64>>, tensor<5xi32> -> tensor<?x64xf32, #lm.dims<"2*T", 64>>
+  %shared = moe.shared_expert %e gate @sg up @su down @sd activation silu : tensor<?x64xf32, #lm.dims<"T", 64>> -> tensor<?x64xf32, #lm.dims<"T", 64>>
+  %c = moe.combine %y at %slots shared %shared : tensor<?x64xf32, #lm.dims<"2*T", 64>>, tensor<?x2xi32, #lm.dims<"T", 2>> shared tensor<?x64xf32, #lm.dims<"T", 64>> -> tensor<?x64xf32, #lm.dims<"T", 64>>
+  %h = lm.add %e, %c : tensor<?x64xf32, #lm.dims<"T", 64>>
+  %last = lm.take_rows %h, %r : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?xi32, #lm.dims<"R">> -> tensor<?x64xf32, #lm.dims<"R", 64>>
+  %logits = lm.linear %last, @head : tensor<?x64xf32, #lm.dims<"R", 64>> -> tensor<?x16xf32, #lm.dims<"R", 16>>
+  return %logits : tensor<?x16xf32, #lm.dims<"R", 16>>
+}
+
+// -----
+
+// Sampling takes the logits that the step left behind, by name.
+// CHECK-LABEL: kernel.program @sample function sample
+// CHECK: %[[LOGITS:.*]] = kernel.buffer "logits" : !kernel.view<["R", 16], f32>
+// CHECK: %[[T:.*]] = kernel.input row_temperatures
+// CHECK: kernel.sample %[[LOGITS]] temperatures %[[T]]
+// CHECK: kernel.result sampled
+func.func @sample(%l: tensor<?x16xf32, #lm.dims<"R", 16>>, %t: tensor<?xf32, #lm.dims<"R">>, %seeds: tensor<?xi64, #lm.dims<"R">>,
+                  %n: tensor<?xi64, #lm.dims<"R">>, %p: tensor<?xi32, #lm.dims<"R">>) -> tensor<?xi32, #lm.dims<"R">> {
+  %ids = lm.sample %l temperatures %t seeds %seeds sequences %n positions %p
+    : tensor<?x16xf32, #lm.dims<"R", 16>>, tensor<?xf32, #lm.dims<"R">>, tensor<?xi64, #lm.dims<"R">>, tensor<?xi32, #lm.dims<"R">> -> tensor<?xi32, #lm.dims<"R">>
+  return %ids : tensor<?xi32, #lm.dims<"R">>
+}

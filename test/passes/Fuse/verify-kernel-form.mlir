@@ -1,0 +1,23 @@
+// RUN: yupana-opt %s --yupana-verify-kernel-form | FileCheck %s
+
+// A buffer written once and read afterwards, also by a later program, passes unchanged.
+// CHECK: kernel.program @step
+// CHECK: kernel.program @sample
+kernel.program @step function step max_tokens 16 {
+  %ids = kernel.input token_ids : !kernel.view<["T"], i32>
+  %a = kernel.buffer "a" : !kernel.view<["T"], i32>
+  kernel.map rows "T" groups 1 width 1 {
+  ^bb0(%row: index, %group: index, %lane: index):
+    %x = kernel.load %ids[%row] : !kernel.view<["T"], i32>
+    kernel.store %x, %a[%row] : !kernel.view<["T"], i32>
+  }
+}
+kernel.program @sample function sample max_tokens 16 {
+  %a = kernel.buffer "a" : !kernel.view<["T"], i32>
+  %b = kernel.buffer "b" : !kernel.view<["T"], i32>
+  kernel.map rows "T" groups 1 width 1 {
+  ^bb0(%row: index, %group: index, %lane: index):
+    %x = kernel.load %a[%row] : !kernel.view<["T"], i32>
+    kernel.store %x, %b[%row] : !kernel.view<["T"], i32>
+  }
+}

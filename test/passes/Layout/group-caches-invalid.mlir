@@ -1,0 +1,21 @@
+// RUN: yupana-opt %s --yupana-group-caches --split-input-file --verify-diagnostics
+
+// One cache has one size of page.
+lm.cache @a layer 0 heads 2 width 16 : f32
+kernel.program @step function step max_tokens 16 {
+  %k = kernel.cache @a : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+  // expected-error @below {{has pages of 32 positions, another view of @a has 64}}
+  %v = kernel.cache @a : !kernel.cache<value, heads = 2, width = 16, page_tokens = 32, page_bytes = 0>
+}
+
+// -----
+
+// And so has a group.
+// expected-note @below {{first of the group}}
+lm.cache @a layer 0 heads 2 width 16 : f32
+// expected-error @below {{has pages of 32 positions, its group 64}}
+lm.cache @b layer 1 heads 2 width 16 : f32
+kernel.program @step function step max_tokens 16 {
+  %a = kernel.cache @a : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+  %b = kernel.cache @b : !kernel.cache<key, heads = 2, width = 16, page_tokens = 32, page_bytes = 0>
+}

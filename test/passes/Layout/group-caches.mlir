@@ -1,0 +1,23 @@
+// RUN: yupana-opt %s --yupana-group-caches | FileCheck %s
+
+// Layers 0 and 2 share a chunk and so their pages; layer 1 keeps everything. A page holds layer after layer, keys before
+// values: 2 heads x 16 features x 64 positions x 4 bytes = 8192 bytes a part.
+// CHECK-DAG: kernel.cache_group @chunk48 layers [0, 2] chunk 48 page_tokens 64 page_bytes 32768
+// CHECK-DAG: kernel.cache_group @full layers [1] chunk 0 page_tokens 64 page_bytes 16384
+// CHECK: kernel.cache @a in @chunk48 offset 0 : !kernel.cache<key, {{.*}} page_bytes = 32768>
+// CHECK: kernel.cache @a in @chunk48 offset 8192 : !kernel.cache<value, {{.*}} page_bytes = 32768>
+// CHECK: kernel.cache @b in @full offset 0
+// CHECK: kernel.cache @c in @chunk48 offset 16384
+// CHECK: kernel.page_table @b in @full
+// CHECK: kernel.page_table @c in @chunk48
+lm.cache @a layer 0 heads 2 width 16 chunk 48 : f32
+lm.cache @b layer 1 heads 2 width 16 : f32
+lm.cache @c layer 2 heads 2 width 16 chunk 48 : f32
+kernel.program @step function step max_tokens 16 {
+  %ak = kernel.cache @a : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+  %av = kernel.cache @a : !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+  %bk = kernel.cache @b : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+  %ck = kernel.cache @c : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+  %bp = kernel.page_table @b : !kernel.view<["S", 16], i32>
+  %cp = kernel.page_table @c : !kernel.view<["S", 16], i32>
+}

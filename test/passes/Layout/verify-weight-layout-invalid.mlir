@@ -1,0 +1,30 @@
+// RUN: yupana-opt %s --yupana-verify-weight-layout --split-input-file --verify-diagnostics
+
+// expected-error @below {{'lm.weight' op has no layout, expected its chain to end in #lm.pack}}
+lm.weight @w from ["w"] : tensor<64x64xf32> through [] : tensor<64x64xf32>
+
+// -----
+
+// A view in another form would read other numbers.
+// expected-note @below {{packed here}}
+lm.weight @w from ["w"] : tensor<64x64xf32> through [#lm.pack<"panel32">] : tensor<64x64xf32>
+kernel.program @step function step max_tokens 16 {
+  // expected-error @below {{reads @w as row-major, it is packed as panel32}}
+  %w = kernel.weight @w : !kernel.view<[64, 64], f32>
+}
+
+// -----
+
+lm.cache @a layer 0 heads 2 width 16 : f32
+kernel.program @step function step max_tokens 16 {
+  // expected-error @below {{'kernel.cache' op has no group, expected group-caches to have run}}
+  %k = kernel.cache @a : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+}
+
+// -----
+
+lm.cache @a layer 0 heads 2 width 16 : f32
+kernel.program @step function step max_tokens 16 {
+  // expected-error @below {{'kernel.page_table' op has no group, expected group-caches to have run}}
+  %p = kernel.page_table @a : !kernel.view<["S", 16], i32>
+}
