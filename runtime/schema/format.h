@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The frame of a plan file, shared by the exporter and the runtime. Everything is little-endian; every offset is counted
-// in bytes from the start of the file.
+// The frame of a plan file, shared by the exporter and the runtime. Everything is little-endian; every offset is
+// counted in bytes from the start of the file.
 //
 //   [FileHeader, 64 bytes][SectionEntry x section_count][padding]{[section][zero padding]}
 //

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef YUPANA_RUNTIME_BASE_SHA256_H
+#define YUPANA_RUNTIME_BASE_SHA256_H
+
+#include <cstddef>
+#include <cstdint>
+
+namespace yupana::runtime {
+
+/// SHA-256 (FIPS 180-4), incremental. Uses the SHA extensions of the processor where it has them.
+class Sha256 {
+public:
+  static constexpr size_t kBytes = 32;
+  enum class Code { fastest, portable };
+
+  explicit Sha256(Code code = Code::fastest);
+  void update(const void *data, size_t bytes);
+  /// Writes the digest; the object is used up.
+  void finish(uint8_t out[kBytes]);
+
+  static void digest(const void *data, size_t bytes, uint8_t out[kBytes]);
+
+private:
+  using Compress = void (*)(uint32_t state[8], const uint8_t *blocks, size_t count);
+
+  Compress compress_;
+  uint32_t state_[8];
+  uint8_t pending_[64];
+  size_t pending_bytes_ = 0;
+  uint64_t total_bytes_ = 0;
+};
+
+namespace internal {
+extern const uint32_t kSha256Constants[64];
+/// Whether sha256_compress_x86 may be called on this machine.
+bool sha256_x86_available();
+void sha256_compress_x86(uint32_t state[8], const uint8_t *blocks, size_t count);
+} // namespace internal
+
+} // namespace yupana::runtime
+
+#endif

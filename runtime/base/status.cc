@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "runtime/base/status.h"
+
+#include <cstdio>
+
+namespace yupana::runtime {
+
+namespace {
+
+void write_message(yupana_status_t *out, Code code, const char *file, const char *format, va_list arguments) {
+  if (!out)
+    return;
+  out->code = code;
+  int used = 0;
+  if (file)
+    used = snprintf(out->message, sizeof(out->message), "%s: ", file);
+  if (used >= 0 && used < static_cast<int>(sizeof(out->message)))
+    vsnprintf(out->message + used, sizeof(out->message) - static_cast<size_t>(used), format, arguments);
+  for (char *c = out->message; *c; ++c)
+    if (static_cast<unsigned char>(*c) < 0x20 || *c == 0x7f)
+      *c = '?';
+}
+
+} // namespace
+
+Code fail(yupana_status_t *out, Code code, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  write_message(out, code, nullptr, format, arguments);
+  va_end(arguments);
+  return code;
+}
+
+Code succeed(yupana_status_t *out) {
+  if (out) {
+    out->code = YUPANA_STATUS_OK;
+    out->message[0] = '\0';
+  }
+  return YUPANA_STATUS_OK;
+}
+
+Code Report::fail(Code code, const char *format, ...) const {
+  va_list arguments;
+  va_start(arguments, format);
+  write_message(out_, code, file_, format, arguments);
+  va_end(arguments);
+  return code;
+}
+
+bool Report::invalid(const char *format, ...) const {
+  va_list arguments;
+  va_start(arguments, format);
+  write_message(out_, YUPANA_STATUS_INVALID_DATA, file_, format, arguments);
+  va_end(arguments);
+  return false;
+}
+
+} // namespace yupana::runtime
+
+int yupana_status_exit_code(yupana_status_code_t code) {
+  return code == YUPANA_STATUS_CANCELLED ? 130 : static_cast<int>(code);
+}
+
+const char *yupana_version(void) { return "0.1.0"; }

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "runtime/device/cpu/levels.h"
+
+#include "yupana/yupana.h"
+
+#include <cpuid.h>
+#include <cstring>
+#include <sched.h>
+
+namespace yupana::runtime {
+
+namespace {
+
+enum Register : uint8_t { kLeaf1Ecx, kLeaf7Ebx, kExtendedLeaf1Ecx, kStates, kRegisters };
+
+struct Feature {
+  char name[28]; // not a pointer: the table then needs no relocation
+  Register where;
+  uint8_t bit;
+  uint8_t level; // the lowest that asks for it
+};
+
+// The microarchitecture levels of the x86-64 psABI. The last column is an index of kNames; a level has the features of
+// those below it. States are the bits of XCR0 the operating system saves: xmm and ymm; opmask, zmm 0-15 and zmm 16-31.
+constexpr Feature kFeatures[] = {{"sse4.2", kLeaf1Ecx, 20, 0},
+                                 {"popcnt", kLeaf1Ecx, 23, 0},
+                                 {"movbe", kLeaf1Ecx, 22, 0},
+                                 {"fma", kLeaf1Ecx, 12, 0},
+                                 {"f16c", kLeaf1Ecx, 29, 0},
+                                 {"osxsave", kLeaf1Ecx, 27, 0},
+                                 {"avx", kLeaf1Ecx, 28, 0},
+                                 {"bmi1", kLeaf7Ebx, 3, 0},
+                                 {"avx2", kLeaf7Ebx, 5, 0},
+                                 {"bmi2", kLeaf7Ebx, 8, 0},
+                                 {"lzcnt", kExtendedLeaf1Ecx, 5, 0},
+                                 {"saved xmm registers", kStates, 1, 0},
+                                 {"saved ymm registers", kStates, 2, 0},
+                                 {"avx512f", kLeaf7Ebx, 16, 1},
+                                 {"avx512dq", kLeaf7Ebx, 17, 1},
+                                 {"avx512cd", kLeaf7Ebx, 28, 1},
+                                 {"avx512bw", kLeaf7Ebx, 30, 1},
+                                 {"avx512vl", kLeaf7Ebx, 31, 1},
+                                 {"saved opmask registers", kStates, 5, 1},
+                                 {"saved zmm0-zmm15 registers", kStates, 6, 1},
+                                 {"saved zmm16-zmm31 registers", kStates, 7, 1}};
+
+constexpr const char *kNames[kCpuLevels] = {"x86-64-v3", "x86-64-v4"};
+
+void read_registers(uint32_t out[kRegisters]) {
+  memset(out, 0, kRegisters * sizeof(uint32_t));
+  unsigned a, b, c, d;
+  if (__get_cpuid(1, &a, &b, &c, &d))
+    out[kLeaf1Ecx] = c;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d))
+    out[kLeaf7Ebx] = b;
+  if (__get_cpuid(0x80000001, &a, &b, &c, &d))
+    out[kExtendedLeaf1Ecx] = c;
+  constexpr uint32_t kOsXsave = 1u << 27;
+  if (out[kLeaf1Ecx] & kOsXsave) {
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    out[kStates] = low;
+  }
+}
+
+} // namespace
+
+const char *cpu_level_name(uint32_t level) { return kNames[level]; }
+
+int find_cpu_level(const char *name) {
+  for (uint32_t level = 0; level < kCpuLevels; ++level)
+    if (strcmp(name, kNames[level]) == 0)
+      return static_cast<int>(level);
+  return -1;
+}
+
+const char *missing_cpu_feature(uint32_t level) {
+  uint32_t registers[kRegisters];
+  read_registers(registers);
+  for (const Feature &feature : kFeatures)
+    if (feature.level <= level && !(registers[feature.where] >> feature.bit & 1))
+      return feature.name;
+  return nullptr;
+}
+
+} // namespace yupana::runtime
+
+using namespace yupana::runtime;
+
+const char *yupana_native_target(void) {
+  for (uint32_t level = kCpuLevels; level-- > 0;)
+    if (!missing_cpu_feature(level))
+      return cpu_level_name(level);
+  return "";
+}
+
+uint32_t yupana_available_threads(void) {
+  // A mask larger than cpu_set_t is refused by the kernel; machines of more than 1024 processors use 1024 of them.
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof(set), &set) != 0)
+    return 1;
+  int count = CPU_COUNT(&set);
+  return count < 1 ? 1 : static_cast<uint32_t>(count);
+}

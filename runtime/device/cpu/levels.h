@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef YUPANA_RUNTIME_DEVICE_CPU_LEVELS_H
+#define YUPANA_RUNTIME_DEVICE_CPU_LEVELS_H
+
+#include <cstdint>
+
+namespace yupana::runtime {
+
+inline constexpr uint32_t kCpuLevels = 2;
+
+/// Target names in ascending order of preference.
+const char *cpu_level_name(uint32_t level);
+
+/// The level called `name`, or -1.
+int find_cpu_level(const char *name);
+
+/// The first feature of a level that this processor or its operating system lacks; null when it has them all.
+const char *missing_cpu_feature(uint32_t level);
+
+} // namespace yupana::runtime
+
+#endif

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Preparing a context. Everything small is allocated before the weights are read, so that what is going to fail fails
+// in milliseconds.
+
+#include "runtime/exec/context.h"
+
+#include "runtime/plan/bounds.h"
+#include "runtime/plan/weights.h"
+
+#include <cstring>
+#include <new>
+
+using namespace yupana::runtime;
+namespace schema = yupana::schema;
+
+namespace {
+
+/// Arrays of objects with destructors, in caller's memory.
+template <typename T> Code create_array(const Allocator &allocator, uint64_t count, T **out, const Report &report) {
+  void *memory = allocator.alloc((count ? count : 1) * sizeof(T), kCacheLine);
+  if (!memory)
+    return report.fail(YUPANA_STATUS_OUT_OF_MEMORY, "no memory for %llu objects of a context",
+                       static_cast<unsigned long long>(count));
+  *out = static_cast<T *>(memory);
+  for (uint64_t i = 0; i < count; ++i)
+    new (*out + i) T();
+  return YUPANA_STATUS_OK;
+}
+template <typename T> void destroy_array(const Allocator &allocator, uint64_t count, T *array) {
+  if (!array)
+    return;
+  for (uint64_t i = 0; i < count; ++i)
+    array[i].~T();
+  allocator.free(array, (count ? count : 1) * sizeof(T), kCacheLine);
+}
+
+void destroy_context(yupana_context_t *context) {
+  context->pool.stop();
+  for (uint32_t i = 0; i < context->weights.size(); ++i)
+    if (context->weights[i])
+      release_weights(context->plan, i);
+  Allocator allocator = context->allocator;
+  destroy_array(allocator, context->target().arenas()->size(), context->arenas);
+  destroy_array(allocator, context->group_count(), context->groups);
+  yupana_plan_t *plan = context->plan;
+  destroy_object(allocator, context);
+  yupana_plan_release(plan);
+}
+
+Code choose_target(const yupana_plan_t *plan, const char *name, uint32_t *out_index, const Report &report) {
+  if (!name)
+    return yupana_plan_best_target(plan, out_index, report.out());
+  for (uint32_t i = 0; i < yupana_plan_target_count(plan); ++i)
+    if (strcmp(plan->target(i).name()->c_str(), name) == 0) {
+      *out_index = i;
+      return yupana_plan_compatible(plan, i, report.out());
+    }
+  return report.fail(YUPANA_STATUS_INVALID_ARGUMENT, "the plan has no target '%s'; its first is '%s'", name,
+                     plan->target(0).name()->c_str());
+}
+
+Code check_options(const yupana_context_options_t &options, const Report &report) {
+  constexpr Code kInvalid = YUPANA_STATUS_INVALID_ARGUMENT;
+  if (options.threads > kMaxThreads)
+    return report.fail(kInvalid, "%u threads were asked for; at most %u are possible", options.threads, kMaxThreads);
+  if (options.max_sequences > kMaxContextSequences)
+    return report.fail(kInvalid, "%u sequences were asked for; at most %u are possible", options.max_sequences,
+                       kMaxContextSequences);
+  if (options.digests > YUPANA_DIGEST_OFF)
+    return report.fail(kInvalid, "the digest policy is %u; expected 0 to 2", options.digests);
+  return YUPANA_STATUS_OK;
+}
+
+Code allocate_arenas(yupana_context_t &context, const Report &report) {
+  const auto &arenas = *context.target().arenas();
+  if (Code code = create_array(context.allocator, arenas.size(), &context.arenas, report))
+    return code;
+  for (uint32_t i = 0; i < arenas.size(); ++i) {
+    const schema::Arena &arena = *arenas.Get(i);
+    uint64_t bytes;
+    if (!checked_add(arena.size(), kArenaPadding, &bytes))
+      return report.fail(YUPANA_STATUS_OUT_OF_MEMORY, "arena '%s' does not fit in memory", arena.name()->c_str());
+    uint64_t alignment = bytes >= kHugePage ? kHugePage : 4096;
+    if (arena.alignment() > alignment)
+      alignment = arena.alignment();
+    if (Code code = context.arenas[i].allocate(context.allocator, bytes, alignment, "activations", report.out()))
+      return code;
+    context.arenas[i].advise_huge_pages();
+    context.arenas[i].zero();
+  }
+  return YUPANA_STATUS_OK;
+}
+
+Code allocate_inputs(yupana_context_t &context, const Report &report) {
+  for (uint32_t i = 0; i < kStepInputs; ++i) {
+    uint64_t bytes = input_bytes(static_cast<schema::StepInput>(i), context.limits()) + kArenaPadding;
+    if (Code code = context.inputs[i].allocate(context.allocator, bytes, kCacheLine, "step inputs", report.out()))
+      return code;
+    context.inputs[i].zero();
+  }
+  return YUPANA_STATUS_OK;
+}
+
+Code allocate_scratch(yupana_context_t &context, const Report &report) {
+  uint64_t most = 0;
+  for (const schema::Kernel *kernel : *context.target().kernels())
+    most = kernel->scratch_bytes() > most ? kernel->scratch_bytes() : most;
+  // A line of padding keeps workers apart and kernels that read whole vectors inside.
+  context.scratch_stride = (most + 2 * kCacheLine - 1) & ~(kCacheLine - 1);
+  uint64_t bytes = context.scratch_stride * context.pool.threads();
+  if (Code code = context.scratch.allocate(context.allocator, bytes, bytes >= kHugePage ? kHugePage : 4096,
+                                           "scratch memory", report.out()))
+    return code;
+  context.scratch.zero();
+  return YUPANA_STATUS_OK;
+}
+
+Code allocate_cache(yupana_context_t &context, uint64_t kv_bytes, const Report &report) {
+  uint32_t pages[kMaxCacheGroups];
+  if (Code code = choose_pages(*context.plan, kv_bytes, context.max_sequences, pages, &context.kv_positions, report))
+    return code;
+  if (Code code = create_array(context.allocator, context.group_count(), &context.groups, report))
+    return code;
+  for (uint32_t i = 0; i < context.group_count(); ++i)
+    if (Code code = context.groups[i].prepare(context.allocator, *context.root().cache_groups()->Get(i),
+                                              context.limits(), context.max_sequences, pages[i], report.out()))
+      return code;
+  return context.sequences.allocate(context.allocator, context.max_sequences, "sequences", report.out());
+}
+
+/// Marks the weights sections that the launches of the target read.
+void find_used_sections(const yupana_context_t &context, bool *used) {
+  for (const schema::StepProgram *program : *context.target().programs())
+    for (const schema::Launch *launch : *program->launches())
+      for (const schema::Argument *argument : *launch->arguments())
+        if (argument->kind() == schema::ArgumentKind::weight)
+          used[context.root().weights()->Get(argument->index())->section()] = true;
+}
+
+Code load_weights(yupana_context_t &context, const yupana_context_options_t &options, const Report &report) {
+  uint32_t sections = yupana_plan_section_count(context.plan);
+  bool used[schema::kMaxSections] = {};
+  find_used_sections(context, used);
+  uint64_t total = 0;
+  for (uint32_t i = 0; i < sections; ++i)
+    total += used[i] ? context.plan->section(i).size : 0;
+  if (Code code = context.weights.allocate(context.allocator, sections, "sections of weights", report.out()))
+    return code;
+  Progress progress(options.progress, total);
+  for (uint32_t i = 0; i < sections; ++i)
+    if (used[i])
+      if (Code code = acquire_weights(context.plan, i, static_cast<yupana_digest_policy_t>(options.digests),
+                                      context.pool, progress, &context.weights[i], report))
+        return code;
+  return YUPANA_STATUS_OK;
+}
+
+Code prepare(yupana_context_t &context, const yupana_context_options_t &options, const Report &report) {
+  if (Code code =
+          load_code(*context.plan, context.target_index, options.digests != YUPANA_DIGEST_OFF, &context.code, report))
+    return code;
+  uint32_t threads = options.threads ? options.threads : yupana_available_threads();
+  if (threads > kMaxThreads)
+    threads = kMaxThreads;
+  if (Code code = context.pool.start(context.allocator, threads, report.out()))
+    return code;
+  context.max_sequences = options.max_sequences ? options.max_sequences : context.limits().max_batch();
+  Code code = allocate_arenas(context, report);
+  if (!code)
+    code = allocate_inputs(context, report);
+  if (!code)
+    code = allocate_scratch(context, report);
+  if (!code)
+    code = allocate_cache(context, options.kv_bytes, report);
+  if (!code)
+    code = load_weights(context, options, report);
+  if (!code)
+    code = prepare_launches(context, report.out());
+  return code;
+}
+
+} // namespace
+
+yupana_status_code_t yupana_context_create(yupana_plan_t *plan, const yupana_context_options_t *given,
+                                           const yupana_allocator_t *allocator, yupana_context_t **out_context,
+                                           yupana_status_t *out_status) {
+  if (!plan || !out_context)
+    return fail(out_status, YUPANA_STATUS_INVALID_ARGUMENT,
+                "yupana_context_create needs a plan and room for a context");
+  Report report(plan->reader.name, out_status);
+  yupana_context_options_t options = given ? read_sized(given) : yupana_context_options_t{};
+  uint32_t target = 0;
+  if (Code code = check_options(options, report))
+    return code;
+  if (Code code = choose_target(plan, options.target, &target, report))
+    return code;
+  Allocator memory;
+  if (Code code = Allocator::adopt(allocator, &memory, out_status))
+    return code;
+  auto *context = create_object<yupana_context_t>(memory);
+  if (!context)
+    return report.fail(YUPANA_STATUS_OUT_OF_MEMORY, "no memory for a context");
+  yupana_plan_retain(plan);
+  context->plan = plan;
+  context->allocator = memory;
+  context->target_index = target;
+  if (Code code = prepare(*context, options, report)) {
+    destroy_context(context);
+    return code;
+  }
+  *out_context = context;
+  return succeed(out_status);
+}
+
+void yupana_context_release(yupana_context_t *context) {
+  if (context)
+    destroy_context(context);
+}
+
+void yupana_context_info(const yupana_context_t *context, yupana_context_info_t *out) {
+  yupana_context_info_t info = {};
+  info.target = context->target_index;
+  info.threads = context->pool.threads();
+  info.max_sequences = context->max_sequences;
+  info.sequences = context->alive_sequences;
+  info.kv_positions = context->kv_positions;
+  copy_sized(out, info);
+}
+
+void yupana_context_memory(const yupana_context_t *context, yupana_memory_info_t *out) {
+  yupana_memory_info_t info = {};
+  for (uint32_t i = 0; i < context->weights.size(); ++i)
+    if (context->weights[i])
+      info.weights += context->plan->section(i).size + kArenaPadding;
+  for (uint32_t i = 0; i < context->target().arenas()->size(); ++i)
+    info.arenas += context->arenas[i].size();
+  for (const Memory &input : context->inputs)
+    info.inputs += input.size();
+  for (uint32_t i = 0; i < context->group_count(); ++i) {
+    info.cache += context->groups[i].cache_bytes();
+    info.inputs += context->groups[i].table_bytes();
+    info.bookkeeping += context->groups[i].bookkeeping_bytes();
+  }
+  info.scratch = context->scratch.size();
+  info.code = context->code.bytes();
+  info.bookkeeping += sizeof(*context) + context->pool.bytes() + context->sequences.bytes() +
+                      context->programs.bytes() + context->launches.bytes() + context->arguments.bytes() +
+                      context->active.bytes() + context->weights.bytes();
+  info.total = info.weights + info.cache + info.arenas + info.inputs + info.scratch + info.code + info.bookkeeping;
+  copy_sized(out, info);
+}
+
+yupana_status_code_t yupana_context_pages(const yupana_context_t *context, uint32_t group, uint32_t *out_total,
+                                          uint32_t *out_free) {
+  if (group >= context->group_count())
+    return YUPANA_STATUS_INVALID_ARGUMENT;
+  *out_total = context->groups[group].total_pages();
+  *out_free = context->groups[group].free_pages();
+  return YUPANA_STATUS_OK;
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef YUPANA_RUNTIME_EXEC_CONTEXT_H
+#define YUPANA_RUNTIME_EXEC_CONTEXT_H
+
+#include "runtime/device/cpu/thread_pool.h"
+#include "runtime/exec/pages.h"
+#include "runtime/plan/code.h"
+#include "runtime/plan/grid.h"
+#include "runtime/plan/plan.h"
+
+namespace yupana::runtime {
+
+/// A launch with its addresses resolved.
+struct PreparedLaunch {
+  KernelFunction function;
+  const GridTerms *grid;
+  uint32_t first_argument; // in yupana_context_t::arguments
+};
+
+struct PreparedProgram {
+  schema::Function function;
+  uint32_t max_tokens;
+  uint32_t first_launch;
+  uint32_t launch_count;
+};
+
+/// A launch of the running step that has cells.
+struct ActiveLaunch {
+  uint32_t launch;
+  uint32_t cells;
+};
+
+struct Sequence {
+  uint32_t generation; // raised when the slot is released, so that old names stop to be valid
+  uint32_t alive;
+  uint32_t length;
+  uint32_t batch_mark; // the last step attempt that named it
+  uint64_t number;
+};
+
+inline constexpr uint32_t kMaxContextSequences = 1u << 20;
+
+} // namespace yupana::runtime
+
+struct yupana_context_t {
+  yupana_plan_t *plan = nullptr; // a reference is held
+  yupana::runtime::Allocator allocator;
+  uint32_t target_index = 0;
+  uint32_t max_sequences = 0;
+  uint32_t alive_sequences = 0;
+  uint32_t step_attempts = 0;
+  uint64_t kv_positions = 0;
+
+  yupana::runtime::ElfImage code;
+  yupana::runtime::ThreadPool pool;
+  yupana::runtime::Array<const uint8_t *> weights; // by section; null where this context is no user
+  yupana::runtime::Memory *arenas = nullptr;       // [target().arenas()]
+  yupana::runtime::PageGroup *groups = nullptr;    // [group_count()]
+  yupana::runtime::Memory inputs[yupana::runtime::kStepInputs];
+  yupana::runtime::Memory scratch;
+  uint64_t scratch_stride = 0;
+  yupana::runtime::Array<yupana::runtime::Sequence> sequences;
+  yupana::runtime::Array<yupana::runtime::PreparedProgram> programs;
+  yupana::runtime::Array<yupana::runtime::PreparedLaunch> launches;
+  yupana::runtime::Array<void *> arguments;
+  yupana::runtime::Array<yupana::runtime::ActiveLaunch> active;
+
+  const yupana::schema::Plan &root() const { return *plan->root; }
+  const yupana::schema::Limits &limits() const { return *plan->root->limits(); }
+  const yupana::schema::Target &target() const { return plan->target(target_index); }
+  uint32_t group_count() const { return plan->root->cache_groups()->size(); }
+
+  template <typename T> T *input(yupana::schema::StepInput which) const {
+    return reinterpret_cast<T *>(inputs[static_cast<uint32_t>(which)].data());
+  }
+  void *buffer_address(uint32_t buffer) const {
+    const yupana::schema::Buffer &entry = *target().buffers()->Get(buffer);
+    return arenas[entry.arena()].data() + entry.offset();
+  }
+};
+
+namespace yupana::runtime {
+
+/// The slot of an alive sequence, or -1.
+int64_t find_sequence(const yupana_context_t &context, yupana_sequence_t name);
+
+/// Chooses the pages of every group and `*out_positions`. OUT_OF_MEMORY when `kv_bytes` does not hold a single
+/// position. `kv_bytes` 0: room for max_context positions. `out_pages` has an entry per group.
+Code choose_pages(const yupana_plan_t &plan, uint64_t kv_bytes, uint32_t sequences, uint32_t *out_pages,
+                  uint64_t *out_positions, const Report &report);
+
+/// Fills programs, launches and arguments; everything they point at is allocated. OUT_OF_MEMORY.
+Code prepare_launches(yupana_context_t &context, yupana_status_t *out_status);
+
+/// Runs the program for a step (`function` step: the first whose max_tokens is enough). Cannot fail.
+void run_program(yupana_context_t &context, schema::Function function, const StepSizes &sizes);
+
+/// Whether the target has a program for sampling.
+bool has_sample_program(const yupana_context_t &context);
+
+} // namespace yupana::runtime
+
+#endif

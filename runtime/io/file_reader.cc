@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "runtime/base/memory.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <new>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace yupana::runtime {
+
+namespace {
+
+struct FileReader {
+  Allocator allocator;
+  Memory name;
+  int descriptor = -1;
+};
+
+int read_file(void *user, void *dst, uint64_t bytes, uint64_t offset) {
+  // Linux moves at most 0x7ffff000 bytes a call, and may stop short at any time.
+  constexpr uint64_t kPiece = uint64_t{1} << 30;
+  auto *file = static_cast<FileReader *>(user);
+  auto *out = static_cast<uint8_t *>(dst);
+  while (bytes) {
+    ssize_t got = pread(file->descriptor, out, bytes < kPiece ? bytes : kPiece, static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got <= 0)
+      return 0;
+    out += got;
+    offset += static_cast<uint64_t>(got);
+    bytes -= static_cast<uint64_t>(got);
+  }
+  return 1;
+}
+
+void close_file(void *user) {
+  auto *file = static_cast<FileReader *>(user);
+  if (file->descriptor >= 0)
+    close(file->descriptor);
+  Allocator allocator = file->allocator;
+  destroy_object(allocator, file);
+}
+
+Code open_descriptor(FileReader *file, const char *path, uint64_t *out_total, yupana_status_t *out_status) {
+  file->descriptor = open(path, O_RDONLY | O_CLOEXEC);
+  if (file->descriptor < 0)
+    return fail(out_status, YUPANA_STATUS_UNREADABLE, "%s: cannot be opened for reading: %s", path, strerror(errno));
+  struct stat info;
+  if (fstat(file->descriptor, &info) != 0)
+    return fail(out_status, YUPANA_STATUS_UNREADABLE, "%s: its size cannot be read: %s", path, strerror(errno));
+  if (!S_ISREG(info.st_mode))
+    return fail(out_status, YUPANA_STATUS_UNREADABLE, "%s: found something other than a regular file", path);
+  *out_total = static_cast<uint64_t>(info.st_size);
+  return YUPANA_STATUS_OK;
+}
+
+} // namespace
+
+} // namespace yupana::runtime
+
+using namespace yupana::runtime;
+
+yupana_status_code_t yupana_file_reader_open(const char *path, const yupana_allocator_t *allocator,
+                                             yupana_reader_t *out_reader, yupana_status_t *out_status) {
+  if (!path || !out_reader)
+    return fail(out_status, YUPANA_STATUS_INVALID_ARGUMENT, "yupana_file_reader_open needs a path and a reader");
+  Allocator memory;
+  if (Code code = Allocator::adopt(allocator, &memory, out_status))
+    return code;
+  auto *file = create_object<FileReader>(memory);
+  if (!file)
+    return fail(out_status, YUPANA_STATUS_OUT_OF_MEMORY, "%s: no memory for a file reader", path);
+  file->allocator = memory;
+  uint64_t total = 0;
+  size_t name_bytes = strlen(path) + 1;
+  Code code = open_descriptor(file, path, &total, out_status);
+  if (!code)
+    code = file->name.allocate(memory, name_bytes, 1, "the name of a file", out_status);
+  if (code) {
+    close_file(file);
+    return code;
+  }
+  memcpy(file->name.data(), path, name_bytes);
+  *out_reader = {
+      sizeof(yupana_reader_t), file, reinterpret_cast<const char *>(file->name.data()), total, read_file, close_file};
+  return succeed(out_status);
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "runtime/plan/check.h"
+
+#include "runtime/plan/bounds.h"
+
+#include <cstring>
+
+namespace yupana::runtime {
+
+namespace {
+
+using internal::check_string;
+using internal::CheckScope;
+using ull = unsigned long long;
+
+bool valid_utf8(const uint8_t *p, uint32_t bytes) {
+  const uint8_t *end = p + bytes;
+  while (p < end) {
+    uint32_t lead = *p++;
+    if (lead == 0)
+      return false;
+    if (lead < 0x80)
+      continue;
+    uint32_t rest = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : 1;
+    if (lead < 0xC2 || lead > 0xF4 || static_cast<uint32_t>(end - p) < rest)
+      return false;
+    uint32_t point = lead & (0x3Fu >> rest);
+    for (uint32_t i = 0; i < rest; ++i, ++p) {
+      if ((*p & 0xC0) != 0x80)
+        return false;
+      point = point << 6 | (*p & 0x3F);
+    }
+    constexpr uint32_t kLeast[4] = {0, 0x80, 0x800, 0x10000};
+    if (point < kLeast[rest] || point > 0x10FFFF || (point >= 0xD800 && point <= 0xDFFF))
+      return false;
+  }
+  return true;
+}
+
+bool check_limits(const schema::Limits &limits, const Report &report) {
+  struct {
+    const char *name;
+    uint32_t value, greatest;
+  } fields[] = {{"max_context", limits.max_context(), UINT32_MAX - kMaxStepTokens},
+                {"max_batch", limits.max_batch(), kMaxBatch},
+                {"max_step_tokens", limits.max_step_tokens(), kMaxStepTokens},
+                {"max_logit_rows", limits.max_logit_rows(), kMaxStepTokens}};
+  for (const auto &field : fields)
+    if (field.value == 0 || field.value > field.greatest)
+      return report.invalid("%s is %u; expected 1 to %u", field.name, field.value, field.greatest);
+  return true;
+}
+
+bool check_model(const schema::Model &model, const Report &report) {
+  if (!check_string(model.name(), "the model", report) || !check_string(model.architecture(), "the model", report) ||
+      !check_string(model.precision(), "the model", report))
+    return false;
+  if (model.vocab_size() == 0 || model.hidden_size() == 0)
+    return report.invalid("the model has vocab_size %u and hidden_size %u; expected at least 1", model.vocab_size(),
+                          model.hidden_size());
+  if (model.layers() > kMaxLayers)
+    return report.invalid("the model has %u layers; expected at most %u", model.layers(), kMaxLayers);
+  if (model.bos_token() < -1 || model.bos_token() >= int64_t{model.vocab_size()})
+    return report.invalid("bos_token is %lld; expected -1 or less than vocab_size %u",
+                          static_cast<long long>(model.bos_token()), model.vocab_size());
+  if (!model.stop_tokens())
+    return true;
+  if (model.stop_tokens()->size() > kMaxStopTokens)
+    return report.invalid("there are %u stop tokens; expected at most %u", model.stop_tokens()->size(), kMaxStopTokens);
+  for (uint32_t token : *model.stop_tokens())
+    if (token >= model.vocab_size())
+      return report.invalid("stop token %u is not below vocab_size %u", token, model.vocab_size());
+  return true;
+}
+
+bool check_weight_shape(const schema::Weight &weight, const Report &report) {
+  const char *name = weight.name()->c_str();
+  if (weight.element() > schema::ElementType::MAX)
+    return report.invalid("weight '%s' has element type %u; the last known is %u", name,
+                          static_cast<unsigned>(weight.element()), static_cast<unsigned>(schema::ElementType::MAX));
+  if (weight.shape()->size() > kMaxRank || !internal::vector_aligned(*weight.shape()))
+    return report.invalid("weight '%s' has rank %u or an unaligned shape; expected rank at most %u", name,
+                          weight.shape()->size(), kMaxRank);
+  uint64_t bytes = element_bytes(weight.element());
+  for (uint64_t extent : *weight.shape())
+    if (extent == 0 || !checked_mul(bytes, extent, &bytes))
+      return report.invalid("weight '%s': an extent is 0 or its size exceeds 64 bits", name);
+  if (bytes > weight.size())
+    return report.invalid("weight '%s' has %llu bytes; its shape needs %llu", name, static_cast<ull>(weight.size()),
+                          static_cast<ull>(bytes));
+  return true;
+}
+
+bool check_weights(const CheckScope &scope) {
+  const Report &report = scope.report;
+  const auto &weights = *scope.plan.weights();
+  if (weights.size() > kMaxWeights)
+    return report.invalid("there are %u weights; expected at most %u", weights.size(), kMaxWeights);
+  for (uint32_t i = 0; i < weights.size(); ++i) {
+    const schema::Weight &weight = *weights.Get(i);
+    if (!check_string(weight.name(), "a weight", report) || !check_string(weight.layout(), "a weight", report) ||
+        !check_string(weight.source(), "a weight", report) || !check_weight_shape(weight, report))
+      return false;
+    const char *name = weight.name()->c_str();
+    if (weight.section() >= scope.frame.sections.size() ||
+        scope.frame.sections[weight.section()].kind != static_cast<uint32_t>(schema::SectionKind::weights))
+      return report.invalid("weight '%s' names section %u, which does not hold weights", name, weight.section());
+    uint64_t section_bytes = scope.frame.sections[weight.section()].size;
+    if (weight.offset() % schema::kWeightAlignment != 0)
+      return report.invalid("weight '%s' lies at %llu; expected a multiple of %llu", name,
+                            static_cast<ull>(weight.offset()), static_cast<ull>(schema::kWeightAlignment));
+    if (!range_within(weight.offset(), weight.size(), section_bytes))
+      return report.invalid("weight '%s' of %llu bytes at %llu ends beyond its section of %llu", name,
+                            static_cast<ull>(weight.size()), static_cast<ull>(weight.offset()),
+                            static_cast<ull>(section_bytes));
+  }
+  return true;
+}
+
+bool check_cache_groups(const CheckScope &scope) {
+  const Report &report = scope.report;
+  const auto &groups = *scope.plan.cache_groups();
+  if (groups.size() > kMaxCacheGroups)
+    return report.invalid("there are %u cache groups; expected at most %u", groups.size(), kMaxCacheGroups);
+  for (uint32_t i = 0; i < groups.size(); ++i) {
+    const schema::CacheGroup &group = *groups.Get(i);
+    if (!check_string(group.name(), "a cache group", report))
+      return false;
+    const char *name = group.name()->c_str();
+    if (group.page_tokens() == 0 || group.page_bytes() == 0)
+      return report.invalid("cache group '%s' has pages of %u tokens and %llu bytes; expected at least 1", name,
+                            group.page_tokens(), static_cast<ull>(group.page_bytes()));
+    if (group.layers()->size() > kMaxLayers)
+      return report.invalid("cache group '%s' has %u layers; expected at most %u", name, group.layers()->size(),
+                            kMaxLayers);
+    for (uint32_t layer : *group.layers())
+      if (layer >= scope.plan.model()->layers())
+        return report.invalid("cache group '%s' names layer %u of %u", name, layer, scope.plan.model()->layers());
+  }
+  return true;
+}
+
+bool check_targets(const CheckScope &scope) {
+  const auto &targets = *scope.plan.targets();
+  if (targets.size() == 0 || targets.size() > kMaxTargets)
+    return scope.report.invalid("there are %u targets; expected 1 to %u", targets.size(), kMaxTargets);
+  for (uint32_t i = 0; i < targets.size(); ++i) {
+    if (!internal::check_target(scope, i))
+      return false;
+    for (uint32_t j = 0; j < i; ++j)
+      if (strcmp(targets.Get(i)->name()->c_str(), targets.Get(j)->name()->c_str()) == 0)
+        return scope.report.invalid("target '%s' is there twice", targets.Get(i)->name()->c_str());
+  }
+  return true;
+}
+
+} // namespace
+
+bool internal::check_string(const flatbuffers::String *string, const char *what, const Report &report) {
+  if (!string)
+    return true; // the structural verifier has required those that must be there
+  if (string->size() > kMaxStringBytes)
+    return report.invalid("a string of %s has %u bytes; expected at most %u", what, string->size(), kMaxStringBytes);
+  if (!valid_utf8(string->Data(), string->size()))
+    return report.invalid("a string of %s is not UTF-8 without NUL", what);
+  return true;
+}
+
+uint64_t element_bytes(schema::ElementType element) {
+  switch (element) {
+  case schema::ElementType::u64:
+    return 8;
+  case schema::ElementType::f32:
+  case schema::ElementType::i32:
+  case schema::ElementType::u32:
+    return 4;
+  case schema::ElementType::bf16:
+  case schema::ElementType::f16:
+    return 2;
+  case schema::ElementType::u8:
+    return 1;
+  }
+  return 0;
+}
+
+uint64_t input_bytes(schema::StepInput input, const schema::Limits &limits) {
+  switch (input) {
+  case schema::StepInput::token_ids:
+  case schema::StepInput::token_positions:
+  case schema::StepInput::token_sequences:
+    return uint64_t{limits.max_step_tokens()} * 4;
+  case schema::StepInput::sequence_starts:
+    return (uint64_t{limits.max_batch()} + 1) * 4;
+  case schema::StepInput::logit_rows:
+  case schema::StepInput::row_temperatures:
+  case schema::StepInput::row_positions:
+    return uint64_t{limits.max_logit_rows()} * 4;
+  case schema::StepInput::row_seeds:
+  case schema::StepInput::row_sequences:
+    return uint64_t{limits.max_logit_rows()} * 8;
+  }
+  return 0;
+}
+
+uint32_t page_table_entries(const schema::CacheGroup &group, const schema::Limits &limits) {
+  return static_cast<uint32_t>(ceil_div(limits.max_context(), group.page_tokens()));
+}
+
+Code check_metadata(const uint8_t *metadata, uint64_t bytes, const Frame &frame, const Report &report,
+                    const schema::Plan **out_plan) {
+  flatbuffers::Verifier::Options options;
+  options.max_depth = kMaxDepth;
+  options.max_tables = kMaxTables;
+  flatbuffers::Verifier verifier(metadata, bytes, options);
+  if (!schema::VerifyPlanBuffer(verifier))
+    return report.fail(YUPANA_STATUS_INVALID_DATA, "the metadata is not a well-formed FlatBuffer of a plan");
+  const schema::Plan *plan = schema::GetPlan(metadata);
+  CheckScope scope{*plan, frame, report};
+  if (!check_string(plan->producer(), "the plan", report) || !check_limits(*plan->limits(), report) ||
+      !check_model(*plan->model(), report) || !check_weights(scope) || !check_cache_groups(scope) ||
+      !check_targets(scope))
+    return YUPANA_STATUS_INVALID_DATA;
+  *out_plan = plan;
+  return YUPANA_STATUS_OK;
+}
+
+} // namespace yupana::runtime

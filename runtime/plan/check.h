@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Verification of the metadata. After check_metadata the rest of the runtime indexes, adds and dereferences without
+// asking again; whatever it relies on is checked here.
+
+#ifndef YUPANA_RUNTIME_PLAN_CHECK_H
+#define YUPANA_RUNTIME_PLAN_CHECK_H
+
+#include "runtime/plan/frame.h"
+#include "runtime/schema/plan_generated.h"
+
+namespace yupana::runtime {
+
+/// `metadata` is aligned to 64 bytes and at most kMaxMetadataBytes long. On success `*out_plan` points into it.
+/// INVALID_DATA.
+Code check_metadata(const uint8_t *metadata, uint64_t bytes, const Frame &frame, const Report &report,
+                    const schema::Plan **out_plan);
+
+/// Bytes of a step input at the compiled maxima; `limits` has been checked.
+uint64_t input_bytes(schema::StepInput input, const schema::Limits &limits);
+/// Entries of a row of a group's page table.
+uint32_t page_table_entries(const schema::CacheGroup &group, const schema::Limits &limits);
+/// Bytes of one element.
+uint64_t element_bytes(schema::ElementType element);
+
+inline constexpr uint32_t kStepInputs = 9;
+
+namespace internal {
+
+/// What the checks of one table need to know of the others.
+struct CheckScope {
+  const schema::Plan &plan;
+  const Frame &frame;
+  const Report &report;
+};
+
+bool check_string(const flatbuffers::String *string, const char *what, const Report &report);
+bool check_target(const CheckScope &scope, uint32_t index);
+
+/// FlatBuffers 2.0.8 does not look at the alignment of 8-byte elements of vectors.
+template <typename V> bool vector_aligned(const V &vector) {
+  return vector.size() == 0 || (reinterpret_cast<uintptr_t>(vector.Data()) & 7) == 0;
+}
+
+} // namespace internal
+
+} // namespace yupana::runtime
+
+#endif

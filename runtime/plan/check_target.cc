@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "runtime/plan/bounds.h"
+#include "runtime/plan/check.h"
+#include "runtime/plan/grid.h"
+
+#include <cstdio>
+
+namespace yupana::runtime {
+
+namespace {
+
+using internal::check_string;
+using internal::CheckScope;
+using ull = unsigned long long;
+
+/// The checks of one target.
+class TargetCheck {
+public:
+  TargetCheck(const CheckScope &scope, const schema::Target &target)
+      : scope_(scope), target_(target), arenas_(*target.arenas()), buffers_(*target.buffers()),
+        kernels_(*target.kernels()), limits_(*scope.plan.limits()), report_(scope.report) {}
+
+  bool run() {
+    return check_counts() && check_code() && check_arenas() && check_buffers() && check_kernels() && check_programs() &&
+           check_results();
+  }
+
+private:
+  template <typename T> using Tables = flatbuffers::Vector<flatbuffers::Offset<T>>;
+
+  /// Says in which target, and while launches are checked in which launch.
+  [[gnu::format(printf, 2, 3)]] bool invalid(const char *format, ...) const;
+  bool check_counts();
+  bool check_code();
+  bool check_arenas();
+  bool check_buffers();
+  bool check_kernels();
+  bool check_programs();
+  bool check_program(const schema::StepProgram &program);
+  bool check_launch(const schema::Launch &launch, const StepSizes &maxima);
+  bool check_argument(const schema::Argument &argument, uint32_t position);
+  bool check_argument_extent(const schema::Argument &argument, uint32_t position, const char *kind, uint32_t count,
+                             uint64_t bytes, uint64_t unit);
+  bool check_result(const char *what, uint32_t buffer, uint64_t bytes_per_row);
+  bool check_results();
+
+  const CheckScope &scope_;
+  const schema::Target &target_;
+  const Tables<schema::Arena> &arenas_;
+  const Tables<schema::Buffer> &buffers_;
+  const Tables<schema::Kernel> &kernels_;
+  const schema::Limits &limits_;
+  const Report &report_;
+  uint32_t launches_ = 0; // of all programs
+  uint32_t launch_ = 0;   // the one being checked
+  bool in_launch_ = false;
+  uint32_t step_tokens_ = 0;
+  uint32_t step_programs_ = 0;
+  uint32_t sample_programs_ = 0;
+};
+
+bool TargetCheck::invalid(const char *format, ...) const {
+  char sentence[YUPANA_STATUS_MESSAGE_BYTES], where[24] = "";
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(sentence, sizeof(sentence), format, arguments);
+  va_end(arguments);
+  if (in_launch_)
+    snprintf(where, sizeof(where), ", launch %u", launch_);
+  return report_.invalid("target '%s'%s: %s", target_.name()->c_str(), where, sentence);
+}
+
+bool TargetCheck::check_counts() {
+  struct {
+    const char *what;
+    uint32_t found, greatest;
+  } counts[] = {{"arenas", arenas_.size(), kMaxArenas},
+                {"buffers", buffers_.size(), kMaxBuffers},
+                {"kernels", kernels_.size(), kMaxKernels},
+                {"programs", target_.programs()->size(), kMaxPrograms}};
+  for (const auto &count : counts)
+    if (count.found == 0 || count.found > count.greatest)
+      return invalid("found %u %s; expected 1 to %u", count.found, count.what, count.greatest);
+  uint64_t launches = 0;
+  for (const schema::StepProgram *program : *target_.programs())
+    launches += program->launches()->size();
+  if (launches > kMaxLaunches)
+    return invalid("found %llu launches; expected at most %u", static_cast<ull>(launches), kMaxLaunches);
+  launches_ = static_cast<uint32_t>(launches);
+  return true;
+}
+
+bool TargetCheck::check_code() {
+  uint32_t section = target_.code_section();
+  if (section >= scope_.frame.sections.size() ||
+      scope_.frame.sections[section].kind != static_cast<uint32_t>(schema::SectionKind::host_code))
+    return invalid("it names section %u, which does not hold host code", section);
+  return true;
+}
+
+bool TargetCheck::check_arenas() {
+  for (const schema::Arena *arena : arenas_) {
+    if (!check_string(arena->name(), "an arena", report_))
+      return false;
+    if (!is_power_of_two(arena->alignment()) || arena->alignment() > kMaxAlignment)
+      return invalid("arena '%s' has alignment %llu; expected a power of two up to %llu", arena->name()->c_str(),
+                     static_cast<ull>(arena->alignment()), static_cast<ull>(kMaxAlignment));
+  }
+  return true;
+}
+
+bool TargetCheck::check_buffers() {
+  for (const schema::Buffer *buffer : buffers_) {
+    if (!check_string(buffer->name(), "a buffer", report_))
+      return false;
+    const char *name = buffer->name()->c_str();
+    if (buffer->arena() >= arenas_.size())
+      return invalid("buffer '%s' names arena %u of %u", name, buffer->arena(), arenas_.size());
+    uint64_t arena_bytes = arenas_.Get(buffer->arena())->size();
+    if (buffer->offset() % kCacheLine != 0)
+      return invalid("buffer '%s' lies at %llu; expected a multiple of %llu", name, static_cast<ull>(buffer->offset()),
+                     static_cast<ull>(kCacheLine));
+    if (!range_within(buffer->offset(), buffer->size(), arena_bytes))
+      return invalid("buffer '%s' of %llu bytes at %llu ends beyond its arena of %llu", name,
+                     static_cast<ull>(buffer->size()), static_cast<ull>(buffer->offset()),
+                     static_cast<ull>(arena_bytes));
+    if (buffer->first_launch() > buffer->last_launch() || buffer->last_launch() >= launches_)
+      return invalid("buffer '%s' lives from launch %u to %u; there are %u", name, buffer->first_launch(),
+                     buffer->last_launch(), launches_);
+  }
+  return true;
+}
+
+bool TargetCheck::check_kernels() {
+  for (const schema::Kernel *kernel : kernels_) {
+    if (!check_string(kernel->symbol(), "a kernel", report_))
+      return false;
+    if (kernel->scratch_bytes() > kMaxScratchBytes)
+      return invalid("kernel '%s' needs %llu bytes of scratch; expected at most %llu", kernel->symbol()->c_str(),
+                     static_cast<ull>(kernel->scratch_bytes()), static_cast<ull>(kMaxScratchBytes));
+    if (kernel->arguments() > kMaxArguments)
+      return invalid("kernel '%s' takes %u arguments; expected at most %u", kernel->symbol()->c_str(),
+                     kernel->arguments(), kMaxArguments);
+  }
+  return true;
+}
+
+bool TargetCheck::check_programs() {
+  for (const schema::StepProgram *program : *target_.programs())
+    if (!check_program(*program))
+      return false;
+  uint32_t needed = limits_.max_step_tokens();
+  if (step_programs_ == 0 || step_tokens_ < needed)
+    return invalid("found step programs for up to %u tokens; max_step_tokens is %u", step_tokens_, needed);
+  if (sample_programs_ > 1)
+    return invalid("found %u programs for sampling; expected at most 1", sample_programs_);
+  return true;
+}
+
+bool TargetCheck::check_program(const schema::StepProgram &program) {
+  StepSizes maxima{limits_.max_step_tokens(), limits_.max_batch(), limits_.max_logit_rows()};
+  switch (program.function()) {
+  case schema::Function::step:
+    if (program.max_tokens() == 0 || (step_programs_ && program.max_tokens() <= step_tokens_))
+      return invalid("found a step program for %u tokens after one for %u; expected ascending", program.max_tokens(),
+                     step_tokens_);
+    step_tokens_ = program.max_tokens();
+    ++step_programs_;
+    if (step_tokens_ < maxima.tokens)
+      maxima.tokens = step_tokens_;
+    break;
+  case schema::Function::sample:
+    ++sample_programs_;
+    break;
+  default:
+    return invalid("found a program for function %u; expected 0 or 1", static_cast<unsigned>(program.function()));
+  }
+  in_launch_ = true;
+  for (const schema::Launch *launch : *program.launches()) {
+    if (!check_launch(*launch, maxima))
+      return false;
+    ++launch_;
+  }
+  in_launch_ = false;
+  return true;
+}
+
+bool TargetCheck::check_launch(const schema::Launch &launch, const StepSizes &maxima) {
+  if (launch.kernel() >= kernels_.size())
+    return invalid("the launch names kernel %u of %u", launch.kernel(), kernels_.size());
+  const schema::Kernel &kernel = *kernels_.Get(launch.kernel());
+  if (const char *fault = check_grid(*launch.grid(), maxima))
+    return invalid("the launch of '%s' has a wrong grid: %s", kernel.symbol()->c_str(), fault);
+  if (launch.arguments()->size() != kernel.arguments() || !internal::vector_aligned(*launch.arguments()))
+    return invalid("the launch has %u arguments, or unaligned ones; kernel '%s' takes %u", launch.arguments()->size(),
+                   kernel.symbol()->c_str(), kernel.arguments());
+  for (uint32_t i = 0; i < launch.arguments()->size(); ++i)
+    if (!check_argument(*launch.arguments()->Get(i), i))
+      return false;
+  return true;
+}
+
+bool TargetCheck::check_argument_extent(const schema::Argument &argument, uint32_t position, const char *kind,
+                                        uint32_t count, uint64_t bytes, uint64_t unit) {
+  if (argument.index() >= count)
+    return invalid("argument %u names %s %u of %u", position, kind, argument.index(), count);
+  if (argument.offset() >= bytes || argument.offset() % unit != 0)
+    return invalid("argument %u points at byte %llu of a %s of %llu", position, static_cast<ull>(argument.offset()),
+                   kind, static_cast<ull>(bytes));
+  return true;
+}
+
+bool TargetCheck::check_argument(const schema::Argument &argument, uint32_t position) {
+  const schema::Plan &plan = scope_.plan;
+  uint32_t i = argument.index();
+  switch (argument.kind()) {
+  case schema::ArgumentKind::buffer: {
+    const schema::Buffer *buffer = i < buffers_.size() ? buffers_.Get(i) : nullptr;
+    if (!check_argument_extent(argument, position, "buffer", buffers_.size(), buffer ? buffer->size() : 0, 1))
+      return false;
+    if (launch_ < buffer->first_launch() || launch_ > buffer->last_launch())
+      return invalid("the launch uses buffer '%s', which lives from launch %u to %u", buffer->name()->c_str(),
+                     buffer->first_launch(), buffer->last_launch());
+    return true;
+  }
+  case schema::ArgumentKind::weight: {
+    uint32_t count = plan.weights()->size();
+    return check_argument_extent(argument, position, "weight", count, i < count ? plan.weights()->Get(i)->size() : 0,
+                                 1);
+  }
+  case schema::ArgumentKind::cache: {
+    uint32_t count = plan.cache_groups()->size();
+    uint64_t bytes = i < count ? plan.cache_groups()->Get(i)->page_bytes() : 0;
+    return check_argument_extent(argument, position, "cache page", count, bytes, 1);
+  }
+  case schema::ArgumentKind::page_table: {
+    uint32_t count = plan.cache_groups()->size();
+    uint64_t entries = i < count ? page_table_entries(*plan.cache_groups()->Get(i), limits_) : 0;
+    return check_argument_extent(argument, position, "page table", count, entries * limits_.max_batch() * 4, 4);
+  }
+  case schema::ArgumentKind::input: {
+    uint64_t bytes = i < kStepInputs ? input_bytes(static_cast<schema::StepInput>(i), limits_) : 0;
+    return check_argument_extent(argument, position, "step input", kStepInputs, bytes, 4);
+  }
+  }
+  return invalid("argument %u has kind %u; the last known is %u", position, static_cast<unsigned>(argument.kind()),
+                 static_cast<unsigned>(schema::ArgumentKind::MAX));
+}
+
+bool TargetCheck::check_result(const char *what, uint32_t index, uint64_t bytes_per_row) {
+  uint64_t needed = 0;
+  if (!checked_mul(bytes_per_row, limits_.max_logit_rows(), &needed))
+    return invalid("the size of %s exceeds 64 bits", what);
+  if (index >= buffers_.size())
+    return invalid("it names buffer %u of %u for %s", index, buffers_.size(), what);
+  const schema::Buffer &buffer = *buffers_.Get(index);
+  if (buffer.size() < needed)
+    return invalid("found %llu bytes for %s in '%s'; max_logit_rows rows need %llu", static_cast<ull>(buffer.size()),
+                   what, buffer.name()->c_str(), static_cast<ull>(needed));
+  return true;
+}
+
+bool TargetCheck::check_results() {
+  return check_result("logits", target_.logits(), uint64_t{scope_.plan.model()->vocab_size()} * 4) &&
+         (sample_programs_ == 0 || check_result("sampled tokens", target_.sampled(), 4));
+}
+
+} // namespace
+
+bool internal::check_target(const CheckScope &scope, uint32_t index) {
+  const schema::Target &target = *scope.plan.targets()->Get(index);
+  if (!check_string(target.name(), "a target", scope.report))
+    return false;
+  return TargetCheck(scope, target).run();
+}
+
+} // namespace yupana::runtime

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Grid expressions: how many cells a launch has, as postfix terms over the sizes of the step.
+
+#ifndef YUPANA_RUNTIME_PLAN_GRID_H
+#define YUPANA_RUNTIME_PLAN_GRID_H
+
+#include "runtime/schema/plan_generated.h"
+
+namespace yupana::runtime {
+
+/// The sizes of a step, in the order kernels take them.
+struct StepSizes {
+  uint32_t tokens;
+  uint32_t sequences;
+  uint32_t rows;
+};
+
+using GridTerms = flatbuffers::Vector<const schema::GridTerm *>;
+
+/// Why no step within `maxima` can make the expression underflow its stack, divide by zero or leave 32 bits: null when
+/// it is proved, else what is wrong. A step has at least one token and one sequence, and any number of rows.
+const char *check_grid(const GridTerms &terms, const StepSizes &maxima);
+
+/// The value for a step; `terms` has passed check_grid with maxima no less than `sizes`.
+uint32_t evaluate_grid(const GridTerms &terms, const StepSizes &sizes);
+
+} // namespace yupana::runtime
+
+#endif

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef YUPANA_RUNTIME_PLAN_OVERLAP_H
+#define YUPANA_RUNTIME_PLAN_OVERLAP_H
+
+#include "runtime/plan/plan.h"
+
+namespace yupana::runtime {
+
+/// Proves that no two buffers of target `index` share bytes of an arena during one launch. INVALID_DATA names two that
+/// do; OUT_OF_MEMORY.
+Code check_overlap(const yupana_plan_t &plan, uint32_t index, const Report &report);
+
+} // namespace yupana::runtime
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Kernels of the test model, in plain C: a token's value is stored in the cache, and its logits are sums over the
+ * cached values it may attend to. All values are small integers, so float sums are exact in any order.
+ */
+#include "test_model.h"
+
+typedef unsigned int u32;
+typedef unsigned long long u64;
+
+/* args: token ids, table f32 [vocab], values f32 [T] */
+void test_embed(void *const *args, const u32 *sizes, u32 first, u32 last, void *scratch) {
+  const u32 *ids = args[0];
+  const float *table = args[1];
+  float *values = args[2];
+  for (u32 t = first; t < last; ++t)
+    values[t] = table[ids[t]];
+}
+
+static u32 slot_of(const u32 *table, u32 sequence, u32 position) {
+  return table[sequence * TEST_PAGE_ENTRIES + position / TEST_PAGE_TOKENS] * TEST_PAGE_TOKENS +
+         position % TEST_PAGE_TOKENS;
+}
+
+/* args: positions, owners, page table, cache f32 [pages][page_tokens], values */
+void test_append(void *const *args, const u32 *sizes, u32 first, u32 last, void *scratch) {
+  const u32 *positions = args[0], *owners = args[1], *table = args[2];
+  float *cache = args[3];
+  const float *values = args[4];
+  for (u32 t = first; t < last; ++t)
+    cache[slot_of(table, owners[t], positions[t])] = values[t];
+}
+
+static float attend(void *const *args, u32 t, u32 begin) {
+  const u32 *positions = args[0], *owners = args[1], *table = args[2];
+  const float *cache = args[3];
+  float sum = 0;
+  for (u32 p = begin; p <= positions[t]; ++p)
+    sum += cache[slot_of(table, owners[t], p)];
+  return sum;
+}
+
+/* args: positions, owners, page table, cache, sums f32 [T] */
+void test_attend_full(void *const *args, const u32 *sizes, u32 first, u32 last, void *scratch) {
+  float *sums = args[4];
+  for (u32 t = first; t < last; ++t)
+    sums[t] = attend(args, t, 0);
+}
+
+void test_attend_chunk(void *const *args, const u32 *sizes, u32 first, u32 last, void *scratch) {
+  const u32 *positions = args[0];
+  float *sums = args[4];
+  for (u32 t = first; t < last; ++t)
+    sums[t] = attend(args, t, positions[t] / TEST_CHUNK * TEST_CHUNK);
+}
+
+/* args: row tokens, full sums, chunk sums, logits f32 [R][vocab]; a cell is one logit */
+void test_logits(void *const *args, const u32 *sizes, u32 first, u32 last, void *scratch) {
+  const u32 *rows = args[0];
+  const float *full = args[1], *chunk = args[2];
+  float *logits = args[3];
+  float *staged = scratch;
+  for (u32 i = first; i < last; ++i) {
+    u32 row = rows[i / TEST_VOCAB];
+    staged[0] = full[row] + 1000.0f * chunk[row];
+    logits[i] = staged[0] + (float)(i % TEST_VOCAB);
+  }
+}
+
+/* args: temperatures f32, seeds u64, numbers u64, positions u32, sampled u32 */
+void test_sample(void *const *args, const u32 *sizes, u32 first, u32 last, void *scratch) {
+  const float *temperatures = args[0];
+  const u64 *seeds = args[1], *numbers = args[2];
+  const u32 *positions = args[3];
+  u32 *sampled = args[4];
+  for (u32 r = first; r < last; ++r)
+    sampled[r] = temperatures[r] == 0.0f ? TEST_VOCAB - 1 : (u32)((seeds[r] + numbers[r] + positions[r]) % TEST_VOCAB);
+}
+
+/* args: f32 [2]; leaves in [1] the product of [0] and a small number, a denormal */
+void test_denormal(void *const *args, const u32 *sizes, u32 first, u32 last, void *scratch) {
+  volatile float *values = args[0];
+  values[1] = values[0] * 1e-3f;
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "test/runtime/step_support.h"
+
+#include <string>
+#include <thread>
+
+namespace yupana::test {
+namespace {
+
+yupana_status_code_t create(yupana_plan_t *plan, yupana_context_options_t options, yupana_status_t *status) {
+  options.size = sizeof(options);
+  yupana_context_t *context = nullptr;
+  yupana_status_code_t code = yupana_context_create(plan, &options, nullptr, &context, status);
+  yupana_context_release(context);
+  return code;
+}
+
+TEST_F(StepTest, OptionsAreChecked) {
+  yupana_status_t status;
+  yupana_context_options_t options = {};
+  options.target = "x86-64-v9";
+  EXPECT_EQ(create(opened_.plan.get(), options, &status), YUPANA_STATUS_INVALID_ARGUMENT);
+  EXPECT_NE(std::string(status.message).find("x86-64-v9"), std::string::npos);
+  options = {};
+  options.threads = 5000;
+  EXPECT_EQ(create(opened_.plan.get(), options, &status), YUPANA_STATUS_INVALID_ARGUMENT);
+  options = {};
+  options.digests = 3;
+  EXPECT_EQ(create(opened_.plan.get(), options, &status), YUPANA_STATUS_INVALID_ARGUMENT);
+  options = {};
+  options.target = "x86-64-v3";
+  EXPECT_EQ(create(opened_.plan.get(), options, &status), YUPANA_STATUS_OK) << status.message;
+}
+
+TEST_F(StepTest, ContextTellsItsMemory) {
+  ContextOwner c = context(with_threads(2));
+  auto memory = sized<yupana_memory_info_t>();
+  yupana_context_memory(c.get(), &memory);
+  EXPECT_GE(memory.weights, 64u);
+  EXPECT_GE(memory.cache, 2u * 10 * 16);
+  EXPECT_GE(memory.arenas, 1u);
+  EXPECT_GE(memory.code, 4096u);
+  EXPECT_EQ(memory.total, memory.weights + memory.cache + memory.arenas + memory.inputs + memory.scratch + memory.code +
+                              memory.bookkeeping);
+  auto info = sized<yupana_context_info_t>();
+  yupana_context_info(c.get(), &info);
+  EXPECT_EQ(info.threads, 2u);
+  EXPECT_EQ(info.max_sequences, 4u);
+  EXPECT_EQ(info.kv_positions, 40u);
+}
+
+TEST_F(StepTest, DigestPolicies) {
+  auto with_policy = [](uint32_t policy) {
+    yupana_context_options_t options = {};
+    options.digests = policy;
+    return options;
+  };
+  yupana_status_t status;
+  uint64_t at = entry_of(bytes_, kWeights).offset + 9;
+  ASSERT_EQ(create(opened_.plan.get(), with_policy(YUPANA_DIGEST_FIRST_LOAD), &status), YUPANA_STATUS_OK);
+  bytes_[at] ^= 1;
+  EXPECT_EQ(create(opened_.plan.get(), with_policy(YUPANA_DIGEST_ALWAYS), &status), YUPANA_STATUS_DIGEST_MISMATCH);
+  EXPECT_NE(std::string(status.message).find("'embedding'"), std::string::npos) << status.message;
+  EXPECT_EQ(create(opened_.plan.get(), with_policy(YUPANA_DIGEST_FIRST_LOAD), &status), YUPANA_STATUS_OK);
+  EXPECT_EQ(create(opened_.plan.get(), with_policy(YUPANA_DIGEST_OFF), &status), YUPANA_STATUS_OK);
+}
+
+// Weights that came in unchecked are looked at when a context asks for it, without reading them again.
+TEST_F(StepTest, SharedWeightsAreVerifiedOnDemand) {
+  yupana_context_options_t options = {};
+  options.digests = YUPANA_DIGEST_OFF;
+  ContextOwner first = context(options);
+  uint64_t before = opened_.source.bytes_read;
+  ContextOwner second = context();
+  EXPECT_LT(opened_.source.bytes_read - before, bytes_.size());
+  first.reset();
+  Step step(second.get(), {span(sequence(second), make_tokens(5))});
+  EXPECT_EQ(step.logits, expected_range(make_tokens(5), 0, 5));
+}
+
+TEST_F(StepTest, DamagedCodeIsRefused) {
+  bytes_[entry_of(bytes_, kCode).offset + 0x300] ^= 1;
+  yupana_status_t status;
+  EXPECT_EQ(create(opened_.plan.get(), {}, &status), YUPANA_STATUS_DIGEST_MISMATCH);
+}
+
+TEST_F(StepTest, MissingKernelIsNamed) {
+  PlanSpec spec = test_plan();
+  spec.plan.targets[0]->kernels[2]->symbol = "not_there";
+  const Bytes bytes = write(spec);
+  OpenedPlan opened(bytes);
+  yupana_status_t status;
+  EXPECT_EQ(create(opened.plan.get(), {}, &status), YUPANA_STATUS_INVALID_DATA);
+  EXPECT_NE(std::string(status.message).find("'not_there'"), std::string::npos) << status.message;
+}
+
+TEST_F(StepTest, LoadingCanBeCancelled) {
+  yupana_progress_t progress = {sizeof(progress), nullptr, [](void *, uint64_t, uint64_t) { return 1; }};
+  yupana_context_options_t options = {};
+  options.progress = &progress;
+  yupana_status_t status;
+  EXPECT_EQ(create(opened_.plan.get(), options, &status), YUPANA_STATUS_CANCELLED);
+}
+
+TEST_F(StepTest, IncompatibleTargetIsRefused) {
+  PlanSpec spec = test_plan();
+  spec.plan.targets[0]->name = "sm_90a";
+  const Bytes bytes = write(spec);
+  OpenedPlan opened(bytes);
+  EXPECT_EQ(create(opened.plan.get(), {}, nullptr), YUPANA_STATUS_INCOMPATIBLE);
+}
+
+TEST_F(StepTest, ContextKeepsThePlanAlive) {
+  ContextOwner c = context();
+  opened_.plan.reset();
+  EXPECT_EQ(opened_.source.closed, 0);
+  Step step(c.get(), {span(sequence(c), make_tokens(3))});
+  EXPECT_EQ(step.code, YUPANA_STATUS_OK);
+  c.reset();
+  EXPECT_EQ(opened_.source.closed, 1);
+}
+
+// Several threads, each with a context of its own over one plan, preparing and stepping at the same time.
+TEST_F(StepTest, ContextsOfOnePlanRunAtOnce) {
+  std::vector<std::thread> users;
+  std::atomic<int> good{0};
+  for (uint32_t user = 0; user < 3; ++user)
+    users.emplace_back([&, user] {
+      for (int round = 0; round < 10; ++round) {
+        ContextOwner c = make_context(opened_.plan.get(), with_threads(1 + user % 2));
+        Tokens tokens = make_tokens(24, user);
+        yupana_sequence_t s = 0;
+        yupana_sequence_create(c.get(), 0, &s, nullptr);
+        Step first(c.get(), {span(s, slice(tokens, 0, 15))});
+        Step second(c.get(), {span(s, slice(tokens, 15, 24))});
+        good += second.logits == expected_range(tokens, 15, 24);
+      }
+    });
+  for (std::thread &user : users)
+    user.join();
+  EXPECT_EQ(good, 30);
+}
+
+} // namespace
+} // namespace yupana::test

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The catalogue of wrong plans: each is a good plan with one fault, and has the status it must be refused with. Faults
+// of the metadata are sealed with right digests and CRCs, so that only the check they are meant for can find them.
+
+#include "test/runtime/test_support.h"
+
+#include "test/runtime/code/test_model.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <string>
+
+namespace yupana::test {
+namespace {
+
+using schema::ArgumentKind;
+using schema::GridOp;
+using schema::GridTerm;
+using schema::SectionKind;
+
+struct Malformed {
+  const char *name;
+  yupana_status_code_t expected;
+  const char *words; // of the message
+  std::function<void(PlanSpec &)> change_spec;
+  std::function<void(Bytes &)> change_file;
+};
+
+schema::TargetT &target(PlanSpec &spec) { return *spec.plan.targets[0]; }
+schema::LaunchT &launch(PlanSpec &spec) { return *target(spec).programs[0]->launches[0]; }
+schema::WeightT &weight(PlanSpec &spec) { return *spec.plan.weights[0]; }
+
+Malformed in_spec(const char *name, const char *words, std::function<void(PlanSpec &)> change,
+                  yupana_status_code_t expected = YUPANA_STATUS_INVALID_DATA) {
+  return {name, expected, words, std::move(change), nullptr};
+}
+/// Changed after sealing; the CRCs are made right again.
+Malformed in_frame(const char *name, const char *words, std::function<void(Bytes &)> change,
+                   yupana_status_code_t expected = YUPANA_STATUS_INVALID_DATA) {
+  return {name, expected, words, nullptr, [change](Bytes &file) {
+            change(file);
+            reseal(file);
+          }};
+}
+/// Changed after sealing, and left so.
+Malformed in_bytes(const char *name, const char *words, std::function<void(Bytes &)> change,
+                   yupana_status_code_t expected = YUPANA_STATUS_INVALID_DATA) {
+  return {name, expected, words, nullptr, std::move(change)};
+}
+
+const Malformed kHeader[] = {
+    in_bytes("EmptyFile", "found 0 bytes", [](Bytes &f) { f.clear(); }),
+    in_bytes("HalfAHeader", "found 63 bytes", [](Bytes &f) { f.resize(63); }),
+    in_bytes("WrongMagic", "not a plan", [](Bytes &f) { f[0] = 'G'; }),
+    in_bytes("TextTransfer", "not a plan", [](Bytes &f) { f.erase(f.begin() + 5); }),
+    in_bytes("HeaderCrc", "the header has CRC-32", [](Bytes &f) { f[60] ^= 1; }),
+    in_bytes("TableCrc", "the section table has CRC-32", [](Bytes &f) { f[64 + 60] ^= 1; }),
+    in_frame(
+        "NewerMajor", "plan format 1.1", [](Bytes &f) { header_of(f).major = 1; }, YUPANA_STATUS_UNSUPPORTED),
+    in_frame(
+        "NewerMinor", "plan format 0.2", [](Bytes &f) { header_of(f).minor = 2; }, YUPANA_STATUS_UNSUPPORTED),
+    in_frame(
+        "RequiredFeature", "requires features", [](Bytes &f) { header_of(f).required_features = uint64_t{1} << 40; },
+        YUPANA_STATUS_UNSUPPORTED),
+    in_frame("HeaderSize", "header_size", [](Bytes &f) { header_of(f).header_size = 72; }),
+    in_frame("HeaderReserved", "reserved", [](Bytes &f) { header_of(f).reserved[1] = 1; }),
+    in_frame("Truncated", "its header says", [](Bytes &f) { f.pop_back(); }),
+    in_frame("TrailingByte", "its header says", [](Bytes &f) { f.push_back(0); }),
+    in_frame("TrailingByteCounted", "follow the last section",
+             [](Bytes &f) {
+               f.push_back(0);
+               ++header_of(f).file_size;
+             }),
+    in_frame("NoSections", "section_count", [](Bytes &f) { header_of(f).section_count = 0; }),
+    in_frame("ManySections", "section_count", [](Bytes &f) { header_of(f).section_count = 4097; }),
+    in_frame("TableElsewhere", "section_table_offset", [](Bytes &f) { header_of(f).section_table_offset = 128; }),
+    in_frame("TableWraps", "section_table_offset",
+             [](Bytes &f) { header_of(f).section_table_offset = UINT64_MAX - 8; }),
+};
+
+const Malformed kTable[] = {
+    in_frame("SectionBeyondFile", "ends beyond the file", [](Bytes &f) { entry_of(f, kTokenizer).size += 1; }),
+    in_frame("SectionSizeWraps", "ends beyond the file", [](Bytes &f) { entry_of(f, kTokenizer).size = UINT64_MAX; }),
+    in_frame("SectionsOverlap", "begins at",
+             [](Bytes &f) { entry_of(f, kCode).offset = entry_of(f, kMetadata).offset; }),
+    in_frame("SectionsSwapped", "begins at", [](Bytes &f) { std::swap(entry_of(f, kTokenizer), entry_of(f, kCode)); }),
+    in_frame("SectionUnaligned", "begins at", [](Bytes &f) { entry_of(f, kTokenizer).offset -= 1; }),
+    in_frame("WideGap", "begins at", [](Bytes &f) { entry_of(f, kTokenizer).offset += schema::kSectionAlignment; }),
+    in_frame("PageAlignment", "alignment 4096", [](Bytes &f) { entry_of(f, kCode).alignment = 4096; }),
+    in_frame("OddAlignment", "alignment 65537", [](Bytes &f) { entry_of(f, kCode).alignment = 65537; }),
+    in_frame("HugeAlignment", "alignment", [](Bytes &f) { entry_of(f, kCode).alignment = uint64_t{1} << 63; }),
+    in_frame("EmptySection", "is empty", [](Bytes &f) { entry_of(f, kCode).size = 0; }),
+    in_frame("UnknownFlag", "flags", [](Bytes &f) { entry_of(f, kCode).flags = 2; }),
+    in_frame("SectionReserved", "reserved", [](Bytes &f) { entry_of(f, kCode).reserved[0] = 1; }),
+    in_frame("HiddenBytes", "lies between sections", [](Bytes &f) { f[entry_of(f, kMetadata).offset - 1] = 1; }),
+    in_frame(
+        "UnknownRequiredSection", "kind 99",
+        [](Bytes &f) {
+          entry_of(f, kTokenizer).kind = 99;
+          entry_of(f, kTokenizer).flags = schema::kSectionRequired;
+        },
+        YUPANA_STATUS_UNSUPPORTED),
+    in_frame("NoMetadata", "found 0 metadata sections",
+             [](Bytes &f) { entry_of(f, kMetadata).kind = 99, entry_of(f, kMetadata).flags = 0; }),
+    in_frame("TwoMetadata", "found 2 metadata sections", [](Bytes &f) { entry_of(f, kTokenizer).kind = 1; }),
+    in_spec("WeightsWithoutDigests", "the digests of the weights",
+            [](PlanSpec &s) { s.sections.erase(s.sections.begin() + kDigests - 1); }),
+    in_spec("WeightsLast", "the last section holds weights", [](PlanSpec &s) { s.sections.resize(kWeights); }),
+    in_frame("DigestsWithoutWeights", "no weights before it",
+             [](Bytes &f) { entry_of(f, kTokenizer).kind = static_cast<uint32_t>(SectionKind::weight_digests); }),
+    in_spec("WrongNumberOfDigests", "bytes of digests",
+            [](PlanSpec &s) {
+              s.sections[kDigests - 1].kind = SectionKind::tokenizer; // keeps the writer from filling it
+              s.sections[kDigests - 1].bytes.resize(64);
+            }),
+    in_bytes(
+        "MetadataDigest", "section 0 of kind 1 has SHA-256",
+        [](Bytes &f) { f[entry_of(f, kMetadata).offset + 100] ^= 1; }, YUPANA_STATUS_DIGEST_MISMATCH),
+};
+
+const Malformed kMetadataTables[] = {
+    in_frame("MetadataNotAFlatBuffer", "not a well-formed",
+             [](Bytes &f) { memset(f.data() + entry_of(f, kMetadata).offset, 0xFF, entry_of(f, kMetadata).size); }),
+    in_frame("MetadataOtherIdentifier", "not a well-formed",
+             [](Bytes &f) { f[entry_of(f, kMetadata).offset + 4] = 'X'; }),
+    in_frame("MetadataRootOffset", "not a well-formed", [](Bytes &f) { f[entry_of(f, kMetadata).offset + 3] = 0x7F; }),
+    in_spec("LongString", "has 4097 bytes", [](PlanSpec &s) { s.plan.model->name.assign(4097, 'x'); }),
+    in_spec("StringWithNul", "not UTF-8", [](PlanSpec &s) { s.plan.model->name.assign(3, '\0'); }),
+    in_spec("StringNotUtf8", "not UTF-8", [](PlanSpec &s) { s.plan.model->name = "\xC0\xAF"; }),
+    in_spec("StringWithSurrogate", "not UTF-8", [](PlanSpec &s) { s.plan.model->name = "\xED\xA0\x80"; }),
+    in_spec("NoContext", "max_context is 0", [](PlanSpec &s) { s.plan.limits->max_context = 0; }),
+    in_spec("HugeContext", "max_context", [](PlanSpec &s) { s.plan.limits->max_context = UINT32_MAX; }),
+    in_spec("NoBatch", "max_batch is 0", [](PlanSpec &s) { s.plan.limits->max_batch = 0; }),
+    in_spec("NoRows", "max_logit_rows is 0", [](PlanSpec &s) { s.plan.limits->max_logit_rows = 0; }),
+    in_spec("NoVocabulary", "vocab_size 0", [](PlanSpec &s) { s.plan.model->vocab_size = 0; }),
+    in_spec("BosOutside", "bos_token", [](PlanSpec &s) { s.plan.model->bos_token = TEST_VOCAB; }),
+    in_spec("BosNegative", "bos_token", [](PlanSpec &s) { s.plan.model->bos_token = -2; }),
+    in_spec("StopOutside", "stop token", [](PlanSpec &s) { s.plan.model->stop_tokens[0] = TEST_VOCAB; }),
+    in_spec("WeightUnaligned", "a multiple of 256", [](PlanSpec &s) { weight(s).offset = 128; }),
+    in_spec("WeightBeyondSection", "ends beyond its section", [](PlanSpec &s) { weight(s).size = 65; }),
+    in_spec("WeightOffsetWraps", "ends beyond its section", [](PlanSpec &s) { weight(s).offset = UINT64_MAX - 255; }),
+    in_spec("WeightShapeWraps", "exceeds 64 bits",
+            [](PlanSpec &s) {
+              weight(s).shape = {uint64_t{1} << 33, uint64_t{1} << 33};
+            }),
+    in_spec("WeightShapeTooLarge", "its shape needs", [](PlanSpec &s) { weight(s).shape = {TEST_VOCAB + 1}; }),
+    in_spec("WeightEmptyExtent", "an extent is 0",
+            [](PlanSpec &s) {
+              weight(s).shape = {4, 0};
+            }),
+    in_spec("WeightRank", "rank 9", [](PlanSpec &s) { weight(s).shape.assign(9, 1); }),
+    in_spec("WeightElement", "element type 7",
+            [](PlanSpec &s) { weight(s).element = static_cast<schema::ElementType>(7); }),
+    in_spec("WeightInCode", "does not hold weights", [](PlanSpec &s) { weight(s).section = kCode; }),
+    in_spec("WeightNowhere", "does not hold weights", [](PlanSpec &s) { weight(s).section = 77; }),
+    in_spec("NoPageTokens", "pages of 0 tokens", [](PlanSpec &s) { s.plan.cache_groups[0]->page_tokens = 0; }),
+    in_spec("NoPageBytes", "0 bytes", [](PlanSpec &s) { s.plan.cache_groups[0]->page_bytes = 0; }),
+    in_spec("LayerOutside", "names layer 2 of 2", [](PlanSpec &s) { s.plan.cache_groups[0]->layers = {2}; }),
+    in_spec("NoTargets", "0 targets", [](PlanSpec &s) { s.plan.targets.clear(); }),
+};
+
+const Malformed kTargets[] = {
+    in_spec("CodeNowhere", "does not hold host code", [](PlanSpec &s) { target(s).code_section = 99; }),
+    in_spec("CodeInWeights", "does not hold host code", [](PlanSpec &s) { target(s).code_section = kWeights; }),
+    in_spec("ArenaAlignment", "alignment 48", [](PlanSpec &s) { target(s).arenas[0]->alignment = 48; }),
+    in_spec("BufferBeyondArena", "ends beyond its arena", [](PlanSpec &s) { target(s).buffers[0]->size = 1u << 20; }),
+    in_spec("BufferWraps", "ends beyond its arena",
+            [](PlanSpec &s) { target(s).buffers[0]->offset = UINT64_MAX - 63; }),
+    in_spec("BufferUnaligned", "a multiple of 64", [](PlanSpec &s) { target(s).buffers[0]->offset = 4; }),
+    in_spec("BufferArena", "names arena 1 of 1", [](PlanSpec &s) { target(s).buffers[0]->arena = 1; }),
+    in_spec("BufferLifeReversed", "lives from launch 12 to 11",
+            [](PlanSpec &s) { target(s).buffers[0]->first_launch = 12; }),
+    in_spec("BufferLivesTooLong", "there are 13", [](PlanSpec &s) { target(s).buffers[0]->last_launch = 13; }),
+    in_spec("BufferDeadWhenUsed", "lives from launch 1 to 11",
+            [](PlanSpec &s) { target(s).buffers[0]->first_launch = 1; }),
+    in_spec("ScratchHuge", "of scratch", [](PlanSpec &s) { target(s).kernels[0]->scratch_bytes = UINT64_MAX; }),
+    in_spec("ArgumentCount", "has 3 arguments", [](PlanSpec &s) { target(s).kernels[0]->arguments = 4; }),
+    in_spec("KernelOutside", "names kernel 6 of 6", [](PlanSpec &s) { launch(s).kernel = 6; }),
+    in_spec("WeightArgumentOutside", "names weight 1 of 1",
+            [](PlanSpec &s) {
+              launch(s).arguments[1] = {ArgumentKind::weight, 1, 0};
+            }),
+    in_spec("WeightArgumentOffset", "points at byte 64",
+            [](PlanSpec &s) {
+              launch(s).arguments[1] = {ArgumentKind::weight, 0, 64};
+            }),
+    in_spec("BufferArgumentOutside", "names buffer 5 of 5",
+            [](PlanSpec &s) {
+              launch(s).arguments[2] = {ArgumentKind::buffer, 5, 0};
+            }),
+    in_spec("CacheArgumentOutside", "names cache page 2 of 2",
+            [](PlanSpec &s) {
+              launch(s).arguments[2] = {ArgumentKind::cache, 2, 0};
+            }),
+    in_spec("CacheArgumentOffset", "points at byte 16",
+            [](PlanSpec &s) {
+              launch(s).arguments[2] = {ArgumentKind::cache, 0, 16};
+            }),
+    in_spec("TableArgumentOffset", "points at byte 2 ",
+            [](PlanSpec &s) {
+              launch(s).arguments[2] = {ArgumentKind::page_table, 0, 2};
+            }),
+    in_spec("InputArgumentOutside", "names step input 9 of 9",
+            [](PlanSpec &s) {
+              launch(s).arguments[0] = {ArgumentKind::input, 9, 0};
+            }),
+    in_spec("ArgumentKindUnknown", "has kind 5",
+            [](PlanSpec &s) {
+              launch(s).arguments[0] = {static_cast<ArgumentKind>(5), 0, 0};
+            }),
+    in_spec("GridEmpty", "wrong grid", [](PlanSpec &s) { launch(s).grid.clear(); }),
+    in_spec("GridUnderflow", "lacks operands", [](PlanSpec &s) { launch(s).grid = {GridTerm(GridOp::mul, 0)}; }),
+    in_spec("GridLeftover", "more than one value",
+            [](PlanSpec &s) { launch(s).grid.emplace_back(GridOp::constant, 1); }),
+    in_spec("GridWraps", "exceed 32 bits",
+            [](PlanSpec &s) {
+              launch(s).grid.emplace_back(GridOp::constant, UINT32_MAX);
+              launch(s).grid.emplace_back(GridOp::mul, 0);
+            }),
+    in_spec("GridDividesByRows", "divide by zero",
+            [](PlanSpec &s) {
+              launch(s).grid.emplace_back(GridOp::rows, 0);
+              launch(s).grid.emplace_back(GridOp::ceil_div, 0);
+            }),
+    in_spec("GridOperatorUnknown", "unknown operator",
+            [](PlanSpec &s) {
+              launch(s).grid.emplace_back(GridOp::tokens, 0);
+              launch(s).grid.emplace_back(static_cast<GridOp>(200), 0);
+            }),
+    in_spec("ProgramsDescending", "expected ascending",
+            [](PlanSpec &s) { std::swap(target(s).programs[0], target(s).programs[1]); }),
+    in_spec("ProgramsTooSmall", "for up to 4 tokens",
+            [](PlanSpec &s) {
+              target(s).programs.erase(target(s).programs.begin() + 1);
+              for (auto &buffer : target(s).buffers)
+                buffer->last_launch = 6;
+              target(s).buffers[4]->first_launch = 6;
+            }),
+    in_spec("ProgramFunctionUnknown", "function 2",
+            [](PlanSpec &s) { target(s).programs[0]->function = static_cast<schema::Function>(2); }),
+    in_spec("LogitsTooSmall", "for logits", [](PlanSpec &s) { target(s).logits = 0; }),
+    in_spec("LogitsNowhere", "names buffer 5 of 5", [](PlanSpec &s) { target(s).logits = 5; }),
+    in_spec("SampledNowhere", "names buffer 9 of 5", [](PlanSpec &s) { target(s).sampled = 9; }),
+    in_spec("VocabularyOutgrowsLogits", "for logits", [](PlanSpec &s) { s.plan.model->vocab_size = UINT32_MAX; }),
+};
+
+class MalformedTest : public testing::TestWithParam<Malformed> {};
+
+TEST_P(MalformedTest, IsRefused) {
+  PlanSpec spec = test_plan();
+  if (GetParam().change_spec)
+    GetParam().change_spec(spec);
+  Bytes file = write(spec);
+  if (GetParam().change_file)
+    GetParam().change_file(file);
+  if (std::string(GetParam().name) == "WrongNumberOfDigests") {
+    entry_of(file, kDigests).kind = static_cast<uint32_t>(SectionKind::weight_digests);
+    reseal(file);
+  }
+  OpenedPlan opened(file);
+  EXPECT_EQ(opened.code, GetParam().expected) << opened.status.message;
+  EXPECT_EQ(opened.status.code, static_cast<uint32_t>(opened.code));
+  EXPECT_EQ(opened.plan, nullptr);
+  std::string message = opened.status.message;
+  EXPECT_EQ(message.rfind("memory.yplan: ", 0), 0u) << "every message names the file: " << message;
+  EXPECT_NE(message.find(GetParam().words), std::string::npos) << message;
+}
+
+std::string name_of(const testing::TestParamInfo<Malformed> &info) { return info.param.name; }
+INSTANTIATE_TEST_SUITE_P(Header, MalformedTest, testing::ValuesIn(kHeader), name_of);
+INSTANTIATE_TEST_SUITE_P(Table, MalformedTest, testing::ValuesIn(kTable), name_of);
+INSTANTIATE_TEST_SUITE_P(Metadata, MalformedTest, testing::ValuesIn(kMetadataTables), name_of);
+INSTANTIATE_TEST_SUITE_P(Target, MalformedTest, testing::ValuesIn(kTargets), name_of);
+
+// Two targets of one name could not be told apart.
+TEST(MalformedPairTest, TwinTargets) {
+  PlanSpec spec = test_plan();
+  spec.plan.targets.push_back(std::move(test_plan().plan.targets[0]));
+  const Bytes file = write(spec);
+  OpenedPlan opened(file);
+  EXPECT_EQ(opened.code, YUPANA_STATUS_INVALID_DATA);
+  EXPECT_NE(std::string(opened.status.message).find("is there twice"), std::string::npos);
+}
+
+// Any byte of header, table or metadata set to an extreme value: an answer, and no access outside.
+TEST(MalformedSweepTest, EveryByteOfTheMetadata) {
+  const Bytes good = write(test_plan());
+  Bytes copy = good;
+  const schema::SectionEntry entry = entry_of(copy, kMetadata);
+  for (uint64_t i = 0; i < entry.size; ++i)
+    for (uint8_t value : {uint8_t{0}, uint8_t{1}, uint8_t{0x80}, uint8_t{0xFF}}) {
+      Bytes file = good;
+      if (file[entry.offset + i] == value)
+        continue;
+      file[entry.offset + i] = value;
+      reseal(file);
+      OpenedPlan opened(file);
+    }
+}
+
+} // namespace
+} // namespace yupana::test

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "test/runtime/step_support.h"
+
+#include <cmath>
+#include <functional>
+#include <string>
+
+namespace yupana::test {
+namespace {
+
+TEST_F(StepTest, PromptAtOnceOnOneTwoAndThreeThreads) {
+  Tokens tokens = make_tokens(20);
+  for (uint32_t threads : {1u, 2u, 3u}) {
+    ContextOwner c = context(with_threads(threads));
+    Step step(c.get(), {span(sequence(c), tokens)});
+    ASSERT_EQ(step.code, YUPANA_STATUS_OK) << step.status.message;
+    EXPECT_EQ(step.logits, expected_range(tokens, 0, 20)) << threads;
+  }
+}
+
+TEST_F(StepTest, EveryCutOfAPromptGivesTheSameLogits) {
+  Tokens tokens = make_tokens(37);
+  for (uint32_t piece : {1u, 2u, 3u, 5u, 7u, 11u, 24u}) {
+    ContextOwner c = context(with_threads(2));
+    yupana_sequence_t s = sequence(c);
+    for (uint32_t at = 0; at < tokens.size(); at += piece) {
+      uint32_t end = std::min<uint32_t>(at + piece, static_cast<uint32_t>(tokens.size()));
+      Step step(c.get(), {span(s, slice(tokens, at, end))});
+      ASSERT_EQ(step.code, YUPANA_STATUS_OK) << step.status.message;
+      ASSERT_EQ(step.logits, expected_range(tokens, at, end)) << piece << " at " << at;
+    }
+    EXPECT_EQ(length(c, s), 37u);
+  }
+}
+
+TEST_F(StepTest, RaggedBatchesMixPrefillAndDecode) {
+  yupana_context_options_t options = with_threads(3);
+  options.kv_bytes = yupana_plan_kv_bytes(opened_.plan.get(), 160, 4);
+  ContextOwner c = context(options);
+  Tokens a = make_tokens(30, 1), b = make_tokens(18, 2), d = make_tokens(9, 3);
+  yupana_sequence_t sa = sequence(c), sb = sequence(c), sd = sequence(c);
+  Step first(c.get(), {span(sa, slice(a, 0, 10)), span(sb, slice(b, 0, 3))});
+  ASSERT_EQ(first.code, YUPANA_STATUS_OK) << first.status.message;
+  // b decodes one token while a goes on and d begins, in another order than before.
+  Step second(c.get(), {span(sd, slice(d, 0, 8)), span(sb, slice(b, 3, 4)), span(sa, slice(a, 10, 23))});
+  ASSERT_EQ(second.code, YUPANA_STATUS_OK) << second.status.message;
+  std::vector<float> expected = expected_range(d, 0, 8);
+  for (const auto &part : {expected_range(b, 3, 4), expected_range(a, 10, 23)})
+    expected.insert(expected.end(), part.begin(), part.end());
+  EXPECT_EQ(second.logits, expected);
+}
+
+TEST_F(StepTest, GivesTheRowsAskedFor) {
+  ContextOwner c = context();
+  Tokens tokens = make_tokens(12);
+  yupana_sequence_t s = sequence(c), other = sequence(c);
+  Step none(c.get(), {span(s, slice(tokens, 0, 4), YUPANA_ROWS_NONE)});
+  EXPECT_EQ(none.code, YUPANA_STATUS_OK);
+  EXPECT_EQ(none.rows, 0u);
+  Step last(c.get(), {span(s, slice(tokens, 4, 7), YUPANA_ROWS_LAST)});
+  EXPECT_EQ(last.logits, expected_logits(tokens, 6));
+  uint32_t rows[] = {0, 3};
+  Tokens rest = slice(tokens, 7, 12);
+  yupana_span_t list = span(s, rest, YUPANA_ROWS_LIST);
+  list.row_list = rows;
+  list.row_count = 2;
+  Tokens single = {5};
+  Step mixed(c.get(), {span(other, single, YUPANA_ROWS_LAST), list});
+  ASSERT_EQ(mixed.code, YUPANA_STATUS_OK) << mixed.status.message;
+  std::vector<float> expected = expected_logits(single, 0);
+  for (uint32_t position : {7u, 10u}) {
+    std::vector<float> row = expected_logits(tokens, position);
+    expected.insert(expected.end(), row.begin(), row.end());
+  }
+  EXPECT_EQ(mixed.logits, expected);
+}
+
+// The sampling program gets temperature, seed, the caller's number and the position the new token will take.
+TEST_F(StepTest, SamplesWhereAsked) {
+  ContextOwner c = context(with_threads(2));
+  yupana_sequence_t s = sequence(c, 1000), greedy = sequence(c), silent = sequence(c);
+  Tokens tokens = make_tokens(3);
+  yupana_span_t spans[] = {span(s, tokens), span(greedy, tokens, YUPANA_ROWS_LAST),
+                           span(silent, tokens, YUPANA_ROWS_LAST)};
+  spans[0].sample = spans[1].sample = 1;
+  spans[0].temperature = 0.5f;
+  spans[0].seed = 77;
+  Step step(c.get(), {spans[0], spans[1], spans[2]});
+  ASSERT_EQ(step.code, YUPANA_STATUS_OK) << step.status.message;
+  EXPECT_EQ(step.sampled, (Tokens{(1077 + 1) % TEST_VOCAB, (1077 + 2) % TEST_VOCAB, (1077 + 3) % TEST_VOCAB,
+                                  TEST_VOCAB - 1, YUPANA_NO_TOKEN}));
+  Step without(c.get(), {span(s, {1})});
+  EXPECT_TRUE(without.sampled.empty());
+}
+
+TEST_F(StepTest, SamplingNeedsAProgram) {
+  PlanSpec spec = test_plan();
+  spec.plan.targets[0]->programs.pop_back();
+  for (auto &buffer : spec.plan.targets[0]->buffers) {
+    buffer->first_launch = 0;
+    buffer->last_launch = 11;
+  }
+  const Bytes bytes = write(spec);
+  OpenedPlan opened(bytes);
+  ASSERT_EQ(opened.code, YUPANA_STATUS_OK) << opened.status.message;
+  ContextOwner c = make_context(opened.plan.get());
+  yupana_sequence_t s = sequence(c);
+  Tokens one = {1};
+  yupana_span_t ask = span(s, one);
+  ask.sample = 1;
+  EXPECT_EQ(Step(c.get(), {ask}).code, YUPANA_STATUS_UNSUPPORTED);
+  EXPECT_EQ(length(c, s), 0u);
+}
+
+struct Refused {
+  const char *words;
+  std::function<void(std::vector<yupana_span_t> &)> change;
+};
+
+// Every rule of a batch; what breaks one leaves the sequences as they were.
+TEST_F(StepTest, RefusesWhatBreaksARule) {
+  ContextOwner c = context();
+  yupana_sequence_t s = sequence(c), other = sequence(c);
+  Tokens tokens = make_tokens(10), many = make_tokens(25), bad = {1, TEST_VOCAB};
+  uint32_t repeated[] = {1, 1}, outside[] = {10};
+  ASSERT_EQ(Step(c.get(), {span(s, tokens)}).code, YUPANA_STATUS_OK);
+  const Refused refusals[] = {
+      {"is not alive", [&](auto &spans) { spans[0].sequence = 0; }},
+      {"is not alive", [&](auto &spans) { spans[0].sequence = s + (uint64_t{1} << 32); }},
+      {"an earlier span", [&](auto &spans) { spans.push_back(spans[0]); }},
+      {"no tokens", [&](auto &spans) { spans[0].token_count = 0; }},
+      {"no tokens", [&](auto &spans) { spans[0].tokens = nullptr; }},
+      {"id 16", [&](auto &spans) { spans[0].tokens = bad.data(), spans[0].token_count = 2; }},
+      {"adds 31 tokens to 10", [&](auto &spans) { spans[0].token_count = 31; }},
+      {"25 tokens", [&](auto &spans) { spans[0] = span(other, many, YUPANA_ROWS_NONE); }},
+      {"0 spans", [&](auto &spans) { spans.clear(); }},
+      {"5 spans", [&](auto &spans) { spans.resize(5, spans[0]); }},
+      {"rows of kind 4", [&](auto &spans) { spans[0].rows = 4; }},
+      {"without a list", [&](auto &spans) { spans[0].rows = YUPANA_ROWS_LIST, spans[0].row_count = 1; }},
+      {"ascending",
+       [&](auto &spans) { spans[0].rows = YUPANA_ROWS_LIST, spans[0].row_count = 2, spans[0].row_list = repeated; }},
+      {"lists row 10",
+       [&](auto &spans) { spans[0].rows = YUPANA_ROWS_LIST, spans[0].row_count = 1, spans[0].row_list = outside; }},
+      {"temperature", [&](auto &spans) { spans[0].temperature = -1; }},
+      {"temperature", [&](auto &spans) { spans[0].temperature = NAN; }},
+      {"temperature", [&](auto &spans) { spans[0].temperature = INFINITY; }},
+      {"bytes", [&](auto &spans) { spans[0].size = 8; }},
+  };
+  uint32_t free_before = free_pages(c, 0);
+  for (const Refused &refused : refusals) {
+    std::vector<yupana_span_t> spans = {span(s, tokens)};
+    refused.change(spans);
+    Step step(c.get(), spans);
+    EXPECT_EQ(step.code, YUPANA_STATUS_INVALID_ARGUMENT) << refused.words;
+    EXPECT_NE(std::string(step.status.message).find(refused.words), std::string::npos) << step.status.message;
+    EXPECT_EQ(length(c, s), 10u);
+    EXPECT_EQ(free_pages(c, 0), free_before);
+  }
+  Step after(c.get(), {span(s, {3})});
+  Tokens grown = tokens;
+  grown.push_back(3);
+  EXPECT_EQ(after.logits, expected_logits(grown, 10));
+}
+
+TEST_F(StepTest, RowsBeyondTheLimitAreRefused) {
+  PlanSpec spec = test_plan();
+  spec.plan.limits->max_logit_rows = 4;
+  const Bytes bytes = write(spec);
+  OpenedPlan opened(bytes);
+  ContextOwner c = make_context(opened.plan.get());
+  yupana_sequence_t s = sequence(c);
+  EXPECT_EQ(Step(c.get(), {span(s, make_tokens(5))}).code, YUPANA_STATUS_INVALID_ARGUMENT);
+  EXPECT_EQ(Step(c.get(), {span(s, make_tokens(5), YUPANA_ROWS_LAST)}).code, YUPANA_STATUS_OK);
+}
+
+// Spans of a caller compiled with a longer structure.
+TEST_F(StepTest, LongerSpansAreWalkedByTheirSize) {
+  struct Longer {
+    yupana_span_t span;
+    uint64_t later[3];
+  };
+  ContextOwner c = context();
+  Tokens a = make_tokens(3, 1), b = make_tokens(4, 2);
+  Longer spans[2] = {{span(sequence(c), a), {}}, {span(sequence(c), b), {}}};
+  spans[0].span.size = spans[1].span.size = sizeof(Longer);
+  yupana_batch_t batch = {sizeof(batch), &spans[0].span, 2, 0};
+  yupana_step_result_t result = {};
+  result.size = sizeof(result);
+  ASSERT_EQ(yupana_context_step(c.get(), &batch, &result, nullptr), YUPANA_STATUS_OK);
+  EXPECT_EQ(result.rows, 7u);
+}
+
+// Kernels see denormals as zero on every worker, and the caller's mode is as it was.
+TEST_F(StepTest, FlushesDenormalsOnlyDuringSteps) {
+  PlanSpec spec = test_plan();
+  schema::TargetT &target = *spec.plan.targets[0];
+  auto kernel = std::make_unique<schema::KernelT>();
+  kernel->symbol = "test_denormal";
+  kernel->arguments = 1;
+  target.kernels.push_back(std::move(kernel));
+  for (int i = 0; i < 2; ++i) {
+    auto launch = std::make_unique<schema::LaunchT>();
+    launch->kernel = 6;
+    launch->grid = {schema::GridTerm(schema::GridOp::constant, 1)};
+    launch->arguments = {{schema::ArgumentKind::buffer, 3, 0}};
+    target.programs[static_cast<size_t>(i)]->launches.push_back(std::move(launch));
+  }
+  for (auto &buffer : target.buffers)
+    buffer->first_launch = 0, buffer->last_launch = 14;
+  const Bytes bytes = write(spec);
+  OpenedPlan opened(bytes);
+  ASSERT_EQ(opened.code, YUPANA_STATUS_OK) << opened.status.message;
+  for (uint32_t threads : {1u, 3u}) {
+    ContextOwner c = make_context(opened.plan.get(), with_threads(threads));
+    // No rows: the logits buffer keeps what is put there.
+    yupana_sequence_t s = sequence(c);
+    Tokens one = {1};
+    yupana_span_t only = span(s, one);
+    yupana_batch_t batch = {sizeof(batch), &only, 1, 0};
+    yupana_step_result_t result = {};
+    result.size = sizeof(result);
+    ASSERT_EQ(yupana_context_step(c.get(), &batch, &result, nullptr), YUPANA_STATUS_OK);
+    auto *values = const_cast<float *>(result.logits);
+    values[0] = 1e-37f;
+    values[1] = 5;
+    only.rows = YUPANA_ROWS_NONE;
+    ASSERT_EQ(yupana_context_step(c.get(), &batch, &result, nullptr), YUPANA_STATUS_OK);
+    EXPECT_EQ(values[1], 0.0f);
+    volatile float small = 1e-37f;
+    EXPECT_GT(small * 1e-3f, 0.0f);
+  }
+}
+
+TEST_F(StepTest, RepeatedRunsAreIdentical) {
+  std::vector<float> first;
+  for (int run = 0; run < 20; ++run) {
+    ContextOwner c = context(with_threads(3));
+    Step step(c.get(), {span(sequence(c), make_tokens(24))});
+    if (run == 0)
+      first = step.logits;
+    ASSERT_EQ(step.logits, first);
+  }
+}
+
+} // namespace
+} // namespace yupana::test
