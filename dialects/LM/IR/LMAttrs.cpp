@@ -159,7 +159,8 @@ FailureOr<RankedTensorType> ConvertAttr::apply(RankedTensorType input,
   return RankedTensorType::get(input.getShape(), getElementType());
 }
 
-FailureOr<RankedTensorType> PackAttr::apply(RankedTensorType input, function_ref<InFlightDiagnostic()> emitError) const {
+FailureOr<RankedTensorType> PackAttr::apply(RankedTensorType input,
+                                            function_ref<InFlightDiagnostic()> emitError) const {
   if (getLayout() == "panel32" && input.getRank() < 2)
     return emitError() << "layout panel32 needs at least two dimensions, the tensor has " << input.getRank();
   return input;

@@ -202,7 +202,8 @@ LogicalResult AttentionTemperatureOp::verifySymbolUses(SymbolTableCollection &sy
 }
 
 LogicalResult AttentionOp::verifySymbolUses(SymbolTableCollection &symbols) {
-  for (auto [name, value] : {std::pair<StringRef, Value>{"query", getQuery()}, {"key", getKey()}, {"value", getValue()}})
+  for (auto [name, value] :
+       {std::pair<StringRef, Value>{"query", getQuery()}, {"key", getKey()}, {"value", getValue()}})
     if (failed(checkMatrix(*this, name, value)) || failed(checkRows(*this, name, value, "positions", getPositions())))
       return failure();
   if (failed(checkRows(*this, "sequences", getSequences(), "positions", getPositions())))
@@ -230,7 +231,8 @@ LogicalResult TakeRowsOp::verify() {
       failed(checkRows(*this, "rows", getRows(), "result", getResult())))
     return failure();
   if (features(getInput()) != features(getResult()))
-    return emitOpError() << "input has " << features(getInput()) << " features and the result " << features(getResult());
+    return emitOpError() << "input has " << features(getInput()) << " features and the result "
+                         << features(getResult());
   return success();
 }
 

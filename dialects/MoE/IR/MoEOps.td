@@ -106,8 +106,8 @@ def MoE_CombineOp : MoE_Op<"combine", [AttrSizedOperandSegments]> {
 
     ```mlir
     %y = moe.combine %rows at %slots shared %shared
-      : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?x1xi32, #lm.dims<"T", 1>> shared tensor<?x64xf32, #lm.dims<"T", 64>>
-      -> tensor<?x64xf32, #lm.dims<"T", 64>>
+      : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?x1xi32, #lm.dims<"T", 1>>
+        shared tensor<?x64xf32, #lm.dims<"T", 64>> -> tensor<?x64xf32, #lm.dims<"T", 64>>
     ```
   }];
   let arguments = (ins MoE_FloatTensor:$rows, MoE_IndexTensor:$slots, Optional<RankedTensorOf<[F32]>>:$scores,

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A cell is one token and one key head; the query heads that share it go through the keys together. Softmax runs online
+// over blocks of 32 positions at absolute multiples of 32, so the bits of a row depend on its position alone.
+#include "compiler/Codegen/CPU/Kernels.h"
+
+using namespace mlir;
+using namespace yupana;
+using namespace yupana::codegen;
+
+namespace {
+
+constexpr int64_t blockTokens = 32;
+constexpr int64_t blockVectors = blockTokens / vectorLanes;
+
+class AttentionEmitter {
+public:
+  AttentionEmitter(KernelEmitter &e, kernel::AttentionOp op);
+
+  void run();
+
+private:
+  /// Where a block of keys is, and which of its positions the token sees: [begin, end).
+  struct Block {
+    Value keys, values, begin, end;
+  };
+
+  void emitCell(Value token, Value head);
+  Block enterBlock(Value block, Value sequence, Value head, Value low, Value position);
+  void emitScores(const Block &block, Value queries);
+  void emitSoftmax(const Block &block);
+  void emitValues(const Block &block);
+  void emitValueTile(const Block &block, Value head, int64_t heads, Value vector, int64_t vectors);
+  void emitOutput(Value out);
+
+  Value score(Value head, int64_t vector = 0) {
+    return e.at(e.element(scores, head, blockTokens * 4), vector * vectorLanes * 4);
+  }
+  Value sum(Value head, Value vector) { return e.at(e.element(sums, head, vectors * 64), e.mul(vector, 64)); }
+
+  KernelEmitter &e;
+  kernel::AttentionOp op;
+  int64_t width, heads, group, vectors;
+  int64_t headTile, vectorTile; ///< Query heads, and vectors of a value, that are kept in registers at once.
+  Value zero;
+  // Of each head of the group: [32] scores of the block, then their exponentials; the largest score so far; 16 partial
+  // sums of exponentials; the factor of what was summed before this block; [vectors][16] weighted sums of values.
+  Value scores, largest, totals, factors, sums;
+};
+
+} // namespace
+
+AttentionEmitter::AttentionEmitter(KernelEmitter &e, kernel::AttentionOp op)
+    : e(e), op(op), width(op.getKeys().getType().getWidth()), heads(op.getKeys().getType().getHeads()),
+      group(op.getQuery().getType().getDimSize(1) / (heads * width)), vectors(llvm::divideCeil(width, vectorLanes)) {
+  // With 16 registers of half a vector each, 2 heads by 2 vectors take 8 for sums, 4 for keys or values and 1 for what is
+  // broadcast.
+  bool large = e.target.vectorRegisters >= 32;
+  headTile = large ? 6 : 2;
+  vectorTile = large ? 4 : 2;
+  zero = e.integer(0);
+  scores = e.local(e.f32, group * blockTokens);
+  largest = e.local(e.f32, group);
+  totals = e.local(e.f32, group * vectorLanes);
+  factors = e.local(e.f32, group);
+  sums = e.local(e.f32, group * vectors * vectorLanes);
+}
+
+void AttentionEmitter::run() {
+  e.loop(e.first, e.last, [&](Value cell) { emitCell(e.div(cell, heads), e.rem(cell, heads)); });
+}
+
+void AttentionEmitter::emitCell(Value token, Value head) {
+  Value position = e.widen(e.load(e.i32, e.element(e.address(op.getPositions()), token, 4)));
+  Value sequence = e.widen(e.load(e.i32, e.element(e.address(op.getSequences()), token, 4)));
+  Value rowHead = e.add(e.mul(token, heads), head);
+  Value queries = e.element(e.address(op.getQuery()), rowHead, group * width * 4);
+  int64_t chunk = op.getChunk();
+  Value low = chunk ? e.mul(e.div(position, chunk), chunk) : zero;
+
+  e.loop(zero, e.integer(group), [&](Value i) {
+    e.store(e.real(-std::numeric_limits<float>::infinity()), e.element(largest, i, 4));
+    e.store(e.splat(0), e.element(totals, i, 64), 64);
+    e.loop(zero, e.integer(vectors), [&](Value vector) { e.store(e.splat(0), sum(i, vector), 64); });
+  });
+  e.loop(e.div(low, blockTokens), e.add(e.div(position, blockTokens), 1), [&](Value index) {
+    Block block = enterBlock(index, sequence, head, low, position);
+    emitScores(block, queries);
+    emitSoftmax(block);
+    emitValues(block);
+  });
+  emitOutput(e.element(e.address(op.getOut()), rowHead, group * width * 4));
+}
+
+AttentionEmitter::Block AttentionEmitter::enterBlock(Value index, Value sequence, Value head, Value low,
+                                                     Value position) {
+  kernel::CacheType cache = op.getKeys().getType();
+  int64_t tokens = cache.getPageTokens(), perPage = tokens / blockTokens;
+  Value row = e.mul(sequence, op.getPages().getType().getDimSize(1));
+  Value page = e.load(e.i32, e.element(e.address(op.getPages()), e.add(row, e.div(index, perPage)), 4));
+  Value pageOffset = e.mul(e.widen(page), cache.getPageBytes());
+  // Blocks of a head follow one another in both parts: [P / 32][width][32] of keys, [P / 32][32][width] of values.
+  Value inPage = e.add(e.mul(head, perPage), e.rem(index, perPage));
+  Value offset = e.add(pageOffset, e.mul(inPage, blockTokens * width * 4));
+  Value start = e.mul(index, blockTokens);
+  return {e.at(e.address(op.getKeys()), offset), e.at(e.address(op.getValues()), offset),
+          e.max(e.sub(low, start), zero), e.min(e.add(e.sub(position, start), 1), e.integer(blockTokens))};
+}
+
+/// Scores of all 32 positions, those that are not there included: what they hold stays in lanes of its own.
+void AttentionEmitter::emitScores(const Block &block, Value queries) {
+  e.pieces(group, headTile, [&](Value head, int64_t count) {
+    Value query = e.element(queries, head, width * 4);
+    Emitter::Values sums(count * blockVectors, e.splat(0));
+    sums = e.loop(zero, e.integer(width), 1, sums, [&](Value feature, ValueRange carried) {
+      Emitter::Values next(carried), keys;
+      Value key = e.element(block.keys, feature, blockTokens * 4);
+      for (int64_t vector = 0; vector < blockVectors; ++vector)
+        keys.push_back(e.load(e.vf32, e.at(key, vector * vectorLanes * 4)));
+      for (int64_t i = 0; i < count; ++i) {
+        Value input = e.broadcast(e.load(e.f32, e.at(e.element(query, feature, 4), i * width * 4)));
+        for (int64_t vector = 0; vector < blockVectors; ++vector)
+          next[i * blockVectors + vector] = e.fma(input, keys[vector], next[i * blockVectors + vector]);
+      }
+      return next;
+    });
+    for (int64_t i = 0; i < count; ++i)
+      for (int64_t vector = 0; vector < blockVectors; ++vector)
+        e.store(sums[i * blockVectors + vector], score(e.add(head, i), vector), 64);
+  });
+}
+
+/// Turns scores into exponentials and says by what factor the sums so far shrink.
+void AttentionEmitter::emitSoftmax(const Block &block) {
+  Value lowest = e.splat(-std::numeric_limits<float>::infinity());
+  Value scale = e.splat(op.getScale().convertToDouble());
+  Emitter::Values seen;
+  for (int64_t vector = 0; vector < blockVectors; ++vector) {
+    Value shift = e.integer(vector * vectorLanes);
+    seen.push_back(e.laneRange(e.sub(block.begin, shift), e.sub(block.end, shift)));
+  }
+  e.loop(zero, e.integer(group), [&](Value head) {
+    Emitter::Values scaled;
+    for (int64_t vector = 0; vector < blockVectors; ++vector)
+      scaled.push_back(e.select(seen[vector], e.fmul(e.load(e.vf32, score(head, vector), 64), scale), lowest));
+    Value before = e.load(e.f32, e.element(largest, head, 4));
+    Value now = e.fmax(e.maxLanes(e.fmax(scaled[0], scaled[1])), before);
+    Value factor = e.exp(e.fsub(before, now));
+    Value total = e.fmul(e.load(e.vf32, e.element(totals, head, 64), 64), e.broadcast(factor));
+    for (int64_t vector = 0; vector < blockVectors; ++vector) {
+      Value power = e.exp(e.fsub(scaled[vector], e.broadcast(now)));
+      power = e.select(seen[vector], power, e.splat(0));
+      e.store(power, score(head, vector), 64);
+      total = e.fadd(total, power);
+    }
+    e.store(total, e.element(totals, head, 64), 64);
+    e.store(now, e.element(largest, head, 4));
+    e.store(factor, e.element(factors, head, 4));
+  });
+}
+
+/// Adds the block's values, ascending. Positions that are not seen are not touched: they may hold what is no number.
+void AttentionEmitter::emitValues(const Block &block) {
+  e.pieces(group, headTile, [&](Value head, int64_t count) {
+    e.pieces(vectors, vectorTile, [&](Value vector, int64_t size) { emitValueTile(block, head, count, vector, size); });
+  });
+}
+
+void AttentionEmitter::emitValueTile(const Block &block, Value head, int64_t count, Value vector, int64_t size) {
+  auto sumOf = [&](int64_t i, int64_t j) { return sum(e.add(head, i), e.add(vector, j)); };
+  Emitter::Values tile;
+  for (int64_t i = 0; i < count; ++i) {
+    Value factor = e.broadcast(e.load(e.f32, e.element(factors, e.add(head, i), 4)));
+    for (int64_t j = 0; j < size; ++j)
+      tile.push_back(e.fmul(e.load(e.vf32, sumOf(i, j), 64), factor));
+  }
+  Value weights = score(head), values = e.at(block.values, e.mul(vector, vectorLanes * 4));
+  tile = e.loop(block.begin, block.end, 1, tile, [&](Value token, ValueRange carried) {
+    Emitter::Values next(carried), rows;
+    Value row = e.element(values, token, width * 4);
+    for (int64_t j = 0; j < size; ++j)
+      rows.push_back(e.load(e.vf32, e.at(row, j * vectorLanes * 4)));
+    for (int64_t i = 0; i < count; ++i) {
+      Value weight = e.broadcast(e.load(e.f32, e.at(e.element(weights, token, 4), i * blockTokens * 4)));
+      for (int64_t j = 0; j < size; ++j)
+        next[i * size + j] = e.fma(weight, rows[j], next[i * size + j]);
+    }
+    return next;
+  });
+  for (int64_t i = 0; i < count; ++i)
+    for (int64_t j = 0; j < size; ++j)
+      e.store(tile[i * size + j], sumOf(i, j), 64);
+}
+
+void AttentionEmitter::emitOutput(Value out) {
+  e.loop(zero, e.integer(group), [&](Value head) {
+    Value total = e.broadcast(e.addLanes(e.load(e.vf32, e.element(totals, head, 64), 64)));
+    Value row = e.element(out, head, width * 4);
+    e.pieces(width, vectorLanes, [&](Value feature, int64_t count) {
+      Value weighted = e.load(e.vf32, sum(head, e.div(feature, vectorLanes)), 64);
+      e.storeLanes(e.fdiv(weighted, total), e.element(row, feature, 4), count);
+    });
+  });
+}
+
+LogicalResult codegen::emitAttention(KernelEmitter &e, kernel::AttentionOp op) {
+  if (int64_t bytes = op.getKeys().getType().getPageBytes(); bytes == 0 || bytes % 4)
+    return op.emitError() << "reads pages of " << bytes
+                          << " bytes, expected the positive multiple of 4 that a cache group gives";
+  AttentionEmitter(e, op).run();
+  return success();
+}

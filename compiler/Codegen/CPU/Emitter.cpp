@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compiler/Codegen/CPU/Emitter.h"
+
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+
+using namespace mlir;
+using namespace yupana;
+using namespace yupana::codegen;
+
+Emitter::Emitter(OpBuilder builder, Location loc) : b(builder), loc(loc) {
+  f32 = b.getF32Type();
+  f64 = b.getF64Type();
+  i1 = b.getI1Type();
+  i8 = b.getI8Type();
+  i32 = b.getI32Type();
+  i64 = b.getI64Type();
+  ptr = LLVM::LLVMPointerType::get(b.getContext());
+  vf32 = vectorOf(f32);
+  vi1 = vectorOf(i1);
+}
+
+//===----------------------------------------------------------------------===//
+// Values
+//===----------------------------------------------------------------------===//
+
+Value Emitter::integer(int64_t value, Type type) {
+  return make<arith::ConstantOp>(b.getIntegerAttr(type ? type : i64, value));
+}
+
+Value Emitter::real(double value, Type type) { return make<arith::ConstantOp>(b.getFloatAttr(type ? type : f32, value)); }
+
+Value Emitter::integers(ArrayRef<int64_t> lanes) {
+  return make<arith::ConstantOp>(DenseElementsAttr::get(vectorOf(i64), lanes));
+}
+
+Value Emitter::broadcast(Value scalar) {
+  return b.createOrFold<vector::BroadcastOp>(loc, vectorOf(scalar.getType()), scalar);
+}
+
+Value Emitter::laneRange(Value begin, Value end) {
+  std::optional<int64_t> from = getConstantIntValue(begin), to = getConstantIntValue(end);
+  if (from && to) {
+    SmallVector<bool> bits;
+    for (int64_t i = 0; i < vectorLanes; ++i)
+      bits.push_back(i >= *from && i < *to);
+    return make<arith::ConstantOp>(DenseElementsAttr::get(vi1, bits));
+  }
+  auto numbers = llvm::to_vector(llvm::seq<int64_t>(0, vectorLanes));
+  Value lanes = integers(numbers);
+  Value high = less(lanes, broadcast(end));
+  return make<arith::AndIOp>(compare(arith::CmpIPredicate::sge, lanes, broadcast(begin)), high);
+}
+
+Value Emitter::reduce(Value vector, function_ref<Value(Value, Value)> combine) {
+  for (int64_t half = vectorLanes / 2; half > 0; half /= 2) {
+    auto low = llvm::to_vector(llvm::seq<int64_t>(0, half)), high = llvm::to_vector(llvm::seq<int64_t>(half, 2 * half));
+    vector = combine(make<vector::ShuffleOp>(vector, vector, low), make<vector::ShuffleOp>(vector, vector, high));
+  }
+  return make<vector::ExtractOp>(vector, 0);
+}
+
+Value Emitter::addLanes(Value vector) {
+  return reduce(vector, [&](Value x, Value y) { return fadd(x, y); });
+}
+
+Value Emitter::maxLanes(Value vector) {
+  return reduce(vector, [&](Value x, Value y) { return fmax(x, y); });
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+Value Emitter::at(Value base, Value offset) {
+  if (isConstantIntValue(offset, 0))
+    return base;
+  if (std::optional<int64_t> bytes = getConstantIntValue(offset); bytes && llvm::isInt<32>(*bytes))
+    return make<LLVM::GEPOp>(ptr, i8, base, ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(*bytes)});
+  return make<LLVM::GEPOp>(ptr, i8, base, ValueRange{offset});
+}
+
+static unsigned elementBytes(Type type) {
+  if (isa<LLVM::LLVMPointerType>(type))
+    return 8;
+  return std::max(1u, getElementTypeOrSelf(type).getIntOrFloatBitWidth() / 8);
+}
+
+Value Emitter::load(Type type, Value address, unsigned alignment) {
+  return make<LLVM::LoadOp>(type, address, alignment ? alignment : elementBytes(type));
+}
+
+void Emitter::store(Value value, Value address, unsigned alignment) {
+  make<LLVM::StoreOp>(value, address, alignment ? alignment : elementBytes(value.getType()));
+}
+
+void Emitter::storeLanes(Value vector, Value address, int64_t count) {
+  if (count == vectorLanes)
+    return store(vector, address);
+  make<LLVM::MaskedStoreOp>(vector, address, laneRange(integer(0), integer(count)),
+                            static_cast<uint32_t>(elementBytes(vector.getType())));
+}
+
+Value Emitter::local(Type type, int64_t count) {
+  // Only the entry block is entered once per call; an alloca in a loop would grow the stack.
+  OpBuilder::InsertionGuard guard(b);
+  Operation *parent = b.getInsertionBlock()->getParentOp();
+  auto function = dyn_cast<LLVM::LLVMFuncOp>(parent);
+  if (!function)
+    function = parent->getParentOfType<LLVM::LLVMFuncOp>();
+  b.setInsertionPointToStart(&function.getBody().front());
+  Value elements = integer(count);
+  return make<LLVM::AllocaOp>(ptr, type, elements, 64);
+}
+
+//===----------------------------------------------------------------------===//
+// Control flow
+//===----------------------------------------------------------------------===//
+
+Emitter::Values Emitter::loop(Value begin, Value end, int64_t step, ValueRange init,
+                              function_ref<Values(Value, ValueRange)> body) {
+  auto forOp = make<scf::ForOp>(begin, end, integer(step), init);
+  OpBuilder::InsertionGuard guard(b);
+  // The builder adds a terminator only where there is nothing to yield.
+  Block *block = forOp.getBody();
+  if (init.empty())
+    block->getTerminator()->erase();
+  b.setInsertionPointToEnd(block);
+  make<scf::YieldOp>(body(forOp.getInductionVar(), forOp.getRegionIterArgs()));
+  return Values(forOp.getResults());
+}
+
+void Emitter::loop(Value begin, Value end, function_ref<void(Value)> body) {
+  loop(begin, end, 1, {}, [&](Value i, ValueRange) -> Values { return body(i), Values(); });
+}
+
+Emitter::Values Emitter::pieces(int64_t total, int64_t piece, ValueRange init,
+                                function_ref<Values(Value, int64_t, ValueRange)> body) {
+  Values values(init);
+  int64_t whole = total / piece * piece;
+  if (whole == piece)
+    values = body(integer(0), piece, values);
+  else if (whole > 0)
+    values = loop(integer(0), integer(whole), piece, values,
+                  [&](Value begin, ValueRange carried) { return body(begin, piece, carried); });
+  if (whole < total)
+    values = body(integer(whole), total - whole, values);
+  return values;
+}
+
+void Emitter::pieces(int64_t total, int64_t piece, function_ref<void(Value, int64_t)> body) {
+  pieces(total, piece, {}, [&](Value begin, int64_t size, ValueRange) -> Values { return body(begin, size), Values(); });
+}
+
+void Emitter::when(Value condition, function_ref<void()> then, function_ref<void()> otherwise) {
+  auto ifOp = make<scf::IfOp>(condition, /*withElseRegion=*/static_cast<bool>(otherwise));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(ifOp.thenBlock()->getTerminator());
+  then();
+  if (otherwise) {
+    b.setInsertionPoint(ifOp.elseBlock()->getTerminator());
+    otherwise();
+  }
+}
+
+void Emitter::switchOn(Value value, int64_t low, int64_t high, function_ref<void(int64_t)> body) {
+  if (low == high)
+    return body(low);
+  int64_t middle = low + (high - low) / 2;
+  when(less(value, integer(middle + 1)), [&] { switchOn(value, low, middle, body); },
+       [&] { switchOn(value, middle + 1, high, body); });
+}
+
+//===----------------------------------------------------------------------===//
+// KernelEmitter
+//===----------------------------------------------------------------------===//
+
+static LLVM::LLVMFuncOp declareKernel(kernel::FuncOp func) {
+  OpBuilder b(func);
+  Type ptr = LLVM::LLVMPointerType::get(b.getContext()), i32 = b.getI32Type();
+  auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()), {ptr, ptr, i32, i32, ptr});
+  auto function = LLVM::LLVMFuncOp::create(b, func.getLoc(), func.getSymName(), type);
+  function.addEntryBlock(b);
+  return function;
+}
+
+KernelEmitter::KernelEmitter(kernel::FuncOp func, const CpuTarget &target)
+    : Emitter(OpBuilder(func), func.getLoc()), target(target), function(declareKernel(func)) {
+  b.setInsertionPointToStart(&function.getBody().front());
+  dims = function.getArgument(1);
+  first = widen(function.getArgument(2));
+  last = widen(function.getArgument(3));
+  for (BlockArgument argument : func.getBody().getArguments())
+    addresses[argument] = load(ptr, at(function.getArgument(0), argument.getArgNumber() * 8));
+}
+
+Value KernelEmitter::size(Attribute dimension) {
+  FailureOr<lm::DimSize> parsed = lm::parseDimSize(dimension);
+  assert(succeeded(parsed) && "dimensions have been verified");
+  if (parsed->symbol.empty())
+    return integer(parsed->factor);
+  int64_t slot = llvm::StringSwitch<int64_t>(parsed->symbol).Case("T", 0).Case("S", 1).Default(2);
+  return mul(widen(load(i32, at(dims, slot * 4))), parsed->factor);
+}
+
+FailureOr<kernel::X86Attr> KernelEmitter::config(kernel::LaunchedOpInterface op) {
+  auto config = dyn_cast_or_null<kernel::X86Attr>(op.getConfigAttr());
+  if (!config)
+    return op->emitError() << "has no #kernel.x86 config, which code for " << target.name << " needs";
+  if (config.getIsa().getValue() != StringRef(target.name))
+    return op->emitError() << "is configured for " << config.getIsa().getValue() << ", but its library is for "
+                           << target.name;
+  return config;
+}
+
+void KernelEmitter::finish() { make<LLVM::ReturnOp>(ValueRange()); }

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compiler/Codegen/CPU/Kernels.h"
+
+using namespace mlir;
+using namespace yupana;
+using namespace yupana::codegen;
+
+namespace {
+
+class RouteEmitter {
+public:
+  RouteEmitter(KernelEmitter &e, kernel::RouteOp op)
+      : e(e), op(op), experts(op.getLogits().getType().getDimSize(1)), chosen(e.local(e.i8, experts)) {}
+
+  void run(int64_t rowsPerCell);
+
+private:
+  void choose(Value logits);
+  Value softmaxSum(Value logits, Value &largest);
+  void list(Value row, Value logits);
+  void normalize(Value scores);
+
+  KernelEmitter &e;
+  kernel::RouteOp op;
+  int64_t experts;
+  Value chosen; ///< One byte per expert.
+};
+
+} // namespace
+
+void RouteEmitter::run(int64_t rowsPerCell) {
+  Value begin = e.mul(e.first, rowsPerCell);
+  Value end = e.min(e.mul(e.last, rowsPerCell), e.size(op.getLogits().getType().getDims()[0]));
+  e.loop(begin, end, [&](Value row) {
+    Value logits = e.element(e.address(op.getLogits()), row, experts * 4);
+    choose(logits);
+    list(row, logits);
+  });
+}
+
+/// Marks the k largest logits. A later expert replaces an earlier one only if its logit is greater, so ties go to the
+/// lower index, and whatever the logits are, k different experts are marked.
+void RouteEmitter::choose(Value logits) {
+  e.loop(e.integer(0), e.integer(experts), [&](Value i) { e.store(e.integer(0, e.i8), e.at(chosen, i)); });
+  Value none = e.integer(-1);
+  e.loop(e.integer(0), e.integer(op.getTopK()), [&](Value) {
+    Emitter::Values best = e.loop(
+        e.integer(0), e.integer(experts), 1, {none, e.real(0)}, [&](Value i, ValueRange carried) -> Emitter::Values {
+          Value logit = e.load(e.f32, e.element(logits, i, 4));
+          Value open = e.equal(e.load(e.i8, e.at(chosen, i)), e.integer(0, e.i8));
+          Value better = e.make<arith::OrIOp>(e.equal(carried[0], none), e.greater(logit, carried[1]));
+          Value take = e.make<arith::AndIOp>(open, better);
+          return {e.select(take, i, carried[0]), e.select(take, logit, carried[1])};
+        });
+    e.store(e.integer(1, e.i8), e.at(chosen, best[0]));
+  });
+}
+
+/// Σ exp(logit - largest) over all experts.
+Value RouteEmitter::softmaxSum(Value logits, Value &largest) {
+  Value lowest = e.splat(-std::numeric_limits<float>::infinity());
+  auto vector = [&](Value begin, int64_t count, Value otherwise) {
+    Value loaded = e.load(e.vf32, e.element(logits, begin, 4));
+    return count == vectorLanes ? loaded : e.select(e.laneRange(e.integer(0), e.integer(count)), loaded, otherwise);
+  };
+  Emitter::Values most = e.pieces(experts, vectorLanes, lowest, [&](Value i, int64_t count, ValueRange carried) {
+    return Emitter::Values{e.fmax(vector(i, count, lowest), carried[0])};
+  });
+  largest = e.maxLanes(most[0]);
+  Emitter::Values sums = e.pieces(experts, vectorLanes, e.splat(0), [&](Value i, int64_t count, ValueRange carried) {
+    Value power = e.exp(e.fsub(vector(i, count, lowest), e.broadcast(largest)));
+    if (count < vectorLanes)
+      power = e.select(e.laneRange(e.integer(0), e.integer(count)), power, e.splat(0));
+    return Emitter::Values{e.fadd(carried[0], power)};
+  });
+  return e.addLanes(sums[0]);
+}
+
+/// Writes the marked experts in ascending order, and their scores.
+void RouteEmitter::list(Value row, Value logits) {
+  int64_t k = op.getTopK();
+  bool softmax = op.getScore() == moe::ScoreFunction::Softmax;
+  Value ids = e.element(e.address(op.getExperts()), row, k * 4);
+  Value scores = e.element(e.address(op.getScores()), row, k * 4);
+  Value largest, sum;
+  if (softmax)
+    sum = softmaxSum(logits, largest);
+  Emitter::Values listed = {e.integer(0)};
+  e.loop(e.integer(0), e.integer(experts), 1, listed, [&](Value i, ValueRange carried) -> Emitter::Values {
+    Value isChosen = e.equal(e.load(e.i8, e.at(chosen, i)), e.integer(1, e.i8));
+    e.when(isChosen, [&] {
+      Value logit = e.load(e.f32, e.element(logits, i, 4)), one = e.real(1);
+      Value score = softmax ? e.fdiv(e.exp(e.fsub(logit, largest)), sum)
+                            : e.fdiv(one, e.fadd(one, e.exp(e.make<arith::NegFOp>(logit))));
+      e.store(e.narrow(i), e.element(ids, carried[0], 4));
+      e.store(score, e.element(scores, carried[0], 4));
+    });
+    return {e.add(carried[0], e.make<arith::ExtUIOp>(e.i64, isChosen))};
+  });
+  if (op.getNormalize())
+    normalize(scores);
+}
+
+void RouteEmitter::normalize(Value scores) {
+  Value k = e.integer(op.getTopK());
+  Value sum = e.loop(e.integer(0), k, 1, e.real(0), [&](Value j, ValueRange carried) -> Emitter::Values {
+                 return {e.fadd(carried[0], e.load(e.f32, e.element(scores, j, 4)))};
+               })[0];
+  e.loop(e.integer(0), k, [&](Value j) {
+    Value score = e.element(scores, j, 4);
+    e.store(e.fdiv(e.load(e.f32, score), sum), score);
+  });
+}
+
+LogicalResult codegen::emitRoute(KernelEmitter &e, kernel::RouteOp op) {
+  FailureOr<kernel::X86Attr> config = e.config(op);
+  if (failed(config))
+    return failure();
+  RouteEmitter(e, op).run(config->getRows());
+  return success();
+}

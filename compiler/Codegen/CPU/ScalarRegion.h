@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Walks the scalar region of a launched op and writes it for 16 lanes at once. It knows `arith`, `math` and the region
+// ops of the kernel dialect, and no fusion by name.
+#ifndef YUPANA_COMPILER_CODEGEN_CPU_SCALARREGION_H
+#define YUPANA_COMPILER_CODEGEN_CPU_SCALARREGION_H
+
+#include "compiler/Codegen/CPU/LaneValue.h"
+
+namespace yupana::codegen {
+
+class ScalarRegion {
+public:
+  /// `varying` are the block arguments whose value differs between lanes.
+  ScalarRegion(KernelEmitter &emitter, mlir::Region &region, mlir::ValueRange varying);
+
+  /// Gives a block argument, or a sum, the value it has where the next ops are written.
+  void bind(mlir::Value value, const LaneValue &as) { values[value] = as; }
+  LaneValue get(mlir::Value value) const { return values.lookup(value); }
+
+  /// The ops of the region that `roots` need, in order, leaving out what is bound; sums are needed but not looked into.
+  llvm::SmallVector<mlir::Operation *> slice(mlir::ValueRange roots) const;
+  /// All ops with an effect and what they need.
+  llvm::SmallVector<mlir::Operation *> effects() const;
+
+  /// Writes those of `ops` whose value is the same in all lanes: before the loop over lanes.
+  mlir::LogicalResult emitInvariant(llvm::ArrayRef<mlir::Operation *> ops);
+  /// Writes the others: inside of it. What is bound by that is forgotten with the copy it is called on.
+  mlir::LogicalResult emitVarying(llvm::ArrayRef<mlir::Operation *> ops, ActiveLanes active);
+
+private:
+  mlir::LogicalResult emit(mlir::Operation *op, ActiveLanes active);
+  mlir::LogicalResult emitElementwise(mlir::Operation *op);
+  mlir::LogicalResult emitIndexCast(mlir::Operation *op, bool isSigned);
+  bool emitIndexArithmetic(mlir::Operation *op);
+  mlir::LogicalResult emitAppend(kernel::AppendOp op, ActiveLanes active);
+  LaneValue elementIndex(kernel::ViewType view, llvm::ArrayRef<LaneValue> indices);
+  LaneValue loadElement(mlir::Value view, llvm::ArrayRef<LaneValue> indices, ActiveLanes active);
+
+  KernelEmitter &e;
+  LaneMath math;
+  mlir::Block &block;
+  llvm::DenseMap<mlir::Value, LaneValue> values;
+  /// What differs between lanes, ops without results included.
+  llvm::DenseSet<mlir::Operation *> varyingOps;
+};
+
+} // namespace yupana::codegen
+
+#endif // YUPANA_COMPILER_CODEGEN_CPU_SCALARREGION_H

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef YUPANA_DIALECTS_KERNEL_IR_KERNELREGIONOPS_TD
+#define YUPANA_DIALECTS_KERNEL_IR_KERNELREGIONOPS_TD
+
+include "dialects/Kernel/IR/KernelProgramOps.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+
+//===----------------------------------------------------------------------===//
+// Scalar regions
+//===----------------------------------------------------------------------===//
+
+def Kernel_RegionDocs : OpDocGroup {
+  let summary = "Scalar regions";
+  let description = [{ What a region may hold besides `arith` and `math`. Indices are of type index. }];
+}
+
+let opDocGroup = Kernel_RegionDocs in {
+
+def Kernel_LoadOp : Kernel_Op<"load"> {
+  let summary = "Reads one element";
+  let description = [{
+    ```mlir
+    %x = kernel.load %a[%row, %lane] : !kernel.view<["T", 16], f32>
+    ```
+  }];
+  let arguments = (ins Kernel_ViewType:$view, Variadic<Index>:$indices);
+  let results = (outs AnyTypeOf<[F32, I32, I64]>:$value);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+}
+
+def Kernel_StoreOp : Kernel_Op<"store"> {
+  let summary = "Writes one element";
+  let description = [{
+    ```mlir
+    kernel.store %x, %b[%row, %lane] : !kernel.view<["T", 16], f32>
+    ```
+  }];
+  let arguments = (ins AnyTypeOf<[F32, I32]>:$value, Kernel_ViewType:$view, Variadic<Index>:$indices);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+}
+
+def Kernel_AppendOp : Kernel_Op<"append"> {
+  let summary = "Writes one feature of a key or value into the page of its position";
+  let description = [{
+    ```mlir
+    kernel.append %x, %keys[%head, %lane] at %position of %sequence through %pages
+      : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>, !kernel.view<["S", 16], i32>
+    ```
+  }];
+  let arguments = (ins F32:$value, Kernel_CacheType:$cache, Index:$head, Index:$lane, Index:$position, Index:$sequence,
+                       Kernel_ViewType:$pages);
+  let assemblyFormat = [{
+    $value `,` $cache `[` $head `,` $lane `]` `at` $position `of` $sequence `through` $pages attr-dict
+    `:` qualified(type($cache)) `,` qualified(type($pages))
+  }];
+}
+
+def Kernel_SumOp : Kernel_Op<"sum", [Pure, SameOperandsAndResultType, ParentOneOf<["MapOp"]>]> {
+  let summary = "Adds a value over the lanes of its group";
+  let description = [{
+    ```mlir
+    %s = kernel.sum %x : f32
+    ```
+  }];
+  let arguments = (ins F32:$value);
+  let results = (outs F32:$result);
+  let assemblyFormat = "$value attr-dict `:` type($value)";
+}
+
+def Kernel_EndOp : Kernel_Op<"end", [Terminator, Pure, ParentOneOf<["MapOp", "GemmOp"]>]> {
+  let summary = "Ends a scalar region";
+  let description = [{ Implicit in the textual form. }];
+  let assemblyFormat = "attr-dict";
+}
+
+} // opDocGroup
+
+#endif

@@ -1,0 +1,32 @@
+// RUN: yupana-opt %s --yupana-kernel-to-llvm --canonicalize --cse | FileCheck %s --check-prefixes=CHECK,V3
+// RUN: sed 's/x86-64-v3/x86-64-v4/; s/6 x 16/8 x 32/' %s | yupana-opt --yupana-kernel-to-llvm --canonicalize --cse | FileCheck %s --check-prefixes=CHECK,V4
+
+// A kernel is a function of addresses, sizes and a range of cells. Its accumulators are carried by the loop over k, which
+// takes two steps at a time; the epilogue runs on rows of a buffer.
+kernel.library @library target "x86-64-v3" {
+  kernel.func @gemm {
+  ^bb0(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[96, 64], f32, "panel32">, %y: !kernel.view<["T", 96], f32>):
+    kernel.gemm %x, %w {config = #kernel.x86<"x86-64-v3", tile = 6 x 16, rows = 264>}
+      : !kernel.view<["T", 64], f32>, !kernel.view<[96, 64], f32, "panel32"> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      %r = math.absf %acc : f32
+      kernel.store %r, %y[%row, %feature] : !kernel.view<["T", 96], f32>
+    }
+  }
+}
+
+// CHECK-LABEL: llvm.func @gemm(
+// CHECK-SAME:    %[[ARGS:.*]]: !llvm.ptr, %[[DIMS:.*]]: !llvm.ptr, %{{.*}}: i32, %{{.*}}: i32, %{{.*}}: !llvm.ptr)
+// CHECK-NOT:   kernel.
+// V3:          llvm.alloca %c192_i64 x f32 {alignment = 64 : i64}
+// V4:          llvm.alloca %c384_i64 x f32 {alignment = 64 : i64}
+// CHECK:       llvm.load %[[ARGS]] {{.*}} : !llvm.ptr -> !llvm.ptr
+// CHECK:       scf.for
+// CHECK:         arith.remui %{{.*}}, %c3_i64
+// CHECK:         scf.for %{{.*}} = %c0_i64 to %c64_i64 step %c2_i64 iter_args({{.*}}) -> (vector<16xf32>, vector<16xf32>)
+// CHECK:           llvm.intr.prefetch
+// CHECK:           llvm.load %{{.*}} {alignment = 64 : i64} : !llvm.ptr -> vector<16xf32>
+// CHECK:           math.fma %{{.*}} : vector<16xf32>
+// CHECK:         math.absf %{{.*}} : vector<16xf32>
+// CHECK-NEXT:    {{.*}}
+// CHECK:         llvm.store %{{.*}} : vector<16xf32>, !llvm.ptr

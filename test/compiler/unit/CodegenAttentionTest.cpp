@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Append and attention together, over several pages, against softmax in float64.
+#include "CodegenHarness.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <numeric>
+
+using namespace yupana;
+using namespace yupana::test;
+
+namespace {
+
+struct Shape {
+  int64_t heads, group, width, pageTokens, chunk;
+};
+
+constexpr int64_t pagesPerSequence = 6;
+
+/// @append writes keys and values of every token, @attend attends.
+std::string kernels(const Shape &shape) {
+  int64_t part = shape.heads * shape.width * shape.pageTokens * 4;
+  auto cache = [&](const char *name) {
+    return fmt::format("!kernel.cache<{}, heads = {}, width = {}, page_tokens = {}, page_bytes = {}>", name, shape.heads,
+                       shape.width, shape.pageTokens, 2 * part + 64);
+  };
+  std::string pages = fmt::format("!kernel.view<[\"S\", {}], i32>", pagesPerSequence);
+  return fmt::format(R"(
+    kernel.func @append {{
+    ^bb0(%k: !kernel.view<["T", {row}], f32>, %v: !kernel.view<["T", {row}], f32>, %p: !kernel.view<["T"], i32>,
+         %s: !kernel.view<["T"], i32>, %pages: {pages}, %keys: {keys}, %values: {values}):
+      kernel.map rows "T" groups {heads} width {width} attributes {{config = #kernel.x86<%TILE%, rows = 2>}} {{
+      ^bb0(%row: index, %head: index, %lane: index):
+        %width = arith.constant {width} : index
+        %base = arith.muli %head, %width : index
+        %at = arith.addi %base, %lane : index
+        %p32 = kernel.load %p[%row] : !kernel.view<["T"], i32>
+        %s32 = kernel.load %s[%row] : !kernel.view<["T"], i32>
+        %pos = arith.index_cast %p32 : i32 to index
+        %seq = arith.index_cast %s32 : i32 to index
+        %key = kernel.load %k[%row, %at] : !kernel.view<["T", {row}], f32>
+        %value = kernel.load %v[%row, %at] : !kernel.view<["T", {row}], f32>
+        kernel.append %key, %keys[%head, %lane] at %pos of %seq through %pages : {keys}, {pages}
+        kernel.append %value, %values[%head, %lane] at %pos of %seq through %pages : {values}, {pages}
+      }}
+    }}
+    kernel.func @attend {{
+    ^bb0(%q: !kernel.view<["T", {queries}], f32>, %keys: {keys}, %values: {values}, %p: !kernel.view<["T"], i32>,
+         %s: !kernel.view<["T"], i32>, %pages: {pages}, %o: !kernel.view<["T", {queries}], f32>):
+      kernel.attention %q, %keys, %values at %p of %s through %pages into %o chunk {chunk} scale 2.5e-1
+        : !kernel.view<["T", {queries}], f32>, {keys}, {values}, !kernel.view<["T"], i32>, !kernel.view<["T"], i32>,
+          {pages}, !kernel.view<["T", {queries}], f32>
+    }})",
+                     fmt::arg("row", shape.heads * shape.width), fmt::arg("heads", shape.heads),
+                     fmt::arg("width", shape.width), fmt::arg("pages", pages), fmt::arg("keys", cache("key")),
+                     fmt::arg("values", cache("value")), fmt::arg("chunk", shape.chunk),
+                     fmt::arg("queries", shape.heads * shape.group * shape.width));
+}
+
+/// Two sequences that have been through the kernels.
+class Model {
+public:
+  Model(const Shape &shape, const std::string &target)
+      : shape(shape), library(load(target, kernels(shape))), row(shape.heads * shape.width),
+        pageBytes(2 * shape.heads * shape.width * shape.pageTokens * 4 + 64), cache(13 * pageBytes / 4),
+        pages(2 * pagesPerSequence), keys{randomArray(length * row, 1), randomArray(length * row, 2)},
+        values{randomArray(length * row, 3), randomArray(length * row, 4)},
+        queries{randomArray(length * row * shape.group, 5, 4), randomArray(length * row * shape.group, 6, 4)} {
+    // Physical pages in no order, those of the two sequences mixed; page 0 belongs to none.
+    for (int64_t i = 0; i < 2 * pagesPerSequence; ++i)
+      pages[i] = static_cast<int32_t>(1 + i * 5 % 12);
+  }
+
+  /// Appends and attends for positions of sequences; the rows of the result follow the tokens.
+  Array<float> step(const std::vector<std::pair<int32_t, int32_t>> &tokens) {
+    size_t count = tokens.size();
+    Array<float> k(count * row), v(count * row), q(count * row * shape.group), out(count * row * shape.group);
+    Array<int32_t> sequence(count), position(count);
+    for (size_t t = 0; t < count; ++t) {
+      auto [s, p] = tokens[t];
+      sequence[t] = s, position[t] = p;
+      std::copy_n(&keys[s][p * row], row, &k[t * row]);
+      std::copy_n(&values[s][p * row], row, &v[t * row]);
+      std::copy_n(&queries[s][p * row * shape.group], row * shape.group, &q[t * row * shape.group]);
+    }
+    float *part = cache.begin() + shape.heads * shape.width * shape.pageTokens;
+    Sizes sizes{static_cast<uint32_t>(count), 2};
+    library->run("append", {k, v, position, sequence, pages, cache, part}, sizes, (sizes.tokens + 1) / 2);
+    library->run("attend", {q, cache, part, position, sequence, pages, out}, sizes,
+                 sizes.tokens * static_cast<uint32_t>(shape.heads));
+    EXPECT_TRUE(out.tailIntact() && cache.tailIntact());
+    return out;
+  }
+
+  /// One query head's output by float64.
+  std::vector<double> expected(int32_t s, int32_t p, int64_t queryHead) const {
+    int64_t head = queryHead / shape.group, low = shape.chunk ? p / shape.chunk * shape.chunk : 0;
+    std::vector<double> weights, out(shape.width);
+    double most = -INFINITY, total = 0;
+    for (int64_t j = low; j <= p; ++j) {
+      double score = 0;
+      for (int64_t d = 0; d < shape.width; ++d)
+        score += double(queries[s][(p * shape.heads * shape.group + queryHead) * shape.width + d]) *
+                 keys[s][j * row + head * shape.width + d];
+      weights.push_back(score * 0.25);
+      most = std::max(most, weights.back());
+    }
+    for (double &weight : weights)
+      total += weight = std::exp(weight - most);
+    for (int64_t j = low; j <= p; ++j)
+      for (int64_t d = 0; d < shape.width; ++d)
+        out[d] += weights[j - low] / total * values[s][j * row + head * shape.width + d];
+    return out;
+  }
+
+  static constexpr int64_t length = 150;
+  Shape shape;
+
+private:
+  std::unique_ptr<Library> library;
+  int64_t row, pageBytes;
+  Array<float> cache; ///< Starts as all no numbers.
+  Array<int32_t> pages;
+  Array<float> keys[2], values[2], queries[2];
+};
+
+class Attention : public testing::TestWithParam<std::string> {};
+
+TEST_P(Attention, MatchesFloat64AndIsTheSameHoweverStepsAreCut) {
+  const Shape shapes[] = {{1, 1, 8, 32, 0},   {2, 3, 16, 32, 0},   {1, 5, 24, 64, 0},  {2, 2, 40, 32, 0}, {1, 7, 64, 64, 0},
+                          {2, 1, 128, 32, 0}, {1, 13, 100, 32, 0}, {2, 2, 16, 32, 48}, {1, 3, 9, 32, 7},  {1, 2, 33, 96, 64}};
+  for (const Shape &shape : shapes) {
+    SCOPED_TRACE(fmt::format("heads {} group {} width {} page {} chunk {}", shape.heads, shape.group, shape.width,
+                             shape.pageTokens, shape.chunk));
+    std::vector<std::pair<int32_t, int32_t>> all;
+    for (int32_t p = 0; p < Model::length; ++p)
+      for (int32_t s = 0; s < 2; ++s)
+        all.push_back({s, p});
+    Model whole(shape, GetParam());
+    Array<float> out = whole.step(all);
+    int64_t queryHeads = shape.heads * shape.group, rowFloats = queryHeads * shape.width;
+    for (size_t t = 0; t < all.size(); t += 7)
+      for (int64_t h = 0; h < queryHeads; ++h) {
+        std::vector<double> expected = whole.expected(all[t].first, all[t].second, h);
+        for (int64_t d = 0; d < shape.width; ++d)
+          ASSERT_NEAR(out[t * rowFloats + h * shape.width + d], expected[d], 3e-6) << "token " << t << " head " << h;
+      }
+
+    Model pieces(shape, GetParam());
+    for (size_t first = 0, size = 1; first < all.size(); first += size, size = size % 37 + 5) {
+      std::vector<std::pair<int32_t, int32_t>> part(all.begin() + first,
+                                                    all.begin() + std::min(all.size(), first + size));
+      Array<float> piece = pieces.step(part);
+      ASSERT_EQ(0, std::memcmp(piece.begin(), &out[first * rowFloats], piece.size() * 4)) << "from token " << first;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Targets, Attention, testing::ValuesIn(runnableTargets()),
+                         [](const auto &info) { return info.index == 0 ? "v3" : "v4"; });
+
+} // namespace

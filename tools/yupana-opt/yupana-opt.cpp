@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The pass driver: every dialect, every pass of the compiler, each alone or in any order.
+
+#include "compiler/Codegen/CPU/CodegenCPU.h"
+#include "compiler/Pipelines/Pipelines.h"
+#include "dialects/Kernel/IR/Kernel.h"
+#include "dialects/LM/IR/LM.h"
+#include "dialects/MoE/IR/MoE.h"
+#include "dialects/Plan/IR/Plan.h"
+
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "mlir/Transforms/Passes.h"
+
+int main(int argc, char **argv) {
+  mlir::DialectRegistry registry;
+  registry.insert<yupana::lm::LMDialect, yupana::moe::MoEDialect, yupana::kernel::KernelDialect,
+                  yupana::plan::PlanDialect>();
+  registry.insert<mlir::affine::AffineDialect, mlir::arith::ArithDialect, mlir::func::FuncDialect,
+                  mlir::linalg::LinalgDialect, mlir::LLVM::LLVMDialect, mlir::math::MathDialect,
+                  mlir::memref::MemRefDialect, mlir::scf::SCFDialect, mlir::tensor::TensorDialect,
+                  mlir::vector::VectorDialect>();
+  mlir::registerTransformsPasses();
+  yupana::registerPipelines();
+  yupana::codegen::registerCodegenCPUPasses();
+  return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "Yupana pass driver\n", registry));
+}
