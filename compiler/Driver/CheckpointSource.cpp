@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "compiler/Driver/CheckpointSource.h"
+
+using namespace yupana;
+
+Result<SourceTensor> CheckpointSource::find(std::string_view name) const {
+  const TensorInfo *info = checkpoint.find(name);
+  if (!info)
+    return makeError(ExitCode::InvalidInput, "{}: has no tensor {}", checkpoint.folder(), inQuotes(name));
+  SourceTensor tensor{SourceElement::F32, info->shape, info};
+  switch (info->type) {
+  case StoredType::F32:
+    return tensor;
+  case StoredType::F16:
+    tensor.element = SourceElement::F16;
+    return tensor;
+  case StoredType::BF16:
+    tensor.element = SourceElement::BF16;
+    return tensor;
+  default:
+    return makeError(ExitCode::Unsupported, "{}: tensor {} has type {}, expected F32, F16 or BF16",
+                     checkpoint.pathOf(*info), inQuotes(name), storedTypeName(info->type));
+  }
+}
+
+Result<void> CheckpointSource::read(const SourceTensor &tensor, uint64_t offset, void *destination,
+                                    uint64_t size) const {
+  return checkpoint.read(*static_cast<const TensorInfo *>(tensor.handle), offset, destination, size);
+}
+
+Result<SourceTensor> NoTensors::find(std::string_view name) const {
+  return makeError(ExitCode::InvalidInput,
+                   "the module reads tensor {}, but there is no checkpoint; expected tables (lm.table) alone",
+                   inQuotes(name));
+}
+
+Result<void> NoTensors::read(const SourceTensor &, uint64_t, void *, uint64_t) const {
+  return makeError(ExitCode::Internal, "there is no checkpoint to read from");
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef YUPANA_COMPILER_DRIVER_CHECKPOINTSOURCE_H
+#define YUPANA_COMPILER_DRIVER_CHECKPOINTSOURCE_H
+
+#include "compiler/Export/Export.h"
+#include "frontends/Safetensors/Safetensors.h"
+
+namespace yupana {
+
+/// The tensors of a safetensors checkpoint, which must outlive it, as the exporter reads them.
+class CheckpointSource : public TensorSource {
+public:
+  explicit CheckpointSource(const SafetensorsCheckpoint &checkpoint) : checkpoint(checkpoint) {}
+
+  Result<SourceTensor> find(std::string_view name) const override;
+  Result<void> read(const SourceTensor &tensor, uint64_t offset, void *destination, uint64_t size) const override;
+
+private:
+  const SafetensorsCheckpoint &checkpoint;
+};
+
+/// No tensors at all: for modules whose weights are all computed.
+class NoTensors : public TensorSource {
+public:
+  Result<SourceTensor> find(std::string_view name) const override;
+  Result<void> read(const SourceTensor &, uint64_t, void *, uint64_t) const override;
+};
+
+} // namespace yupana
+
+#endif // YUPANA_COMPILER_DRIVER_CHECKPOINTSOURCE_H

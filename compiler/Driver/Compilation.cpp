@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "compiler/Driver/Compilation.h"
+
+#include "compiler/Codegen/CPU/CodegenCPU.h"
+#include "compiler/Driver/Diagnostics.h"
+#include "compiler/Driver/MergePlans.h"
+#include "compiler/Pipelines/Pipelines.h"
+#include "dialects/MoE/IR/MoE.h"
+#include "dialects/Plan/IR/Plan.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/AsmState.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/Support/FileSystem.h"
+
+using namespace mlir;
+using namespace yupana;
+
+void yupana::loadDialects(MLIRContext &context) {
+  context.loadDialect<lm::LMDialect, moe::MoEDialect, kernel::KernelDialect, plan::PlanDialect, arith::ArithDialect,
+                      func::FuncDialect, math::MathDialect>();
+  // Errors are one sentence; the op they are about would be pages.
+  context.printOpOnDiagnostic(false);
+}
+
+Result<void> yupana::checkCancelled(const Observer &observer) {
+  if (observer.isCancelled && observer.isCancelled())
+    return makeError(ExitCode::Interrupted, "interrupted, nothing was written");
+  return {};
+}
+
+namespace {
+
+void setOptions(PipelineOptions &pipeline, const Maxima &maxima, llvm::StringRef target) {
+  pipeline.target = target.str();
+  pipeline.maxContext = static_cast<int64_t>(maxima.context);
+  pipeline.maxBatch = static_cast<int64_t>(maxima.batch);
+  pipeline.maxStepTokens = static_cast<int64_t>(maxima.stepTokens);
+  pipeline.maxLogitRows = static_cast<int64_t>(maxima.logitRows);
+}
+
+class Compilation {
+public:
+  Compilation(MLIRContext &context, const Maxima &maxima, const CompileOptions &options)
+      : context(context), maxima(maxima), options(options) {}
+
+  Result<OwningOpRef<ModuleOp>> run(OwningOpRef<ModuleOp> model);
+
+private:
+  using Build = void (*)(OpPassManager &, const PipelineOptions &);
+
+  Result<void> runPhase(ModuleOp module, llvm::StringRef name, Build build, const std::string &target);
+  Result<void> generateCode(ModuleOp module, const std::string &target);
+  /// Writes the module to NN-<phase>.mlir, with the target's name before the suffix when there are several.
+  Result<void> dump(ModuleOp module, size_t number, llvm::StringRef phase, const std::string &target);
+
+  MLIRContext &context;
+  const Maxima &maxima;
+  const CompileOptions &options;
+};
+
+Result<void> Compilation::runPhase(ModuleOp module, llvm::StringRef name, Build build, const std::string &target) {
+  YUPANA_RETURN_IF_ERROR(checkCancelled(options.observer));
+  PipelineOptions pipeline;
+  setOptions(pipeline, maxima, target);
+  DiagnosticCollector diagnostics(context);
+  PassManager passes(&context);
+  build(passes, pipeline);
+  if (failed(passes.run(module)))
+    return diagnostics.takeError(ExitCode::Internal, fmt::format("phase {}", name.str()));
+  return {};
+}
+
+Result<void> Compilation::dump(ModuleOp module, size_t number, llvm::StringRef phase, const std::string &target) {
+  if (options.dumpIrDirectory.empty())
+    return {};
+  std::string suffix = target.empty() || options.targets.size() == 1 ? "" : "." + target;
+  std::string path = fmt::format("{}/{:02}-{}{}.mlir", options.dumpIrDirectory, number, phase.str(), suffix);
+  std::error_code error;
+  llvm::raw_fd_ostream stream(path, error);
+  if (!error) {
+    module.print(stream);
+    stream.close();
+    error = stream.error();
+    stream.clear_error();
+  }
+  if (error)
+    return makeError(ExitCode::MissingFile, "{}: cannot be written: {}", path, error.message());
+  return {};
+}
+
+Result<void> Compilation::generateCode(ModuleOp module, const std::string &target) {
+  YUPANA_RETURN_IF_ERROR(checkCancelled(options.observer));
+  auto libraries = module.getOps<kernel::LibraryOp>();
+  auto targets = module.getOps<plan::TargetOp>();
+  if (!llvm::hasSingleElement(libraries) || !llvm::hasSingleElement(targets))
+    return makeError(ExitCode::Internal, "phase to-plan left no kernel.library or no plan.target, expected one of each");
+  kernel::LibraryOp library = *libraries.begin();
+  plan::TargetOp plan = *targets.begin();
+
+  codegen::CpuCodegenOptions codegenOptions;
+  codegenOptions.jobs = options.jobs;
+  if (!options.dumpIrDirectory.empty()) {
+    codegenOptions.dumpDirectory = options.dumpIrDirectory + "/kernels." + target;
+    if (std::error_code error = llvm::sys::fs::create_directories(*codegenOptions.dumpDirectory))
+      return makeError(ExitCode::MissingFile, "{}: cannot be created: {}", *codegenOptions.dumpDirectory,
+                       error.message());
+  }
+  Result<codegen::CompiledLibrary> code = codegen::compileLibrary(library, codegenOptions);
+  // A signal from the terminal also ends the linker: what it says then is not the reason.
+  YUPANA_RETURN_IF_ERROR(checkCancelled(options.observer));
+  if (!code)
+    return withContext(code.takeError(), target);
+  auto kernels = plan.getBody().getOps<plan::KernelOp>();
+  if (!llvm::equal(kernels, code->symbols, [](plan::KernelOp kernel, const std::string &symbol) {
+        return kernel.getSymbol() == llvm::StringRef(symbol);
+      }))
+    return makeError(ExitCode::Internal, "{}: generated code exports other kernels than the plan names", target);
+  plan.setCodeAttr(StringAttr::get(&context, code->elf));
+  library->erase();
+  return {};
+}
+
+Result<OwningOpRef<ModuleOp>> Compilation::run(OwningOpRef<ModuleOp> model) {
+  const std::vector<Phase> &all = phases();
+  // The first phase is the same for every target.
+  YUPANA_RETURN_IF_ERROR(runPhase(*model, all.front().name, all.front().build, options.targets.front()));
+  YUPANA_RETURN_IF_ERROR(dump(*model, 1, all.front().name, ""));
+
+  std::vector<OwningOpRef<ModuleOp>> plans;
+  for (const std::string &target : options.targets) {
+    OwningOpRef<ModuleOp> module = model->clone();
+    for (size_t i = 1; i < all.size(); ++i) {
+      YUPANA_RETURN_IF_ERROR(runPhase(*module, all[i].name, all[i].build, target));
+      YUPANA_RETURN_IF_ERROR(dump(*module, i + 1, all[i].name, target));
+    }
+    YUPANA_RETURN_IF_ERROR(generateCode(*module, target));
+    plans.push_back(std::move(module));
+  }
+  YUPANA_ASSIGN_OR_RETURN(OwningOpRef<ModuleOp> plan, mergePlanModules(std::move(plans)));
+  YUPANA_RETURN_IF_ERROR(runPhase(*plan, "close", buildClosePipeline, options.targets.front()));
+  YUPANA_RETURN_IF_ERROR(dump(*plan, all.size() + 1, "plan", ""));
+  return plan;
+}
+
+} // namespace
+
+Result<OwningOpRef<ModuleOp>> yupana::compileModule(OwningOpRef<ModuleOp> model, const Maxima &maxima,
+                                                    const CompileOptions &options) {
+  if (!options.dumpIrDirectory.empty())
+    if (std::error_code error = llvm::sys::fs::create_directories(options.dumpIrDirectory))
+      return makeError(ExitCode::MissingFile, "{}: cannot be created: {}", options.dumpIrDirectory, error.message());
+  MLIRContext &context = *model->getContext();
+  return Compilation(context, maxima, options).run(std::move(model));
+}
+
+Result<void> yupana::verifyPlanModule(ModuleOp module, const std::string &file) {
+  MLIRContext &context = *module.getContext();
+  DiagnosticCollector diagnostics(context);
+  PassManager passes(&context);
+  buildClosePipeline(passes, PipelineOptions());
+  if (failed(passes.run(module)))
+    return diagnostics.takeError(ExitCode::InvalidInput, file);
+  return {};
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "compiler/Driver/Diagnostics.h"
+
+#include "mlir/IR/Location.h"
+
+using namespace mlir;
+using namespace yupana;
+
+/// "line 3, column 7: " for a place in a file, else nothing.
+static std::string placeOf(Location location) {
+  if (auto place = location->findInstanceOf<FileLineColLoc>())
+    return fmt::format("line {}, column {}: ", place.getLine(), place.getColumn());
+  return "";
+}
+
+DiagnosticCollector::DiagnosticCollector(MLIRContext &context)
+    : handler(&context, [this](Diagnostic &diagnostic) {
+        if (diagnostic.getSeverity() != DiagnosticSeverity::Error || !first.empty())
+          return success();
+        first = placeOf(diagnostic.getLocation()) + diagnostic.str();
+        // Notes name the other op of a contradiction, which a sentence has room for.
+        for (Diagnostic &note : diagnostic.getNotes())
+          first += "; " + note.str();
+        return success();
+      }) {}
+
+Error DiagnosticCollector::takeError(ExitCode code, std::string_view what) {
+  Error error = makeError(code, "{}: {}", what, first.empty() ? "failed without saying why" : first);
+  first.clear();
+  return error;
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "compiler/Driver/Driver.h"
+
+#include "compiler/Driver/CheckpointSource.h"
+#include "compiler/Driver/Compilation.h"
+#include "compiler/Driver/Diagnostics.h"
+#include "compiler/Pipelines/Pipelines.h"
+#include "compiler/Target/Target.h"
+#include "dialects/Plan/IR/Plan.h"
+#include "frontends/Llama4/Import.h"
+#include "frontends/Tokenizer/Tokenizer.h"
+
+#include "mlir/Parser/Parser.h"
+
+#include <algorithm>
+#include <filesystem>
+
+using namespace mlir;
+using namespace yupana;
+
+std::string_view yupana::compilerVersion() { return YUPANA_VERSION; }
+
+namespace {
+
+/// Positions a plan is compiled for unless the user asks for more.
+constexpr uint64_t defaultContext = 32768;
+/// Larger maxima than these no reader of plans accepts.
+constexpr uint64_t greatestContext = uint64_t{1} << 31;
+constexpr uint64_t greatestBatch = uint64_t{1} << 16;
+constexpr uint64_t greatestStepTokens = uint64_t{1} << 24;
+
+void note(const Observer &observer, const std::string &sentence) {
+  if (observer.note)
+    observer.note(sentence);
+}
+
+/// The targets by their own names, none twice, in ascending order of what they demand; tells what `native` is.
+Result<std::vector<std::string>> resolveTargets(const CompileOptions &options) {
+  std::vector<std::string> names;
+  for (const std::string &name : options.targets) {
+    YUPANA_ASSIGN_OR_RETURN(const CpuTarget *target, lookupCpuTarget(name));
+    if (name == "native")
+      note(options.observer, fmt::format("target: {} (native)", target->name));
+    names.emplace_back(target->name);
+  }
+  std::vector<std::string> ordered;
+  for (const CpuTarget &target : cpuTargets())
+    if (std::find(names.begin(), names.end(), target.name) != names.end())
+      ordered.emplace_back(target.name);
+  if (ordered.empty())
+    return makeError(ExitCode::Usage, "no target was given, expected {} or native", listCpuTargets());
+  return ordered;
+}
+
+/// A checkpoint as far as headers and configuration go.
+struct OpenedCheckpoint {
+  llama4::ModelConfig config;
+  std::unique_ptr<SafetensorsCheckpoint> tensors; ///< Where `text` points into.
+  llama4::TextTensors text;
+};
+
+Result<OpenedCheckpoint> openCheckpoint(const CompileOptions &options) {
+  OpenedCheckpoint opened;
+  YUPANA_ASSIGN_OR_RETURN(opened.config, llama4::readModelConfig(options.checkpoint));
+  YUPANA_ASSIGN_OR_RETURN(SafetensorsCheckpoint tensors, SafetensorsCheckpoint::open(options.checkpoint));
+  opened.tensors = std::make_unique<SafetensorsCheckpoint>(std::move(tensors));
+  YUPANA_ASSIGN_OR_RETURN(opened.text, llama4::findTextTensors(opened.config.text, *opened.tensors));
+  for (const std::string &sentence : opened.config.notes)
+    note(options.observer, sentence);
+  for (const std::string &sentence : opened.text.notes)
+    note(options.observer, sentence);
+  return opened;
+}
+
+Result<void> checkPrecision(const CompileOptions &options, const OpenedCheckpoint &checkpoint) {
+  std::string precision = options.precision;
+  if (precision.empty())
+    precision = checkpoint.text.allF32 ? "f32" : "bf16";
+  if (precision == "f32")
+    return {};
+  if (precision != "bf16")
+    return makeError(ExitCode::Usage, "precision {}: unknown, expected f32 or bf16", inQuotes(precision));
+  if (options.precision.empty())
+    return makeError(ExitCode::Unsupported,
+                     "{}: its weights are not all F32, so its precision is bf16, which this version cannot compile: "
+                     "pass --precision f32",
+                     options.checkpoint);
+  return makeError(ExitCode::Unsupported, "precision bf16: this version cannot compile it, pass --precision f32");
+}
+
+Result<void> checkMaximum(std::string_view option, uint64_t value, uint64_t greatest) {
+  if (value >= 1 && value <= greatest)
+    return {};
+  return makeError(ExitCode::Usage, "{} is {}, expected 1 to {}", option, value, greatest);
+}
+
+Result<Maxima> chooseMaxima(const CompileOptions &options, const llama4::TextConfig &config) {
+  Maxima maxima;
+  maxima.context = options.maxContext.value_or(std::min(config.maxPositions, defaultContext));
+  maxima.batch = options.maxBatch;
+  maxima.stepTokens = options.maxStepTokens;
+  YUPANA_RETURN_IF_ERROR(checkMaximum("--max-context", maxima.context, greatestContext));
+  YUPANA_RETURN_IF_ERROR(checkMaximum("--max-batch", maxima.batch, greatestBatch));
+  YUPANA_RETURN_IF_ERROR(checkMaximum("--max-step-tokens", maxima.stepTokens, greatestStepTokens));
+  if (maxima.context > config.maxPositions)
+    note(options.observer, fmt::format("--max-context {} is more than the {} positions the model was made for",
+                                       maxima.context, config.maxPositions));
+  // A step may ask for the last row of every sequence, so it must hold a token of each.
+  if (maxima.stepTokens < maxima.batch)
+    return makeError(ExitCode::Usage, "--max-step-tokens is {}, expected at least --max-batch, which is {}",
+                     maxima.stepTokens, maxima.batch);
+  maxima.logitRows = static_cast<uint64_t>(
+      chooseMaxLogitRows(static_cast<int64_t>(config.vocabSize), static_cast<int64_t>(maxima.batch),
+                         static_cast<int64_t>(maxima.stepTokens)));
+  return maxima;
+}
+
+/// The last part of the folder's path as the user wrote it, without following links.
+std::string folderName(const std::string &folder) {
+  std::filesystem::path path = std::filesystem::absolute(folder).lexically_normal();
+  return path.has_filename() ? path.filename().string() : path.parent_path().filename().string();
+}
+
+llama4::ImportOptions importOptions(const CompileOptions &options, const OpenedCheckpoint &checkpoint) {
+  bool conditional = checkpoint.config.hasVision || !checkpoint.text.prefix.empty();
+  return {folderName(options.checkpoint), conditional ? "Llama4ForConditionalGeneration" : "Llama4ForCausalLM"};
+}
+
+Result<ExportSummary> writePlan(ModuleOp module, const TensorSource &source, std::vector<uint8_t> tokenizer,
+                                const std::string &output, unsigned jobs, const Observer &observer) {
+  ExportInputs inputs;
+  inputs.producer = fmt::format("yupana {}", compilerVersion());
+  inputs.tokenizer = std::move(tokenizer);
+  ExportOptions options;
+  options.outputPath = output;
+  options.jobs = jobs;
+  options.progress = [&observer](uint64_t done, uint64_t total) {
+    if (observer.progress)
+      observer.progress(done, total);
+    return !observer.isCancelled || !observer.isCancelled();
+  };
+  return exportPlan(module, source, inputs, options);
+}
+
+} // namespace
+
+Result<CompileSummary> yupana::compile(const CompileOptions &given) {
+  CompileOptions options = given;
+  YUPANA_ASSIGN_OR_RETURN(options.targets, resolveTargets(options));
+  YUPANA_ASSIGN_OR_RETURN(OpenedCheckpoint checkpoint, openCheckpoint(options));
+  YUPANA_RETURN_IF_ERROR(checkPrecision(options, checkpoint));
+  YUPANA_ASSIGN_OR_RETURN(Maxima maxima, chooseMaxima(options, checkpoint.config.text));
+  YUPANA_ASSIGN_OR_RETURN(std::vector<uint8_t> tokenizer, compileTokenizer(options.checkpoint));
+  if (tokenizer.empty())
+    note(options.observer, "the checkpoint has no tokenizer, so the plan runs on token ids alone");
+
+  MLIRContext context(MLIRContext::Threading::DISABLED);
+  loadDialects(context);
+  YUPANA_ASSIGN_OR_RETURN(OwningOpRef<ModuleOp> model,
+                          llama4::importModel(context, checkpoint.config, checkpoint.text,
+                                              importOptions(options, checkpoint)));
+  YUPANA_ASSIGN_OR_RETURN(OwningOpRef<ModuleOp> plan, compileModule(std::move(model), maxima, options));
+  YUPANA_RETURN_IF_ERROR(checkCancelled(options.observer));
+  CheckpointSource source(*checkpoint.tensors);
+  YUPANA_ASSIGN_OR_RETURN(
+      ExportSummary summary,
+      writePlan(*plan, source, std::move(tokenizer), options.output, options.jobs, options.observer));
+  return CompileSummary{summary.fileBytes, summary.weightBytes, options.targets};
+}
+
+Result<CompileSummary> yupana::exportModule(const ExportModuleOptions &options) {
+  YUPANA_ASSIGN_OR_RETURN(std::string text, readWholeFile(options.input, uint64_t{1} << 30));
+  MLIRContext context(MLIRContext::Threading::DISABLED);
+  loadDialects(context);
+  OwningOpRef<ModuleOp> module;
+  {
+    DiagnosticCollector diagnostics(context);
+    module = parseSourceString<ModuleOp>(text, ParserConfig(&context), options.input);
+    if (!module)
+      return diagnostics.takeError(ExitCode::InvalidInput, options.input);
+  }
+  YUPANA_RETURN_IF_ERROR(verifyPlanModule(*module, options.input));
+  NoTensors source;
+  YUPANA_ASSIGN_OR_RETURN(ExportSummary summary,
+                          writePlan(*module, source, {}, options.output, options.jobs, options.observer));
+  CompileSummary result{summary.fileBytes, summary.weightBytes, {}};
+  for (auto target : module->getOps<plan::TargetOp>())
+    result.targets.push_back(target.getName().str());
+  return result;
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The compiler as a function: from a checkpoint folder to a plan file. What the program `yupana` is built on.
+#ifndef YUPANA_COMPILER_DRIVER_DRIVER_H
+#define YUPANA_COMPILER_DRIVER_DRIVER_H
+
+#include "compiler/Support/Error.h"
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace yupana {
+
+/// The version of the compiler, "0.1.0".
+std::string_view compilerVersion();
+
+/// What the caller is told while work goes on. All members may be empty; they are called by one thread at a time.
+struct Observer {
+  /// A sentence for the user: what was chosen, what was left out.
+  std::function<void(const std::string &)> note;
+  /// Bytes of weights written, of how many.
+  std::function<void(uint64_t done, uint64_t total)> progress;
+  /// Should the work stop? Asked between phases and while weights are written.
+  std::function<bool()> isCancelled;
+};
+
+struct CompileOptions {
+  std::string checkpoint; ///< A folder in Hugging Face form.
+  std::string output;     ///< The plan to write.
+  /// Names as on the command line, `native` among them; at least one, code for each goes into the plan.
+  std::vector<std::string> targets = {"native"};
+  /// "f32" or "bf16"; empty: f32 for a checkpoint of F32 tensors alone, else bf16.
+  std::string precision;
+  /// Compiled maxima. maxContext empty: the least of the model's and 32768.
+  std::optional<uint64_t> maxContext;
+  uint64_t maxBatch = 8;
+  uint64_t maxStepTokens = 2048;
+  /// Threads; at least 1. The plan does not depend on it.
+  unsigned jobs = 1;
+  /// A folder, created when it does not exist, that receives NN-<phase>.mlir after every phase; empty: none.
+  std::string dumpIrDirectory;
+  Observer observer;
+};
+
+struct CompileSummary {
+  uint64_t planBytes = 0;
+  uint64_t weightBytes = 0;
+  std::vector<std::string> targets; ///< As resolved, none twice.
+};
+
+/// Compiles. Errors have the exit code that the program ends with.
+Result<CompileSummary> compile(const CompileOptions &options);
+
+struct ExportModuleOptions {
+  std::string input;  ///< A module at the plan level, as text; every weight of it is an `lm.table`.
+  std::string output; ///< The plan to write.
+  unsigned jobs = 1;
+  Observer observer;
+};
+
+/// Writes the plan that a module says, without a checkpoint and without any pass but the verifier of the plan level.
+Result<CompileSummary> exportModule(const ExportModuleOptions &options);
+
+} // namespace yupana
+
+#endif // YUPANA_COMPILER_DRIVER_DRIVER_H

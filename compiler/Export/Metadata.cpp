@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Every table is written by one function, depth first and in the order of the fields, one string or vector at a time:
+// the order of creation is the order of bytes.
+
+#include "compiler/Export/Metadata.h"
+
+#include "runtime/schema/format.h"
+#include "runtime/schema/plan_generated.h"
+
+#include "llvm/ADT/StringSwitch.h"
+
+#include <limits>
+
+using namespace mlir;
+using namespace yupana;
+
+namespace {
+
+/// Alignment of every arena: a cache line, and a whole vector at any x86 level.
+constexpr uint64_t arenaAlignment = 64;
+
+/// The longest a reader accepts is 4096 bytes.
+constexpr size_t maxSourceBytes = 1024;
+
+using schema::ArgumentKind;
+static_assert(static_cast<int>(plan::ArgumentKind::Buffer) == static_cast<int>(ArgumentKind::buffer) &&
+              static_cast<int>(plan::ArgumentKind::Weight) == static_cast<int>(ArgumentKind::weight) &&
+              static_cast<int>(plan::ArgumentKind::Cache) == static_cast<int>(ArgumentKind::cache) &&
+              static_cast<int>(plan::ArgumentKind::PageTable) == static_cast<int>(ArgumentKind::page_table) &&
+              static_cast<int>(plan::ArgumentKind::Input) == static_cast<int>(ArgumentKind::input));
+static_assert(static_cast<int>(kernel::Function::Step) == static_cast<int>(schema::Function::step) &&
+              static_cast<int>(kernel::Function::Sample) == static_cast<int>(schema::Function::sample));
+static_assert(static_cast<int>(kernel::StepInput::RowPositions) == static_cast<int>(schema::StepInput::row_positions));
+
+class MetadataWriter {
+public:
+  MetadataWriter(const PlanOps &ops, const PlanPlaces &places) : ops(ops), places(places) {}
+
+  Result<std::vector<uint8_t>> write(const std::string &producer);
+
+private:
+  template <typename T> using Offsets = std::vector<flatbuffers::Offset<T>>;
+
+  flatbuffers::Offset<schema::Model> writeModel(plan::ModelOp op);
+  flatbuffers::Offset<schema::Limits> writeLimits(plan::ModelOp op);
+  flatbuffers::Offset<schema::Weight> writeWeight(plan::WeightOp op, Operation *parameter, size_t index);
+  flatbuffers::Offset<schema::CacheGroup> writeGroup(plan::CacheGroupOp op);
+  flatbuffers::Offset<schema::Target> writeTarget(plan::TargetOp op, size_t index);
+  flatbuffers::Offset<schema::Buffer> writeBuffer(plan::BufferOp op);
+  flatbuffers::Offset<schema::StepProgram> writeProgram(plan::ProgramOp op);
+  flatbuffers::Offset<schema::Launch> writeLaunch(plan::LaunchOp op);
+  schema::GridTerm gridTerm(Attribute term);
+
+  /// `value` for a field of 32 bits; the first that does not fit fails the whole.
+  uint32_t narrow(uint64_t value, std::string_view what) {
+    if (value > std::numeric_limits<uint32_t>::max() && !error)
+      error = makeError(ExitCode::Internal, "{} is {}, which a plan cannot hold", what, static_cast<int64_t>(value));
+    return static_cast<uint32_t>(value);
+  }
+
+  const PlanOps &ops;
+  const PlanPlaces &places;
+  flatbuffers::FlatBufferBuilder builder{1 << 16};
+  std::optional<Error> error;
+};
+
+flatbuffers::Offset<schema::Model> MetadataWriter::writeModel(plan::ModelOp op) {
+  std::vector<uint32_t> stop;
+  for (int64_t token : op.getStopTokens())
+    stop.push_back(narrow(token, "a stop token"));
+  return schema::CreateModelDirect(
+      builder, op.getName().str().c_str(), op.getArchitecture().str().c_str(), narrow(op.getVocabulary(), "vocabulary"),
+      narrow(op.getHidden(), "hidden"), narrow(op.getLayers(), "layers"), op.getParameters(),
+      op.getPrecision().str().c_str(), op.getBeginToken(), &stop);
+}
+
+flatbuffers::Offset<schema::Limits> MetadataWriter::writeLimits(plan::ModelOp op) {
+  return schema::CreateLimits(builder, narrow(op.getMaxContext(), "max_context"), narrow(op.getMaxBatch(), "max_batch"),
+                              narrow(op.getMaxStepTokens(), "max_step_tokens"),
+                              narrow(op.getMaxLogitRows(), "max_logit_rows"));
+}
+
+/// For people: the checkpoint tensor, the first of several, or the generator of a table.
+std::string describeSource(Operation *parameter) {
+  std::string text;
+  if (auto table = dyn_cast<lm::TableOp>(parameter)) {
+    llvm::raw_string_ostream(text) << table.getGenerator();
+  } else {
+    ArrayAttr sources = cast<lm::WeightOp>(parameter).getSources();
+    text = cast<StringAttr>(sources[0]).str();
+    if (sources.size() > 1)
+      text += fmt::format(" and {} more", sources.size() - 1);
+  }
+  return text.size() <= maxSourceBytes ? text : "";
+}
+
+schema::ElementType elementOf(Type type) {
+  if (type.isBF16())
+    return schema::ElementType::bf16;
+  return type.isF16() ? schema::ElementType::f16 : schema::ElementType::f32;
+}
+
+flatbuffers::Offset<schema::Weight> MetadataWriter::writeWeight(plan::WeightOp op, Operation *parameter,
+                                                                size_t index) {
+  RankedTensorType type = lm::getParameterType(parameter);
+  std::vector<uint64_t> shape(type.getShape().begin(), type.getShape().end());
+  const WeightSection::Placement &place = places.weights[index];
+  return schema::CreateWeightDirect(builder, op.getParameter().str().c_str(), elementOf(type.getElementType()), &shape,
+                                    op.getLayout().str().c_str(), places.weightSection, place.offset, place.bytes,
+                                    describeSource(parameter).c_str());
+}
+
+flatbuffers::Offset<schema::CacheGroup> MetadataWriter::writeGroup(plan::CacheGroupOp op) {
+  std::vector<uint32_t> layers;
+  for (int64_t layer : op.getLayers())
+    layers.push_back(narrow(layer, "a layer of a cache group"));
+  return schema::CreateCacheGroupDirect(builder, op.getName().str().c_str(), &layers, narrow(op.getChunk(), "chunk"),
+                                        narrow(op.getPageTokens(), "page_tokens"), op.getPageBytes());
+}
+
+flatbuffers::Offset<schema::Buffer> MetadataWriter::writeBuffer(plan::BufferOp op) {
+  return schema::CreateBufferDirect(builder, op.getName().str().c_str(), narrow(op.getArena(), "a buffer's arena"),
+                                    op.getOffset(), op.getSize(), narrow(op.getFirst(), "a buffer's first launch"),
+                                    narrow(op.getLast(), "a buffer's last launch"));
+}
+
+schema::GridTerm MetadataWriter::gridTerm(Attribute term) {
+  auto name = dyn_cast<StringAttr>(term);
+  if (!name)
+    return {schema::GridOp::constant, narrow(cast<IntegerAttr>(term).getInt(), "a term of a grid")};
+  auto op = llvm::StringSwitch<std::optional<schema::GridOp>>(name.getValue())
+                .Case("T", schema::GridOp::tokens)
+                .Case("S", schema::GridOp::sequences)
+                .Case("R", schema::GridOp::rows)
+                .Case("+", schema::GridOp::add)
+                .Case("*", schema::GridOp::mul)
+                .Case("ceildiv", schema::GridOp::ceil_div)
+                .Case("min", schema::GridOp::min)
+                .Case("max", schema::GridOp::max)
+                .Default(std::nullopt);
+  if (!op && !error)
+    error = makeError(ExitCode::Internal, "a grid has the term {}, which a plan cannot hold",
+                      inQuotes(name.getValue().str()));
+  return {op.value_or(schema::GridOp::constant), 0};
+}
+
+flatbuffers::Offset<schema::Launch> MetadataWriter::writeLaunch(plan::LaunchOp op) {
+  std::vector<schema::GridTerm> grid;
+  for (Attribute term : op.getGrid().getTerms())
+    grid.push_back(gridTerm(term));
+  std::vector<schema::Argument> arguments;
+  for (auto argument : op.getArguments().getAsRange<plan::ArgumentAttr>())
+    arguments.emplace_back(static_cast<ArgumentKind>(argument.getKind()),
+                           narrow(argument.getIndex(), "the index of an argument"),
+                           static_cast<uint64_t>(argument.getOffset()));
+  return schema::CreateLaunchDirect(builder, narrow(op.getKernel(), "the kernel of a launch"), &grid, &arguments);
+}
+
+flatbuffers::Offset<schema::StepProgram> MetadataWriter::writeProgram(plan::ProgramOp op) {
+  Offsets<schema::Launch> launches;
+  for (auto launch : op.getBody().getOps<plan::LaunchOp>())
+    launches.push_back(writeLaunch(launch));
+  return schema::CreateStepProgramDirect(builder, static_cast<schema::Function>(op.getFunction()),
+                                         narrow(op.getMaxTokens(), "max_tokens"), &launches);
+}
+
+flatbuffers::Offset<schema::Target> MetadataWriter::writeTarget(plan::TargetOp op, size_t index) {
+  Offsets<schema::Arena> arenas;
+  for (auto arena : op.getBody().getOps<plan::ArenaOp>())
+    arenas.push_back(
+        schema::CreateArenaDirect(builder, arena.getName().str().c_str(), arena.getSize(), arenaAlignment));
+  Offsets<schema::Buffer> buffers;
+  for (auto buffer : op.getBody().getOps<plan::BufferOp>())
+    buffers.push_back(writeBuffer(buffer));
+  Offsets<schema::Kernel> kernels;
+  for (auto kernel : op.getBody().getOps<plan::KernelOp>())
+    kernels.push_back(schema::CreateKernelDirect(builder, kernel.getSymbol().str().c_str(), kernel.getScratch(),
+                                                 narrow(kernel.getNumArguments(), "a kernel's arguments")));
+  Offsets<schema::StepProgram> programs;
+  for (auto program : op.getBody().getOps<plan::ProgramOp>())
+    programs.push_back(writeProgram(program));
+  return schema::CreateTargetDirect(builder, op.getName().str().c_str(),
+                                    places.firstCodeSection + static_cast<uint32_t>(index), &arenas, &buffers, &kernels,
+                                    &programs, narrow(op.getLogits(), "logits"), narrow(op.getSampled(), "sampled"));
+}
+
+Result<std::vector<uint8_t>> MetadataWriter::write(const std::string &producer) {
+  auto model = writeModel(ops.model);
+  auto limits = writeLimits(ops.model);
+  Offsets<schema::Weight> weights;
+  for (size_t i = 0; i < ops.weights.size(); ++i)
+    weights.push_back(writeWeight(ops.weights[i], ops.parameters[i], i));
+  Offsets<schema::CacheGroup> groups;
+  for (plan::CacheGroupOp group : ops.groups)
+    groups.push_back(writeGroup(group));
+  Offsets<schema::Target> targets;
+  for (size_t i = 0; i < ops.targets.size(); ++i)
+    targets.push_back(writeTarget(ops.targets[i], i));
+  schema::FinishPlanBuffer(
+      builder, schema::CreatePlanDirect(builder, producer.c_str(), model, limits, &weights, &groups, &targets));
+  if (error)
+    return std::move(*error);
+  if (builder.GetSize() > schema::kMaxMetadataBytes)
+    return makeError(ExitCode::Internal, "the metadata has {} bytes, a plan holds at most {}", builder.GetSize(),
+                     schema::kMaxMetadataBytes);
+  return std::vector<uint8_t>(builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize());
+}
+
+} // namespace
+
+Result<PlanOps> yupana::collectPlanOps(ModuleOp module) {
+  PlanOps ops;
+  SymbolTableCollection symbols;
+  for (Operation &op : *module.getBody()) {
+    if (auto model = dyn_cast<plan::ModelOp>(op)) {
+      if (ops.model)
+        return makeError(ExitCode::Internal, "the module has two plan.model ops, expected one");
+      ops.model = model;
+    } else if (auto weight = dyn_cast<plan::WeightOp>(op)) {
+      Operation *parameter = symbols.lookupNearestSymbolFrom(weight, weight.getParameterAttr());
+      if (!isa_and_nonnull<lm::WeightOp, lm::TableOp>(parameter))
+        return makeError(ExitCode::Internal, "plan.weight names {}, expected an lm.weight or an lm.table",
+                         inQuotes(weight.getParameter().str()));
+      ops.weights.push_back(weight);
+      ops.parameters.push_back(parameter);
+    } else if (auto group = dyn_cast<plan::CacheGroupOp>(op)) {
+      ops.groups.push_back(group);
+    } else if (auto target = dyn_cast<plan::TargetOp>(op)) {
+      if (!target.getCode() || target.getCode()->empty())
+        return makeError(ExitCode::Internal, "target {} has no code", target.getName().str());
+      ops.targets.push_back(target);
+    }
+  }
+  if (!ops.model || ops.targets.empty())
+    return makeError(ExitCode::Internal, "the module has {} and {} targets, expected a plan.model and a plan.target",
+                     ops.model ? "a plan.model" : "no plan.model", ops.targets.size());
+  return ops;
+}
+
+Result<std::vector<uint8_t>> yupana::writeMetadata(const PlanOps &ops, const PlanPlaces &places,
+                                                   const std::string &producer) {
+  return MetadataWriter(ops, places).write(producer);
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "compiler/Export/WeightMap.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+using namespace mlir;
+using namespace yupana;
+
+namespace {
+
+/// The map of the first source alone: row-major.
+WeightMap mapOfSource(RankedTensorType type) {
+  WeightMap map;
+  uint64_t stride = 1;
+  for (int64_t extent : llvm::reverse(type.getShape())) {
+    map.axes.push_back({static_cast<uint64_t>(extent), stride, 0});
+    stride *= static_cast<uint64_t>(extent);
+  }
+  std::reverse(map.axes.begin(), map.axes.end());
+  return map;
+}
+
+void applyStack(WeightMap &map, lm::StackAttr stack) {
+  map.axes.insert(map.axes.begin(), {static_cast<uint64_t>(stack.getCount()), 0, 1});
+}
+
+void applySlice(WeightMap &map, lm::SliceAttr slice) {
+  WeightMap::Axis &axis = map.axes[slice.getAxis()];
+  uint64_t offset = static_cast<uint64_t>(slice.getOffset());
+  map.firstElement += offset * axis.elementStride;
+  map.firstSource += offset * axis.sourceStride;
+  axis.extent = static_cast<uint64_t>(slice.getSize());
+}
+
+void applyTranspose(WeightMap &map, lm::TransposeAttr transpose) {
+  std::vector<WeightMap::Axis> axes;
+  for (int64_t from : transpose.getPermutation())
+    axes.push_back(map.axes[from]);
+  map.axes = std::move(axes);
+}
+
+} // namespace
+
+Result<WeightMap> yupana::resolveChain(lm::WeightOp weight) {
+  WeightMap map = mapOfSource(cast<RankedTensorType>(weight.getSourceType()));
+  for (Attribute link : weight.getChain()) {
+    if (auto stack = dyn_cast<lm::StackAttr>(link))
+      applyStack(map, stack);
+    else if (auto slice = dyn_cast<lm::SliceAttr>(link))
+      applySlice(map, slice);
+    else if (auto transpose = dyn_cast<lm::TransposeAttr>(link))
+      applyTranspose(map, transpose);
+    else if (auto convert = dyn_cast<lm::ConvertAttr>(link); convert && !convert.getElementType().isF32())
+      return makeError(ExitCode::Unsupported, "weight {}: its chain converts to a type other than f32",
+                       inQuotes(weight.getSymName().str()));
+    else if (!isa<lm::ConvertAttr, lm::PackAttr>(link))
+      return makeError(ExitCode::Internal, "weight {}: its chain has a link that the exporter does not know",
+                       inQuotes(weight.getSymName().str()));
+  }
+  if (!weight.getTensorType().getElementType().isF32())
+    return makeError(ExitCode::Unsupported, "weight {}: its elements are not f32, which every packed form needs",
+                     inQuotes(weight.getSymName().str()));
+  return map;
+}

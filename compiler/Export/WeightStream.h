@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Weights on their way from checkpoint tensors into packed forms, a bounded window at a time.
+#ifndef YUPANA_COMPILER_EXPORT_WEIGHTSTREAM_H
+#define YUPANA_COMPILER_EXPORT_WEIGHTSTREAM_H
+
+#include "compiler/Export/Pieces.h"
+#include "compiler/Export/WeightMap.h"
+
+#include <memory>
+
+namespace yupana {
+
+/// Elements of one window: with what is read and what is packed, at most 16 MiB per thread.
+inline constexpr uint64_t weightWindowElements = uint64_t{1} << 21;
+
+/// The bytes of `weight` in its packed form: float32, row-major or panel32 as its chain ends; row-major without a
+/// `#lm.pack`. Finds its tensors in `source`, which must outlive the result, and compares their shapes and types with
+/// the weight's: ExitCode::InvalidInput. No window holds more than `windowElements` elements or, if that is more, one
+/// panel of one feature.
+Result<std::unique_ptr<PieceMaker>> streamWeight(lm::WeightOp weight, const TensorSource &source,
+                                                 uint64_t windowElements = weightWindowElements);
+
+} // namespace yupana
+
+#endif // YUPANA_COMPILER_EXPORT_WEIGHTSTREAM_H

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "tools/yupana/Arguments.h"
+
+#include <algorithm>
+
+using namespace yupana;
+
+namespace {
+
+/// A word split into an option and the value written in the same word.
+struct Split {
+  std::string name;
+  std::optional<std::string> value;
+};
+
+Split splitWord(const std::string &word) {
+  if (word.compare(0, 2, "--") != 0)
+    return word.size() > 2 ? Split{word.substr(0, 2), word.substr(2)} : Split{word, std::nullopt};
+  size_t equals = word.find('=');
+  return equals == std::string::npos ? Split{word, std::nullopt}
+                                     : Split{word.substr(0, equals), word.substr(equals + 1)};
+}
+
+} // namespace
+
+Result<Arguments> Arguments::parse(const std::vector<std::string> &words, const std::vector<OptionSpec> &specs,
+                                   const std::vector<std::string> &planned) {
+  Arguments parsed;
+  bool onlyWords = false;
+  for (size_t i = 0; i < words.size(); ++i) {
+    const std::string &word = words[i];
+    if (onlyWords || word.size() < 2 || word[0] != '-') {
+      parsed.words.push_back(word);
+      continue;
+    }
+    if (word == "--") {
+      onlyWords = true;
+      continue;
+    }
+    Split split = splitWord(word);
+    if (std::find(planned.begin(), planned.end(), split.name) != planned.end())
+      return makeError(ExitCode::Unsupported, "option {}: not in this version", split.name);
+    auto spec = std::find_if(specs.begin(), specs.end(), [&](const OptionSpec &s) { return s.name == split.name; });
+    if (spec == specs.end())
+      return makeError(ExitCode::Usage, "option {}: unknown, see --help", inQuotes(split.name));
+    if (parsed.has(split.name))
+      return makeError(ExitCode::Usage, "option {}: given twice", split.name);
+    if (!spec->takesValue && split.value)
+      return makeError(ExitCode::Usage, "option {}: takes no value, found {}", split.name, inQuotes(*split.value));
+    if (spec->takesValue && !split.value) {
+      if (i + 1 == words.size())
+        return makeError(ExitCode::Usage, "option {}: needs a value, see --help", split.name);
+      split.value = words[++i];
+    }
+    parsed.options[split.name] = split.value.value_or("");
+  }
+  return parsed;
+}
+
+std::optional<std::string> Arguments::value(const std::string &name) const {
+  auto found = options.find(name);
+  return found == options.end() ? std::nullopt : std::optional<std::string>(found->second);
+}
+
+Result<std::optional<uint64_t>> Arguments::number(const std::string &name, uint64_t least, uint64_t greatest) const {
+  std::optional<std::string> text = value(name);
+  if (!text)
+    return std::optional<uint64_t>();
+  uint64_t number = 0;
+  bool valid = !text->empty();
+  for (char c : *text)
+    valid = valid && c >= '0' && c <= '9' && !__builtin_mul_overflow(number, uint64_t{10}, &number) &&
+            !__builtin_add_overflow(number, static_cast<uint64_t>(c - '0'), &number);
+  if (!valid || number < least || number > greatest)
+    return makeError(ExitCode::Usage, "option {}: found {}, expected a whole number from {} to {}", name,
+                     inQuotes(*text), least, greatest);
+  return std::optional<uint64_t>(number);
+}
+
+Result<std::string> Arguments::only(const std::string &what) const {
+  if (words.size() == 1)
+    return words.front();
+  if (words.empty())
+    return makeError(ExitCode::Usage, "{} is missing, see --help", what);
+  return makeError(ExitCode::Usage, "found {} after {}, expected {} alone", inQuotes(words[1]), inQuotes(words[0]),
+                   what);
+}

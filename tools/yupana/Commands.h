@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The commands of the program `yupana`. Each takes the words after its name and returns the exit code.
+#ifndef YUPANA_TOOLS_YUPANA_COMMANDS_H
+#define YUPANA_TOOLS_YUPANA_COMMANDS_H
+
+#include "tools/yupana/Arguments.h"
+
+#include "compiler/Driver/Driver.h"
+
+namespace yupana {
+
+using Words = std::vector<std::string>;
+
+Result<void> runCompile(const Words &words);
+Result<void> runExport(const Words &words);
+Result<void> runInspect(const Words &words);
+Result<void> runVerify(const Words &words);
+Result<void> runVersion(const Words &words);
+
+/// Has the user asked to stop (Ctrl-C)? The second time ends the program at once.
+bool wasInterrupted();
+/// From now on Ctrl-C makes wasInterrupted() true instead of ending the program.
+void catchInterrupts();
+
+/// An observer that prints notes to standard output, draws a bar on a terminal and stops after Ctrl-C. `verb` names the
+/// work: "weights".
+Observer makeObserver(const std::string &verb);
+
+} // namespace yupana
+
+#endif // YUPANA_TOOLS_YUPANA_COMMANDS_H

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "tools/yupana/Commands.h"
+#include "tools/yupana/ProgressBar.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <thread>
+
+using namespace yupana;
+
+namespace {
+
+const char *const compileHelp = R"(usage: yupana compile FOLDER -o PLAN [options]
+
+Compiles the Llama 4 checkpoint in FOLDER (config.json and safetensors, as Hugging Face has them) into a plan, one file
+that `yupana-run` runs and that needs nothing else.
+
+  -o PLAN               the plan to write. It appears when it is complete, not before
+  --target A,B          machines to compile for: x86-64-v3, x86-64-v4, or native, the best this machine can run
+                        (default). Several targets share one plan and, where their form is the same, the weights
+  --precision P         f32, or bf16, which this version cannot compile yet. Default: f32 for a checkpoint of F32
+                        tensors alone, else bf16
+  --max-context N       positions a sequence may hold (default: what the model allows, at most 32768)
+  --max-batch N         sequences a step may hold (default 8)
+  --max-step-tokens N   tokens a step may hold, of all its sequences (default 2048)
+  -j N                  threads (default: all cores). The plan does not depend on it
+  --dump-ir DIR         write the module after every phase to DIR/NN-PHASE.mlir, and every kernel's code
+  --help                print this
+
+Example: yupana compile ./Llama-4-Scout-17B-16E-Instruct -o scout.yplan --precision f32
+)";
+
+const char *const exportHelp = R"(usage: yupana export FILE.mlir -o PLAN
+
+Writes the plan that a module at the plan level says, byte for byte, code included. Its weights are tables
+(`lm.table`), since there is no checkpoint to read. Used for the plans that tests compare with.
+
+  -o PLAN    the plan to write
+  -j N       threads (default: all cores)
+  --help     print this
+)";
+
+/// Options of later versions: known, and refused by name.
+const std::vector<std::string> plannedOptions = {"--keep-device-ir", "--emit", "--quantize", "--batch-invariant",
+                                                 "--timing-cache"};
+
+std::vector<std::string> splitList(const std::string &list) {
+  std::vector<std::string> items;
+  for (size_t start = 0; start <= list.size();) {
+    size_t comma = std::min(list.find(',', start), list.size());
+    items.push_back(list.substr(start, comma - start));
+    start = comma + 1;
+  }
+  return items;
+}
+
+Result<unsigned> jobsOf(const Arguments &arguments) {
+  YUPANA_ASSIGN_OR_RETURN(std::optional<uint64_t> jobs, arguments.number("-j", 1, 1024));
+  return jobs ? static_cast<unsigned>(*jobs) : std::max(1u, std::thread::hardware_concurrency());
+}
+
+Result<std::string> outputOf(const Arguments &arguments) {
+  std::optional<std::string> output = arguments.value("-o");
+  if (!output || output->empty())
+    return makeError(ExitCode::Usage, "option -o: missing, expected -o PLAN");
+  return *output;
+}
+
+void printSummary(const std::string &output, const CompileSummary &summary) {
+  fmt::print("{}: {}, of which weights {}, for {}\n", output, formatBytes(static_cast<double>(summary.planBytes)),
+             formatBytes(static_cast<double>(summary.weightBytes)), fmt::join(summary.targets, ", "));
+}
+
+} // namespace
+
+Observer yupana::makeObserver(const std::string &verb) {
+  auto bar = std::make_shared<ProgressBar>(verb);
+  Observer observer;
+  observer.note = [](const std::string &sentence) {
+    fmt::print("{}\n", sentence);
+    std::fflush(stdout);
+  };
+  observer.progress = [bar](uint64_t done, uint64_t total) { bar->update(done, total); };
+  observer.isCancelled = wasInterrupted;
+  return observer;
+}
+
+Result<void> yupana::runCompile(const Words &words) {
+  YUPANA_ASSIGN_OR_RETURN(Arguments arguments, Arguments::parse(words,
+                                                                {{"-o", true},
+                                                                 {"--target", true},
+                                                                 {"--precision", true},
+                                                                 {"--max-context", true},
+                                                                 {"--max-batch", true},
+                                                                 {"--max-step-tokens", true},
+                                                                 {"-j", true},
+                                                                 {"--dump-ir", true},
+                                                                 {"--help"}},
+                                                                plannedOptions));
+  if (arguments.has("--help"))
+    return fmt::print("{}", compileHelp), Result<void>();
+  CompileOptions options;
+  YUPANA_ASSIGN_OR_RETURN(options.checkpoint, arguments.only("the checkpoint FOLDER"));
+  YUPANA_ASSIGN_OR_RETURN(options.output, outputOf(arguments));
+  options.targets = splitList(arguments.value("--target").value_or("native"));
+  options.precision = arguments.value("--precision").value_or("");
+  if (arguments.has("--precision") && options.precision != "f32" && options.precision != "bf16")
+    return makeError(ExitCode::Usage, "option --precision: found {}, expected f32 or bf16",
+                     inQuotes(options.precision));
+  constexpr uint64_t greatest = uint64_t{1} << 31;
+  YUPANA_ASSIGN_OR_RETURN(options.maxContext, arguments.number("--max-context", 1, greatest));
+  YUPANA_ASSIGN_OR_RETURN(std::optional<uint64_t> batch, arguments.number("--max-batch", 1, greatest));
+  YUPANA_ASSIGN_OR_RETURN(std::optional<uint64_t> tokens, arguments.number("--max-step-tokens", 1, greatest));
+  options.maxBatch = batch.value_or(options.maxBatch);
+  options.maxStepTokens = tokens.value_or(options.maxStepTokens);
+  YUPANA_ASSIGN_OR_RETURN(options.jobs, jobsOf(arguments));
+  options.dumpIrDirectory = arguments.value("--dump-ir").value_or("");
+  options.observer = makeObserver("weights");
+  catchInterrupts();
+  Result<CompileSummary> summary = compile(options);
+  options.observer = {};
+  YUPANA_RETURN_IF_ERROR(summary);
+  printSummary(options.output, *summary);
+  return {};
+}
+
+Result<void> yupana::runExport(const Words &words) {
+  YUPANA_ASSIGN_OR_RETURN(Arguments arguments,
+                          Arguments::parse(words, {{"-o", true}, {"-j", true}, {"--help"}}));
+  if (arguments.has("--help"))
+    return fmt::print("{}", exportHelp), Result<void>();
+  ExportModuleOptions options;
+  YUPANA_ASSIGN_OR_RETURN(options.input, arguments.only("the module FILE.mlir"));
+  YUPANA_ASSIGN_OR_RETURN(options.output, outputOf(arguments));
+  YUPANA_ASSIGN_OR_RETURN(options.jobs, jobsOf(arguments));
+  options.observer = makeObserver("weights");
+  catchInterrupts();
+  Result<CompileSummary> summary = exportModule(options);
+  options.observer = {};
+  YUPANA_RETURN_IF_ERROR(summary);
+  printSummary(options.output, *summary);
+  return {};
+}

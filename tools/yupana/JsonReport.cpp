@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "tools/yupana/PlanReport.h"
+
+#include <nlohmann/json.hpp>
+
+using namespace yupana;
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+template <typename Vector> Json listOf(const Vector *values) {
+  Json list = Json::array();
+  if (values)
+    for (auto value : *values)
+      list.push_back(value);
+  return list;
+}
+
+Json modelJson(const schema::Plan &plan) {
+  const schema::Model &model = *plan.model();
+  return {{"name", model.name()->str()},
+          {"architecture", model.architecture()->str()},
+          {"precision", model.precision()->str()},
+          {"layers", model.layers()},
+          {"hidden_size", model.hidden_size()},
+          {"vocab_size", model.vocab_size()},
+          {"parameters", model.parameters()},
+          {"bos_token", model.bos_token() < 0 ? Json() : Json(model.bos_token())},
+          {"stop_tokens", listOf(model.stop_tokens())}};
+}
+
+Json limitsJson(const schema::Limits &limits) {
+  return {{"max_context", limits.max_context()},
+          {"max_batch", limits.max_batch()},
+          {"max_step_tokens", limits.max_step_tokens()},
+          {"max_logit_rows", limits.max_logit_rows()}};
+}
+
+Json sectionsJson(const OpenedPlan &plan) {
+  Json list = Json::array();
+  for (uint32_t i = 0; i < yupana_plan_section_count(plan.get()); ++i) {
+    yupana_section_info_t info = plan.section(i);
+    list.push_back({{"kind", sectionKindName(info.kind)},
+                    {"offset", info.offset},
+                    {"bytes", info.bytes},
+                    {"alignment", info.alignment},
+                    {"sha256", digestText(info.digest)}});
+  }
+  return list;
+}
+
+Json weightsJson(const schema::Plan &plan) {
+  Json list = Json::array();
+  for (const schema::Weight *weight : *plan.weights())
+    list.push_back({{"name", weight->name()->str()},
+                    {"element", schema::EnumNameElementType(weight->element())},
+                    {"shape", listOf(weight->shape())},
+                    {"layout", weight->layout()->str()},
+                    {"section", weight->section()},
+                    {"offset", weight->offset()},
+                    {"bytes", weight->size()},
+                    {"source", weight->source() ? weight->source()->str() : ""}});
+  return list;
+}
+
+Json groupsJson(const schema::Plan &plan) {
+  Json list = Json::array();
+  for (const schema::CacheGroup *group : *plan.cache_groups())
+    list.push_back({{"name", group->name()->str()},
+                    {"layers", listOf(group->layers())},
+                    {"chunk", group->chunk() ? Json(group->chunk()) : Json()},
+                    {"page_tokens", group->page_tokens()},
+                    {"page_bytes", group->page_bytes()}});
+  return list;
+}
+
+Json arenasJson(const schema::Target &target) {
+  Json list = Json::array();
+  for (uint32_t i = 0; i < target.arenas()->size(); ++i) {
+    const schema::Arena &arena = *target.arenas()->Get(i);
+    ArenaUse use = arenaUseOf(target, i);
+    Json buffers = Json::array();
+    for (const schema::Buffer *buffer : *target.buffers())
+      if (buffer->arena() == i)
+        buffers.push_back({{"name", buffer->name()->str()},
+                           {"offset", buffer->offset()},
+                           {"bytes", buffer->size()},
+                           {"first_launch", buffer->first_launch()},
+                           {"last_launch", buffer->last_launch()}});
+    list.push_back({{"name", arena.name()->str()},
+                    {"bytes", arena.size()},
+                    {"peak_bytes", use.peak},
+                    {"peak_launch", use.peakLaunch},
+                    {"buffers", std::move(buffers)}});
+  }
+  return list;
+}
+
+Json programsJson(const schema::Target &target) {
+  Json list = Json::array();
+  for (const schema::StepProgram *program : *target.programs()) {
+    Json launches = Json::array();
+    for (const schema::Launch *launch : *program->launches())
+      launches.push_back({{"kernel", target.kernels()->Get(launch->kernel())->symbol()->str()},
+                          {"grid", gridText(*launch)}});
+    list.push_back({{"function", schema::EnumNameFunction(program->function())},
+                    {"max_tokens", program->max_tokens()},
+                    {"launches", std::move(launches)}});
+  }
+  return list;
+}
+
+Json memoryJson(const MemoryTotals &totals) {
+  return {{"weights", totals.weights}, {"activations", totals.activations},
+          {"cache", totals.cache},     {"inputs", totals.inputs},
+          {"code", totals.code},       {"scratch_per_thread", totals.scratchPerThread},
+          {"total", totals.total()}};
+}
+
+Json targetJson(const OpenedPlan &plan, uint32_t index) {
+  const schema::Target &target = *plan.metadata().targets()->Get(index);
+  Fit fit = fitOf(plan, index);
+  Json kernels = Json::array();
+  for (uint32_t i = 0; i < target.kernels()->size(); ++i) {
+    const schema::Kernel &kernel = *target.kernels()->Get(i);
+    Json counts = Json::array();
+    for (const schema::StepProgram *program : *target.programs())
+      counts.push_back(kernelCounts(target, *program)[i]);
+    kernels.push_back({{"symbol", kernel.symbol()->str()},
+                       {"arguments", kernel.arguments()},
+                       {"scratch_bytes", kernel.scratch_bytes()},
+                       {"launches", std::move(counts)}});
+  }
+  return {{"name", target.name()->str()},
+          {"fit", fit.verdict},
+          {"reason", fit.reason},
+          {"code_section", target.code_section()},
+          {"memory", memoryJson(memoryOf(plan, target))},
+          {"arenas", arenasJson(target)},
+          {"kernels", std::move(kernels)},
+          {"programs", programsJson(target)}};
+}
+
+} // namespace
+
+std::string yupana::jsonReport(const OpenedPlan &plan) {
+  const schema::Plan &root = plan.metadata();
+  Json targets = Json::array();
+  for (uint32_t i = 0; i < root.targets()->size(); ++i)
+    targets.push_back(targetJson(plan, i));
+  Json report = {{"plan", yupana_plan_name(plan.get())},
+                 {"producer", root.producer()->str()},
+                 {"bytes", yupana_plan_file_bytes(plan.get())},
+                 {"model", modelJson(root)},
+                 {"limits", limitsJson(*root.limits())},
+                 {"sections", sectionsJson(plan)},
+                 {"weights", weightsJson(root)},
+                 {"cache_groups", groupsJson(root)},
+                 {"targets", std::move(targets)}};
+  // A path need not be UTF-8, which JSON is.
+  return report.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "tools/yupana/OpenedPlan.h"
+
+using namespace yupana;
+
+Result<void> yupana::checkStatus(yupana_status_code_t code, const yupana_status_t &status) {
+  if (code == YUPANA_STATUS_OK)
+    return {};
+  return Error{static_cast<ExitCode>(yupana_status_exit_code(code)), status.message};
+}
+
+Result<OpenedPlan> OpenedPlan::open(const std::string &path) {
+  yupana_plan_t *plan = nullptr;
+  yupana_status_t status;
+  YUPANA_RETURN_IF_ERROR(checkStatus(yupana_plan_open_file(path.c_str(), nullptr, &plan, &status), status));
+  OpenedPlan opened;
+  opened.plan.reset(plan);
+  opened.root = schema::GetPlan(yupana_plan_metadata(plan, nullptr));
+  return opened;
+}
+
+yupana_section_info_t OpenedPlan::section(uint32_t index) const {
+  yupana_section_info_t info = {};
+  info.size = sizeof(info);
+  yupana_plan_section(plan.get(), index, &info);
+  return info;
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "tools/yupana/PlanReport.h"
+
+#include "runtime/plan/check.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+using namespace yupana;
+
+Fit yupana::fitOf(const OpenedPlan &plan, uint32_t target) {
+  yupana_status_t status;
+  if (yupana_plan_compatible(plan.get(), target, &status) != YUPANA_STATUS_OK)
+    return {"incompatible", status.message};
+  std::string name = plan.metadata().targets()->Get(target)->name()->str(), native = yupana_native_target();
+  if (name == native)
+    return {"exact", ""};
+  return {"suboptimal", "this machine can run " + native};
+}
+
+MemoryTotals yupana::memoryOf(const OpenedPlan &plan, const schema::Target &target) {
+  const schema::Plan &root = plan.metadata();
+  const schema::Limits &limits = *root.limits();
+  MemoryTotals totals;
+  std::set<uint32_t> sections;
+  for (const schema::StepProgram *program : *target.programs())
+    for (const schema::Launch *launch : *program->launches())
+      for (const schema::Argument *argument : *launch->arguments())
+        if (argument->kind() == schema::ArgumentKind::weight)
+          sections.insert(root.weights()->Get(argument->index())->section());
+  for (uint32_t section : sections)
+    totals.weights += plan.section(section).bytes;
+  for (const schema::Arena *arena : *target.arenas())
+    totals.activations += arena->size();
+  for (const schema::Kernel *kernel : *target.kernels())
+    totals.scratchPerThread = std::max(totals.scratchPerThread, kernel->scratch_bytes());
+  totals.cache = yupana_plan_kv_bytes(plan.get(), limits.max_context(), 1);
+  for (uint32_t input = 0; input < runtime::kStepInputs; ++input)
+    totals.inputs += runtime::input_bytes(static_cast<schema::StepInput>(input), limits);
+  for (const schema::CacheGroup *group : *root.cache_groups())
+    totals.inputs += uint64_t{runtime::page_table_entries(*group, limits)} * limits.max_batch() * sizeof(uint32_t);
+  totals.code = plan.section(target.code_section()).bytes;
+  return totals;
+}
+
+ArenaUse yupana::arenaUseOf(const schema::Target &target, uint32_t arena) {
+  // Signed changes of the bytes alive, summed up launch by launch.
+  std::vector<int64_t> change(size_t{launchCount(target)} + 1);
+  for (const schema::Buffer *buffer : *target.buffers()) {
+    if (buffer->arena() != arena)
+      continue;
+    change[buffer->first_launch()] += static_cast<int64_t>(buffer->size());
+    change[size_t{buffer->last_launch()} + 1] -= static_cast<int64_t>(buffer->size());
+  }
+  ArenaUse use;
+  int64_t alive = 0;
+  for (size_t launch = 0; launch < change.size(); ++launch) {
+    alive += change[launch];
+    if (alive > static_cast<int64_t>(use.peak))
+      use = {static_cast<uint64_t>(alive), static_cast<uint32_t>(launch)};
+  }
+  return use;
+}
+
+std::vector<uint32_t> yupana::kernelCounts(const schema::Target &target, const schema::StepProgram &program) {
+  std::vector<uint32_t> counts(target.kernels()->size());
+  for (const schema::Launch *launch : *program.launches())
+    ++counts[launch->kernel()];
+  return counts;
+}
+
+uint32_t yupana::launchCount(const schema::Target &target) {
+  uint32_t count = 0;
+  for (const schema::StepProgram *program : *target.programs())
+    count += program->launches()->size();
+  return count;
+}
+
+std::string yupana::sectionKindName(uint32_t kind) {
+  switch (kind) {
+  case YUPANA_SECTION_METADATA:
+    return "metadata";
+  case YUPANA_SECTION_HOST_CODE:
+    return "host_code";
+  case YUPANA_SECTION_WEIGHTS:
+    return "weights";
+  case YUPANA_SECTION_WEIGHT_DIGESTS:
+    return "weight_digests";
+  case YUPANA_SECTION_TOKENIZER:
+    return "tokenizer";
+  }
+  return std::to_string(kind);
+}
+
+std::string yupana::digestText(const uint8_t (&digest)[32]) {
+  std::string text;
+  for (uint8_t byte : digest)
+    text += fmt::format("{:02x}", byte);
+  return text;
+}
+
+std::string yupana::gridText(const schema::Launch &launch) {
+  constexpr const char *names[] = {"", "T", "S", "R", "+", "*", "ceildiv", "min", "max"};
+  std::string text;
+  for (const schema::GridTerm *term : *launch.grid()) {
+    text += text.empty() ? "" : " ";
+    text += term->op() == schema::GridOp::constant ? std::to_string(term->value())
+                                                   : names[static_cast<size_t>(term->op())];
+  }
+  return text;
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What `yupana inspect` says about a plan, beyond what stands in its tables.
+#ifndef YUPANA_TOOLS_YUPANA_PLANREPORT_H
+#define YUPANA_TOOLS_YUPANA_PLANREPORT_H
+
+#include "tools/yupana/OpenedPlan.h"
+
+#include <string>
+#include <vector>
+
+namespace yupana {
+
+/// How the code of a target and this machine fit.
+struct Fit {
+  std::string verdict; ///< "exact", "suboptimal": a better target is possible here, "incompatible".
+  std::string reason;  ///< Empty when exact.
+};
+
+/// Bytes that running a target takes at the compiled maxima, with room for one sequence of the longest context.
+struct MemoryTotals {
+  uint64_t weights = 0;     ///< Sections of weights that the target's kernels read.
+  uint64_t activations = 0; ///< Arenas.
+  uint64_t cache = 0;       ///< Keys and values.
+  uint64_t inputs = 0;      ///< Step inputs and page tables.
+  uint64_t code = 0;
+  uint64_t scratchPerThread = 0;
+
+  uint64_t total() const { return weights + activations + cache + inputs + code; }
+};
+
+/// How an arena is used over time.
+struct ArenaUse {
+  uint64_t peak = 0;       ///< Most bytes of buffers alive at one launch.
+  uint32_t peakLaunch = 0; ///< The first launch at which they are.
+};
+
+Fit fitOf(const OpenedPlan &plan, uint32_t target);
+MemoryTotals memoryOf(const OpenedPlan &plan, const schema::Target &target);
+ArenaUse arenaUseOf(const schema::Target &target, uint32_t arena);
+/// Launches of every kernel in `program`, by number.
+std::vector<uint32_t> kernelCounts(const schema::Target &target, const schema::StepProgram &program);
+/// Launches of all programs of a target together.
+uint32_t launchCount(const schema::Target &target);
+/// "host_code", or the number of a kind that has no name.
+std::string sectionKindName(uint32_t kind);
+std::string digestText(const uint8_t (&digest)[32]);
+/// A grid in the notation of the IR: "T 256 ceildiv 8 *".
+std::string gridText(const schema::Launch &launch);
+
+/// The whole report, for people and as one JSON object.
+std::string textReport(const OpenedPlan &plan);
+std::string jsonReport(const OpenedPlan &plan);
+
+} // namespace yupana
+
+#endif // YUPANA_TOOLS_YUPANA_PLANREPORT_H

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "tools/yupana/PlanReport.h"
+#include "tools/yupana/ProgressBar.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+using namespace yupana;
+
+namespace {
+
+/// Columns of the drawing of an arena; a column stands for one launch or for several.
+constexpr uint32_t drawingColumns = 64;
+
+template <typename... Args> void add(std::string &out, fmt::format_string<Args...> format, Args &&...args) {
+  fmt::format_to(std::back_inserter(out), format, std::forward<Args>(args)...);
+}
+
+template <typename Vector> std::string joined(const Vector *values, std::string_view between) {
+  return values ? fmt::format("{}", fmt::join(values->begin(), values->end(), between)) : "";
+}
+
+/// "12,345": the bytes exactly, for columns.
+std::string grouped(uint64_t number) {
+  std::string digits = std::to_string(number);
+  for (size_t at = digits.size(); at > 3; at -= 3)
+    digits.insert(at - 3, ",");
+  return digits;
+}
+
+void addModel(std::string &out, const OpenedPlan &plan) {
+  const schema::Plan &root = plan.metadata();
+  const schema::Model &model = *root.model();
+  const schema::Limits &limits = *root.limits();
+  add(out, "{}\n", yupana_plan_name(plan.get()));
+  add(out, "  written by   {}\n", root.producer()->c_str());
+  add(out, "  bytes        {}\n", grouped(yupana_plan_file_bytes(plan.get())));
+  add(out, "  model        {}, {}\n", model.name()->c_str(), model.architecture()->c_str());
+  add(out, "               {} layers, hidden size {}, vocabulary {}, {} parameters\n", model.layers(),
+      model.hidden_size(), model.vocab_size(), grouped(model.parameters()));
+  add(out, "  precision    {}\n", model.precision()->c_str());
+  std::string begin = model.bos_token() < 0 ? "none" : std::to_string(model.bos_token());
+  bool stops = model.stop_tokens() && model.stop_tokens()->size();
+  add(out, "  tokens       begin {}, stop {}\n", begin, stops ? joined(model.stop_tokens(), " ") : "none");
+  add(out, "  limits       context {}, batch {}, step tokens {}, logit rows {}\n", limits.max_context(),
+      limits.max_batch(), limits.max_step_tokens(), limits.max_logit_rows());
+}
+
+void addSections(std::string &out, const OpenedPlan &plan) {
+  add(out, "\nSections\n  {:>3}  {:<14}  {:>18}  {:>18}  SHA-256\n", "no", "kind", "offset", "bytes");
+  for (uint32_t i = 0; i < yupana_plan_section_count(plan.get()); ++i) {
+    yupana_section_info_t info = plan.section(i);
+    add(out, "  {:>3}  {:<14}  {:>18}  {:>18}  {}\n", i, sectionKindName(info.kind), grouped(info.offset),
+        grouped(info.bytes), digestText(info.digest));
+  }
+}
+
+void addWeights(std::string &out, const schema::Plan &root) {
+  size_t width = 4;
+  for (const schema::Weight *weight : *root.weights())
+    width = std::max<size_t>(width, weight->name()->size());
+  add(out, "\nWeights\n  {:<{}}  {:<9}  {:<4}  {:>18}  {:>18}  shape; source\n", "name", width, "layout", "type",
+      "offset", "bytes");
+  for (const schema::Weight *weight : *root.weights())
+    add(out, "  {:<{}}  {:<9}  {:<4}  {:>18}  {:>18}  [{}]; {}\n", weight->name()->c_str(), width,
+        weight->layout()->c_str(), schema::EnumNameElementType(weight->element()), grouped(weight->offset()),
+        grouped(weight->size()), joined(weight->shape(), ", "), weight->source() ? weight->source()->c_str() : "");
+}
+
+void addCacheGroups(std::string &out, const OpenedPlan &plan) {
+  const schema::Plan &root = plan.metadata();
+  if (root.cache_groups()->size() == 0)
+    return;
+  add(out, "\nCache groups\n");
+  for (const schema::CacheGroup *group : *root.cache_groups()) {
+    std::string keeps = group->chunk() ? fmt::format("the current chunk of {}", group->chunk()) : "every position";
+    add(out, "  {}: keeps {}, pages of {} tokens and {} bytes, layers {}\n", group->name()->c_str(), keeps,
+        group->page_tokens(), grouped(group->page_bytes()), joined(group->layers(), " "));
+  }
+  uint32_t context = root.limits()->max_context();
+  add(out, "  one sequence of {} positions takes {} bytes, {} of them {}\n", context,
+      grouped(yupana_plan_kv_bytes(plan.get(), context, 1)), root.limits()->max_batch(),
+      grouped(yupana_plan_kv_bytes(plan.get(), uint64_t{context} * root.limits()->max_batch(), 0)));
+}
+
+void addMemory(std::string &out, const MemoryTotals &totals) {
+  add(out, "  memory at the compiled maxima, with room for one sequence of the longest context\n");
+  for (auto [name, bytes] : {std::pair<const char *, uint64_t>{"weights", totals.weights},
+                             {"activations", totals.activations},
+                             {"cache", totals.cache},
+                             {"step inputs", totals.inputs},
+                             {"code", totals.code}})
+    add(out, "    {:<12}  {:>18}\n", name, grouped(bytes));
+  add(out, "    {:<12}  {:>18}  {}, and {} bytes of scratch per thread\n", "total", grouped(totals.total()),
+      formatBytes(static_cast<double>(totals.total())), grouped(totals.scratchPerThread));
+}
+
+void addKernels(std::string &out, const schema::Plan &root, const schema::Target &target) {
+  for (const schema::StepProgram *program : *target.programs()) {
+    bool step = program->function() == schema::Function::step;
+    uint32_t launches = program->launches()->size();
+    std::string limit = step ? fmt::format(" for at most {} tokens", program->max_tokens()) : "";
+    add(out, "  program {}{}: {} launches", schema::EnumNameFunction(program->function()), limit, launches);
+    if (step && root.model()->layers() > 0)
+      add(out, ", {:.1f} per layer", static_cast<double>(launches) / root.model()->layers());
+    add(out, "\n");
+    std::vector<uint32_t> counts = kernelCounts(target, *program);
+    for (uint32_t i = 0; i < counts.size(); ++i)
+      if (counts[i])
+        add(out, "    {:>5} x  {}, {} arguments\n", counts[i], target.kernels()->Get(i)->symbol()->c_str(),
+            target.kernels()->Get(i)->arguments());
+  }
+}
+
+/// "..####..": in which launches a buffer is in use.
+std::string drawLife(const schema::Buffer &buffer, uint32_t launches) {
+  uint32_t columns = std::min(launches, drawingColumns);
+  std::string line(columns, '.');
+  auto column = [&](uint32_t launch) { return static_cast<size_t>(uint64_t{launch} * columns / launches); };
+  for (size_t i = column(buffer.first_launch()); i <= column(buffer.last_launch()); ++i)
+    line[i] = '#';
+  return line;
+}
+
+void addArena(std::string &out, const schema::Target &target, uint32_t index) {
+  const schema::Arena &arena = *target.arenas()->Get(index);
+  ArenaUse use = arenaUseOf(target, index);
+  uint32_t launches = launchCount(target);
+  add(out, "  arena {}: {} bytes; {} are in use at once, at launch {} of {}\n", arena.name()->c_str(),
+      grouped(arena.size()), grouped(use.peak), use.peakLaunch, launches);
+  std::vector<const schema::Buffer *> buffers;
+  size_t width = 4;
+  for (const schema::Buffer *buffer : *target.buffers())
+    if (buffer->arena() == index) {
+      buffers.push_back(buffer);
+      width = std::max<size_t>(width, buffer->name()->size());
+    }
+  std::sort(buffers.begin(), buffers.end(), [](const schema::Buffer *a, const schema::Buffer *b) {
+    return std::pair(a->offset(), a->first_launch()) < std::pair(b->offset(), b->first_launch());
+  });
+  add(out, "    {:<{}}  {:>15}  {:>15}  {:>11}  launches 0 to {}, left to right\n", "name", width, "offset", "bytes",
+      "in use", launches ? launches - 1 : 0);
+  for (const schema::Buffer *buffer : buffers)
+    add(out, "    {:<{}}  {:>15}  {:>15}  {:>11}  {}\n", buffer->name()->c_str(), width, grouped(buffer->offset()),
+        grouped(buffer->size()), fmt::format("{}-{}", buffer->first_launch(), buffer->last_launch()),
+        drawLife(*buffer, launches));
+}
+
+void addTarget(std::string &out, const OpenedPlan &plan, uint32_t index) {
+  const schema::Plan &root = plan.metadata();
+  const schema::Target &target = *root.targets()->Get(index);
+  Fit fit = fitOf(plan, index);
+  add(out, "\nTarget {}: {} on this machine{}{}\n", target.name()->c_str(), fit.verdict,
+      fit.reason.empty() ? "" : ", ", fit.reason);
+  addMemory(out, memoryOf(plan, target));
+  addKernels(out, root, target);
+  for (uint32_t i = 0; i < target.arenas()->size(); ++i)
+    addArena(out, target, i);
+}
+
+} // namespace
+
+std::string yupana::textReport(const OpenedPlan &plan) {
+  std::string out;
+  addModel(out, plan);
+  addSections(out, plan);
+  addWeights(out, plan.metadata());
+  addCacheGroups(out, plan);
+  for (uint32_t i = 0; i < plan.metadata().targets()->size(); ++i)
+    addTarget(out, plan, i);
+  return out;
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "tools/yupana/Commands.h"
+#include "tools/yupana/OpenedPlan.h"
+#include "tools/yupana/ProgressBar.h"
+
+using namespace yupana;
+
+namespace {
+
+const char *const verifyHelp = R"(usage: yupana verify PLAN
+
+Reads all of a plan: compares every digest, section by section and the weights in chunks of 16 MiB, checks every index,
+size and range, the form of the code, and that no two buffers overlap while both are in use. Runs nothing.
+
+  --threads N   threads that read and digest (default: all cores)
+  --help        print this
+)";
+
+/// Passes progress on to a bar, and Ctrl-C to the library.
+int reportProgress(void *user, uint64_t done, uint64_t total) {
+  static_cast<ProgressBar *>(user)->update(done, total);
+  return wasInterrupted();
+}
+
+} // namespace
+
+Result<void> yupana::runVerify(const Words &words) {
+  YUPANA_ASSIGN_OR_RETURN(Arguments arguments,
+                          Arguments::parse(words, {{"--threads", true}, {"--help"}}, {"--simulate", "--for"}));
+  if (arguments.has("--help"))
+    return fmt::print("{}", verifyHelp), Result<void>();
+  YUPANA_ASSIGN_OR_RETURN(std::string path, arguments.only("the PLAN"));
+  YUPANA_ASSIGN_OR_RETURN(std::optional<uint64_t> threads, arguments.number("--threads", 1, 1024));
+  YUPANA_ASSIGN_OR_RETURN(OpenedPlan plan, OpenedPlan::open(path));
+
+  catchInterrupts();
+  {
+    ProgressBar bar("verify");
+    yupana_progress_t progress = {sizeof(progress), &bar, reportProgress};
+    yupana_verify_options_t options = {};
+    options.size = sizeof(options);
+    options.threads = static_cast<uint32_t>(threads.value_or(0));
+    options.progress = &progress;
+    yupana_status_t status;
+    YUPANA_RETURN_IF_ERROR(checkStatus(yupana_plan_verify(plan.get(), &options, &status), status));
+  }
+  fmt::print("{}: {} bytes in {} sections, all as recorded\n", path, yupana_plan_file_bytes(plan.get()),
+             yupana_plan_section_count(plan.get()));
+  return {};
+}
