@@ -17,8 +17,7 @@ bool liveTogether(const Lifetime &a, const Lifetime &b) { return a.first <= b.la
 std::optional<Placement> planMemory(const std::vector<Lifetime> &values, uint64_t alignment) {
   std::vector<size_t> bySize(values.size());
   std::iota(bySize.begin(), bySize.end(), size_t{0});
-  std::stable_sort(bySize.begin(), bySize.end(),
-                   [&](size_t a, size_t b) { return values[a].size > values[b].size; });
+  std::stable_sort(bySize.begin(), bySize.end(), [&](size_t a, size_t b) { return values[a].size > values[b].size; });
 
   Placement plan;
   plan.offsets.resize(values.size());

@@ -68,9 +68,8 @@ void buildClosePipeline(mlir::OpPassManager &pm, const PipelineOptions &) { pm.a
 
 const std::vector<Phase> &phases() {
   static const std::vector<Phase> all = {
-      {"import", buildImportPipeline},       {"fuse", buildFusePipeline},
-      {"layout", buildLayoutPipeline},       {"schedule", buildSchedulePipeline},
-      {"bufferize", buildBufferizePipeline}, {"to-plan", buildToPlanPipeline},
+      {"import", buildImportPipeline},     {"fuse", buildFusePipeline},           {"layout", buildLayoutPipeline},
+      {"schedule", buildSchedulePipeline}, {"bufferize", buildBufferizePipeline}, {"to-plan", buildToPlanPipeline},
   };
   return all;
 }
@@ -85,12 +84,11 @@ void registerPipelines() {
   for (const Phase &phase : phases())
     mlir::PassPipelineRegistration<PipelineOptions>("yupana-" + phase.name + "-phase",
                                                     "Run the " + phase.name + " phase", phase.build);
-  mlir::PassPipelineRegistration<PipelineOptions>(
-      "yupana-pipeline", "Run every phase up to code generation",
-      [](mlir::OpPassManager &pm, const PipelineOptions &options) {
-        for (const Phase &phase : phases())
-          phase.build(pm, options);
-      });
+  mlir::PassPipelineRegistration<PipelineOptions>("yupana-pipeline", "Run every phase up to code generation",
+                                                  [](mlir::OpPassManager &pm, const PipelineOptions &options) {
+                                                    for (const Phase &phase : phases())
+                                                      phase.build(pm, options);
+                                                  });
 }
 
 int64_t chooseMaxLogitRows(int64_t vocabulary, int64_t maxBatch, int64_t maxStepTokens, int64_t logitBytes) {

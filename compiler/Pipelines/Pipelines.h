@@ -14,8 +14,7 @@ namespace yupana {
 
 /// What every phase may ask: the target and the compiled maxima.
 struct PipelineOptions : mlir::PassPipelineOptions<PipelineOptions> {
-  Option<std::string> target{*this, "target", llvm::cl::desc("The target to compile for"),
-                             llvm::cl::init("x86-64-v3")};
+  Option<std::string> target{*this, "target", llvm::cl::desc("The target to compile for"), llvm::cl::init("x86-64-v3")};
   Option<int64_t> maxContext{*this, "max-context", llvm::cl::desc("Positions a sequence may hold"),
                              llvm::cl::init(32768)};
   Option<int64_t> maxBatch{*this, "max-batch", llvm::cl::desc("Sequences a step may hold"), llvm::cl::init(8)};

@@ -138,9 +138,9 @@ Value Importer::rope(Value x, const LayerConfig &layer) {
   MLIRContext *context = builder.getContext();
   lm::RopeScalingAttr scaling;
   if (const auto &s = config.ropeScaling)
-    scaling = lm::RopeScalingAttr::get(context, builder.getF64FloatAttr(s->factor),
-                                       builder.getF64FloatAttr(s->lowFreqFactor),
-                                       builder.getF64FloatAttr(s->highFreqFactor), s->originalMaxPositions);
+    scaling =
+        lm::RopeScalingAttr::get(context, builder.getF64FloatAttr(s->factor), builder.getF64FloatAttr(s->lowFreqFactor),
+                                 builder.getF64FloatAttr(s->highFreqFactor), s->originalMaxPositions);
   auto rope = lm::RopeAttr::get(context, builder.getF64FloatAttr(config.ropeTheta), scaling);
   // Within a chunk only differences of positions count, so the angle may start over with the chunk.
   IntegerAttr period = layer.chunk ? builder.getI64IntegerAttr(*layer.chunk) : IntegerAttr();
@@ -175,8 +175,8 @@ Value Importer::attention(Value x, size_t index) {
                         layer.chunk ? builder.getI64IntegerAttr(*layer.chunk) : IntegerAttr(), builder.getF32Type());
   }
   double scale = 1.0 / std::sqrt(static_cast<double>(config.headDim));
-  Value o = lm::AttentionOp::create(builder, loc, q.getType(), q, k, v, positions, sequences, name,
-                                    llvm::APFloat(scale));
+  Value o =
+      lm::AttentionOp::create(builder, loc, q.getType(), q, k, v, positions, sequences, name, llvm::APFloat(scale));
   return linear(o, weight(name + ".o", t.o), config.hiddenSize, optionalWeight(name + ".o_bias", t.oBias));
 }
 
@@ -199,9 +199,9 @@ Value Importer::mixture(Value x, size_t index) {
   Value logits = linear(x, weight(name + ".router", t.router), experts);
   auto route = moe::RouteOp::create(builder, loc, chosenType, scoreType, logits, k, moe::ScoreFunction::Sigmoid,
                                     /*normalize=*/false);
-  auto dispatch = moe::DispatchOp::create(builder, loc, rows(pairs(), config.hiddenSize),
-                                          RankedTensorType::get({experts + 1}, i32), chosenType, x, route.getExperts(),
-                                          route.getScores(), experts);
+  auto dispatch =
+      moe::DispatchOp::create(builder, loc, rows(pairs(), config.hiddenSize), RankedTensorType::get({experts + 1}, i32),
+                              chosenType, x, route.getExperts(), route.getScores(), experts);
   auto silu = lm::ActivationAttr::get(builder.getContext(), lm::Activation::SiLU);
   MLPWeights w = expertWeights(name + ".experts", t.experts);
   Value routed = moe::ExpertsOp::create(builder, loc, dispatch.getRows().getType(), dispatch.getRows(),

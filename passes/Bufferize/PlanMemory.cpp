@@ -30,8 +30,9 @@ struct PlanMemoryPass : yupana::impl::PlanMemoryPassBase<PlanMemoryPass> {
 
   void runOnOperation() override {
     if (maxStepTokens < 1 || maxBatch < 1 || maxLogitRows < 1) {
-      getOperation().emitError() << "maxima are " << maxStepTokens.getValue() << " tokens, " << maxBatch.getValue() << " sequences and "
-                                 << maxLogitRows.getValue() << " rows, expected at least one of each";
+      getOperation().emitError() << "maxima are " << maxStepTokens.getValue() << " tokens, " << maxBatch.getValue()
+                                 << " sequences and " << maxLogitRows.getValue()
+                                 << " rows, expected at least one of each";
       return signalPassFailure();
     }
     if (failed(collectLifetimes()))

@@ -119,8 +119,8 @@ void KernelBuilder::gemm(Location loc, Value input, Value weight, Value offsets,
 Value KernelBuilder::project(Location loc, StringRef name, Value input, Value weight, Value offsets, Value bias) {
   auto inputType = cast<kernel::ViewType>(input.getType());
   Attribute outputs = cast<kernel::ViewType>(weight.getType()).getDims().drop_back().back();
-  auto type = kernel::ViewType::get(builder.getContext(), {inputType.getDims()[0], outputs}, builder.getF32Type(),
-                                    "row-major");
+  auto type =
+      kernel::ViewType::get(builder.getContext(), {inputType.getDims()[0], outputs}, builder.getF32Type(), "row-major");
   Value result = buffer(name, type, loc);
   gemm(loc, input, weight, offsets, [&](ScalarBuilder &b, Value acc, Value row, Value feature) {
     b.store(bias ? b.add(acc, b.load(bias, feature)) : acc, result, {row, feature});

@@ -98,9 +98,9 @@ static void lower(lm::AttentionOp op, KernelBuilder &k) {
   };
   Value keys = part(kernel::CachePart::Key), values = part(kernel::CachePart::Value);
   int64_t pagesPerSequence = (k.sizes.maxContext + page - 1) / page;
-  auto pagesType = kernel::ViewType::get(
-      builder.getContext(), {builder.getStringAttr("S"), builder.getI64IntegerAttr(pagesPerSequence)},
-      builder.getI32Type(), "row-major");
+  auto pagesType = kernel::ViewType::get(builder.getContext(),
+                                         {builder.getStringAttr("S"), builder.getI64IntegerAttr(pagesPerSequence)},
+                                         builder.getI32Type(), "row-major");
   Value pages = kernel::PageTableOp::create(builder, loc, pagesType, op.getCacheAttr(), FlatSymbolRefAttr());
 
   Value q = k.view(op.getQuery()), key = k.view(op.getKey()), value = k.view(op.getValue());
@@ -118,8 +118,7 @@ static void lower(lm::AttentionOp op, KernelBuilder &k) {
 }
 
 static void lower(lm::GatedOp op, KernelBuilder &k) {
-  k.setView(op.getResult(),
-            k.gated(op.getLoc(), k.view(op.getGate()), k.view(op.getUp()), op.getActivation()));
+  k.setView(op.getResult(), k.gated(op.getLoc(), k.view(op.getGate()), k.view(op.getUp()), op.getActivation()));
 }
 
 static void lower(lm::AddOp op, KernelBuilder &k) {

@@ -24,8 +24,7 @@ static void lower(moe::DispatchOp op, KernelBuilder &k) {
   Value scores = op.getScores() ? k.view(op.getScores()) : Value();
   Value rows = k.resultBuffer(op.getRows()), offsets = k.resultBuffer(op.getOffsets());
   Value slots = k.resultBuffer(op.getSlots());
-  auto orderType =
-      kernel::ViewType::get(k.builder.getContext(), rowsOf(rows), k.builder.getI32Type(), "row-major");
+  auto orderType = kernel::ViewType::get(k.builder.getContext(), rowsOf(rows), k.builder.getI32Type(), "row-major");
   Value order = k.buffer("order", orderType, loc);
   kernel::SortTokensOp::create(k.builder, loc, experts, offsets, order, slots, kernel::GridAttr(), Attribute());
 

@@ -33,7 +33,8 @@ def ModelToKernelPass : Pass<"yupana-model-to-kernel", "::mlir::ModuleOp"> {
     Option<"maxStepTokens", "max-step-tokens", "int64_t", "2048", "Tokens a step may hold">,
     Option<"pageTokens", "page-tokens", "int64_t", "64", "Positions in a page of a cache; a multiple of 32">
   ];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::yupana::kernel::KernelDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
+                           "::yupana::kernel::KernelDialect"];
 }
 
 def VerifyKernelFormPass : Pass<"yupana-verify-kernel-form", "::mlir::ModuleOp"> {

@@ -83,8 +83,7 @@ struct MaterializeTablesPass : yupana::impl::MaterializeTablesPassBase<Materiali
     int64_t dim = rope.getWidth();
     SmallVector<Attribute> symbols;
     if (rope.getPeriod()) {
-      symbols.push_back(
-          tables.rope(rope.getRope(), dim, std::min<int64_t>(*rope.getPeriod(), maxContext), /*step=*/1));
+      symbols.push_back(tables.rope(rope.getRope(), dim, std::min<int64_t>(*rope.getPeriod(), maxContext), /*step=*/1));
     } else {
       int64_t coarseRows = (maxContext + fineRows - 1) / fineRows;
       symbols.push_back(tables.rope(rope.getRope(), dim, coarseRows, fineRows));

@@ -56,8 +56,8 @@ private:
           pageTokens.try_emplace(view.getCacheAttr().getAttr(), view.getView().getType().getPageTokens());
       if (entry->second == view.getView().getType().getPageTokens())
         return WalkResult::advance();
-      view.emitOpError() << "has pages of " << view.getView().getType().getPageTokens() << " positions, another view of "
-                         << view.getCacheAttr() << " has " << entry->second;
+      view.emitOpError() << "has pages of " << view.getView().getType().getPageTokens()
+                         << " positions, another view of " << view.getCacheAttr() << " has " << entry->second;
       return WalkResult::interrupt();
     });
     return failure(result.wasInterrupted());
@@ -71,8 +71,8 @@ private:
     SmallVector<int64_t> layers;
     for (lm::CacheOp cache : group.caches) {
       if (int64_t own = pageTokens.lookup(cache.getSymNameAttr()); own != group.pageTokens) {
-        InFlightDiagnostic diag = cache.emitOpError() << "has pages of " << own << " positions, its group "
-                                                      << group.pageTokens;
+        InFlightDiagnostic diag = cache.emitOpError()
+                                  << "has pages of " << own << " positions, its group " << group.pageTokens;
         diag.attachNote(group.caches.front().getLoc()) << "first of the group";
         return diag;
       }
@@ -99,9 +99,8 @@ private:
       view.getView().setType(kernel::CacheType::get(&getContext(), type.getPart(), type.getHeads(), type.getWidth(),
                                                     type.getPageTokens(), bytes.lookup(view.getCacheAttr().getAttr())));
     });
-    getOperation().walk([&](kernel::PageTableOp table) {
-      table.setGroupAttr(placements.at(table.getCacheAttr().getAttr()).group);
-    });
+    getOperation().walk(
+        [&](kernel::PageTableOp table) { table.setGroupAttr(placements.at(table.getCacheAttr().getAttr()).group); });
   }
 
   llvm::DenseMap<StringAttr, int64_t> pageTokens;

@@ -40,8 +40,7 @@ struct PackWeightsPass : yupana::impl::PackWeightsPassBase<PackWeightsPass> {
       if (StringRef layout = weight.getLayout(); !layout.empty()) {
         if (layout == layoutOf(weight.getSymNameAttr()))
           continue;
-        weight.emitOpError() << "is packed as " << layout << ", its kernels read "
-                             << layoutOf(weight.getSymNameAttr());
+        weight.emitOpError() << "is packed as " << layout << ", its kernels read " << layoutOf(weight.getSymNameAttr());
         return signalPassFailure();
       }
       SmallVector<Attribute> chain(weight.getChain().getValue());

@@ -20,9 +20,9 @@ LogicalResult checkView(kernel::WeightOp view, SymbolTable &symbols) {
   StringRef expected = weight ? weight.getLayout() : "row-major";
   if (view.getView().getType().getLayout() == expected)
     return success();
-  InFlightDiagnostic diag = view.emitOpError() << "reads " << view.getWeightAttr() << " as "
-                                               << view.getView().getType().getLayout() << ", it is packed as "
-                                               << expected;
+  InFlightDiagnostic diag = view.emitOpError()
+                            << "reads " << view.getWeightAttr() << " as " << view.getView().getType().getLayout()
+                            << ", it is packed as " << expected;
   if (weight)
     diag.attachNote(weight.getLoc()) << "packed here";
   return diag;

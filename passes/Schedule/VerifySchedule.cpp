@@ -27,8 +27,8 @@ struct VerifySchedulePass : yupana::impl::VerifySchedulePassBase<VerifyScheduleP
       auto expected = cast<kernel::X86Attr>(first.getConfigAttr()).getIsa();
       if (config.getIsa() == expected)
         return WalkResult::advance();
-      InFlightDiagnostic diag = op->emitOpError() << "is configured for " << config.getIsa()
-                                                  << ", other kernels for " << expected;
+      InFlightDiagnostic diag = op->emitOpError()
+                                << "is configured for " << config.getIsa() << ", other kernels for " << expected;
       diag.attachNote(first->getLoc()) << "first kernel";
       return diag;
     });

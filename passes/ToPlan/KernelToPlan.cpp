@@ -112,9 +112,8 @@ private:
 
   void buildModel(OpBuilder &builder, lm::ModelOp model) {
     plan::ModelOp::create(builder, model.getLoc(), model.getName(), model.getArchitecture(), model.getVocabulary(),
-                          model.getHidden(), model.getLayers(), model.getParameters(), precision,
-                          model.getBeginToken(), model.getStopTokens(), maxContext, maxBatch, maxStepTokens,
-                          maxLogitRows);
+                          model.getHidden(), model.getLayers(), model.getParameters(), precision, model.getBeginToken(),
+                          model.getStopTokens(), maxContext, maxBatch, maxStepTokens, maxLogitRows);
   }
 
   void buildWeightsAndGroups(OpBuilder &builder) {
@@ -163,7 +162,10 @@ private:
   }
 
   uint64_t sizeAtMaxima(lm::DimSize dim) {
-    int64_t symbol = dim.symbol == "T" ? maxStepTokens : dim.symbol == "S" ? maxBatch : dim.symbol == "R" ? maxLogitRows : 1;
+    int64_t symbol = dim.symbol == "T"   ? maxStepTokens
+                     : dim.symbol == "S" ? maxBatch
+                     : dim.symbol == "R" ? maxLogitRows
+                                         : 1;
     return static_cast<uint64_t>(dim.factor) * symbol;
   }
 
@@ -195,10 +197,9 @@ private:
         .Case([&](kernel::CacheOp op) {
           return make(plan::ArgumentKind::Cache, groupIndex(op.getGroupAttr()), op.getOffset().value_or(0));
         })
-        .Case([&](kernel::PageTableOp op) { return make(plan::ArgumentKind::PageTable, groupIndex(op.getGroupAttr())); })
-        .Case([&](kernel::InputOp op) {
-          return make(plan::ArgumentKind::Input, static_cast<int64_t>(op.getInput()));
-        });
+        .Case(
+            [&](kernel::PageTableOp op) { return make(plan::ArgumentKind::PageTable, groupIndex(op.getGroupAttr())); })
+        .Case([&](kernel::InputOp op) { return make(plan::ArgumentKind::Input, static_cast<int64_t>(op.getInput())); });
   }
 
   void eraseKernelLevel() {

@@ -56,8 +56,7 @@ private:
       kernel.erase();
 
     OpBuilder builder(op);
-    auto symbol = SymbolRefAttr::get(library.getSymNameAttr(),
-                                     FlatSymbolRefAttr::get(entry->second.getSymNameAttr()));
+    auto symbol = SymbolRefAttr::get(library.getSymNameAttr(), FlatSymbolRefAttr::get(entry->second.getSymNameAttr()));
     kernel::LaunchOp::create(builder, op->getLoc(), symbol, op.getGridAttr(), views);
     op->erase();
     return success();

@@ -17,8 +17,10 @@ constexpr int64_t panelStepBytes = panelOutputs * 4; ///< Of one k.
 constexpr int64_t cacheLine = 64;
 /// Steps of k that a multiplying loop takes at once.
 constexpr int64_t unroll = 2;
-/// Most k in a block: its weights, and the next ones on their way, stay in the second level of cache.
-constexpr int64_t longestBlock = 2048;
+/// Cache lines of the panel in one loop step.
+constexpr int64_t stepLines = unroll * panelStepBytes / cacheLine;
+/// Weights that a pass over many rows reads again and again: half of the smallest first-level cache.
+constexpr int64_t weightBlockBytes = 16384;
 /// Most rows with accumulators in the buffer, which lies on the stack.
 constexpr int64_t mostRows = 264;
 /// How far ahead of a single tile weights are fetched: far enough to cover memory's latency at full bandwidth.
@@ -43,7 +45,8 @@ private:
     Value begin, end;
     bool fromZero; ///< Do the accumulators begin here?
   };
-  /// What a loop fetches for later: `lines` cache lines per step, from an address that holds for k = 0.
+  /// What a loop fetches for later: `lines` cache lines per step, from an address given for k = 0. `level` as
+  /// llvm.prefetch counts: 3 for the first level of cache, 2 for the second.
   struct Prefetch {
     Value from;
     int64_t lines;
@@ -54,12 +57,12 @@ private:
   int64_t lowestEvenHeight() const;
   Rows enterCell(Value cell);
   void emitRows(const Rows &rows);
+  void emitOneTile(const Rows &rows);
+  void emitManyTiles(const Rows &rows);
   void emitBlock(const Rows &rows, const Depth &depth);
-  void emitManyTiles(const Rows &rows, const Depth &depth);
-  void emitTile(const Rows &rows, const Depth &depth, Value row, int64_t height, Value tile);
-  Prefetch choosePrefetch(const Rows &rows, const Depth &depth, Value tile, Value pass, int64_t passes);
-  void emitColumns(const Depth &depth, const Prefetch &prefetch, Value inputs, Value weights, Value sums, int64_t height,
-                   int64_t vectors);
+  Prefetch fetchNext(const Rows &rows, const Depth &depth, Value slice, int64_t slices);
+  void emitTile(const Rows &rows, const Depth &depth, const Prefetch &prefetch, Value row, Value column, int64_t height,
+                int64_t columns);
   void multiply(Value inputs, Value weights, Value k, int64_t steps, int64_t height, Emitter::Values &sums);
   void emitLastStep(const Rows &rows);
   void emitEpilogue(const Rows &rows);
@@ -144,43 +147,59 @@ GemmEmitter::Rows GemmEmitter::enterCell(Value index) {
 }
 
 void GemmEmitter::emitRows(const Rows &rows) {
-  if (paired <= longestBlock) {
-    emitBlock(rows, {e.integer(0), e.integer(paired), /*fromZero=*/true});
-  } else {
-    int64_t blocks = llvm::divideCeil(paired, longestBlock);
-    int64_t block = llvm::alignTo(llvm::divideCeil(paired, blocks), unroll);
-    Value sums = e.mul(rows.count, panelOutputs);
-    e.loop(e.integer(0), sums, vectorLanes, {}, [&](Value i, ValueRange) -> Emitter::Values {
-      e.store(e.splat(0), e.element(buffer, i, 4), 64);
-      return {};
-    });
-    e.loop(e.integer(0), e.integer(paired), block, {}, [&](Value begin, ValueRange) -> Emitter::Values {
-      emitBlock(rows, {begin, e.min(e.add(begin, block), e.integer(paired)), /*fromZero=*/false});
-      return {};
-    });
-  }
+  if (blockRows <= single)
+    emitOneTile(rows);
+  else
+    e.when(e.less(rows.count, e.integer(single + 1)), [&] { emitOneTile(rows); }, [&] { emitManyTiles(rows); });
   if (paired < depth)
     emitLastStep(rows);
   emitEpilogue(rows);
 }
 
-void GemmEmitter::emitBlock(const Rows &rows, const Depth &depth) {
-  auto oneTile = [&] {
-    e.switchOn(rows.count, 1, single, [&](int64_t height) { emitTile(rows, depth, e.integer(0), height, Value()); });
-  };
-  if (blockRows <= single)
-    return oneTile();
-  e.when(e.less(rows.count, e.integer(single + 1)), oneTile, [&] { emitManyTiles(rows, depth); });
+/// Few rows: every weight is used once, or once per pass, so the whole depth is one block and memory sets the pace.
+void GemmEmitter::emitOneTile(const Rows &rows) {
+  constexpr int32_t firstLevel = 3;
+  Depth whole = {e.integer(0), e.integer(paired), /*fromZero=*/true};
+  e.switchOn(rows.count, 1, single, [&](int64_t height) {
+    int64_t columns = tileColumns(height), passes = panelOutputs / columns;
+    e.pieces(panelOutputs, columns, [&](Value column, int64_t) {
+      Prefetch prefetch = passes == 1 ? Prefetch{e.at(rows.weights, streamAhead), stepLines, firstLevel}
+                                      : fetchNext(rows, whole, e.div(column, columns), passes);
+      emitTile(rows, whole, prefetch, e.integer(0), column, height, columns);
+    });
+  });
 }
 
-void GemmEmitter::emitManyTiles(const Rows &rows, const Depth &depth) {
+/// Many rows: the weights of a block of k meet all of them before the next block's do.
+void GemmEmitter::emitManyTiles(const Rows &rows) {
+  int64_t longest = weightBlockBytes / (config.getTileColumns() * 4);
+  if (paired <= longest)
+    return emitBlock(rows, {e.integer(0), e.integer(paired), /*fromZero=*/true});
+  int64_t block = llvm::alignTo(llvm::divideCeil(paired, llvm::divideCeil(paired, longest)), unroll);
+  e.loop(e.integer(0), e.mul(rows.count, panelOutputs), vectorLanes, {}, [&](Value i, ValueRange) -> Emitter::Values {
+    e.store(e.splat(0), e.element(buffer, i, 4), 64);
+    return {};
+  });
+  e.loop(e.integer(0), e.integer(paired), block, {}, [&](Value begin, ValueRange) -> Emitter::Values {
+    emitBlock(rows, {begin, e.min(e.add(begin, block), e.integer(paired)), /*fromZero=*/false});
+    return {};
+  });
+}
+
+void GemmEmitter::emitBlock(const Rows &rows, const Depth &depth) {
+  int64_t columns = config.getTileColumns(), passes = panelOutputs / columns;
   Value tiles = e.ceilDiv(rows.count, config.getTileRows());
   Value low = e.div(rows.count, tiles), taller = e.rem(rows.count, tiles);
-  e.loop(e.integer(0), tiles, 1, e.integer(0), [&](Value tile, ValueRange row) -> Emitter::Values {
-    Value height = e.add(low, e.make<arith::ExtUIOp>(e.i64, e.less(tile, taller)));
-    e.switchOn(height, lowestEvenHeight(), config.getTileRows(),
-               [&](int64_t known) { emitTile(rows, depth, row[0], known, tile); });
-    return {e.add(row[0], height)};
+  e.pieces(panelOutputs, columns, [&](Value column, int64_t) {
+    e.loop(e.integer(0), tiles, 1, e.integer(0), [&](Value tile, ValueRange row) -> Emitter::Values {
+      Value height = e.add(low, e.make<arith::ExtUIOp>(e.i64, e.less(tile, taller)));
+      // There are at least two tiles in every pass.
+      Value slice = e.add(e.mul(e.div(column, columns), 2), e.rem(tile, 2));
+      Prefetch prefetch = fetchNext(rows, depth, slice, 2 * passes);
+      e.switchOn(height, lowestEvenHeight(), config.getTileRows(),
+                 [&](int64_t known) { emitTile(rows, depth, prefetch, row[0], column, known, columns); });
+      return {e.add(row[0], height)};
+    });
   });
 }
 
@@ -188,39 +207,22 @@ void GemmEmitter::emitManyTiles(const Rows &rows, const Depth &depth) {
 // Register tiles
 //===----------------------------------------------------------------------===//
 
-/// Multiplies `height` rows from `row` of `rows`. Without `tile`, its number among several, it is the only one.
-void GemmEmitter::emitTile(const Rows &rows, const Depth &depth, Value row, int64_t height, Value tile) {
+/// Memory is to be busy all the time, so the passes over a block share the fetching of as many weights behind it.
+GemmEmitter::Prefetch GemmEmitter::fetchNext(const Rows &rows, const Depth &depth, Value slice, int64_t slices) {
+  constexpr int32_t secondLevel = 2;
+  int64_t bytes = panelStepBytes / slices;
+  Value from = e.add(e.mul(e.mul(e.sub(depth.end, depth.begin), slice), bytes), e.mul(depth.end, panelStepBytes));
+  return {e.at(rows.weights, e.sub(from, e.mul(depth.begin, bytes))), 0, secondLevel};
+}
+
+/// Multiplies `height` rows from `row` of `rows` by the `columns` of the panel from `column`.
+void GemmEmitter::emitTile(const Rows &rows, const Depth &depth, const Prefetch &prefetch, Value row, Value column,
+                           int64_t height, int64_t columns) {
+  int64_t vectors = columns / vectorLanes;
   Value inputs = e.element(e.address(op.getInput()), e.add(rows.begin, row), this->depth * 4);
-  Value sums = e.element(buffer, row, panelOutputs * 4);
-  int64_t columns = tileColumns(height), passes = panelOutputs / columns;
-  e.pieces(panelOutputs, columns, [&](Value column, int64_t) {
-    emitColumns(depth, choosePrefetch(rows, depth, tile, e.div(column, columns), passes), inputs,
-                e.element(rows.weights, column, 4), e.element(sums, column, 4), height, columns / vectorLanes);
-  });
-}
-
-/// Memory is to be busy all the time. One pass over the weights fetches those a fixed distance ahead; several passes over
-/// the same share the fetching of what follows, the next block or panel, in equal slices.
-GemmEmitter::Prefetch GemmEmitter::choosePrefetch(const Rows &rows, const Depth &depth, Value tile, Value pass,
-                                                  int64_t passes) {
-  constexpr int32_t nearest = 3, second = 2; // levels of cache, as llvm.prefetch counts them
-  constexpr int64_t stepLines = unroll * panelStepBytes / cacheLine;
-  if (!tile && passes == 1)
-    return {e.at(rows.weights, streamAhead), stepLines, nearest};
-  int64_t slices = std::min(stepLines, tile ? 2 * passes : passes);
-  Value slice = tile ? e.rem(e.add(e.mul(tile, passes), pass), slices) : pass;
-  // Relative to k = 0, for the block begins later.
-  Value length = e.sub(depth.end, depth.begin);
-  Value from = e.add(e.mul(e.mul(length, slice), panelStepBytes / slices), e.mul(depth.end, panelStepBytes));
-  from = e.sub(from, e.mul(depth.begin, panelStepBytes / slices));
-  return {e.at(rows.weights, from), stepLines / slices, second};
-}
-
-void GemmEmitter::emitColumns(const Depth &depth, const Prefetch &prefetch, Value inputs, Value weights, Value sums,
-                              int64_t height, int64_t vectors) {
-  auto place = [&](int64_t i) {
-    return e.at(sums, (i / vectors * panelOutputs + i % vectors * vectorLanes) * 4);
-  };
+  Value weights = e.element(rows.weights, column, 4);
+  Value sums = e.element(e.element(buffer, row, panelOutputs * 4), column, 4);
+  auto place = [&](int64_t i) { return e.at(sums, (i / vectors * panelOutputs + i % vectors * vectorLanes) * 4); };
   Emitter::Values values;
   for (int64_t i = 0; i < height * vectors; ++i)
     values.push_back(depth.fromZero ? e.splat(0) : e.load(e.vf32, place(i), 64));

@@ -12,8 +12,12 @@ using namespace yupana::kernel;
 static SmallVector<Value> writtenOperands(Operation *op) {
   return llvm::TypeSwitch<Operation *, SmallVector<Value>>(op)
       .Case([](AttentionOp op) { return SmallVector<Value>{op.getOut()}; })
-      .Case([](RouteOp op) { return SmallVector<Value>{op.getExperts(), op.getScores()}; })
-      .Case([](SortTokensOp op) { return SmallVector<Value>{op.getOffsets(), op.getOrder(), op.getSlots()}; })
+      .Case([](RouteOp op) {
+        return SmallVector<Value>{op.getExperts(), op.getScores()};
+      })
+      .Case([](SortTokensOp op) {
+        return SmallVector<Value>{op.getOffsets(), op.getOrder(), op.getSlots()};
+      })
       .Case([](SampleOp op) { return SmallVector<Value>{op.getIds()}; })
       .Default([](Operation *) { return SmallVector<Value>(); });
 }

@@ -66,9 +66,8 @@ LogicalResult InputOp::verify() {
     unsigned bits;
     bool isFloat;
   };
-  static const Form forms[] = {{"T", 32, false}, {"T", 32, false}, {"T", 32, false},
-                               {"S", 32, false}, {"R", 32, false}, {"R", 32, true},
-                               {"R", 64, false}, {"R", 64, false}, {"R", 32, false}};
+  static const Form forms[] = {{"T", 32, false}, {"T", 32, false}, {"T", 32, false}, {"S", 32, false}, {"R", 32, false},
+                               {"R", 32, true},  {"R", 64, false}, {"R", 64, false}, {"R", 32, false}};
   const Form &form = forms[static_cast<unsigned>(getInput())];
   Builder builder(getContext());
   Type element = form.isFloat ? Type(builder.getF32Type()) : builder.getIntegerType(form.bits);
@@ -119,9 +118,9 @@ LogicalResult kernel::CacheOp::verifySymbolUses(SymbolTableCollection &symbols) 
   auto type = getView().getType();
   if (type.getHeads() != static_cast<int64_t>(cache->getHeads()) ||
       type.getWidth() != static_cast<int64_t>(cache->getWidth())) {
-    InFlightDiagnostic diag = emitOpError() << "has " << type.getHeads() << " heads of " << type.getWidth()
-                                            << " features, " << getCacheAttr() << " has " << cache->getHeads()
-                                            << " of " << cache->getWidth();
+    InFlightDiagnostic diag = emitOpError()
+                              << "has " << type.getHeads() << " heads of " << type.getWidth() << " features, "
+                              << getCacheAttr() << " has " << cache->getHeads() << " of " << cache->getWidth();
     diag.attachNote(cache->getLoc()) << getCacheAttr() << " is declared here";
     return diag;
   }
@@ -134,8 +133,7 @@ LogicalResult PageTableOp::verifySymbolUses(SymbolTableCollection &symbols) {
   if (failed(lookupCache(*this, getCacheAttr(), symbols)) || failed(checkGroup(*this, getGroupAttr(), symbols)))
     return failure();
   Builder builder(getContext());
-  return checkView(*this, "page table", getView(), {builder.getStringAttr("S"), Attribute()},
-                   builder.getI32Type());
+  return checkView(*this, "page table", getView(), {builder.getStringAttr("S"), Attribute()}, builder.getI32Type());
 }
 
 LogicalResult CacheGroupOp::verify() {
@@ -219,8 +217,8 @@ LogicalResult GemmOp::verify() {
   if (!input.getElementType().isF32() || !weight.getElementType().isF32())
     return emitOpError() << "multiplies " << input.getElementType() << " by " << weight.getElementType()
                          << ", expected f32 by f32";
-  if (getOffsets() && failed(checkView(*this, "offsets", getOffsets(), {sizeAttr(*this, getExperts() + 1)},
-                                       builder.getI32Type())))
+  if (getOffsets() &&
+      failed(checkView(*this, "offsets", getOffsets(), {sizeAttr(*this, getExperts() + 1)}, builder.getI32Type())))
     return failure();
   return checkArguments(*this, getBody(), {builder.getF32Type(), builder.getIndexType(), builder.getIndexType()});
 }
@@ -275,8 +273,7 @@ LogicalResult SortTokensOp::verify() {
     return emitOpError() << "offsets are " << getOffsets().getType() << ", expected one more than the experts";
   auto order = lm::parseDimSize(dimOf(getOrder(), 0)), rows = lm::parseDimSize(dimOf(getExperts(), 0));
   if (order->symbol != rows->symbol || order->factor != rows->factor * experts.getDimSize(1))
-    return emitOpError() << "order is " << getOrder().getType() << ", expected one entry per pair of "
-                         << experts;
+    return emitOpError() << "order is " << getOrder().getType() << ", expected one entry per pair of " << experts;
   if (failed(checkView(*this, "slots", getSlots(), experts.getDims(), builder.getI32Type())) ||
       failed(checkView(*this, "experts", getExperts(), experts.getDims(), builder.getI32Type())) ||
       failed(checkView(*this, "order", getOrder(), {Attribute()}, builder.getI32Type())))
@@ -319,8 +316,8 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   TypeRange expected = func.getBody().getArgumentTypes();
   if (expected == TypeRange(getOperands()))
     return success();
-  InFlightDiagnostic diag = emitOpError() << "passes (" << getOperandTypes() << ") to a kernel that takes (" << expected
-                                          << ")";
+  InFlightDiagnostic diag = emitOpError()
+                            << "passes (" << getOperandTypes() << ") to a kernel that takes (" << expected << ")";
   diag.attachNote(func.getLoc()) << getKernelAttr() << " is declared here";
   return diag;
 }

@@ -32,8 +32,7 @@ static ParseResult parseAccess(OpAsmParser &parser, OperationState &result, OpAs
 
 static LogicalResult verifyAccess(Operation *op, ViewType view, OperandRange indices, Type element) {
   if (static_cast<int64_t>(indices.size()) != view.getRank())
-    return op->emitOpError() << "has " << indices.size() << " indices into " << view << ", expected "
-                             << view.getRank();
+    return op->emitOpError() << "has " << indices.size() << " indices into " << view << ", expected " << view.getRank();
   if (element != view.getElementType())
     return op->emitOpError() << "moves " << element << " to or from " << view;
   return success();
@@ -47,9 +46,7 @@ void LoadOp::print(OpAsmPrinter &printer) {
   printer << " : " << getView().getType();
 }
 
-LogicalResult LoadOp::verify() {
-  return verifyAccess(*this, getView().getType(), getIndices(), getValue().getType());
-}
+LogicalResult LoadOp::verify() { return verifyAccess(*this, getView().getType(), getIndices(), getValue().getType()); }
 
 ParseResult StoreOp::parse(OpAsmParser &parser, OperationState &result) {
   OpAsmParser::UnresolvedOperand value;

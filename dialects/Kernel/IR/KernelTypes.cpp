@@ -60,8 +60,8 @@ void ViewType::print(AsmPrinter &printer) const {
   printer << '>';
 }
 
-LogicalResult ViewType::verify(function_ref<InFlightDiagnostic()> emitError, ArrayRef<Attribute> dims,
-                               Type elementType, StringRef layout) {
+LogicalResult ViewType::verify(function_ref<InFlightDiagnostic()> emitError, ArrayRef<Attribute> dims, Type elementType,
+                               StringRef layout) {
   if (dims.empty())
     return emitError() << "a view has at least one dimension";
   for (auto [index, entry] : llvm::enumerate(dims)) {
@@ -70,8 +70,7 @@ LogicalResult ViewType::verify(function_ref<InFlightDiagnostic()> emitError, Arr
       return emitError() << "dimension " << index << " of the view is " << entry
                          << "; expected a positive size, \"T\", \"S\", \"R\" or a multiple such as \"2*T\"";
     if (index > 0 && !dim->symbol.empty())
-      return emitError() << "only the first dimension of a view may be dynamic, dimension " << index << " is "
-                         << entry;
+      return emitError() << "only the first dimension of a view may be dynamic, dimension " << index << " is " << entry;
   }
   if (!elementType.isF32() && !elementType.isBF16() && !elementType.isInteger(32) && !elementType.isInteger(64))
     return emitError() << "a view holds f32, bf16, i32 or i64, not " << elementType;

@@ -82,9 +82,8 @@ SmallVector<Attribute> lm::getDimEntries(RankedTensorType type) {
   if (auto dims = dyn_cast_or_null<DimsAttr>(type.getEncoding()))
     return llvm::to_vector(dims.getEntries());
   Builder builder(type.getContext());
-  return llvm::map_to_vector(type.getShape(), [&](int64_t size) -> Attribute {
-    return builder.getI64IntegerAttr(size);
-  });
+  return llvm::map_to_vector(type.getShape(),
+                             [&](int64_t size) -> Attribute { return builder.getI64IntegerAttr(size); });
 }
 
 Attribute DimsAttr::parse(AsmParser &parser, Type) {
@@ -146,8 +145,7 @@ FailureOr<RankedTensorType> TransposeAttr::apply(RankedTensorType input,
   if (!llvm::equal(sorted, llvm::seq<int64_t>(0, input.getRank())))
     return emitError() << "[" << getPermutation() << "] is no permutation of the axes of a tensor of rank "
                        << input.getRank();
-  auto shape =
-      llvm::map_to_vector(getPermutation(), [&](int64_t axis) { return input.getDimSize(axis); });
+  auto shape = llvm::map_to_vector(getPermutation(), [&](int64_t axis) { return input.getDimSize(axis); });
   return RankedTensorType::get(shape, input.getElementType());
 }
 

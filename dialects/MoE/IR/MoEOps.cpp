@@ -16,13 +16,9 @@ using namespace yupana::moe;
 // Shared checks
 //===----------------------------------------------------------------------===//
 
-static SmallVector<Attribute> dimsOf(Value value) {
-  return lm::getDimEntries(cast<RankedTensorType>(value.getType()));
-}
+static SmallVector<Attribute> dimsOf(Value value) { return lm::getDimEntries(cast<RankedTensorType>(value.getType())); }
 
-static int64_t sizeOf(Value value, unsigned dim) {
-  return cast<RankedTensorType>(value.getType()).getDimSize(dim);
-}
+static int64_t sizeOf(Value value, unsigned dim) { return cast<RankedTensorType>(value.getType()).getDimSize(dim); }
 
 static int64_t rankOf(Value value) { return cast<RankedTensorType>(value.getType()).getRank(); }
 
@@ -48,8 +44,8 @@ static LogicalResult checkParameter(Operation *op, FlatSymbolRefAttr symbol, Str
   RankedTensorType type = lm::getParameterType(parameter);
   if (type.getShape() == shape)
     return success();
-  InFlightDiagnostic diag = op->emitOpError() << what << " " << symbol << " is " << type << ", expected [" << shape
-                                              << "]";
+  InFlightDiagnostic diag = op->emitOpError()
+                            << what << " " << symbol << " is " << type << ", expected [" << shape << "]";
   diag.attachNote(parameter->getLoc()) << symbol << " is declared here";
   return diag;
 }

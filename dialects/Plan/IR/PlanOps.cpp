@@ -79,11 +79,19 @@ static LogicalResult checkLaunch(LaunchOp launch, const TableSizes &sizes, Array
   for (auto argument : launch.getArguments().getAsRange<ArgumentAttr>()) {
     int64_t size = 0;
     switch (argument.getKind()) {
-    case ArgumentKind::Buffer: size = sizes.buffers; break;
-    case ArgumentKind::Weight: size = sizes.weights; break;
+    case ArgumentKind::Buffer:
+      size = sizes.buffers;
+      break;
+    case ArgumentKind::Weight:
+      size = sizes.weights;
+      break;
     case ArgumentKind::Cache:
-    case ArgumentKind::PageTable: size = sizes.groups; break;
-    case ArgumentKind::Input: size = kernel::getMaxEnumValForStepInput() + 1; break;
+    case ArgumentKind::PageTable:
+      size = sizes.groups;
+      break;
+    case ArgumentKind::Input:
+      size = kernel::getMaxEnumValForStepInput() + 1;
+      break;
     }
     if (failed(checkIndex(launch, stringifyArgumentKind(argument.getKind()), argument.getIndex(), size)))
       return failure();
@@ -98,8 +106,8 @@ static LogicalResult checkBuffer(BufferOp buffer, ArrayRef<ArenaOp> arenas) {
     return failure();
   ArenaOp arena = arenas[buffer.getArena()];
   if (buffer.getOffset() > arena.getSize() || buffer.getSize() > arena.getSize() - buffer.getOffset()) {
-    InFlightDiagnostic diag = buffer.emitOpError() << "takes " << buffer.getSize() << " bytes at "
-                                                   << buffer.getOffset() << " of an arena of " << arena.getSize();
+    InFlightDiagnostic diag = buffer.emitOpError() << "takes " << buffer.getSize() << " bytes at " << buffer.getOffset()
+                                                   << " of an arena of " << arena.getSize();
     diag.attachNote(arena.getLoc()) << "arena is declared here";
     return diag;
   }

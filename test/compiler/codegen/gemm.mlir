@@ -18,15 +18,19 @@ kernel.library @library target "x86-64-v3" {
 // CHECK-LABEL: llvm.func @gemm(
 // CHECK-SAME:    %[[ARGS:.*]]: !llvm.ptr, %[[DIMS:.*]]: !llvm.ptr, %{{.*}}: i32, %{{.*}}: i32, %{{.*}}: !llvm.ptr)
 // CHECK-NOT:   kernel.
-// V3:          llvm.alloca %c192_i64 x f32 {alignment = 64 : i64}
-// V4:          llvm.alloca %c384_i64 x f32 {alignment = 64 : i64}
+// The buffer: 264 rows of a panel.
+// CHECK:       llvm.alloca %c8448_i64 x f32 {alignment = 64 : i64}
 // CHECK:       llvm.load %[[ARGS]] {{.*}} : !llvm.ptr -> !llvm.ptr
 // CHECK:       scf.for
 // CHECK:         arith.remui %{{.*}}, %c3_i64
+// One row takes the whole panel in one pass, with weights fetched a fixed distance ahead.
 // CHECK:         scf.for %{{.*}} = %c0_i64 to %c64_i64 step %c2_i64 iter_args({{.*}}) -> (vector<16xf32>, vector<16xf32>)
 // CHECK:           llvm.intr.prefetch
 // CHECK:           llvm.load %{{.*}} {alignment = 64 : i64} : !llvm.ptr -> vector<16xf32>
 // CHECK:           math.fma %{{.*}} : vector<16xf32>
+// The tallest tile of several: 6 rows by 16 outputs in two passes, or 8 by 32.
+// V3:              scf.for %{{.*}} = %c0_i64 to %c32_i64 step %c16_i64
+// V3:              scf.for %{{.*}} iter_args({{.*}}) -> ({{(vector<16xf32>, ){5}vector<16xf32>}})
+// V4:              scf.for %{{.*}} iter_args({{.*}}) -> ({{(vector<16xf32>, ){15}vector<16xf32>}})
 // CHECK:         math.absf %{{.*}} : vector<16xf32>
-// CHECK-NEXT:    {{.*}}
 // CHECK:         llvm.store %{{.*}} : vector<16xf32>, !llvm.ptr

@@ -126,6 +126,15 @@ private:
   Array<float> keys[2], values[2], queries[2];
 };
 
+/// Every position of both sequences in one step.
+std::vector<std::pair<int32_t, int32_t>> allTokens() {
+  std::vector<std::pair<int32_t, int32_t>> all;
+  for (int32_t p = 0; p < Model::length; ++p)
+    for (int32_t s = 0; s < 2; ++s)
+      all.push_back({s, p});
+  return all;
+}
+
 class Attention : public testing::TestWithParam<std::string> {};
 
 TEST_P(Attention, MatchesFloat64AndIsTheSameHoweverStepsAreCut) {
@@ -134,10 +143,7 @@ TEST_P(Attention, MatchesFloat64AndIsTheSameHoweverStepsAreCut) {
   for (const Shape &shape : shapes) {
     SCOPED_TRACE(fmt::format("heads {} group {} width {} page {} chunk {}", shape.heads, shape.group, shape.width,
                              shape.pageTokens, shape.chunk));
-    std::vector<std::pair<int32_t, int32_t>> all;
-    for (int32_t p = 0; p < Model::length; ++p)
-      for (int32_t s = 0; s < 2; ++s)
-        all.push_back({s, p});
+    std::vector<std::pair<int32_t, int32_t>> all = allTokens();
     Model whole(shape, GetParam());
     Array<float> out = whole.step(all);
     int64_t queryHeads = shape.heads * shape.group, rowFloats = queryHeads * shape.width;
@@ -156,6 +162,13 @@ TEST_P(Attention, MatchesFloat64AndIsTheSameHoweverStepsAreCut) {
       ASSERT_EQ(0, std::memcmp(piece.begin(), &out[first * rowFloats], piece.size() * 4)) << "from token " << first;
     }
   }
+}
+
+TEST(AttentionTargets, GiveTheSameBits) {
+  const Shape shape = {2, 7, 72, 64, 100};
+  Array<float> first = Model(shape, runnableTargets().front()).step(allTokens());
+  for (const std::string &target : runnableTargets())
+    EXPECT_TRUE(Model(shape, target).step(allTokens()) == first) << target;
 }
 
 INSTANTIATE_TEST_SUITE_P(Targets, Attention, testing::ValuesIn(runnableTargets()),

@@ -71,6 +71,21 @@ TEST_P(Gemm, ManyRowsInOneCell) {
   }
 }
 
+TEST_P(Gemm, DepthInBlocks) {
+  constexpr int64_t outputs = 33;
+  for (int64_t depth : {2048, 2049, 2050, 5121, 6000}) {
+    SCOPED_TRACE(depth);
+    auto library = load(GetParam(), plainGemm(outputs, depth, 30));
+    Array<float> w = randomArray(outputs * depth, 4), packed = packPanels(w, 1, outputs, depth);
+    for (uint32_t tokens : {1u, 5u, 12u, 31u, 45u}) {
+      Array<float> x = randomArray(tokens * depth, 3), y(tokens * outputs);
+      library->run("gemm", {x, packed, y}, {tokens}, 2 * ceilDiv(tokens, 30));
+      for (int64_t i = 0; i < tokens * outputs; ++i)
+        ASSERT_EQ(bitsOf(y[i]), bitsOf(chain(&x[i / outputs * depth], &w[i % outputs * depth], depth))) << tokens;
+    }
+  }
+}
+
 TEST_P(Gemm, GroupedByExpert) {
   constexpr int64_t experts = 5, outputs = 43, depth = 21;
   auto library = load(GetParam(), fmt::format(R"(
@@ -84,9 +99,9 @@ TEST_P(Gemm, GroupedByExpert) {
       }}
     }})",
                                               outputs, depth, experts, experts + 1));
-  Array<int32_t> offsets = {0, 3, 3, 30, 31, 50};
-  Array<float> x = randomArray(50 * depth, 5), w = randomArray(experts * outputs * depth, 6), y(50 * outputs);
-  library->run("gemm", {x, packPanels(w, experts, outputs, depth), offsets, y}, {25}, experts * 2);
+  Array<int32_t> offsets = {0, 3, 3, 30, 31, 350};
+  Array<float> x = randomArray(350 * depth, 5), w = randomArray(experts * outputs * depth, 6), y(350 * outputs);
+  library->run("gemm", {x, packPanels(w, experts, outputs, depth), offsets, y}, {175}, experts * 2);
   for (int64_t e = 0; e < experts; ++e)
     for (int64_t t = offsets[e]; t < offsets[e + 1]; ++t)
       for (int64_t n = 0; n < outputs; ++n)

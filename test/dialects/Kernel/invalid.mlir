@@ -1,0 +1,854 @@
+// RUN: yupana-opt %s -split-input-file -verify-diagnostics
+
+// Types
+
+// A view has a shape.
+// expected-error@+1 {{dimension 0 of the view is 0 : i64; expected a positive size, "T", "S", "R" or a multiple such as "2*T"}}
+func.func private @f(!kernel.view<[0], f32>)
+
+// -----
+
+// Only the sizes of a step are names.
+// expected-error@+1 {{dimension 0 of the view is "Q"; expected a positive size}}
+func.func private @f(!kernel.view<["Q", 64], f32>)
+
+// -----
+
+// Features are static.
+// expected-error@+1 {{only the first dimension of a view may be dynamic, dimension 1 is "T"}}
+func.func private @f(!kernel.view<[64, "T"], f32>)
+
+// -----
+
+// Elements are what generators load and store.
+// expected-error@+1 {{a view holds f32, bf16, i32 or i64, not 'f64'}}
+func.func private @f(!kernel.view<["T", 64], f64>)
+
+// -----
+
+// A layout is one that generators know.
+// expected-error@+1 {{unknown layout 'tiles', expected row-major or panel32}}
+func.func private @f(!kernel.view<[64, 64], f32, "tiles">)
+
+// -----
+
+// Weights alone are packed.
+// expected-error@+1 {{layout panel32 is for static views of at least two dimensions}}
+func.func private @f(!kernel.view<["T", 64], f32, "panel32">)
+
+// -----
+
+// A cache has heads.
+// expected-error@+1 {{a cache has at least one head and one feature, not 0 and 16}}
+func.func private @f(!kernel.cache<key, heads = 0, width = 16, page_tokens = 64, page_bytes = 0>)
+
+// -----
+
+// Attention reads keys in blocks of 32 positions.
+// expected-error@+1 {{page_tokens is 48, expected a multiple of 32}}
+func.func private @f(!kernel.cache<key, heads = 2, width = 16, page_tokens = 48, page_bytes = 0>)
+
+// -----
+
+// A page holds the part.
+// expected-error@+1 {{page_bytes is 4096, one part alone takes 8192}}
+func.func private @f(!kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 4096>)
+
+// -----
+
+// Attributes
+
+// A register tile is one or two vectors of 16 outputs wide.
+// expected-error@+1 {{tile is 6 x 24, expected at least one row and 16 or 32 columns}}
+func.func private @f() attributes {test.config = #kernel.x86<"x86-64-v3", tile = 6 x 24, rows = 256>}
+
+// -----
+
+// A tile has rows.
+// expected-error@+1 {{tile is 0 x 16, expected at least one row and 16 or 32 columns}}
+func.func private @f() attributes {test.config = #kernel.x86<"x86-64-v3", tile = 0 x 16, rows = 256>}
+
+// -----
+
+// A cell has rows.
+// expected-error@+1 {{rows is 0, expected at least 1}}
+func.func private @f() attributes {test.config = #kernel.x86<"x86-64-v3", tile = 6 x 16, rows = 0>}
+
+// -----
+
+// A grid speaks of the sizes of a step alone.
+// expected-error@+1 {{unknown grid term "N"}}
+func.func private @f() attributes {test.grid = #kernel.grid<"N">}
+
+// -----
+
+// An operator takes two operands.
+// expected-error@+1 {{grid operator "*" finds 1 operands, expected 2}}
+func.func private @f() attributes {test.grid = #kernel.grid<"T", "*">}
+
+// -----
+
+// One value remains.
+// expected-error@+1 {{a grid expression leaves one value, this one leaves 2}}
+func.func private @f() attributes {test.grid = #kernel.grid<"T", 4>}
+
+// -----
+
+// Memory
+
+// A step input has one form.
+kernel.program @p function step max_tokens 1 {
+  // expected-error@+1 {{'kernel.input' op token_ids is '!kernel.view<["T"], f32>', expected ["T"] of 'i32'}}
+  %0 = kernel.input token_ids : !kernel.view<["T"], f32>
+}
+
+// -----
+
+// Seeds are 64 bits, one per row of logits.
+kernel.program @p function sample max_tokens 1 {
+  // expected-error@+1 {{row_seeds is '!kernel.view<["T"], i64>', expected ["R"] of 'i64'}}
+  %0 = kernel.input row_seeds : !kernel.view<["T"], i64>
+}
+
+// -----
+
+// A weight is declared.
+kernel.program @p function step max_tokens 1 {
+  // expected-error@+1 {{'kernel.weight' op uses @w, expected the name of an lm.weight or lm.table}}
+  %0 = kernel.weight @w : !kernel.view<[64, 64], f32>
+}
+
+// -----
+
+// A view has its weight's shape.
+// expected-note@+1 {{@w is declared here}}
+lm.weight @w from ["w"] : tensor<64x32xf32> through [] : tensor<64x32xf32>
+kernel.program @p function step max_tokens 1 {
+  // expected-error@+1 {{view '!kernel.view<[64, 64], f32>' of @w, which is 'tensor<64x32xf32>'}}
+  %0 = kernel.weight @w : !kernel.view<[64, 64], f32>
+}
+
+// -----
+
+// And its element type.
+// expected-note@+1 {{@w is declared here}}
+lm.weight @w from ["w"] : tensor<64x64xbf16> through [] : tensor<64x64xbf16>
+kernel.program @p function step max_tokens 1 {
+  // expected-error@+1 {{view '!kernel.view<[64, 64], f32>' of @w, which is 'tensor<64x64xbf16>'}}
+  %0 = kernel.weight @w : !kernel.view<[64, 64], f32>
+}
+
+// -----
+
+// A place is an arena and an offset.
+kernel.program @p function step max_tokens 1 {
+  // expected-error@+1 {{'kernel.buffer' op has an arena or an offset, expected both or neither}}
+  %0 = "kernel.buffer"() {name = "x", arena = 0 : i64} : () -> !kernel.view<["T", 64], f32>
+}
+
+// -----
+
+// Buffers start on a cache line.
+kernel.program @p function step max_tokens 1 {
+  // expected-error@+1 {{lies at offset 32 of arena 0, expected a multiple of 64 in an arena that exists}}
+  %0 = kernel.buffer "x" arena 0 offset 32 : !kernel.view<["T", 64], f32>
+}
+
+// -----
+
+// Offsets count from the start of an arena.
+kernel.program @p function step max_tokens 1 {
+  // expected-error@+1 {{lies at offset -64 of arena 0, expected a multiple of 64 in an arena that exists}}
+  %0 = kernel.buffer "x" arena 0 offset -64 : !kernel.view<["T", 64], f32>
+}
+
+// -----
+
+// Arenas are numbered from zero.
+kernel.program @p function step max_tokens 1 {
+  // expected-error@+1 {{lies at offset 0 of arena -1, expected a multiple of 64 in an arena that exists}}
+  %0 = kernel.buffer "x" arena -1 offset 0 : !kernel.view<["T", 64], f32>
+}
+
+// -----
+
+// A cache is declared.
+kernel.program @p function step max_tokens 1 {
+  // expected-error@+1 {{'kernel.cache' op uses @c, expected the name of an lm.cache}}
+  %0 = kernel.cache @c : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+}
+
+// -----
+
+// A group is declared.
+lm.cache @c layer 0 heads 2 width 16 : f32
+kernel.program @p function step max_tokens 1 {
+  // expected-error@+1 {{lies in @g, expected the name of a kernel.cache_group}}
+  %0 = kernel.cache @c in @g offset 0
+    : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 65536>
+}
+
+// -----
+
+// A cache has its declaration's heads.
+// expected-note@+1 {{@c is declared here}}
+lm.cache @c layer 0 heads 4 width 16 : f32
+kernel.program @p function step max_tokens 1 {
+  // expected-error@+1 {{has 2 heads of 16 features, @c has 4 of 16}}
+  %0 = kernel.cache @c : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+}
+
+// -----
+
+// In a group the size of its pages is known.
+lm.cache @c layer 0 heads 2 width 16 : f32
+kernel.cache_group @g layers [0] chunk 0 page_tokens 64 page_bytes 65536
+kernel.program @p function step max_tokens 1 {
+  // expected-error@+1 {{lies in a group, expected an offset and page_bytes}}
+  %0 = kernel.cache @c in @g offset 0
+    : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+}
+
+// -----
+
+// A page table is of a cache.
+kernel.program @p function step max_tokens 1 {
+  // expected-error@+1 {{'kernel.page_table' op uses @c, expected the name of an lm.cache}}
+  %0 = kernel.page_table @c : !kernel.view<["S", 16], i32>
+}
+
+// -----
+
+// A page table's group is declared.
+lm.cache @c layer 0 heads 2 width 16 : f32
+kernel.program @p function step max_tokens 1 {
+  // expected-error@+1 {{'kernel.page_table' op lies in @g, expected the name of a kernel.cache_group}}
+  %0 = kernel.page_table @c in @g : !kernel.view<["S", 16], i32>
+}
+
+// -----
+
+// A page table has a row per sequence.
+lm.cache @c layer 0 heads 2 width 16 : f32
+kernel.program @p function step max_tokens 1 {
+  // expected-error@+1 {{page table is '!kernel.view<["T", 16], i32>', expected ["S", _] of 'i32'}}
+  %0 = kernel.page_table @c : !kernel.view<["T", 16], i32>
+}
+
+// -----
+
+// A group has layers.
+// expected-error@+1 {{'kernel.cache_group' op has no layers}}
+kernel.cache_group @g layers [] chunk 0 page_tokens 64 page_bytes 65536
+
+// -----
+
+// And pages.
+// expected-error@+1 {{has chunk 0, page_tokens 0, page_bytes 65536; expected positive pages}}
+kernel.cache_group @g layers [0] chunk 0 page_tokens 0 page_bytes 65536
+
+// -----
+
+// Logits are float32 rows.
+kernel.program @p function step max_tokens 1 {
+  // expected-note@+1 {{logits is defined here}}
+  %0 = kernel.buffer "x" : !kernel.view<["T", 64], f32>
+  // expected-error@+1 {{'kernel.result' op logits is '!kernel.view<["T", 64], f32>', expected ["R", _] of 'f32'}}
+  kernel.result logits %0 : !kernel.view<["T", 64], f32>
+}
+
+// -----
+
+// A sampled id per row of logits.
+kernel.program @p function sample max_tokens 1 {
+  // expected-note@+1 {{sampled is defined here}}
+  %0 = kernel.buffer "x" : !kernel.view<["R"], f32>
+  // expected-error@+1 {{sampled is '!kernel.view<["R"], f32>', expected ["R"] of 'i32'}}
+  kernel.result sampled %0 : !kernel.view<["R"], f32>
+}
+
+// -----
+
+// Map
+
+// One number of rows.
+kernel.program @p function step max_tokens 1 {
+  // expected-error@+1 {{expected one size after 'rows'}}
+  kernel.map rows "T", 4 groups 1 width 1 {
+  ^bb0(%r: index, %g: index, %l: index):
+  }
+}
+
+// -----
+
+// Rows are a size of the step.
+kernel.program @p function step max_tokens 1 {
+  // expected-error@+1 {{'kernel.map' op rows is "Q", expected a size or a name such as "T"}}
+  kernel.map rows "Q" groups 1 width 1 {
+  ^bb0(%r: index, %g: index, %l: index):
+  }
+}
+
+// -----
+
+// Lanes are at least one.
+kernel.program @p function step max_tokens 1 {
+  // expected-error@+1 {{has 1 groups of 0 lanes, expected at least one}}
+  kernel.map rows "T" groups 1 width 0 {
+  ^bb0(%r: index, %g: index, %l: index):
+  }
+}
+
+// -----
+
+// The region takes the row, the group and the lane.
+kernel.program @p function step max_tokens 1 {
+  // expected-error@+1 {{region takes ('index', 'index'), expected ('index', 'index', 'index')}}
+  kernel.map rows "T" groups 1 width 1 {
+  ^bb0(%r: index, %g: index):
+  }
+}
+
+// -----
+
+// Gemm
+
+// One weight has two dimensions.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[4, 32, 64], f32>) {
+  // expected-error@+1 {{'kernel.gemm' op weight is '!kernel.view<[4, 32, 64], f32>', expected 2 static dimensions}}
+  kernel.gemm %x, %w : !kernel.view<["T", 64], f32>, !kernel.view<[4, 32, 64], f32> {
+  ^bb0(%a: f32, %r: index, %n: index):
+  }
+  return
+}
+
+// -----
+
+// A weight per expert has three.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[32, 64], f32>, %o: !kernel.view<[5], i32>) {
+  // expected-error@+1 {{weight is '!kernel.view<[32, 64], f32>', expected 3 static dimensions}}
+  kernel.gemm %x, %w by %o : !kernel.view<["T", 64], f32>, !kernel.view<[32, 64], f32> by !kernel.view<[5], i32> {
+  ^bb0(%a: f32, %r: index, %n: index):
+  }
+  return
+}
+
+// -----
+
+// A weight does not change with the step.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<["S", 64], f32>) {
+  // expected-error@+1 {{weight is '!kernel.view<["S", 64], f32>', expected 2 static dimensions}}
+  kernel.gemm %x, %w : !kernel.view<["T", 64], f32>, !kernel.view<["S", 64], f32> {
+  ^bb0(%a: f32, %r: index, %n: index):
+  }
+  return
+}
+
+// -----
+
+// Depths meet.
+func.func @f(%x: !kernel.view<["T", 32], f32>, %w: !kernel.view<[64, 64], f32>) {
+  // expected-error@+1 {{input is '!kernel.view<["T", 32], f32>' and the weight '!kernel.view<[64, 64], f32>': depths 32 and 64 differ}}
+  kernel.gemm %x, %w : !kernel.view<["T", 32], f32>, !kernel.view<[64, 64], f32> {
+  ^bb0(%a: f32, %r: index, %n: index):
+  }
+  return
+}
+
+// -----
+
+// Both sides are float32.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[64, 64], bf16>) {
+  // expected-error@+1 {{multiplies 'f32' by 'bf16', expected f32 by f32}}
+  kernel.gemm %x, %w : !kernel.view<["T", 64], f32>, !kernel.view<[64, 64], bf16> {
+  ^bb0(%a: f32, %r: index, %n: index):
+  }
+  return
+}
+
+// -----
+
+// Offsets have an end for the last expert.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[4, 32, 64], f32>, %o: !kernel.view<[4], i32>) {
+  // expected-error@+1 {{offsets is '!kernel.view<[4], i32>', expected [5] of 'i32'}}
+  kernel.gemm %x, %w by %o : !kernel.view<["T", 64], f32>, !kernel.view<[4, 32, 64], f32> by !kernel.view<[4], i32> {
+  ^bb0(%a: f32, %r: index, %n: index):
+  }
+  return
+}
+
+// -----
+
+// The region takes the accumulator, the row and the feature.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[64, 64], f32>) {
+  // expected-error@+1 {{region takes ('f32', 'index'), expected ('f32', 'index', 'index')}}
+  kernel.gemm %x, %w : !kernel.view<["T", 64], f32>, !kernel.view<[64, 64], f32> {
+  ^bb0(%a: f32, %r: index):
+  }
+  return
+}
+
+// -----
+
+// Attention
+
+!keys = !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+// Keys come from keys.
+func.func @f(%q: !kernel.view<["T", 64], f32>, %k: !keys, %p: !kernel.view<["T"], i32>, %t: !kernel.view<["S", 16], i32>) {
+  // expected-error@+1 {{'kernel.attention' op reads keys from}}
+  kernel.attention %q, %k, %k at %p of %p through %t into %q chunk 0 scale 2.5e-1
+    : !kernel.view<["T", 64], f32>, !keys, !keys, !kernel.view<["T"], i32>, !kernel.view<["T"], i32>,
+      !kernel.view<["S", 16], i32>, !kernel.view<["T", 64], f32>
+  return
+}
+
+// -----
+
+!keys = !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+!values = !kernel.cache<value, heads = 2, width = 16, page_tokens = 32, page_bytes = 0>
+// Keys and values share pages.
+func.func @f(%q: !kernel.view<["T", 64], f32>, %k: !keys, %v: !values, %p: !kernel.view<["T"], i32>,
+             %t: !kernel.view<["S", 16], i32>) {
+  // expected-error@+1 {{differ in more than their part}}
+  kernel.attention %q, %k, %v at %p of %p through %t into %q chunk 0 scale 2.5e-1
+    : !kernel.view<["T", 64], f32>, !keys, !values, !kernel.view<["T"], i32>, !kernel.view<["T"], i32>,
+      !kernel.view<["S", 16], i32>, !kernel.view<["T", 64], f32>
+  return
+}
+
+// -----
+
+!keys = !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+!values = !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+// Every key head serves the same number of query heads.
+func.func @f(%q: !kernel.view<["T", 48], f32>, %k: !keys, %v: !values, %p: !kernel.view<["T"], i32>,
+             %t: !kernel.view<["S", 16], i32>) {
+  // expected-error@+1 {{queries '!kernel.view<["T", 48], f32>' are no multiple of 2 key heads of 16 features}}
+  kernel.attention %q, %k, %v at %p of %p through %t into %q chunk 0 scale 2.5e-1
+    : !kernel.view<["T", 48], f32>, !keys, !values, !kernel.view<["T"], i32>, !kernel.view<["T"], i32>,
+      !kernel.view<["S", 16], i32>, !kernel.view<["T", 48], f32>
+  return
+}
+
+// -----
+
+!keys = !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+!values = !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+// A chunk is a number of positions, 0 for none.
+func.func @f(%q: !kernel.view<["T", 64], f32>, %k: !keys, %v: !values, %p: !kernel.view<["T"], i32>,
+             %t: !kernel.view<["S", 16], i32>) {
+  // expected-error@+1 {{chunk is -1, expected 0 or a size}}
+  kernel.attention %q, %k, %v at %p of %p through %t into %q chunk -1 scale 2.5e-1
+    : !kernel.view<["T", 64], f32>, !keys, !values, !kernel.view<["T"], i32>, !kernel.view<["T"], i32>,
+      !kernel.view<["S", 16], i32>, !kernel.view<["T", 64], f32>
+  return
+}
+
+// -----
+
+!keys = !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+!values = !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+// The output has the queries' shape.
+func.func @f(%q: !kernel.view<["T", 64], f32>, %k: !keys, %v: !values, %p: !kernel.view<["T"], i32>,
+             %t: !kernel.view<["S", 16], i32>, %o: !kernel.view<["T", 32], f32>) {
+  // expected-error@+1 {{out is '!kernel.view<["T", 32], f32>', expected ["T", 64] of 'f32'}}
+  kernel.attention %q, %k, %v at %p of %p through %t into %o chunk 0 scale 2.5e-1
+    : !kernel.view<["T", 64], f32>, !keys, !values, !kernel.view<["T"], i32>, !kernel.view<["T"], i32>,
+      !kernel.view<["S", 16], i32>, !kernel.view<["T", 32], f32>
+  return
+}
+
+// -----
+
+!keys = !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+!values = !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+// Queries are float32.
+func.func @f(%q: !kernel.view<["T", 64], bf16>, %k: !keys, %v: !values, %p: !kernel.view<["T"], i32>,
+             %t: !kernel.view<["S", 16], i32>, %o: !kernel.view<["T", 64], f32>) {
+  // expected-error@+1 {{query is '!kernel.view<["T", 64], bf16>', expected ["T", 64] of 'f32'}}
+  kernel.attention %q, %k, %v at %p of %p through %t into %o chunk 0 scale 2.5e-1
+    : !kernel.view<["T", 64], bf16>, !keys, !values, !kernel.view<["T"], i32>, !kernel.view<["T"], i32>,
+      !kernel.view<["S", 16], i32>, !kernel.view<["T", 64], f32>
+  return
+}
+
+// -----
+
+!keys = !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+!values = !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+// A position per query.
+func.func @f(%q: !kernel.view<["T", 64], f32>, %k: !keys, %v: !values, %p: !kernel.view<["S"], i32>,
+             %s: !kernel.view<["T"], i32>, %t: !kernel.view<["S", 16], i32>) {
+  // expected-error@+1 {{positions is '!kernel.view<["S"], i32>', expected ["T"] of 'i32'}}
+  kernel.attention %q, %k, %v at %p of %s through %t into %q chunk 0 scale 2.5e-1
+    : !kernel.view<["T", 64], f32>, !keys, !values, !kernel.view<["S"], i32>, !kernel.view<["T"], i32>,
+      !kernel.view<["S", 16], i32>, !kernel.view<["T", 64], f32>
+  return
+}
+
+// -----
+
+!keys = !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+!values = !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+// A sequence per query.
+func.func @f(%q: !kernel.view<["T", 64], f32>, %k: !keys, %v: !values, %p: !kernel.view<["T"], i32>,
+             %s: !kernel.view<["S"], i32>, %t: !kernel.view<["S", 16], i32>) {
+  // expected-error@+1 {{sequences is '!kernel.view<["S"], i32>', expected ["T"] of 'i32'}}
+  kernel.attention %q, %k, %v at %p of %s through %t into %q chunk 0 scale 2.5e-1
+    : !kernel.view<["T", 64], f32>, !keys, !values, !kernel.view<["T"], i32>, !kernel.view<["S"], i32>,
+      !kernel.view<["S", 16], i32>, !kernel.view<["T", 64], f32>
+  return
+}
+
+// -----
+
+!keys = !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+!values = !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+// Pages per sequence.
+func.func @f(%q: !kernel.view<["T", 64], f32>, %k: !keys, %v: !values, %p: !kernel.view<["T"], i32>,
+             %t: !kernel.view<["T", 16], i32>) {
+  // expected-error@+1 {{pages is '!kernel.view<["T", 16], i32>', expected ["S", _] of 'i32'}}
+  kernel.attention %q, %k, %v at %p of %p through %t into %q chunk 0 scale 2.5e-1
+    : !kernel.view<["T", 64], f32>, !keys, !values, !kernel.view<["T"], i32>, !kernel.view<["T"], i32>,
+      !kernel.view<["T", 16], i32>, !kernel.view<["T", 64], f32>
+  return
+}
+
+// -----
+
+// Route
+
+// No more experts than there are.
+func.func @f(%l: !kernel.view<["T", 4], f32>, %e: !kernel.view<["T", 5], i32>, %s: !kernel.view<["T", 5], f32>) {
+  // expected-error@+1 {{'kernel.route' op chooses 5 experts by logits '!kernel.view<["T", 4], f32>'}}
+  kernel.route %l into %e, %s top 5 score sigmoid
+    : !kernel.view<["T", 4], f32>, !kernel.view<["T", 5], i32>, !kernel.view<["T", 5], f32>
+  return
+}
+
+// -----
+
+// And at least one.
+func.func @f(%l: !kernel.view<["T", 4], f32>, %e: !kernel.view<["T", 1], i32>, %s: !kernel.view<["T", 1], f32>) {
+  // expected-error@+1 {{chooses 0 experts by logits '!kernel.view<["T", 4], f32>'}}
+  kernel.route %l into %e, %s top 0 score sigmoid
+    : !kernel.view<["T", 4], f32>, !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+  return
+}
+
+// -----
+
+// Router logits are never rounded.
+func.func @f(%l: !kernel.view<["T", 4], bf16>, %e: !kernel.view<["T", 1], i32>, %s: !kernel.view<["T", 1], f32>) {
+  // expected-error@+1 {{logits is '!kernel.view<["T", 4], bf16>', expected ["T", _] of 'f32'}}
+  kernel.route %l into %e, %s top 1 score sigmoid
+    : !kernel.view<["T", 4], bf16>, !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+  return
+}
+
+// -----
+
+// k experts per token.
+func.func @f(%l: !kernel.view<["T", 4], f32>, %e: !kernel.view<["T", 1], i32>, %s: !kernel.view<["T", 2], f32>) {
+  // expected-error@+1 {{experts is '!kernel.view<["T", 1], i32>', expected ["T", 2] of 'i32'}}
+  kernel.route %l into %e, %s top 2 score sigmoid
+    : !kernel.view<["T", 4], f32>, !kernel.view<["T", 1], i32>, !kernel.view<["T", 2], f32>
+  return
+}
+
+// -----
+
+// k scores per token.
+func.func @f(%l: !kernel.view<["T", 4], f32>, %e: !kernel.view<["T", 2], i32>, %s: !kernel.view<["T", 1], f32>) {
+  // expected-error@+1 {{scores is '!kernel.view<["T", 1], f32>', expected ["T", 2] of 'f32'}}
+  kernel.route %l into %e, %s top 2 score sigmoid
+    : !kernel.view<["T", 4], f32>, !kernel.view<["T", 2], i32>, !kernel.view<["T", 1], f32>
+  return
+}
+
+// -----
+
+// Sorting
+
+// Experts are per token and rank.
+func.func @f(%e: !kernel.view<["T"], i32>, %o: !kernel.view<[5], i32>, %r: !kernel.view<["T"], i32>) {
+  // expected-error@+1 {{'kernel.sort_tokens' op experts are '!kernel.view<["T"], i32>', expected [tokens, k]}}
+  kernel.sort_tokens %e into %o, %r, %r
+    : !kernel.view<["T"], i32>, !kernel.view<[5], i32>, !kernel.view<["T"], i32>, !kernel.view<["T"], i32>
+  return
+}
+
+// -----
+
+// Offsets have a start and an end.
+func.func @f(%e: !kernel.view<["T", 1], i32>, %o: !kernel.view<[1], i32>, %r: !kernel.view<["T"], i32>) {
+  // expected-error@+1 {{offsets are '!kernel.view<[1], i32>', expected one more than the experts}}
+  kernel.sort_tokens %e into %o, %r, %e
+    : !kernel.view<["T", 1], i32>, !kernel.view<[1], i32>, !kernel.view<["T"], i32>, !kernel.view<["T", 1], i32>
+  return
+}
+
+// -----
+
+// A slot per pair.
+func.func @f(%e: !kernel.view<["T", 2], i32>, %o: !kernel.view<[5], i32>, %r: !kernel.view<["T"], i32>) {
+  // expected-error@+1 {{order is '!kernel.view<["T"], i32>', expected one entry per pair of '!kernel.view<["T", 2], i32>'}}
+  kernel.sort_tokens %e into %o, %r, %e
+    : !kernel.view<["T", 2], i32>, !kernel.view<[5], i32>, !kernel.view<["T"], i32>, !kernel.view<["T", 2], i32>
+  return
+}
+
+// -----
+
+// The slots have the shape of the experts.
+func.func @f(%e: !kernel.view<["T", 2], i32>, %o: !kernel.view<[5], i32>, %r: !kernel.view<["2*T"], i32>,
+             %s: !kernel.view<["T", 1], i32>) {
+  // expected-error@+1 {{slots is '!kernel.view<["T", 1], i32>', expected ["T", 2] of 'i32'}}
+  kernel.sort_tokens %e into %o, %r, %s
+    : !kernel.view<["T", 2], i32>, !kernel.view<[5], i32>, !kernel.view<["2*T"], i32>, !kernel.view<["T", 1], i32>
+  return
+}
+
+// -----
+
+// Experts are numbers.
+func.func @f(%e: !kernel.view<["T", 1], f32>, %o: !kernel.view<[5], i32>, %r: !kernel.view<["T"], i32>,
+             %s: !kernel.view<["T", 1], i32>) {
+  // expected-error@+1 {{experts is '!kernel.view<["T", 1], f32>', expected ["T", 1] of 'i32'}}
+  kernel.sort_tokens %e into %o, %r, %s
+    : !kernel.view<["T", 1], f32>, !kernel.view<[5], i32>, !kernel.view<["T"], i32>, !kernel.view<["T", 1], i32>
+  return
+}
+
+// -----
+
+// So is the order.
+func.func @f(%e: !kernel.view<["T", 1], i32>, %o: !kernel.view<[5], i32>, %r: !kernel.view<["T"], f32>) {
+  // expected-error@+1 {{order is '!kernel.view<["T"], f32>', expected [_] of 'i32'}}
+  kernel.sort_tokens %e into %o, %r, %e
+    : !kernel.view<["T", 1], i32>, !kernel.view<[5], i32>, !kernel.view<["T"], f32>, !kernel.view<["T", 1], i32>
+  return
+}
+
+// -----
+
+// So are the offsets.
+func.func @f(%e: !kernel.view<["T", 1], i32>, %o: !kernel.view<[5], f32>, %r: !kernel.view<["T"], i32>) {
+  // expected-error@+1 {{offsets is '!kernel.view<[5], f32>', expected [_] of 'i32'}}
+  kernel.sort_tokens %e into %o, %r, %e
+    : !kernel.view<["T", 1], i32>, !kernel.view<[5], f32>, !kernel.view<["T"], i32>, !kernel.view<["T", 1], i32>
+  return
+}
+
+// -----
+
+// Sampling
+
+!logits = !kernel.view<["R", 256], bf16>
+!f32s = !kernel.view<["R"], f32>
+!i64s = !kernel.view<["R"], i64>
+!i32s = !kernel.view<["R"], i32>
+// Logits are never rounded.
+func.func @f(%l: !logits, %t: !f32s, %s: !i64s, %p: !i32s) {
+  // expected-error@+1 {{'kernel.sample' op logits is '!kernel.view<["R", 256], bf16>', expected ["R", _] of 'f32'}}
+  kernel.sample %l temperatures %t seeds %s sequences %s positions %p into %p
+    : !logits, !f32s, !i64s, !i64s, !i32s, !i32s
+  return
+}
+
+// -----
+
+!logits = !kernel.view<["R", 256], f32>
+!f32s = !kernel.view<["R"], f32>
+!i64s = !kernel.view<["R"], i64>
+!i32s = !kernel.view<["R"], i32>
+// Temperatures are float32.
+func.func @f(%l: !logits, %t: !f32s, %s: !i64s, %p: !i32s) {
+  // expected-error@+1 {{temperatures is '!kernel.view<["R"], i32>', expected ["R"] of 'f32'}}
+  kernel.sample %l temperatures %p seeds %s sequences %s positions %p into %p
+    : !logits, !i32s, !i64s, !i64s, !i32s, !i32s
+  return
+}
+
+// -----
+
+!logits = !kernel.view<["R", 256], f32>
+!f32s = !kernel.view<["R"], f32>
+!i64s = !kernel.view<["R"], i64>
+!i32s = !kernel.view<["R"], i32>
+// Seeds have 64 bits.
+func.func @f(%l: !logits, %t: !f32s, %s: !i64s, %p: !i32s) {
+  // expected-error@+1 {{seeds is '!kernel.view<["R"], i32>', expected ["R"] of 'i64'}}
+  kernel.sample %l temperatures %t seeds %p sequences %s positions %p into %p
+    : !logits, !f32s, !i32s, !i64s, !i32s, !i32s
+  return
+}
+
+// -----
+
+!logits = !kernel.view<["R", 256], f32>
+!f32s = !kernel.view<["R"], f32>
+!i64s = !kernel.view<["R"], i64>
+!i32s = !kernel.view<["R"], i32>
+// So have the names of sequences.
+func.func @f(%l: !logits, %t: !f32s, %s: !i64s, %p: !i32s) {
+  // expected-error@+1 {{sequences is '!kernel.view<["R"], i32>', expected ["R"] of 'i64'}}
+  kernel.sample %l temperatures %t seeds %s sequences %p positions %p into %p
+    : !logits, !f32s, !i64s, !i32s, !i32s, !i32s
+  return
+}
+
+// -----
+
+!logits = !kernel.view<["R", 256], f32>
+!f32s = !kernel.view<["R"], f32>
+!i64s = !kernel.view<["R"], i64>
+!i32s = !kernel.view<["R"], i32>
+// Positions have 32.
+func.func @f(%l: !logits, %t: !f32s, %s: !i64s, %p: !i32s) {
+  // expected-error@+1 {{positions is '!kernel.view<["R"], i64>', expected ["R"] of 'i32'}}
+  kernel.sample %l temperatures %t seeds %s sequences %s positions %s into %p
+    : !logits, !f32s, !i64s, !i64s, !i64s, !i32s
+  return
+}
+
+// -----
+
+!logits = !kernel.view<["R", 256], f32>
+!f32s = !kernel.view<["R"], f32>
+!i64s = !kernel.view<["R"], i64>
+!i32s = !kernel.view<["R"], i32>
+// So have token ids.
+func.func @f(%l: !logits, %t: !f32s, %s: !i64s, %p: !i32s) {
+  // expected-error@+1 {{ids is '!kernel.view<["R"], i64>', expected ["R"] of 'i32'}}
+  kernel.sample %l temperatures %t seeds %s sequences %s positions %p into %s
+    : !logits, !f32s, !i64s, !i64s, !i32s, !i64s
+  return
+}
+
+// -----
+
+// Scalar regions
+
+// An index per dimension.
+func.func @f(%v: !kernel.view<["T", 64], f32>, %i: index) {
+  // expected-error@+1 {{'kernel.load' op has 1 indices into '!kernel.view<["T", 64], f32>', expected 2}}
+  %0 = kernel.load %v[%i] : !kernel.view<["T", 64], f32>
+  return
+}
+
+// -----
+
+// A load gives an element of the view.
+func.func @f(%v: !kernel.view<["T"], i32>, %i: index) {
+  // expected-error@+1 {{moves 'f32' to or from '!kernel.view<["T"], i32>'}}
+  %0 = "kernel.load"(%v, %i) : (!kernel.view<["T"], i32>, index) -> f32
+  return
+}
+
+// -----
+
+// Stores have an index per dimension too.
+func.func @f(%v: !kernel.view<["T"], f32>, %i: index, %x: f32) {
+  // expected-error@+1 {{'kernel.store' op has 2 indices into '!kernel.view<["T"], f32>', expected 1}}
+  kernel.store %x, %v[%i, %i] : !kernel.view<["T"], f32>
+  return
+}
+
+// -----
+
+// A store takes an element of the view.
+func.func @f(%v: !kernel.view<["T"], i32>, %i: index, %x: f32) {
+  // expected-error@+1 {{moves 'f32' to or from '!kernel.view<["T"], i32>'}}
+  "kernel.store"(%x, %v, %i) : (f32, !kernel.view<["T"], i32>, index) -> ()
+  return
+}
+
+// -----
+
+// Packed weights are written by the exporter alone.
+func.func @f(%v: !kernel.view<[64, 64], f32, "panel32">, %i: index, %x: f32) {
+  // expected-error@+1 {{writes to '!kernel.view<[64, 64], f32, "panel32">', expected a row-major view}}
+  kernel.store %x, %v[%i, %i] : !kernel.view<[64, 64], f32, "panel32">
+  return
+}
+
+// -----
+
+// A sum has lanes to run over.
+func.func @f(%x: f32) {
+  // expected-error@+1 {{'kernel.sum' op expects parent op 'kernel.map'}}
+  %0 = kernel.sum %x : f32
+  return
+}
+
+// -----
+
+// A region ends inside a launched op.
+func.func @f() {
+  // expected-error@+1 {{'kernel.end' op expects parent op to be one of 'kernel.map, kernel.gemm'}}
+  kernel.end
+}
+
+// -----
+
+// Libraries
+
+// A kernel is one launched op.
+kernel.library @l target "x86-64-v3" {
+  // expected-error@+1 {{'kernel.func' op holds 0 ops, expected exactly one launched op}}
+  kernel.func @k {
+  ^bb0(%x: !kernel.view<["T", 64], f32>):
+  }
+}
+
+// -----
+
+// Not just any op.
+kernel.library @l target "x86-64-v3" {
+  // expected-error@+1 {{'kernel.func' op holds 1 ops, expected exactly one launched op}}
+  kernel.func @k {
+    %0 = arith.constant 0 : index
+  }
+}
+
+// -----
+
+// A kernel is given memory.
+kernel.library @l target "x86-64-v3" {
+  // expected-error@+1 {{argument 0 is 'index', expected a view or a cache}}
+  kernel.func @k {
+  ^bb0(%x: index):
+    kernel.map rows "T" groups 1 width 1 {
+    ^bb0(%r: index, %g: index, %i: index):
+    }
+  }
+}
+
+// -----
+
+// A launch names a kernel.
+kernel.program @p function step max_tokens 1 {
+  %x = kernel.buffer "x" : !kernel.view<["T", 64], f32>
+  // expected-error@+1 {{'kernel.launch' op launches @l::@k, expected a kernel.func of a kernel.library}}
+  kernel.launch @l::@k #kernel.grid<1> (%x) : !kernel.view<["T", 64], f32>
+}
+
+// -----
+
+// And passes what it takes.
+kernel.library @l target "x86-64-v3" {
+  // expected-note@+1 {{@l::@k is declared here}}
+  kernel.func @k {
+  ^bb0(%x: !kernel.view<["T", 32], f32>):
+    kernel.map rows "T" groups 1 width 32 {
+    ^bb0(%r: index, %g: index, %i: index):
+      %0 = kernel.load %x[%r, %i] : !kernel.view<["T", 32], f32>
+    }
+  }
+}
+kernel.program @p function step max_tokens 1 {
+  %x = kernel.buffer "x" : !kernel.view<["T", 64], f32>
+  // expected-error@+1 {{passes ('!kernel.view<["T", 64], f32>') to a kernel that takes ('!kernel.view<["T", 32], f32>')}}
+  kernel.launch @l::@k #kernel.grid<1> (%x) : !kernel.view<["T", 64], f32>
+}

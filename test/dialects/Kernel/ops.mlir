@@ -1,0 +1,201 @@
+// RUN: yupana-opt %s | yupana-opt | FileCheck %s
+// RUN: yupana-opt %s -mlir-print-op-generic | yupana-opt | FileCheck %s
+// RUN: yupana-opt %s -emit-bytecode | yupana-opt | FileCheck %s
+
+lm.weight @layers.0.q from ["q"] : tensor<64x64xf32> through [#lm.pack<"panel32">] : tensor<64x64xf32>
+lm.weight @layers.0.up from ["up"] : tensor<16x32x64xf32> through [#lm.pack<"panel32">] : tensor<16x32x64xf32>
+lm.table @rope.48 from #lm.rope_table<#lm.rope<theta = 5.0e5>, dim = 16, count = 48, step = 1> as tensor<48x8x2xf32>
+lm.cache @layers.0 layer 0 heads 2 width 16 chunk 48 : f32
+
+// CHECK: kernel.cache_group @chunk48 layers [0, 1, 2] chunk 48 page_tokens 64 page_bytes 49152
+kernel.cache_group @chunk48 layers [0, 1, 2] chunk 48 page_tokens 64 page_bytes 49152
+// A group that keeps everything has chunk 0.
+// CHECK: kernel.cache_group @full layers [3] chunk 0 page_tokens 64 page_bytes 16384
+kernel.cache_group @full layers [3] chunk 0 page_tokens 64 page_bytes 16384
+
+// CHECK: kernel.program @step function step max_tokens 2048 {
+kernel.program @step function step max_tokens 2048 {
+  // What the runtime writes before a step.
+  // CHECK: %[[IDS:.*]] = kernel.input token_ids : !kernel.view<["T"], i32>
+  %ids = kernel.input token_ids : !kernel.view<["T"], i32>
+  // CHECK: %[[POSITIONS:.*]] = kernel.input token_positions : !kernel.view<["T"], i32>
+  %positions = kernel.input token_positions : !kernel.view<["T"], i32>
+  // CHECK: %[[SEQUENCES:.*]] = kernel.input token_sequences : !kernel.view<["T"], i32>
+  %sequences = kernel.input token_sequences : !kernel.view<["T"], i32>
+
+  // What the plan holds.
+  // CHECK: %[[Q:.*]] = kernel.weight @layers.0.q : !kernel.view<[64, 64], f32, "panel32">
+  %q = kernel.weight @layers.0.q : !kernel.view<[64, 64], f32, "panel32">
+  // CHECK: %[[UP:.*]] = kernel.weight @layers.0.up : !kernel.view<[16, 32, 64], f32, "panel32">
+  %up = kernel.weight @layers.0.up : !kernel.view<[16, 32, 64], f32, "panel32">
+  // CHECK: %[[ROPE:.*]] = kernel.weight @rope.48 : !kernel.view<[48, 8, 2], f32>
+  %rope = kernel.weight @rope.48 : !kernel.view<[48, 8, 2], f32>
+
+  // What launches write and read: before and after the memory planner.
+  // CHECK: %[[X:.*]] = kernel.buffer "x" : !kernel.view<["T", 64], f32>
+  %x = kernel.buffer "x" : !kernel.view<["T", 64], f32>
+  // CHECK: %[[Y:.*]] = kernel.buffer "y" arena 0 offset 4096 : !kernel.view<["T", 64], f32>
+  %y = kernel.buffer "y" arena 0 offset 4096 : !kernel.view<["T", 64], f32>
+  %hidden = kernel.buffer "hidden" : !kernel.view<["T", 32], f32>
+  %router = kernel.buffer "router" : !kernel.view<["T", 16], f32>
+  %experts = kernel.buffer "experts" : !kernel.view<["T", 1], i32>
+  %scores = kernel.buffer "scores" : !kernel.view<["T", 1], f32>
+  %offsets = kernel.buffer "offsets" : !kernel.view<[17], i32>
+  %order = kernel.buffer "order" : !kernel.view<["T"], i32>
+  %slots = kernel.buffer "slots" : !kernel.view<["T", 1], i32>
+  %logits = kernel.buffer "logits" : !kernel.view<["R", 256], f32>
+
+  // A layer's cache: before and after it has a group.
+  // CHECK: %[[KEYS:.*]] = kernel.cache @layers.0 : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+  %keys = kernel.cache @layers.0 : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+  // CHECK: %[[VALUES:.*]] = kernel.cache @layers.0 : !kernel.cache<value,
+  %values = kernel.cache @layers.0 : !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+  // CHECK: kernel.cache @layers.0 in @chunk48 offset 8192
+  // CHECK-SAME: !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 49152>
+  %grouped = kernel.cache @layers.0 in @chunk48 offset 8192
+    : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 49152>
+  // CHECK: %[[PAGES:.*]] = kernel.page_table @layers.0 : !kernel.view<["S", 16], i32>
+  %pages = kernel.page_table @layers.0 : !kernel.view<["S", 16], i32>
+  // CHECK: kernel.page_table @layers.0 in @chunk48 : !kernel.view<["S", 16], i32>
+  %grouped_pages = kernel.page_table @layers.0 in @chunk48 : !kernel.view<["S", 16], i32>
+
+  // A map: a row's norm by a sum over its lanes, a value appended to the cache.
+  // CHECK: kernel.map rows "T" groups 4 width 16 {
+  // CHECK-NEXT: ^bb0(%[[ROW:.*]]: index, %[[GROUP:.*]]: index, %[[LANE:.*]]: index):
+  kernel.map rows "T" groups 4 width 16 {
+  ^bb0(%row: index, %group: index, %lane: index):
+    %c16 = arith.constant 16 : index
+    %head = arith.muli %group, %c16 : index
+    %feature = arith.addi %head, %lane : index
+    // CHECK: %[[V:.*]] = kernel.load %[[X]][%[[ROW]], %{{.*}}] : !kernel.view<["T", 64], f32>
+    %v = kernel.load %x[%row, %feature] : !kernel.view<["T", 64], f32>
+    %vv = arith.mulf %v, %v : f32
+    // CHECK: kernel.sum %{{.*}} : f32
+    %sum = kernel.sum %vv : f32
+    %r = math.rsqrt %sum : f32
+    %n = arith.mulf %v, %r : f32
+    // CHECK: kernel.store %{{.*}}, %[[Y]][%[[ROW]], %{{.*}}] : !kernel.view<["T", 64], f32>
+    kernel.store %n, %y[%row, %feature] : !kernel.view<["T", 64], f32>
+    // CHECK: kernel.load %[[POSITIONS]][%[[ROW]]] : !kernel.view<["T"], i32>
+    %p32 = kernel.load %positions[%row] : !kernel.view<["T"], i32>
+    %s32 = kernel.load %sequences[%row] : !kernel.view<["T"], i32>
+    %p = arith.index_cast %p32 : i32 to index
+    %s = arith.index_cast %s32 : i32 to index
+    // CHECK: kernel.append %{{.*}}, %[[KEYS]][%[[GROUP]], %[[LANE]]] at %{{.*}} of %{{.*}} through %[[PAGES]]
+    // CHECK-SAME: : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>, !kernel.view<["S", 16], i32>
+    kernel.append %n, %keys[%group, %lane] at %p of %s through %pages
+      : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>, !kernel.view<["S", 16], i32>
+  }
+
+  // The same with its target's choices.
+  // CHECK: kernel.map rows "T" groups 1 width 64 attributes
+  // CHECK-SAME: config = #kernel.x86<"x86-64-v3", tile = 6 x 16, rows = 4>
+  // CHECK-SAME: grid = #kernel.grid<"T", 4, "ceildiv">
+  kernel.map rows "T" groups 1 width 64
+      attributes {config = #kernel.x86<"x86-64-v3", tile = 6 x 16, rows = 4>, grid = #kernel.grid<"T", 4, "ceildiv">} {
+  ^bb0(%row: index, %group: index, %lane: index):
+    %v = kernel.load %x[%row, %lane] : !kernel.view<["T", 64], f32>
+    kernel.store %v, %y[%row, %lane] : !kernel.view<["T", 64], f32>
+  }
+
+  // A map over a number of rows that no step changes; its terminator written out.
+  // CHECK: kernel.map rows 48 groups 1 width 8 {
+  kernel.map rows 48 groups 1 width 8 {
+  ^bb0(%row: index, %group: index, %lane: index):
+    kernel.end
+  }
+
+  // One weight for all tokens.
+  // CHECK: kernel.gemm %[[Y]], %[[Q]] : !kernel.view<["T", 64], f32>, !kernel.view<[64, 64], f32, "panel32"> {
+  // CHECK-NEXT: ^bb0(%[[ACC:.*]]: f32, %{{.*}}: index, %{{.*}}: index):
+  // CHECK-NEXT: kernel.store %[[ACC]], %[[X]]
+  kernel.gemm %y, %q : !kernel.view<["T", 64], f32>, !kernel.view<[64, 64], f32, "panel32"> {
+  ^bb0(%acc: f32, %row: index, %feature: index):
+    kernel.store %acc, %x[%row, %feature] : !kernel.view<["T", 64], f32>
+  }
+
+  // A weight per expert, with its target's choices.
+  // CHECK: kernel.gemm %{{.*}}, %[[UP]] by %{{.*}} {config = #kernel.x86<"x86-64-v4", tile = 14 x 32, rows = 256>, grid = #kernel.grid<16>}
+  // CHECK-SAME: : !kernel.view<["T", 64], f32>, !kernel.view<[16, 32, 64], f32, "panel32"> by !kernel.view<[17], i32> {
+  kernel.gemm %y, %up by %offsets
+      {config = #kernel.x86<"x86-64-v4", tile = 14 x 32, rows = 256>, grid = #kernel.grid<16>}
+      : !kernel.view<["T", 64], f32>, !kernel.view<[16, 32, 64], f32, "panel32"> by !kernel.view<[17], i32> {
+  ^bb0(%acc: f32, %row: index, %feature: index):
+    kernel.store %acc, %hidden[%row, %feature] : !kernel.view<["T", 32], f32>
+  }
+
+  // CHECK: kernel.attention %{{.*}}, %[[KEYS]], %[[VALUES]] at %[[POSITIONS]] of %[[SEQUENCES]] through %[[PAGES]] into %{{.*}} chunk 48 scale 2.500000e-01
+  kernel.attention %x, %keys, %values at %positions of %sequences through %pages into %y chunk 48 scale 2.5e-1
+    : !kernel.view<["T", 64], f32>, !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>,
+      !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>, !kernel.view<["T"], i32>,
+      !kernel.view<["T"], i32>, !kernel.view<["S", 16], i32>, !kernel.view<["T", 64], f32>
+
+  // CHECK: kernel.route %{{.*}} into %{{.*}}, %{{.*}} top 1 score sigmoid :
+  // CHECK-SAME: !kernel.view<["T", 16], f32>, !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+  kernel.route %router into %experts, %scores top 1 score sigmoid
+    : !kernel.view<["T", 16], f32>, !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+  // CHECK: kernel.route {{.*}} top 1 score softmax normalize :
+  kernel.route %router into %experts, %scores top 1 score softmax normalize
+    : !kernel.view<["T", 16], f32>, !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+
+  // CHECK: kernel.sort_tokens %{{.*}} into %{{.*}}, %{{.*}}, %{{.*}} :
+  // CHECK-SAME: !kernel.view<["T", 1], i32>, !kernel.view<[17], i32>, !kernel.view<["T"], i32>, !kernel.view<["T", 1], i32>
+  kernel.sort_tokens %experts into %offsets, %order, %slots
+    : !kernel.view<["T", 1], i32>, !kernel.view<[17], i32>, !kernel.view<["T"], i32>, !kernel.view<["T", 1], i32>
+
+  // CHECK: kernel.result logits %{{.*}} : !kernel.view<["R", 256], f32>
+  kernel.result logits %logits : !kernel.view<["R", 256], f32>
+}
+
+// CHECK: kernel.program @sample function sample max_tokens 8 {
+kernel.program @sample function sample max_tokens 8 {
+  %logits = kernel.buffer "logits" : !kernel.view<["R", 256], f32>
+  %ids = kernel.buffer "ids" : !kernel.view<["R"], i32>
+  // CHECK: kernel.input row_temperatures : !kernel.view<["R"], f32>
+  %t = kernel.input row_temperatures : !kernel.view<["R"], f32>
+  // CHECK: kernel.input row_seeds : !kernel.view<["R"], i64>
+  %s = kernel.input row_seeds : !kernel.view<["R"], i64>
+  // CHECK: kernel.input row_sequences : !kernel.view<["R"], i64>
+  %n = kernel.input row_sequences : !kernel.view<["R"], i64>
+  // CHECK: kernel.input row_positions : !kernel.view<["R"], i32>
+  %p = kernel.input row_positions : !kernel.view<["R"], i32>
+  // CHECK: kernel.sample %{{.*}} temperatures %{{.*}} seeds %{{.*}} sequences %{{.*}} positions %{{.*}} into %{{.*}} :
+  kernel.sample %logits temperatures %t seeds %s sequences %n positions %p into %ids
+    : !kernel.view<["R", 256], f32>, !kernel.view<["R"], f32>, !kernel.view<["R"], i64>, !kernel.view<["R"], i64>,
+      !kernel.view<["R"], i32>, !kernel.view<["R"], i32>
+  // CHECK: kernel.result sampled %{{.*}} : !kernel.view<["R"], i32>
+  kernel.result sampled %ids : !kernel.view<["R"], i32>
+}
+
+// Kernels taken out of their programs, and the launch of one.
+// CHECK: kernel.library @x86_64_v3 target "x86-64-v3" {
+kernel.library @x86_64_v3 target "x86-64-v3" {
+  // CHECK: kernel.func @gemm_0 {
+  // CHECK-NEXT: ^bb0(%[[A0:.*]]: !kernel.view<["T", 64], f32>, %[[A1:.*]]: !kernel.view<[128, 64], f32, "panel32">, %[[A2:.*]]: !kernel.view<["T", 128], f32>):
+  // CHECK-NEXT: kernel.gemm %[[A0]], %[[A1]]
+  kernel.func @gemm_0 {
+  ^bb0(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[128, 64], f32, "panel32">,
+       %y: !kernel.view<["T", 128], f32>):
+    kernel.gemm %x, %w : !kernel.view<["T", 64], f32>, !kernel.view<[128, 64], f32, "panel32"> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 128], f32>
+    }
+  }
+}
+
+// A library of a target without kernels.
+// CHECK: kernel.library @empty target "x86-64-v4" {
+kernel.library @empty target "x86-64-v4" {
+}
+
+lm.weight @head from ["head"] : tensor<128x64xf32> through [#lm.pack<"panel32">] : tensor<128x64xf32>
+// CHECK: kernel.program @launches function step max_tokens 1 {
+kernel.program @launches function step max_tokens 1 {
+  %x = kernel.buffer "x" : !kernel.view<["T", 64], f32>
+  %w = kernel.weight @head : !kernel.view<[128, 64], f32, "panel32">
+  %y = kernel.buffer "y" : !kernel.view<["T", 128], f32>
+  // CHECK: kernel.launch @x86_64_v3::@gemm_0 #kernel.grid<4> (%{{.*}}, %{{.*}}, %{{.*}}) :
+  // CHECK-SAME: !kernel.view<["T", 64], f32>, !kernel.view<[128, 64], f32, "panel32">, !kernel.view<["T", 128], f32>
+  kernel.launch @x86_64_v3::@gemm_0 #kernel.grid<4> (%x, %w, %y)
+    : !kernel.view<["T", 64], f32>, !kernel.view<[128, 64], f32, "panel32">, !kernel.view<["T", 128], f32>
+}

@@ -1,0 +1,41 @@
+// RUN: yupana-opt %s | yupana-opt | FileCheck %s
+// RUN: yupana-opt %s -emit-bytecode | yupana-opt | FileCheck %s
+
+// Views: a step input, rows of features, a scalar table, every element type, a packed weight. Row-major is not said.
+// CHECK-LABEL: func.func private @views
+// CHECK-SAME: !kernel.view<["S"], i32>
+// CHECK-SAME: !kernel.view<["2*T", 64], f32>
+// CHECK-SAME: !kernel.view<[1], i64>
+// CHECK-SAME: !kernel.view<["R", 8], bf16>
+// CHECK-SAME: !kernel.view<[4, 4], f32>
+// CHECK-SAME: !kernel.view<[16, 32, 64], f32, "panel32">
+func.func private @views(!kernel.view<["S"], i32>, !kernel.view<["2*T", 64], f32>, !kernel.view<[1], i64>,
+                         !kernel.view<["R", 8], bf16>, !kernel.view<[4, 4], f32, "row-major">,
+                         !kernel.view<[16, 32, 64], f32, "panel32">)
+
+// Caches: with and without the size of their group's pages.
+// CHECK-LABEL: func.func private @caches
+// CHECK-SAME: !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 65536>
+// CHECK-SAME: !kernel.cache<value, heads = 1, width = 8, page_tokens = 32, page_bytes = 0>
+func.func private @caches(!kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 65536>,
+                          !kernel.cache<value, heads = 1, width = 8, page_tokens = 32, page_bytes = 0>)
+
+// CHECK-LABEL: func.func private @attributes
+func.func private @attributes() attributes {
+  // Every operator of a grid.
+  // CHECK-SAME: test.grid = #kernel.grid<"T", 256, "ceildiv", "S", "R", "max", "min", 8, "*", 1, "+">
+  test.grid = #kernel.grid<"T", 256, "ceildiv", "S", "R", "max", "min", 8, "*", 1, "+">,
+  // CHECK-SAME: test.narrow = #kernel.x86<"x86-64-v3", tile = 6 x 16, rows = 256>
+  test.narrow = #kernel.x86<"x86-64-v3", tile = 6 x 16, rows = 256>,
+  // CHECK-SAME: test.wide = #kernel.x86<"x86-64-v4", tile = 14 x 32, rows = 1>
+  test.wide = #kernel.x86<"x86-64-v4", tile = 14 x 32, rows = 1>
+}
+
+// Every step input, by name.
+// CHECK: kernel.program @inputs
+kernel.program @inputs function step max_tokens 1 {
+  // CHECK: kernel.input sequence_starts : !kernel.view<["S"], i32>
+  %s = kernel.input sequence_starts : !kernel.view<["S"], i32>
+  // CHECK: kernel.input logit_rows : !kernel.view<["R"], i32>
+  %r = kernel.input logit_rows : !kernel.view<["R"], i32>
+}

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Running the programs under test, and a list of cases that names what failed."""
+
+import argparse
+import json
+import os
+import pathlib
+import shlex
+import subprocess
+import sys
+
+import numpy as np
+
+SKIPPED = 77  # Exit code of a test that could not run here and has said why.
+LEVELS = {
+    "x86-64-v3": {"avx2", "fma", "bmi1", "bmi2", "f16c", "movbe"},
+    "x86-64-v4": {"avx2", "fma", "bmi1", "bmi2", "f16c", "movbe", "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
+}
+
+
+def host_targets():
+    """The targets this machine runs, lowest first."""
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("flags"):
+            flags = set(line.split(":", 1)[1].split())
+            return [level for level, needed in LEVELS.items() if needed <= flags]
+    return []
+
+
+def parser(doc):
+    """The arguments that all parity tests share."""
+    result = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    result.add_argument("--compiler", required=True, help="the program yupana")
+    result.add_argument("--runner", required=True, help="the program yupana-run")
+    result.add_argument("--work", required=True, type=pathlib.Path, help="a folder for plans and logits")
+    return result
+
+
+def run(command, timeout=300, **options):
+    """Runs a program to its end; a failure shows its command line and what it wrote, and ends the test."""
+    done = subprocess.run([str(word) for word in command], capture_output=True, timeout=timeout, **options)
+    if done.returncode != 0:
+        text = (done.stdout + done.stderr).decode(errors="replace").strip()
+        sys.exit(f"exit code {done.returncode}: {shlex.join(str(word) for word in command)}\n{text}")
+    return done.stdout
+
+
+def compile_plan(arguments, model, plan, *more, cwd=None):
+    plan.parent.mkdir(parents=True, exist_ok=True)
+    run([arguments.compiler, "compile", model, "-o", plan, "--precision", "f32", *more], cwd=cwd)
+    return plan
+
+
+def read_tokens(model):
+    return json.loads((model / "expected/tokens.json").read_text())
+
+
+class Runner:
+    """Runs one plan; logits come back as [tokens, vocabulary] per sequence."""
+
+    def __init__(self, arguments, plan):
+        self.program, self.plan, self.work = arguments.runner, plan, arguments.work
+
+    def logits(self, *sequences, threads=2, step=None):
+        words = []
+        for index, tokens in enumerate(sequences):
+            path = self.work / f"tokens.{index}.json"
+            path.write_text(json.dumps(tokens))
+            words += ["--tokens", path]
+        if step:
+            words += ["--step-tokens", step]
+        out = self.work / "logits.npy"
+        out.unlink(missing_ok=True)
+        # Room for every sequence, however many there are.
+        run([self.program, self.plan, *words, "--logits", out, "--threads", threads, "--kv-memory", "512M"])
+        rows = np.load(out)
+        ends = np.cumsum([len(tokens) for tokens in sequences])
+        assert rows.dtype == np.float32 and len(rows) == ends[-1], f"{out} is {rows.dtype} {rows.shape}"
+        return np.split(rows, ends[:-1])
+
+
+class Cases:
+    """Collects results and prints each; the exit code says whether all passed."""
+
+    def __init__(self):
+        self.failed = 0
+
+    def check(self, name, ok, detail=""):
+        self.failed += not ok
+        print(f"{'ok    ' if ok else 'FAILED'} {name}{': ' + detail if detail else ''}", flush=True)
+
+    def same(self, name, ours, base):
+        """Two arrays have the same bits."""
+        bits, wanted = (np.ascontiguousarray(a).view(np.uint32) for a in (ours, base))
+        if bits.shape != wanted.shape:
+            return self.check(name, False, f"shape {bits.shape}, expected {wanted.shape}")
+        rows = np.flatnonzero((bits != wanted).any(axis=-1))
+        detail = "" if not rows.size else (
+            f"{rows.size} of {len(bits)} tokens differ, the first is {rows[0]}, by {np.abs(ours - base).max():.2e} at most")
+        return self.check(name, not rows.size, detail)
+
+    def exit(self):
+        sys.exit(1 if self.failed else 0)
+
+
+def work_folder(arguments):
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("LC_ALL", "C.UTF-8")
+    return arguments.work

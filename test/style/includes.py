@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every #include goes along an arrow of the design: who may know whom. The runtime knows neither LLVM nor MLIR."""
+
+import re
+
+import common
+
+BASE = ["compiler/Support"]
+TARGET = BASE + ["compiler/Target"]
+CHOICES = TARGET + ["compiler/Tuning", "compiler/MemoryPlan"]
+LLVM = ["mlir", "llvm", "llvm-c", "clang"]
+RUNTIME = ["runtime/include", "runtime/schema", "runtime/base"]
+
+# Room: what it may include besides itself and the standard library. The longest name that fits a file holds.
+ARROWS = {
+    "compiler/Support": [],
+    "compiler/Target": BASE + LLVM,
+    "compiler/Tuning": TARGET,
+    "compiler/MemoryPlan": BASE,
+    "compiler/Codegen": ["dialects"] + TARGET + LLVM,
+    "compiler/Pipelines": ["passes", "dialects"] + CHOICES + LLVM,
+    "compiler/Export": ["dialects", "runtime/schema", "frontends/Safetensors"] + CHOICES + LLVM,
+    "compiler/Simulator": ["runtime/device"] + TARGET + LLVM,
+    "compiler/Driver": ["compiler", "dialects", "passes", "frontends", "runtime/schema", "runtime/include", "runtime/plan"] + LLVM,
+    "dialects": LLVM,
+    "frontends": ["dialects"] + BASE + LLVM,
+    "frontends/Safetensors": BASE,
+    "frontends/Tokenizer": ["runtime/schema"] + BASE,
+    "passes": ["dialects"] + CHOICES + LLVM,
+    "runtime/include": [],
+    "runtime/schema": [],
+    "runtime/base": ["runtime/include", "runtime/schema"],
+    "runtime/device": RUNTIME,
+    "runtime/io": RUNTIME,
+    "runtime/plan": RUNTIME + ["runtime/io", "runtime/device"],
+    "runtime/exec": RUNTIME + ["runtime/io", "runtime/device", "runtime/plan"],
+    "runtime/text": ["runtime/include", "runtime/schema"],
+    "tools": ["compiler/Driver", "runtime/include", "runtime/plan", "runtime/schema"] + BASE + LLVM,
+    "tools/yupana-opt": ["compiler/Pipelines", "compiler/Codegen", "dialects", "passes"] + LLVM,
+    "tools/yupana-run": ["runtime/include", "runtime/schema", "runtime/text"],
+    "tools/cmake": LLVM,
+}
+INCLUDE = re.compile(r'^\s*#\s*(?:include|if __has_include\()\s*[<"]([^">]+)[">]', re.M)
+# Libraries by the first part of their headers' names; the rest are the standard library's and the system's.
+LIBRARIES = {
+    "fmt": ["compiler", "frontends", "tools", "runtime/text"],
+    "nlohmann": ["compiler", "frontends", "tools/yupana"],
+    "utf8proc.h": ["frontends/Tokenizer"],
+    "flatbuffers": ["compiler", "runtime"],
+}
+
+
+def room_of(path, rooms):
+    fitting = [room for room in rooms if path == room or path.startswith(room + "/")]
+    return max(fitting, key=len, default=None)
+
+
+def target_of(included):
+    """The room an include names, or None for the standard library and the system."""
+    if included.startswith("yupana/"):
+        return "runtime/include"
+    first = included.split("/")[0]
+    if first in LLVM:
+        return first
+    if first in common.ROOMS:
+        return included
+    return None
+
+
+def check(path, faults):
+    source = common.name(path)
+    room = room_of(source, ARROWS)
+    if room is None:
+        faults.add(path, 1, "lies in no room of the design; add it to ARROWS with what it may include")
+        return
+    text = path.read_text()
+    for match in INCLUDE.finditer(text):
+        included, line = match.group(1), text.count("\n", 0, match.start(1)) + 1
+        target = target_of(included)
+        library = included.split("/")[0]
+        if library in LIBRARIES and not room_of(source, LIBRARIES[library]):
+            faults.add(path, line, f"{room} must not use {library}")
+        if target is None or room_of(target, [room]) or target.startswith(room + "/"):
+            continue
+        if not room_of(target, ARROWS[room]):
+            faults.add(path, line, f"{room} must not include {included}; it may include {', '.join(ARROWS[room]) or 'nothing'}")
+
+
+def main():
+    faults, looked = common.Faults(), 0
+    for path in common.files("compiler", "dialects", "frontends", "passes", "runtime", "tools", suffixes={".h", ".cpp", ".cc"}):
+        check(path, faults)
+        looked += 1
+    faults.exit(looked)
+
+
+if __name__ == "__main__":
+    main()

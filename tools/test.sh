@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Builds everything and runs every test.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+usage() {
+  cat <<'TEXT'
+Usage: tools/test.sh [--all] [--help]
+
+Installs what is missing (tools/setup.sh), builds the project into build/ and, without the compiler but with the address
+and undefined-behaviour sanitizers, runtime, frontends and text layer into build-asan/; then runs every test of both
+under ctest. The last line is `N passed, N failed, N skipped`; the exit code is 0 if none failed.
+
+  --all   also builds and tests with g++ 12 (build-gcc/), lets every fuzz target run for 60 seconds instead of 5, and
+          draws 100 random models for parity instead of 20
+TEXT
+}
+
+all=
+for argument in "$@"; do
+  case "$argument" in
+    --all) all=1 ;;
+    --help | -h) usage && exit 0 ;;
+    *) echo "test.sh: unknown argument '$argument'; see --help" >&2 && exit 2 ;;
+  esac
+done
+
+# run_tests FOLDER: one ctest run; what failed is shown as it happens, the count comes from its report.
+run_tests() {
+  local results=$PWD/$1/test-results
+  rm -rf "$results" "$1/test/lit.json"
+  mkdir -p "$results/gtest"
+  GTEST_OUTPUT="xml:$results/gtest/" ctest --test-dir "$1" --parallel "$(nproc)" --output-on-failure \
+    --no-label-summary --output-junit "$results/ctest.xml" || true
+}
+
+# The sanitized programs read plans that the compiler wrote; these rooms alone take files from outside.
+sanitized=(-DYUPANA_BUILD_COMPILER=OFF "-DYUPANA_SANITIZE=address,undefined"
+  "-DYUPANA_COMPILE_PROGRAM=$PWD/build/bin/yupana")
+folders=(build build-asan)
+if [ -n "$all" ]; then
+  tools/setup.sh --all
+  depth=(-DYUPANA_FUZZ_SECONDS=60 -DYUPANA_RANDOM_MODELS=100)
+else
+  tools/setup.sh
+  depth=(-DYUPANA_FUZZ_SECONDS=5 -DYUPANA_RANDOM_MODELS=20)
+fi
+source tools/build.sh
+configure build "${depth[@]}"
+build build
+configure build-asan "${sanitized[@]}" "${depth[@]}"
+build build-asan
+if [ -n "$all" ]; then
+  CC=gcc-12 CXX=g++-12 configure build-gcc "${depth[@]}"
+  build build-gcc
+  folders+=(build-gcc)
+fi
+for folder in "${folders[@]}"; do
+  run_tests "$folder"
+done
+python3 -B test/summary.py "${folders[@]}"
