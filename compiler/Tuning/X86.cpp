@@ -22,9 +22,10 @@ constexpr int64_t elementsPerCell = 16384;
 } // namespace
 
 X86Choice tuning::chooseGemm(const CpuTarget &target) {
-  // A cell reads one panel of the weight from memory: this many rows amortise that, and leave several cells per thread
-  // even where there are few panels. A whole number of tiles of 6 and of 8 rows.
-  return registerTile(target, 264);
+  // A cell reads one panel of the weight from memory: this many rows amortise that, and are few enough that those of a
+  // usual depth stay in the second level of cache from one panel to the next. A whole number of tiles of 6 and of 8
+  // rows.
+  return registerTile(target, 144);
 }
 
 X86Choice tuning::chooseMap(const CpuTarget &target, int64_t groups, int64_t width) {

@@ -53,8 +53,8 @@ private:
 AttentionEmitter::AttentionEmitter(KernelEmitter &e, kernel::AttentionOp op)
     : e(e), op(op), width(op.getKeys().getType().getWidth()), heads(op.getKeys().getType().getHeads()),
       group(op.getQuery().getType().getDimSize(1) / (heads * width)), vectors(llvm::divideCeil(width, vectorLanes)) {
-  // With 16 registers of half a vector each, 2 heads by 2 vectors take 8 for sums, 4 for keys or values and 1 for what is
-  // broadcast.
+  // With 16 registers of half a vector each, 2 heads by 2 vectors take 8 for sums, 4 for keys or values and 1 for what
+  // is broadcast.
   bool large = e.target.vectorRegisters >= 32;
   headTile = large ? 6 : 2;
   vectorTile = large ? 4 : 2;

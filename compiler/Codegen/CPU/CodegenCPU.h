@@ -39,15 +39,16 @@ struct CompiledLibrary {
 };
 
 /// Compiles every kernel of `library`, whose target is looked up by name and whose launched ops have a
-/// `#kernel.x86` config. What a kernel asks and the generator lacks is ExitCode::Unsupported and names the kernel and the
-/// op; a linker that cannot be started is ExitCode::MissingFile.
+/// `#kernel.x86` config. What a kernel asks and the generator lacks is ExitCode::Unsupported and names the kernel and
+/// the op; a linker that cannot be started is ExitCode::MissingFile.
 Result<CompiledLibrary> compileLibrary(kernel::LibraryOp library, const CpuCodegenOptions &options);
 
 /// Bytes of scratch memory the kernels need per worker.
 inline constexpr uint64_t kernelScratchBytes = 0;
 
 /// Registers `yupana-kernel-to-llvm` (every `kernel.func` of a `kernel.library` becomes an `llvm.func` over `arith`,
-/// `math`, `scf` and `llvm`) and the pipeline `yupana-cpu-lower`, which takes such functions to the `llvm` dialect alone.
+/// `math`, `scf` and `llvm`) and the pipeline `yupana-cpu-lower`, which takes such functions to the `llvm` dialect
+/// alone.
 void registerCodegenCPUPasses();
 
 /// The passes of `yupana-cpu-lower`, nested on nothing: for an op that holds `llvm.func`s.

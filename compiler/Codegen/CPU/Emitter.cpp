@@ -27,7 +27,9 @@ Value Emitter::integer(int64_t value, Type type) {
   return make<arith::ConstantOp>(b.getIntegerAttr(type ? type : i64, value));
 }
 
-Value Emitter::real(double value, Type type) { return make<arith::ConstantOp>(b.getFloatAttr(type ? type : f32, value)); }
+Value Emitter::real(double value, Type type) {
+  return make<arith::ConstantOp>(b.getFloatAttr(type ? type : f32, value));
+}
 
 Value Emitter::integers(ArrayRef<int64_t> lanes) {
   return make<arith::ConstantOp>(DenseElementsAttr::get(vectorOf(i64), lanes));
@@ -148,7 +150,8 @@ Emitter::Values Emitter::pieces(int64_t total, int64_t piece, ValueRange init,
 }
 
 void Emitter::pieces(int64_t total, int64_t piece, function_ref<void(Value, int64_t)> body) {
-  pieces(total, piece, {}, [&](Value begin, int64_t size, ValueRange) -> Values { return body(begin, size), Values(); });
+  pieces(total, piece, {},
+         [&](Value begin, int64_t size, ValueRange) -> Values { return body(begin, size), Values(); });
 }
 
 void Emitter::when(Value condition, function_ref<void()> then, function_ref<void()> otherwise) {
@@ -166,8 +169,9 @@ void Emitter::switchOn(Value value, int64_t low, int64_t high, function_ref<void
   if (low == high)
     return body(low);
   int64_t middle = low + (high - low) / 2;
-  when(less(value, integer(middle + 1)), [&] { switchOn(value, low, middle, body); },
-       [&] { switchOn(value, middle + 1, high, body); });
+  when(
+      less(value, integer(middle + 1)), [&] { switchOn(value, low, middle, body); },
+      [&] { switchOn(value, middle + 1, high, body); });
 }
 
 //===----------------------------------------------------------------------===//

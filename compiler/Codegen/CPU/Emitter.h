@@ -16,8 +16,8 @@
 
 namespace yupana::codegen {
 
-/// Lanes of every vector. A target with narrower registers uses several for one vector, so that sums over lanes have the
-/// same bits on every target.
+/// Lanes of every vector. A target with narrower registers uses several for one vector, so that sums over lanes have
+/// the same bits on every target.
 inline constexpr int64_t vectorLanes = 16;
 
 class Emitter {
@@ -114,9 +114,7 @@ public:
   void switchOn(mlir::Value value, int64_t low, int64_t high, llvm::function_ref<void(int64_t)> body);
 
 private:
-  template <typename OpTy> mlir::Value fold(mlir::Value x, mlir::Value y) {
-    return b.createOrFold<OpTy>(loc, x, y);
-  }
+  template <typename OpTy> mlir::Value fold(mlir::Value x, mlir::Value y) { return b.createOrFold<OpTy>(loc, x, y); }
   mlir::Value reduce(mlir::Value vector, llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> combine);
 };
 

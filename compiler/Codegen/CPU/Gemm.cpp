@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A cell is one panel of 32 outputs for a range of token rows. Rows are cut into register tiles as equal in height as they
-// can be. Accumulators of all rows lie in a buffer between blocks of k, and the scalar region is run on them at the end.
-// Each is one chain of fused multiply-adds over ascending k, so no cut shows in the bits.
+// A cell is one panel of 32 outputs for a range of token rows. Rows are cut into register tiles as equal in height as
+// they can be. Accumulators of all rows lie in a buffer between blocks of k, and the scalar region is run on them at
+// the end. Each is one chain of fused multiply-adds over ascending k, so no cut shows in the bits.
 #include "compiler/Codegen/CPU/Kernels.h"
 #include "compiler/Codegen/CPU/ScalarRegion.h"
 
@@ -19,8 +19,8 @@ constexpr int64_t cacheLine = 64;
 constexpr int64_t unroll = 2;
 /// Cache lines of the panel in one loop step.
 constexpr int64_t stepLines = unroll * panelStepBytes / cacheLine;
-/// Weights that a pass over many rows reads again and again: half of the smallest first-level cache.
-constexpr int64_t weightBlockBytes = 16384;
+/// Weights that a pass over many rows reads again and again, a first-level cache of them.
+constexpr int64_t weightBlockBytes = 32768;
 /// Most rows with accumulators in the buffer, which lies on the stack.
 constexpr int64_t mostRows = 264;
 /// How far ahead of a single tile weights are fetched: far enough to cover memory's latency at full bandwidth.
@@ -150,7 +150,8 @@ void GemmEmitter::emitRows(const Rows &rows) {
   if (blockRows <= single)
     emitOneTile(rows);
   else
-    e.when(e.less(rows.count, e.integer(single + 1)), [&] { emitOneTile(rows); }, [&] { emitManyTiles(rows); });
+    e.when(
+        e.less(rows.count, e.integer(single + 1)), [&] { emitOneTile(rows); }, [&] { emitManyTiles(rows); });
   if (paired < depth)
     emitLastStep(rows);
   emitEpilogue(rows);
@@ -212,7 +213,7 @@ GemmEmitter::Prefetch GemmEmitter::fetchNext(const Rows &rows, const Depth &dept
   constexpr int32_t secondLevel = 2;
   int64_t bytes = panelStepBytes / slices;
   Value from = e.add(e.mul(e.mul(e.sub(depth.end, depth.begin), slice), bytes), e.mul(depth.end, panelStepBytes));
-  return {e.at(rows.weights, e.sub(from, e.mul(depth.begin, bytes))), 0, secondLevel};
+  return {e.at(rows.weights, e.sub(from, e.mul(depth.begin, bytes))), stepLines / slices, secondLevel};
 }
 
 /// Multiplies `height` rows from `row` of `rows` by the `columns` of the panel from `column`.
@@ -276,8 +277,8 @@ void GemmEmitter::emitLastStep(const Rows &rows) {
 
 void GemmEmitter::emitEpilogue(const Rows &rows) {
   Value firstFeature = e.mul(rows.panel, panelOutputs);
-  Value vectors = e.min(e.ceilDiv(e.sub(e.integer(outputs), firstFeature), vectorLanes),
-                        e.integer(panelOutputs / vectorLanes));
+  Value vectors =
+      e.min(e.ceilDiv(e.sub(e.integer(outputs), firstFeature), vectorLanes), e.integer(panelOutputs / vectorLanes));
   e.loop(e.integer(0), rows.count, [&](Value i) {
     ScalarRegion region(e, op.getBody(), ValueRange{op.getAccumulator(), op.getFeature()});
     region.bind(op.getRow(), LaneValue::uniform(e.add(rows.begin, i)));
@@ -306,8 +307,9 @@ LogicalResult GemmEmitter::emitRegion(const ScalarRegion &row, const Rows &rows,
   if (outputs < vectorLanes)
     return emit(tail);
   LogicalResult whole = success(), part = success();
-  e.when(e.less(e.add(feature, vectorLanes - 1), e.integer(outputs)), [&] { whole = emit(vectorLanes); },
-         [&] { part = emit(tail); });
+  e.when(
+      e.less(e.add(feature, vectorLanes - 1), e.integer(outputs)), [&] { whole = emit(vectorLanes); },
+      [&] { part = emit(tail); });
   return success(succeeded(whole) && succeeded(part));
 }
 

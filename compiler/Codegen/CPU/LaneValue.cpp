@@ -154,19 +154,24 @@ LaneValue LaneMath::load(Type type, Value base, const LaneValue &index, ActiveLa
     return LaneValue::uniform(e.load(type, e.element(base, index.value, bytes)));
   ArrayRef<int64_t> offsets = ArrayRef(index.offsets).take_front(active.count);
   int64_t low = *llvm::min_element(offsets), high = *llvm::max_element(offsets);
-  if (index.isVarying() || high - low >= vectorLanes || bytes != 4) {
+  if (index.isVarying() || high - low >= 2 * vectorLanes || bytes != 4) {
     Value none = e.broadcast(type.isFloat() ? e.real(0, type) : e.integer(0, type));
     Value mask = e.laneRange(e.integer(0), e.integer(active.count));
     return LaneValue::varying(e.make<LLVM::masked_gather>(e.vectorOf(type), addresses(type, base, index), mask,
                                                           ValueRange{none}, static_cast<uint32_t>(bytes)));
   }
-  Value block = e.load(e.vectorOf(type), e.element(base, e.add(index.value, low), bytes));
+  // Every load begins at or before an element that an active lane names.
+  Value start = e.element(base, e.add(index.value, low), bytes);
+  Value block = e.load(e.vectorOf(type), start), next = block;
+  bool two = high - low >= vectorLanes;
+  if (two)
+    next = e.load(e.vectorOf(type), e.at(start, vectorLanes * bytes));
   SmallVector<int64_t> picked;
   for (int64_t offset : index.offsets)
-    picked.push_back(std::clamp<int64_t>(offset - low, 0, vectorLanes - 1));
+    picked.push_back(std::clamp<int64_t>(offset - low, 0, (two ? 2 : 1) * vectorLanes - 1));
   if (llvm::equal(picked, llvm::seq<int64_t>(0, vectorLanes)))
     return LaneValue::varying(block);
-  return LaneValue::varying(e.make<vector::ShuffleOp>(block, block, picked));
+  return LaneValue::varying(e.make<vector::ShuffleOp>(block, next, picked));
 }
 
 void LaneMath::store(const LaneValue &value, Value base, const LaneValue &index, ActiveLanes active) {

@@ -39,7 +39,8 @@ public:
         }) {}
 
   Error as(ExitCode code, const std::string &symbol) const {
-    return makeError(code, "kernel {}: {}", symbol, message.empty() ? std::string("failed without a message") : message);
+    return makeError(code, "kernel {}: {}", symbol,
+                     message.empty() ? std::string("failed without a message") : message);
   }
 
 private:

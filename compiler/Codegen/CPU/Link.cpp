@@ -80,11 +80,24 @@ Result<std::string> codegen::linkObjects(const std::vector<std::string> &objects
 
   // Read-only to the last byte: no relocations are left, so nothing has to be writable while loading either.
   std::string response = "@" + list;
-  llvm::StringRef arguments[] = {linker,           "-shared",         "-Bsymbolic",     "--no-undefined",
-                                 "--build-id=none", "--hash-style=sysv", "--strip-all",  "-z",
-                                 "separate-code",  "-z",              "norelro",        "-z",
-                                 "rodynamic",      "-z",              "noexecstack",    response,
-                                 "-o",             output};
+  llvm::StringRef arguments[] = {linker,
+                                 "-shared",
+                                 "-Bsymbolic",
+                                 "--no-undefined",
+                                 "--build-id=none",
+                                 "--hash-style=sysv",
+                                 "--strip-all",
+                                 "-z",
+                                 "separate-code",
+                                 "-z",
+                                 "norelro",
+                                 "-z",
+                                 "rodynamic",
+                                 "-z",
+                                 "noexecstack",
+                                 response,
+                                 "-o",
+                                 output};
   std::optional<llvm::StringRef> redirects[] = {std::nullopt, llvm::StringRef(messages), llvm::StringRef(messages)};
   std::string problem;
   int status = llvm::sys::ExecuteAndWait(linker, arguments, std::nullopt, redirects, 0, 0, &problem);

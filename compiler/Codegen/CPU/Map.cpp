@@ -60,7 +60,8 @@ LogicalResult MapEmitter::emitGroup(Value row, Value group) {
   return emitEffects(region);
 }
 
-/// Writes `ops` for all lanes, 16 at a time. `then` sees what they computed and updates what one piece hands to the next.
+/// Writes `ops` for all lanes, 16 at a time. `then` sees what they computed and updates what one piece hands to the
+/// next.
 LogicalResult MapEmitter::overLanes(const ScalarRegion &region, ArrayRef<Operation *> ops, Emitter::Values &carried,
                                     function_ref<void(const ScalarRegion &, ActiveLanes, Emitter::Values &)> then) {
   LogicalResult result = success();
@@ -84,14 +85,15 @@ LogicalResult MapEmitter::emitSums(ScalarRegion &region, SmallVector<kernel::Sum
     return failure();
   LaneMath math(e);
   Emitter::Values partial(ready.size(), e.splat(0));
-  LogicalResult result = overLanes(region, ops, partial, [&](const ScalarRegion &piece, ActiveLanes active, auto &sums) {
-    for (auto [sum, summand] : llvm::zip_equal(sums, summands)) {
-      Value vector = math.vector(piece.get(summand));
-      if (active.count < vectorLanes)
-        vector = e.select(e.laneRange(e.integer(0), e.integer(active.count)), vector, e.splat(0));
-      sum = e.fadd(sum, vector);
-    }
-  });
+  LogicalResult result =
+      overLanes(region, ops, partial, [&](const ScalarRegion &piece, ActiveLanes active, auto &sums) {
+        for (auto [sum, summand] : llvm::zip_equal(sums, summands)) {
+          Value vector = math.vector(piece.get(summand));
+          if (active.count < vectorLanes)
+            vector = e.select(e.laneRange(e.integer(0), e.integer(active.count)), vector, e.splat(0));
+          sum = e.fadd(sum, vector);
+        }
+      });
   for (auto [sum, vector] : llvm::zip_equal(ready, partial))
     region.bind(sum.getResult(), LaneValue::uniform(e.addLanes(vector)));
   return result;

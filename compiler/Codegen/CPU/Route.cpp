@@ -104,8 +104,8 @@ void RouteEmitter::list(Value row, Value logits) {
 void RouteEmitter::normalize(Value scores) {
   Value k = e.integer(op.getTopK());
   Value sum = e.loop(e.integer(0), k, 1, e.real(0), [&](Value j, ValueRange carried) -> Emitter::Values {
-                 return {e.fadd(carried[0], e.load(e.f32, e.element(scores, j, 4)))};
-               })[0];
+    return {e.fadd(carried[0], e.load(e.f32, e.element(scores, j, 4)))};
+  })[0];
   e.loop(e.integer(0), k, [&](Value j) {
     Value score = e.element(scores, j, 4);
     e.store(e.fdiv(e.load(e.f32, score), sum), score);

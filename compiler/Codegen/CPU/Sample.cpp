@@ -8,8 +8,8 @@ using namespace yupana::codegen;
 namespace {
 
 /// Draws by inverting the cumulative distribution in ascending id. It is added up twice, once for the total and once to
-/// find the id, by the same steps in float64: the second pass meets the very sums of the first, so a draw below the total
-/// always finds an id, and lanes of weight 0 are never found.
+/// find the id, by the same steps in float64: the second pass meets the very sums of the first, so a draw below the
+/// total always finds an id, and lanes of weight 0 are never found.
 class SampleEmitter {
 public:
   SampleEmitter(KernelEmitter &e, kernel::SampleOp op)
@@ -39,11 +39,10 @@ void SampleEmitter::run() {
     Value id = e.element(e.address(op.getIds()), row, 4);
     auto [best, logit] = largest(logits);
     // Not "is it 0": a temperature that is negative or no number is greedy too.
-    e.when(e.greater(temperature, e.real(0)),
-           [&, best = best, logit = logit] {
-             e.store(e.narrow(draw(row, logits, logit, temperature, best)), id);
-           },
-           [&, best = best] { e.store(e.narrow(best), id); });
+    e.when(
+        e.greater(temperature, e.real(0)),
+        [&, best = best, logit = logit] { e.store(e.narrow(draw(row, logits, logit, temperature, best)), id); },
+        [&, best = best] { e.store(e.narrow(best), id); });
   });
 }
 

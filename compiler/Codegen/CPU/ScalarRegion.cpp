@@ -134,15 +134,14 @@ bool ScalarRegion::emitIndexArithmetic(Operation *op) {
   if (op->getNumOperands() != 2 || op->getNumResults() != 1 || !isa<IndexType>(op->getResult(0).getType()))
     return false;
   LaneValue x = get(op->getOperand(0)), y = get(op->getOperand(1));
-  std::optional<LaneValue> result =
-      llvm::TypeSwitch<Operation *, std::optional<LaneValue>>(op)
-          .Case([&](arith::AddIOp) { return math.add(x, y); })
-          .Case([&](arith::SubIOp) { return math.sub(x, y); })
-          .Case([&](arith::MulIOp) { return math.mul(x, y); })
-          .Case([&](arith::DivUIOp) { return math.div(x, y); })
-          .Case([&](arith::RemUIOp) { return math.rem(x, y); })
-          .Case([&](arith::XOrIOp) { return math.exclusiveOr(x, y); })
-          .Default([](Operation *) { return std::nullopt; });
+  std::optional<LaneValue> result = llvm::TypeSwitch<Operation *, std::optional<LaneValue>>(op)
+                                        .Case([&](arith::AddIOp) { return math.add(x, y); })
+                                        .Case([&](arith::SubIOp) { return math.sub(x, y); })
+                                        .Case([&](arith::MulIOp) { return math.mul(x, y); })
+                                        .Case([&](arith::DivUIOp) { return math.div(x, y); })
+                                        .Case([&](arith::RemUIOp) { return math.rem(x, y); })
+                                        .Case([&](arith::XOrIOp) { return math.exclusiveOr(x, y); })
+                                        .Default([](Operation *) { return std::nullopt; });
   if (result)
     bind(op->getResult(0), *result);
   return result.has_value();

@@ -5,8 +5,9 @@ using namespace mlir;
 using namespace yupana;
 using namespace yupana::codegen;
 
-/// A stable counting sort. While pairs are placed, offsets[e] runs from the first to one past the last slot of expert e,
-/// which is where e + 1 begins: one shift at the end puts every offset where it belongs, so no other memory is needed.
+/// A stable counting sort. While pairs are placed, offsets[e] runs from the first to one past the last slot of expert
+/// e, which is where e + 1 begins: one shift at the end puts every offset where it belongs, so no other memory is
+/// needed.
 LogicalResult codegen::emitSortTokens(KernelEmitter &e, kernel::SortTokensOp op) {
   int64_t experts = op.getOffsets().getType().getDimSize(0) - 1;
   Value expertOf = e.address(op.getExperts()), offsets = e.address(op.getOffsets());

@@ -23,8 +23,8 @@ constexpr int64_t pagesPerSequence = 6;
 std::string kernels(const Shape &shape) {
   int64_t part = shape.heads * shape.width * shape.pageTokens * 4;
   auto cache = [&](const char *name) {
-    return fmt::format("!kernel.cache<{}, heads = {}, width = {}, page_tokens = {}, page_bytes = {}>", name, shape.heads,
-                       shape.width, shape.pageTokens, 2 * part + 64);
+    return fmt::format("!kernel.cache<{}, heads = {}, width = {}, page_tokens = {}, page_bytes = {}>", name,
+                       shape.heads, shape.width, shape.pageTokens, 2 * part + 64);
   };
   std::string pages = fmt::format("!kernel.view<[\"S\", {}], i32>", pagesPerSequence);
   return fmt::format(R"(
@@ -138,8 +138,9 @@ std::vector<std::pair<int32_t, int32_t>> allTokens() {
 class Attention : public testing::TestWithParam<std::string> {};
 
 TEST_P(Attention, MatchesFloat64AndIsTheSameHoweverStepsAreCut) {
-  const Shape shapes[] = {{1, 1, 8, 32, 0},   {2, 3, 16, 32, 0},   {1, 5, 24, 64, 0},  {2, 2, 40, 32, 0}, {1, 7, 64, 64, 0},
-                          {2, 1, 128, 32, 0}, {1, 13, 100, 32, 0}, {2, 2, 16, 32, 48}, {1, 3, 9, 32, 7},  {1, 2, 33, 96, 64}};
+  const Shape shapes[] = {{1, 1, 8, 32, 0},  {2, 3, 16, 32, 0},  {1, 5, 24, 64, 0},   {2, 2, 40, 32, 0},
+                          {1, 7, 64, 64, 0}, {2, 1, 128, 32, 0}, {1, 13, 100, 32, 0}, {2, 2, 16, 32, 48},
+                          {1, 3, 9, 32, 7},  {1, 2, 33, 96, 64}};
   for (const Shape &shape : shapes) {
     SCOPED_TRACE(fmt::format("heads {} group {} width {} page {} chunk {}", shape.heads, shape.group, shape.width,
                              shape.pageTokens, shape.chunk));

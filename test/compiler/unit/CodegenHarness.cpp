@@ -113,8 +113,8 @@ std::vector<std::string> test::runnableTargets() {
 }
 
 std::string test::disassemble(const std::string &elf) {
-  char path[] = "/tmp/yupana-test-XXXXXX";
-  int descriptor = mkstemp(path);
+  std::string path = testing::TempDir() + "yupana-test-XXXXXX";
+  int descriptor = mkstemp(path.data());
   EXPECT_EQ(write(descriptor, elf.data(), elf.size()), static_cast<ssize_t>(elf.size()));
   close(descriptor);
   std::string command = std::string(YUPANA_OBJDUMP) + " -d --no-show-raw-insn " + path, text;
@@ -124,6 +124,6 @@ std::string test::disassemble(const std::string &elf) {
     text.append(buffer, count);
   if (pipe)
     pclose(pipe);
-  unlink(path);
+  unlink(path.c_str());
   return text;
 }

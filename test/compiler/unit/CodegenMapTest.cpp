@@ -29,7 +29,8 @@ TEST_P(Map, SumThatFollowsASum) {
     SCOPED_TRACE(width);
     auto library = load(GetParam(), fmt::format(R"(
       kernel.func @norm {{
-      ^bb0(%x: !kernel.view<["T", {1}, {0}], f32>, %g: !kernel.view<[{0}], f32>, %y: !kernel.view<["T", {1}, {0}], f32>):
+      ^bb0(%x: !kernel.view<["T", {1}, {0}], f32>, %g: !kernel.view<[{0}], f32>,
+           %y: !kernel.view<["T", {1}, {0}], f32>):
         kernel.map rows "T" groups {1} width {0} attributes {{config = #kernel.x86<%TILE%, rows = 3>}} {{
         ^bb0(%row: index, %group: index, %lane: index):
           %v = kernel.load %x[%row, %group, %lane] : !kernel.view<["T", {1}, {0}], f32>
@@ -149,6 +150,39 @@ TEST_P(Map, RotationOfNeighbouringLanes) {
   }
 }
 
+TEST_P(Map, PairsOfElements) {
+  // Lane i takes the elements 2i and 2i + 1 and writes their difference and sum there.
+  constexpr int64_t tokens = 3;
+  for (int64_t width : {1, 5, 8, 16, 25}) {
+    SCOPED_TRACE(width);
+    auto library = load(GetParam(), fmt::format(R"(
+      kernel.func @pairs {{
+      ^bb0(%x: !kernel.view<["T", {1}], f32>, %y: !kernel.view<["T", {1}], f32>):
+        kernel.map rows "T" groups 1 width {0} attributes {{config = #kernel.x86<%TILE%, rows = 2>}} {{
+        ^bb0(%row: index, %group: index, %lane: index):
+          %c1 = arith.constant 1 : index
+          %c2 = arith.constant 2 : index
+          %even = arith.muli %lane, %c2 : index
+          %odd = arith.addi %even, %c1 : index
+          %a = kernel.load %x[%row, %even] : !kernel.view<["T", {1}], f32>
+          %b = kernel.load %x[%row, %odd] : !kernel.view<["T", {1}], f32>
+          %d = arith.subf %a, %b : f32
+          %s = arith.addf %a, %b : f32
+          kernel.store %d, %y[%row, %even] : !kernel.view<["T", {1}], f32>
+          kernel.store %s, %y[%row, %odd] : !kernel.view<["T", {1}], f32>
+        }}
+      }})",
+                                                width, 2 * width));
+    Array<float> x = randomArray(tokens * 2 * width, 8), y(tokens * 2 * width);
+    library->run("pairs", {x, y}, {tokens}, 2);
+    for (int64_t i = 0; i < tokens * 2 * width; i += 2) {
+      ASSERT_EQ(y[i], x[i] - x[i + 1]);
+      ASSERT_EQ(y[i + 1], x[i] + x[i + 1]);
+    }
+    EXPECT_TRUE(y.tailIntact());
+  }
+}
+
 TEST_P(Map, GathersAndScatters) {
   // A row of a packed weight by id, its lanes reversed; and a store to a place that memory names.
   constexpr int64_t tokens = 6, vocabulary = 45;
@@ -216,11 +250,12 @@ struct Function {
 
 TEST_P(Map, FunctionsWithoutAnInstruction) {
   const Function functions[] = {
-      {"exp", std::exp, -86, 86},    {"tanh", std::tanh, -12, 12},  {"log", std::log, 1e-30f, 1e30f},
-      {"sin", std::sin, -6, 6, 1},   {"cos", std::cos, -6, 6, 1},    {"erf", std::erf, -5, 5},
-      {"sqrt", std::sqrt, 0, 1e30f}, {"log1p", std::log1p, 0, 100}, {"expm1", std::expm1, -5, 5},
-      {"rsqrt", [](double x) { return 1 / std::sqrt(x); }, 1e-6f, 1e6f},
-      {"floor", std::floor, -9, 9},  {"absf", [](double x) { return std::abs(x); }, -9, 9},
+      {"exp", std::exp, -86, 86},       {"tanh", std::tanh, -12, 12},
+      {"log", std::log, 1e-30f, 1e30f}, {"sin", std::sin, -6, 6, 1},
+      {"cos", std::cos, -6, 6, 1},      {"erf", std::erf, -5, 5},
+      {"sqrt", std::sqrt, 0, 1e30f},    {"log1p", std::log1p, 0, 100},
+      {"expm1", std::expm1, -5, 5},     {"rsqrt", [](double x) { return 1 / std::sqrt(x); }, 1e-6f, 1e6f},
+      {"floor", std::floor, -9, 9},     {"absf", [](double x) { return std::abs(x); }, -9, 9},
   };
   constexpr int64_t width = 24, tokens = 400;
   for (const Function &function : functions) {
