@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "compiler/Codegen/CPU/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+#define DEBUG_TYPE "yupana-approximate-math"
+
+namespace yupana::codegen {
+#define GEN_PASS_DEF_APPROXIMATEMATHPASS
+#include "compiler/Codegen/CPU/Passes.h.inc"
+} // namespace yupana::codegen
+
+using namespace mlir;
+using namespace yupana::codegen;
+
+/// Computed by one x86 instruction, or by a few integer ones.
+static bool isInstruction(Operation *op) {
+  return isa<math::AbsFOp, math::AbsIOp, math::CeilOp, math::CopySignOp, math::CountLeadingZerosOp,
+             math::CountTrailingZerosOp, math::CtPopOp, math::FloorOp, math::FmaOp, math::IsFiniteOp, math::IsInfOp,
+             math::IsNaNOp, math::IsNormalOp, math::RoundEvenOp, math::SqrtOp, math::TruncOp>(op);
+}
+
+namespace {
+
+struct ApproximateMathPass : yupana::codegen::impl::ApproximateMathPassBase<ApproximateMathPass> {
+  void runOnOperation() override {
+    RewritePatternSet patterns(&getContext());
+    mlir::math::populateExpansionPatterns(
+        patterns, {"tan", "sinh", "cosh", "asinh", "acosh", "atanh", "fpowi", "powf", "exp2", "rsqrt"});
+    populateMathPolynomialApproximationPatterns(patterns, [](StringRef) { return true; });
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+      return signalPassFailure();
+    WalkResult result = getOperation()->walk([](Operation *op) -> WalkResult {
+      if (!isa_and_nonnull<math::MathDialect>(op->getDialect()) || isInstruction(op))
+        return WalkResult::advance();
+      return op->emitOpError() << "of " << op->getResult(0).getType() << " has neither an instruction nor a polynomial";
+    });
+    if (result.wasInterrupted())
+      signalPassFailure();
+  }
+};
+
+} // namespace

@@ -1,0 +1,20 @@
+// RUN: yupana-opt %s --yupana-kernel-to-llvm --split-input-file --verify-diagnostics
+
+// A library is for a target that code can be generated for.
+// expected-error @below {{target 'pdp-11': unknown, expected x86-64-v3, x86-64-v4 or native}}
+kernel.library @library target "pdp-11" {
+}
+
+// -----
+
+// A kernel without choices cannot be cut into cells.
+kernel.library @library target "x86-64-v3" {
+  kernel.func @copy {
+  ^bb0(%x: !kernel.view<["T", 16], f32>):
+    // expected-error @below {{config}}
+    kernel.map rows "T" groups 1 width 16 {
+    ^bb0(%row: index, %group: index, %lane: index):
+      %v = kernel.load %x[%row, %lane] : !kernel.view<["T", 16], f32>
+    }
+  }
+}
