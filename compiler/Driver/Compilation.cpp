@@ -97,7 +97,8 @@ Result<void> Compilation::generateCode(ModuleOp module, const std::string &targe
   auto libraries = module.getOps<kernel::LibraryOp>();
   auto targets = module.getOps<plan::TargetOp>();
   if (!llvm::hasSingleElement(libraries) || !llvm::hasSingleElement(targets))
-    return makeError(ExitCode::Internal, "phase to-plan left no kernel.library or no plan.target, expected one of each");
+    return makeError(ExitCode::Internal,
+                     "phase to-plan left no kernel.library or no plan.target, expected one of each");
   kernel::LibraryOp library = *libraries.begin();
   plan::TargetOp plan = *targets.begin();
 

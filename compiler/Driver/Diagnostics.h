@@ -8,8 +8,8 @@
 
 namespace yupana {
 
-/// Collects what MLIR reports while it lives and makes one sentence of the first error. Warnings and remarks are dropped:
-/// no pass of the compiler speaks to the user.
+/// Collects what MLIR reports while it lives and makes one sentence of the first error. Warnings and remarks are
+/// dropped: no pass of the compiler speaks to the user.
 class DiagnosticCollector {
 public:
   explicit DiagnosticCollector(mlir::MLIRContext &context);

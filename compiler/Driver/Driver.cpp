@@ -110,9 +110,9 @@ Result<Maxima> chooseMaxima(const CompileOptions &options, const llama4::TextCon
   if (maxima.stepTokens < maxima.batch)
     return makeError(ExitCode::Usage, "--max-step-tokens is {}, expected at least --max-batch, which is {}",
                      maxima.stepTokens, maxima.batch);
-  maxima.logitRows = static_cast<uint64_t>(
-      chooseMaxLogitRows(static_cast<int64_t>(config.vocabSize), static_cast<int64_t>(maxima.batch),
-                         static_cast<int64_t>(maxima.stepTokens)));
+  maxima.logitRows = static_cast<uint64_t>(chooseMaxLogitRows(static_cast<int64_t>(config.vocabSize),
+                                                              static_cast<int64_t>(maxima.batch),
+                                                              static_cast<int64_t>(maxima.stepTokens)));
   return maxima;
 }
 
@@ -127,11 +127,10 @@ llama4::ImportOptions importOptions(const CompileOptions &options, const OpenedC
   return {folderName(options.checkpoint), conditional ? "Llama4ForConditionalGeneration" : "Llama4ForCausalLM"};
 }
 
-Result<ExportSummary> writePlan(ModuleOp module, const TensorSource &source, std::vector<uint8_t> tokenizer,
+std::string thisCompiler() { return fmt::format("yupana {}", compilerVersion()); }
+
+Result<ExportSummary> writePlan(ModuleOp module, const TensorSource &source, const ExportInputs &inputs,
                                 const std::string &output, unsigned jobs, const Observer &observer) {
-  ExportInputs inputs;
-  inputs.producer = fmt::format("yupana {}", compilerVersion());
-  inputs.tokenizer = std::move(tokenizer);
   ExportOptions options;
   options.outputPath = output;
   options.jobs = jobs;
@@ -151,21 +150,20 @@ Result<CompileSummary> yupana::compile(const CompileOptions &given) {
   YUPANA_ASSIGN_OR_RETURN(OpenedCheckpoint checkpoint, openCheckpoint(options));
   YUPANA_RETURN_IF_ERROR(checkPrecision(options, checkpoint));
   YUPANA_ASSIGN_OR_RETURN(Maxima maxima, chooseMaxima(options, checkpoint.config.text));
-  YUPANA_ASSIGN_OR_RETURN(std::vector<uint8_t> tokenizer, compileTokenizer(options.checkpoint));
-  if (tokenizer.empty())
+  ExportInputs inputs{thisCompiler(), {}};
+  YUPANA_ASSIGN_OR_RETURN(inputs.tokenizer, compileTokenizer(options.checkpoint));
+  if (inputs.tokenizer.empty())
     note(options.observer, "the checkpoint has no tokenizer, so the plan runs on token ids alone");
 
   MLIRContext context(MLIRContext::Threading::DISABLED);
   loadDialects(context);
-  YUPANA_ASSIGN_OR_RETURN(OwningOpRef<ModuleOp> model,
-                          llama4::importModel(context, checkpoint.config, checkpoint.text,
-                                              importOptions(options, checkpoint)));
+  YUPANA_ASSIGN_OR_RETURN(OwningOpRef<ModuleOp> model, llama4::importModel(context, checkpoint.config, checkpoint.text,
+                                                                           importOptions(options, checkpoint)));
   YUPANA_ASSIGN_OR_RETURN(OwningOpRef<ModuleOp> plan, compileModule(std::move(model), maxima, options));
   YUPANA_RETURN_IF_ERROR(checkCancelled(options.observer));
   CheckpointSource source(*checkpoint.tensors);
-  YUPANA_ASSIGN_OR_RETURN(
-      ExportSummary summary,
-      writePlan(*plan, source, std::move(tokenizer), options.output, options.jobs, options.observer));
+  YUPANA_ASSIGN_OR_RETURN(ExportSummary summary,
+                          writePlan(*plan, source, inputs, options.output, options.jobs, options.observer));
   return CompileSummary{summary.fileBytes, summary.weightBytes, options.targets};
 }
 
@@ -182,8 +180,9 @@ Result<CompileSummary> yupana::exportModule(const ExportModuleOptions &options) 
   }
   YUPANA_RETURN_IF_ERROR(verifyPlanModule(*module, options.input));
   NoTensors source;
+  ExportInputs inputs{options.producer.empty() ? thisCompiler() : options.producer, {}};
   YUPANA_ASSIGN_OR_RETURN(ExportSummary summary,
-                          writePlan(*module, source, {}, options.output, options.jobs, options.observer));
+                          writePlan(*module, source, inputs, options.output, options.jobs, options.observer));
   CompileSummary result{summary.fileBytes, summary.weightBytes, {}};
   for (auto target : module->getOps<plan::TargetOp>())
     result.targets.push_back(target.getName().str());

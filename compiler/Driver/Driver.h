@@ -58,6 +58,8 @@ Result<CompileSummary> compile(const CompileOptions &options);
 struct ExportModuleOptions {
   std::string input;  ///< A module at the plan level, as text; every weight of it is an `lm.table`.
   std::string output; ///< The plan to write.
+  /// Who the plan says made it; empty: this compiler.
+  std::string producer;
   unsigned jobs = 1;
   Observer observer;
 };

@@ -147,8 +147,7 @@ Result<void> writeSections(OutputFile &file, PlanFile &plan, const PlanOps &ops,
   if (!inputs.tokenizer.empty())
     YUPANA_RETURN_IF_ERROR(plan.writeSection(file, numbers.tokenizer, inputs.tokenizer));
   if (weights.bytes() != 0) {
-    YUPANA_ASSIGN_OR_RETURN(std::vector<Digest> digests,
-                            weights.write(file, plan.offset(numbers.weights), options));
+    YUPANA_ASSIGN_OR_RETURN(std::vector<Digest> digests, weights.write(file, plan.offset(numbers.weights), options));
     llvm::ArrayRef<uint8_t> bytes = bytesOf(digests.data(), digests.size());
     YUPANA_RETURN_IF_ERROR(plan.writeSection(file, numbers.digests, bytes));
     // The digest of weights is that of their chunks' digests.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Writes a plan file from a module at the plan level. The module holds every decision; the exporter gives each its place
-// in the file and streams the weights from the checkpoint through their chains into their packed forms.
+// Writes a plan file from a module at the plan level. The module holds every decision; the exporter gives each its
+// place in the file and streams the weights from the checkpoint through their chains into their packed forms.
 #ifndef YUPANA_COMPILER_EXPORT_EXPORT_H
 #define YUPANA_COMPILER_EXPORT_EXPORT_H
 
@@ -27,7 +27,7 @@ constexpr uint64_t sourceElementBytes(SourceElement element) { return element ==
 /// A stored tensor: little-endian elements, row-major, without gaps.
 struct SourceTensor {
   SourceElement element = SourceElement::F32;
-  std::vector<uint64_t> shape; ///< Outermost first.
+  std::vector<uint64_t> shape;  ///< Outermost first.
   const void *handle = nullptr; ///< The source's own; passed back to read().
 };
 

@@ -69,10 +69,10 @@ flatbuffers::Offset<schema::Model> MetadataWriter::writeModel(plan::ModelOp op) 
   std::vector<uint32_t> stop;
   for (int64_t token : op.getStopTokens())
     stop.push_back(narrow(token, "a stop token"));
-  return schema::CreateModelDirect(
-      builder, op.getName().str().c_str(), op.getArchitecture().str().c_str(), narrow(op.getVocabulary(), "vocabulary"),
-      narrow(op.getHidden(), "hidden"), narrow(op.getLayers(), "layers"), op.getParameters(),
-      op.getPrecision().str().c_str(), op.getBeginToken(), &stop);
+  return schema::CreateModelDirect(builder, op.getName().str().c_str(), op.getArchitecture().str().c_str(),
+                                   narrow(op.getVocabulary(), "vocabulary"), narrow(op.getHidden(), "hidden"),
+                                   narrow(op.getLayers(), "layers"), op.getParameters(),
+                                   op.getPrecision().str().c_str(), op.getBeginToken(), &stop);
 }
 
 flatbuffers::Offset<schema::Limits> MetadataWriter::writeLimits(plan::ModelOp op) {
@@ -81,17 +81,29 @@ flatbuffers::Offset<schema::Limits> MetadataWriter::writeLimits(plan::ModelOp op
                               narrow(op.getMaxLogitRows(), "max_logit_rows"));
 }
 
-/// For people: the checkpoint tensor, the first of several, or the generator of a table.
+std::string describeRope(lm::RopeTableAttr table) {
+  lm::RopeAttr rope = table.getRope();
+  std::string text = fmt::format("rope table: theta {}, dim {}, step {}", rope.getTheta().getValueAsDouble(),
+                                 table.getDim(), table.getStep());
+  if (lm::RopeScalingAttr scaling = rope.getScaling())
+    text +=
+        fmt::format(", scaling factor {}, low {}, high {}, original {}", scaling.getFactor().getValueAsDouble(),
+                    scaling.getLow().getValueAsDouble(), scaling.getHigh().getValueAsDouble(), scaling.getOriginal());
+  return text;
+}
+
+/// For people: the checkpoint tensor, the first of several, or how a table is computed.
 std::string describeSource(Operation *parameter) {
-  std::string text;
   if (auto table = dyn_cast<lm::TableOp>(parameter)) {
-    llvm::raw_string_ostream(text) << table.getGenerator();
-  } else {
-    ArrayAttr sources = cast<lm::WeightOp>(parameter).getSources();
-    text = cast<StringAttr>(sources[0]).str();
-    if (sources.size() > 1)
-      text += fmt::format(" and {} more", sources.size() - 1);
+    if (auto rope = dyn_cast<lm::RopeTableAttr>(table.getGenerator()))
+      return describeRope(rope);
+    auto temperature = cast<lm::TemperatureTableAttr>(table.getGenerator());
+    return fmt::format("temperature table: scale {}", temperature.getScale().getValueAsDouble());
   }
+  ArrayAttr sources = cast<lm::WeightOp>(parameter).getSources();
+  std::string text = cast<StringAttr>(sources[0]).str();
+  if (sources.size() > 1)
+    text += fmt::format(" and {} more", sources.size() - 1);
   return text.size() <= maxSourceBytes ? text : "";
 }
 
@@ -101,8 +113,7 @@ schema::ElementType elementOf(Type type) {
   return type.isF16() ? schema::ElementType::f16 : schema::ElementType::f32;
 }
 
-flatbuffers::Offset<schema::Weight> MetadataWriter::writeWeight(plan::WeightOp op, Operation *parameter,
-                                                                size_t index) {
+flatbuffers::Offset<schema::Weight> MetadataWriter::writeWeight(plan::WeightOp op, Operation *parameter, size_t index) {
   RankedTensorType type = lm::getParameterType(parameter);
   std::vector<uint64_t> shape(type.getShape().begin(), type.getShape().end());
   const WeightSection::Placement &place = places.weights[index];

@@ -119,10 +119,9 @@ Result<void> SectionWriter::store(uint64_t at, const void *data, uint64_t size) 
 Result<void> SectionWriter::makePiece(uint64_t index, PieceMemory &memory) {
   size_t weight = std::upper_bound(firstPieces.begin(), firstPieces.end(), index) - firstPieces.begin() - 1;
   uint64_t start = section.placements()[weight].offset;
-  return weights[weight]->make(index - firstPieces[weight], memory,
-                               [&](uint64_t at, const void *data, uint64_t size) {
-                                 return store(start + at, data, size);
-                               });
+  return weights[weight]->make(index - firstPieces[weight], memory, [&](uint64_t at, const void *data, uint64_t size) {
+    return store(start + at, data, size);
+  });
 }
 
 void SectionWriter::fail(Error error) {

@@ -85,8 +85,8 @@ private:
   SourceElement element;
   WeightMap::Axis n{1, 0, 0}, k{1, 0, 0};
   uint64_t batches = 1;
-  uint64_t lanes;     ///< Rows that the packed form interleaves; 1 when it is row-major.
-  bool runsAlongK;    ///< Else along N.
+  uint64_t lanes;  ///< Rows that the packed form interleaves; 1 when it is row-major.
+  bool runsAlongK; ///< Else along N.
   uint64_t nTile, kTile, nTiles, kTiles;
 };
 
@@ -157,8 +157,7 @@ Result<void> StreamedWeight::readTile(const Tile &tile, std::vector<uint8_t> &by
     for (uint64_t i = 0; i < inners; i += run) {
       uint64_t at = first + o * outer.elementStride + i * inner.elementStride;
       uint64_t from = firstSource + o * outer.sourceStride + i * inner.sourceStride;
-      YUPANA_RETURN_IF_ERROR(
-          source.read(tensors[from], at * size, bytes.data() + (o * inners + i) * size, run * size));
+      YUPANA_RETURN_IF_ERROR(source.read(tensors[from], at * size, bytes.data() + (o * inners + i) * size, run * size));
     }
   return {};
 }
@@ -231,8 +230,8 @@ Result<std::vector<SourceTensor>> findTensors(lm::WeightOp weight, const TensorS
     std::string_view element = elementName(type.getElementType());
     if (tensor.shape != expected || elementName(tensor.element) != element)
       return makeError(ExitCode::InvalidInput, "tensor {} is {} [{}], weight {} expects {} [{}]", inQuotes(text),
-                       elementName(tensor.element), fmt::join(tensor.shape, ", "),
-                       inQuotes(weight.getSymName().str()), element, fmt::join(expected, ", "));
+                       elementName(tensor.element), fmt::join(tensor.shape, ", "), inQuotes(weight.getSymName().str()),
+                       element, fmt::join(expected, ", "));
     tensors.push_back(std::move(tensor));
   }
   return tensors;

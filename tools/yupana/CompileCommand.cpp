@@ -37,9 +37,10 @@ const char *const exportHelp = R"(usage: yupana export FILE.mlir -o PLAN
 Writes the plan that a module at the plan level says, byte for byte, code included. Its weights are tables
 (`lm.table`), since there is no checkpoint to read. Used for the plans that tests compare with.
 
-  -o PLAN    the plan to write
-  -j N       threads (default: all cores)
-  --help     print this
+  -o PLAN           the plan to write
+  --producer TEXT   who the plan says made it (default: this compiler)
+  -j N              threads (default: all cores)
+  --help            print this
 )";
 
 /// Options of later versions: known, and refused by name.
@@ -128,12 +129,13 @@ Result<void> yupana::runCompile(const Words &words) {
 
 Result<void> yupana::runExport(const Words &words) {
   YUPANA_ASSIGN_OR_RETURN(Arguments arguments,
-                          Arguments::parse(words, {{"-o", true}, {"-j", true}, {"--help"}}));
+                          Arguments::parse(words, {{"-o", true}, {"--producer", true}, {"-j", true}, {"--help"}}));
   if (arguments.has("--help"))
     return fmt::print("{}", exportHelp), Result<void>();
   ExportModuleOptions options;
   YUPANA_ASSIGN_OR_RETURN(options.input, arguments.only("the module FILE.mlir"));
   YUPANA_ASSIGN_OR_RETURN(options.output, outputOf(arguments));
+  options.producer = arguments.value("--producer").value_or("");
   YUPANA_ASSIGN_OR_RETURN(options.jobs, jobsOf(arguments));
   options.observer = makeObserver("weights");
   catchInterrupts();

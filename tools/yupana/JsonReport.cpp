@@ -102,8 +102,8 @@ Json programsJson(const schema::Target &target) {
   for (const schema::StepProgram *program : *target.programs()) {
     Json launches = Json::array();
     for (const schema::Launch *launch : *program->launches())
-      launches.push_back({{"kernel", target.kernels()->Get(launch->kernel())->symbol()->str()},
-                          {"grid", gridText(*launch)}});
+      launches.push_back(
+          {{"kernel", target.kernels()->Get(launch->kernel())->symbol()->str()}, {"grid", gridText(*launch)}});
     list.push_back({{"function", schema::EnumNameFunction(program->function())},
                     {"max_tokens", program->max_tokens()},
                     {"launches", std::move(launches)}});

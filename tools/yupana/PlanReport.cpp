@@ -107,8 +107,8 @@ std::string yupana::gridText(const schema::Launch &launch) {
   std::string text;
   for (const schema::GridTerm *term : *launch.grid()) {
     text += text.empty() ? "" : " ";
-    text += term->op() == schema::GridOp::constant ? std::to_string(term->value())
-                                                   : names[static_cast<size_t>(term->op())];
+    text +=
+        term->op() == schema::GridOp::constant ? std::to_string(term->value()) : names[static_cast<size_t>(term->op())];
   }
   return text;
 }

@@ -152,8 +152,8 @@ void addTarget(std::string &out, const OpenedPlan &plan, uint32_t index) {
   const schema::Plan &root = plan.metadata();
   const schema::Target &target = *root.targets()->Get(index);
   Fit fit = fitOf(plan, index);
-  add(out, "\nTarget {}: {} on this machine{}{}\n", target.name()->c_str(), fit.verdict,
-      fit.reason.empty() ? "" : ", ", fit.reason);
+  add(out, "\nTarget {}: {} on this machine{}{}\n", target.name()->c_str(), fit.verdict, fit.reason.empty() ? "" : ", ",
+      fit.reason);
   addMemory(out, memoryOf(plan, target));
   addKernels(out, root, target);
   for (uint32_t i = 0; i < target.arenas()->size(); ++i)

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line of yupana: exit codes, sentences, and that a plan depends on nothing but its checkpoint.
+
+usage: tool_test.py YUPANA MODELS
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+YUPANA, MODELS = map(os.path.abspath, sys.argv[1:3])
+NANO = os.path.join(MODELS, "nano")
+SMALL = os.path.join(MODELS, "parity", "top2")
+EXPORTS = """
+plan.model "m" architecture "a" vocabulary 8 hidden 4 layers 1 parameters 0 precision "f32" begin -1 stop []
+  maxima context 64 batch 1 tokens 4 rows 4
+lm.table @t from #lm.temperature_table<scale = 0.1, count = 9> as tensor<9xf32>
+plan.weight @t layout "row-major"
+"""
+
+
+def run(*words, cwd=None):
+    return subprocess.run([YUPANA, *words], capture_output=True, text=True, cwd=cwd, timeout=120)
+
+
+class Tool(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def fails(self, code, part, *words, cwd=None):
+        done = run(*words, cwd=cwd)
+        self.assertEqual(done.returncode, code, done.stderr)
+        self.assertIn(part, done.stderr)
+        self.assertEqual(done.stderr.count("\n"), 1, "one sentence: " + done.stderr)
+        self.assertTrue(done.stderr.startswith("yupana: "), done.stderr)
+
+    def test_help(self):
+        for words in (["--help"], ["compile", "--help"], ["inspect", "--help"], ["verify", "--help"],
+                      ["export", "--help"], ["version", "--help"]):
+            done = run(*words)
+            self.assertEqual((done.returncode, done.stderr), (0, ""), words)
+            self.assertIn("usage: yupana", done.stdout)
+        self.assertEqual(run().returncode, 2)
+
+    def test_version(self):
+        self.assertRegex(run("version").stdout, r"^yupana \d+\.\d+\.\d+ \(plan format \d+\.\d+, LLVM 22")
+        self.assertEqual(run("--version").stdout, run("version").stdout)
+
+    def test_usage(self):
+        out = self.path("p.yplan")
+        self.fails(2, "'conpile'", "conpile")
+        self.fails(2, "'--fast'", "compile", SMALL, "-o", out, "--fast")
+        self.fails(2, "-o", "compile", SMALL)
+        self.fails(2, "FOLDER", "compile", "-o", out)
+        self.fails(2, "twice", "compile", SMALL, "-o", out, "-o", out)
+        self.fails(2, "needs a value", "compile", SMALL, "-o")
+        self.fails(2, "--max-batch", "compile", SMALL, "-o", out, "--max-batch", "0")
+        self.fails(2, "'eight'", "compile", SMALL, "-o", out, "--max-batch", "eight")
+        self.fails(2, "'f31'", "compile", SMALL, "-o", out, "--precision", "f31")
+        self.fails(2, "'sparc'", "compile", SMALL, "-o", out, "--target", "sparc", "--precision", "f32")
+        self.fails(2, "takes no value", "inspect", out, "--json=yes")
+        self.fails(2, "--max-step-tokens", "compile", SMALL, "-o", out, "--precision", "f32", "--max-batch", "9",
+                   "--max-step-tokens", "8")
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def test_not_in_this_version(self):
+        out = self.path("p.yplan")
+        self.fails(5, "sm_90a", "compile", SMALL, "-o", out, "--target", "sm_90a")
+        self.fails(5, "--quantize", "compile", SMALL, "-o", out, "--quantize", "fp8")
+        self.fails(5, "--precision f32", "compile", NANO, "-o", out)
+        self.fails(5, "--precision f32", "compile", SMALL, "-o", out, "--precision", "bf16")
+
+    def test_files(self):
+        out = self.path("p.yplan")
+        self.fails(3, "nowhere", "compile", self.path("nowhere"), "-o", out, "--precision", "f32")
+        self.fails(3, "nowhere", "inspect", self.path("nowhere"))
+        self.fails(3, "nowhere", "verify", self.path("nowhere"))
+        self.fails(3, "nowhere", "export", self.path("nowhere"), "-o", out)
+        with open(out, "wb") as file:
+            file.write(b"no plan" * 100)
+        self.fails(4, "p.yplan", "inspect", out)
+
+    def test_export_refuses(self):
+        module, out = self.path("m.mlir"), self.path("p.yplan")
+        for text, part in (("plan.", "m.mlir"), (EXPORTS, "plan.target"), (EXPORTS.replace("lm.table", "lm.tible"), "tible")):
+            with open(module, "w") as file:
+                file.write(text)
+            self.fails(4, part, "export", module, "-o", out)
+
+    def test_plan_is_the_same(self):
+        """-j, the working folder, the way a path is written and what stood there before do not matter."""
+        first = self.path("first.yplan")
+        done = run("compile", SMALL, "-o", first, "--precision", "f32", "--target", "x86-64-v3", "-j", "1")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        copy = self.path(os.path.basename(SMALL))
+        shutil.copytree(SMALL, copy)
+        done = run("compile", "./" + os.path.basename(SMALL) + "/", "-o", "second.yplan", "--precision=f32",
+                   "--target=x86-64-v3", "-j3", cwd=self.folder)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        with open(first, "rb") as a, open(self.path("second.yplan"), "rb") as b:
+            self.assertEqual(a.read(), b.read())
+        self.assertEqual(run("verify", first).returncode, 0)
+
+    def test_inspect_and_damage(self):
+        plan = self.path("p.yplan")
+        ir = self.path("ir")
+        done = run("compile", SMALL, "-o", plan, "--precision", "f32", "--target", "x86-64-v4,x86-64-v3", "--dump-ir", ir,
+                   "--max-context", "128")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        names = os.listdir(ir)
+        for name in ("01-import.mlir", "02-fuse.x86-64-v3.mlir", "02-fuse.x86-64-v4.mlir", "07-plan.mlir"):
+            self.assertIn(name, names)
+        report = json.loads(run("inspect", plan, "--json").stdout)
+        self.assertEqual([target["name"] for target in report["targets"]], ["x86-64-v3", "x86-64-v4"])
+        self.assertEqual(report["limits"]["max_context"], 128)
+        self.assertEqual(report["bytes"], os.path.getsize(plan))
+        for target in report["targets"]:
+            memory = target["memory"]
+            self.assertEqual(memory["total"], sum(memory[k] for k in ("weights", "activations", "cache", "inputs", "code")))
+            for arena in target["arenas"]:
+                self.assertLessEqual(arena["peak_bytes"], arena["bytes"])
+        # One packed form for both targets: every weight is stored once.
+        self.assertEqual(len({weight["name"] for weight in report["weights"]}), len(report["weights"]))
+        text = run("inspect", plan).stdout
+        for part in ("Target x86-64-v3", "Target x86-64-v4", "panel32", "per layer", "arena activations"):
+            self.assertIn(part, text)
+
+        weights = next(section for section in report["sections"] if section["kind"] == "weights")
+        with open(plan, "r+b") as file:
+            file.seek(weights["offset"] + weights["bytes"] // 2)
+            byte = file.read(1)[0]
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([byte ^ 1]))
+        self.fails(8, "p.yplan", "verify", plan)
+
+    def test_interrupt(self):
+        """Ctrl-C ends with 130 and leaves neither a plan nor a temporary file, whenever it comes."""
+        for delay in (0.0, 0.02, 0.1, 0.3):
+            plan = self.path("p.yplan")
+            process = subprocess.Popen([YUPANA, "compile", NANO, "-o", plan, "--precision", "f32"],
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            process.stdout.readline()  # the target is printed: the work has begun
+            time.sleep(delay)
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=60)
+            self.assertIn(process.returncode, (0, 130))
+            left = os.listdir(self.folder)
+            self.assertEqual(left, [] if process.returncode else ["p.yplan"])
+            if left:
+                os.remove(plan)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)
