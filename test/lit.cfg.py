@@ -9,7 +9,7 @@ config.name = "yupana"
 config.test_format = lit.formats.ShTest(execute_external=False)
 # Every file with one of these endings below test/ is a test; there is no list to forget an entry in.
 config.suffixes = [".mlir", ".test"]
-config.excludes = ["Inputs", "models", "parity"]
+config.excludes = ["Inputs", "golden", "models", "parity"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.yupana_build_root, "test", "lit")
 

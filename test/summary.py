@@ -62,7 +62,7 @@ def main():
         for name, outcome in folder_results(folder):
             count[outcome] += 1
             if outcome != PASSED:
-                print(f"{outcome}: {folder.name}: {name}")
+                print(f"{outcome}: {folder.resolve().name}: {name}")
     print(f"{count[PASSED]} passed, {count[FAILED]} failed, {count[SKIPPED]} skipped")
     return 1 if count[FAILED] or not count[PASSED] else 0
 

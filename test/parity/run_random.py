@@ -26,7 +26,9 @@ def main():
 
     cases = tools.Cases()
     tokens, truth = tools.read_tokens(model), np.load(model / "expected/truth.npy")
-    for target in tools.host_targets():
+    # Half of the models for each level: the seed decides, so that a failure is repeated.
+    targets = tools.host_targets()
+    for target in targets[arguments.seed % len(targets):][:1]:
         plan = tools.compile_plan(arguments, model, work / f"{target}.yplan", "--target", target)
         run_parity.check_plan(cases, target, tools.Runner(arguments, plan), tokens, truth, quick=True)
         plan.unlink()
