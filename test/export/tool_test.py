@@ -92,7 +92,8 @@ class Tool(unittest.TestCase):
 
     def test_export_refuses(self):
         module, out = self.path("m.mlir"), self.path("p.yplan")
-        for text, part in (("plan.", "m.mlir"), (EXPORTS, "plan.target"), (EXPORTS.replace("lm.table", "lm.tible"), "tible")):
+        for text, part in (("plan.", "m.mlir"), (EXPORTS, "plan.target"),
+                           (EXPORTS.replace("lm.table", "lm.tible"), "tible")):
             with open(module, "w") as file:
                 file.write(text)
             self.fails(4, part, "export", module, "-o", out)
@@ -114,8 +115,8 @@ class Tool(unittest.TestCase):
     def test_inspect_and_damage(self):
         plan = self.path("p.yplan")
         ir = self.path("ir")
-        done = run("compile", SMALL, "-o", plan, "--precision", "f32", "--target", "x86-64-v4,x86-64-v3", "--dump-ir", ir,
-                   "--max-context", "128")
+        done = run("compile", SMALL, "-o", plan, "--precision", "f32", "--target", "x86-64-v4,x86-64-v3",
+                   "--dump-ir", ir, "--max-context", "128")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         names = os.listdir(ir)
         for name in ("01-import.mlir", "02-fuse.x86-64-v3.mlir", "02-fuse.x86-64-v4.mlir", "07-plan.mlir"):
@@ -126,7 +127,8 @@ class Tool(unittest.TestCase):
         self.assertEqual(report["bytes"], os.path.getsize(plan))
         for target in report["targets"]:
             memory = target["memory"]
-            self.assertEqual(memory["total"], sum(memory[k] for k in ("weights", "activations", "cache", "inputs", "code")))
+            parts = ("weights", "activations", "cache", "inputs", "code")
+            self.assertEqual(memory["total"], sum(memory[part] for part in parts))
             for arena in target["arenas"]:
                 self.assertLessEqual(arena["peak_bytes"], arena["bytes"])
         # One packed form for both targets: every weight is stored once.
