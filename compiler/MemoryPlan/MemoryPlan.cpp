@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace yupana {
 namespace {
@@ -17,7 +18,9 @@ bool liveTogether(const Lifetime &a, const Lifetime &b) { return a.first <= b.la
 std::optional<Placement> planMemory(const std::vector<Lifetime> &values, uint64_t alignment) {
   std::vector<size_t> bySize(values.size());
   std::iota(bySize.begin(), bySize.end(), size_t{0});
-  std::stable_sort(bySize.begin(), bySize.end(), [&](size_t a, size_t b) { return values[a].size > values[b].size; });
+  std::sort(bySize.begin(), bySize.end(), [&](size_t a, size_t b) {
+    return std::pair(values[b].size, a) < std::pair(values[a].size, b);
+  });
 
   Placement plan;
   plan.offsets.resize(values.size());

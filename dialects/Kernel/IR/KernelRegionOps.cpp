@@ -64,3 +64,11 @@ LogicalResult StoreOp::verify() {
     return emitOpError() << "writes to " << getView().getType() << ", expected a row-major view";
   return verifyAccess(*this, getView().getType(), getIndices(), getValue().getType());
 }
+
+LogicalResult AppendOp::verify() {
+  ViewType pages = getPages().getType();
+  auto rows = dyn_cast<StringAttr>(pages.getDims()[0]);
+  if (pages.getRank() == 2 && rows && rows.getValue() == "S" && pages.getElementType().isInteger(32))
+    return success();
+  return emitOpError() << "finds pages through " << pages << ", expected a page table [\"S\", _] of i32";
+}

@@ -56,6 +56,7 @@ def Kernel_AppendOp : Kernel_Op<"append"> {
     $value `,` $cache `[` $head `,` $lane `]` `at` $position `of` $sequence `through` $pages attr-dict
     `:` qualified(type($cache)) `,` qualified(type($pages))
   }];
+  let hasVerifier = 1;
 }
 
 def Kernel_SumOp : Kernel_Op<"sum", [Pure, SameOperandsAndResultType, ParentOneOf<["MapOp"]>]> {

@@ -38,6 +38,31 @@ LogicalResult plan::CacheGroupOp::verify() {
 }
 
 //===----------------------------------------------------------------------===//
+// Tables of a target
+//===----------------------------------------------------------------------===//
+
+LogicalResult ArenaOp::verify() {
+  if (static_cast<int64_t>(getSize()) < 1)
+    return emitOpError() << "has " << static_cast<int64_t>(getSize()) << " bytes, expected at least one";
+  return success();
+}
+
+LogicalResult KernelOp::verify() {
+  int64_t scratch = getScratch(), arguments = getNumArguments();
+  if (getSymbol().empty() || scratch < 0 || arguments < 0 || arguments > UINT32_MAX)
+    return emitOpError() << "is called '" << getSymbol() << "', with " << scratch << " bytes of scratch memory and "
+                         << arguments << " arguments; expected a name and sizes from 0";
+  return success();
+}
+
+LogicalResult ProgramOp::verify() {
+  int64_t maxTokens = getMaxTokens();
+  if (maxTokens < 1 || maxTokens > UINT32_MAX)
+    return emitOpError() << "is for steps of " << maxTokens << " tokens, expected 1 to 2^32 - 1";
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // Target
 //===----------------------------------------------------------------------===//
 

@@ -111,6 +111,7 @@ def Plan_ArenaOp : Plan_Op<"arena", [ParentOneOf<["TargetOp"]>]> {
   }];
   let arguments = (ins StrAttr:$name, I64Attr:$size);
   let assemblyFormat = "$name `size` $size attr-dict";
+  let hasVerifier = 1;
 }
 
 def Plan_BufferOp : Plan_Op<"buffer", [ParentOneOf<["TargetOp"]>]> {
@@ -136,6 +137,7 @@ def Plan_KernelOp : Plan_Op<"kernel", [ParentOneOf<["TargetOp"]>]> {
   }];
   let arguments = (ins StrAttr:$symbol, I64Attr:$scratch, I64Attr:$num_arguments);
   let assemblyFormat = "$symbol `scratch` $scratch `arguments` $num_arguments attr-dict";
+  let hasVerifier = 1;
 }
 
 def Plan_ProgramOp : Plan_Op<"program", [SingleBlock, NoTerminator, NoRegionArguments, ParentOneOf<["TargetOp"]>]> {
@@ -149,6 +151,7 @@ def Plan_ProgramOp : Plan_Op<"program", [SingleBlock, NoTerminator, NoRegionArgu
   let arguments = (ins Kernel_Function:$function, I64Attr:$max_tokens);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = "`function` $function `max_tokens` $max_tokens attr-dict-with-keyword $body";
+  let hasVerifier = 1;
 }
 
 def Plan_LaunchOp : Plan_Op<"launch", [ParentOneOf<["ProgramOp"]>]> {

@@ -852,3 +852,19 @@ kernel.program @p function step max_tokens 1 {
   // expected-error@+1 {{passes ('!kernel.view<["T", 64], f32>') to a kernel that takes ('!kernel.view<["T", 32], f32>')}}
   kernel.launch @l::@k #kernel.grid<1> (%x) : !kernel.view<["T", 64], f32>
 }
+
+// -----
+
+// Pages are found through a page table, not through any view of integers.
+kernel.program @step function step max_tokens 16 {
+  %p = kernel.input token_positions : !kernel.view<["T"], i32>
+  %k = kernel.cache @layer : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+  kernel.map rows "T" groups 2 width 16 {
+  ^bb0(%row: index, %head: index, %lane: index):
+    %x = arith.constant 1.0 : f32
+    // expected-error@+1 {{'kernel.append' op finds pages through '!kernel.view<["T"], i32>', expected a page table ["S", _] of i32}}
+    kernel.append %x, %k[%head, %lane] at %row of %row through %p
+      : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>, !kernel.view<["T"], i32>
+  }
+}
+lm.cache @layer layer 0 heads 2 width 16 : f32

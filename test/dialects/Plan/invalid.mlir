@@ -216,3 +216,26 @@ plan.target "t" logits 0 sampled 0 {
   // expected-error@+1 {{'plan.launch' op expects parent op 'plan.program'}}
   plan.launch 0 #kernel.grid<1> []
 }
+
+// -----
+
+// Sizes are positive.
+plan.target "t" logits 0 sampled 0 {
+  // expected-error@+1 {{'plan.arena' op has -64 bytes, expected at least one}}
+  plan.arena "a" size -64
+}
+
+// -----
+
+plan.target "t" logits 0 sampled 0 {
+  // expected-error@+1 {{'plan.kernel' op is called 'k', with -1 bytes of scratch memory and 0 arguments; expected a name and sizes from 0}}
+  plan.kernel "k" scratch -1 arguments 0
+}
+
+// -----
+
+plan.target "t" logits 0 sampled 0 {
+  // expected-error@+1 {{'plan.program' op is for steps of 0 tokens, expected 1 to 2^32 - 1}}
+  plan.program function step max_tokens 0 {
+  }
+}
