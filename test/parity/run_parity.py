@@ -14,7 +14,6 @@ import compare
 import tools
 
 LIMIT = 1e-5
-LONG = 2000  # Tokens from which one-at-a-time and small chunks would take minutes.
 
 
 def contract(cases, name, ours, truth):
@@ -26,10 +25,8 @@ def contract(cases, name, ours, truth):
     cases.check(name, (error <= LIMIT).all(), f"worst {error.max():.2e} at token {error.argmax()}, limit {LIMIT:.0e}")
 
 
-def ways_to_cut(tokens, quick):
+def ways_to_cut(quick):
     """(tokens per step or None, threads) that must not change a bit against one step on two threads."""
-    if len(tokens) > LONG:
-        return [(None, 1), (None, 3), (911, 2)]
     if quick:
         return [(7, 2), (1, 3)]
     return [(step, threads) for step in (None, 1, 7) for threads in (1, 2, 3) if (step, threads) != (None, 2)]
@@ -38,18 +35,16 @@ def ways_to_cut(tokens, quick):
 def check_plan(cases, target, runner, tokens, truth, quick):
     (base,) = runner.logits(tokens)
     contract(cases, f"{target} against truth", base, truth)
-    for step, threads in ways_to_cut(tokens, quick):
+    for step, threads in ways_to_cut(quick):
         (ours,) = runner.logits(tokens, threads=threads, step=step)
         cases.same(f"{target} {step or 'all'} tokens a step, {threads} threads", ours, base)
 
     # A prefix must repeat the bits of the whole; other tokens must repeat their own, run alone.
     prefix = tokens[: len(tokens) * 2 // 3]
-    for threads in (2,) if quick or len(tokens) > LONG else (1, 2, 3):
+    for threads in (2,) if quick else (1, 2, 3):
         whole, part = runner.logits(tokens, prefix, threads=threads)
         cases.same(f"{target} beside a second sequence, {threads} threads", whole, base)
         cases.same(f"{target} as the second sequence, {threads} threads", part, base[: len(prefix)])
-    if len(tokens) > LONG:
-        return
     other = tokens[::-1][: len(tokens) // 2 + 1]
     (alone,) = runner.logits(other)
     # The shorter prompt ends inside a step of the longer one, so later steps hold a lone sequence.
@@ -67,8 +62,6 @@ def main():
     tools.work_folder(arguments)
     cases = tools.Cases()
     tokens, truth = tools.read_tokens(arguments.model), np.load(arguments.model / "expected/truth.npy")
-    if len(tokens) > LONG:
-        print(f"{len(tokens)} tokens: steps of one and of seven tokens are left to the shorter models")
     targets = tools.host_targets()
     for target in targets[:1] if arguments.quick else targets:
         plan = tools.compile_plan(arguments, arguments.model, arguments.work / f"{target}.yplan", "--target", target)
