@@ -45,7 +45,7 @@ public:
 class KernelBuilder {
 public:
   struct Sizes {
-    int64_t maxContext, maxStepTokens, pageTokens;
+    int64_t maxContext, pageTokens;
   };
 
   KernelBuilder(mlir::OpBuilder &builder, const Sizes &sizes) : builder(builder), sizes(sizes) {}

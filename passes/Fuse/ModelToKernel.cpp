@@ -78,7 +78,7 @@ struct ModelToKernelPass : yupana::impl::ModelToKernelPassBase<ModelToKernelPass
     OpBuilder builder(function);
     auto program = kernel::ProgramOp::create(builder, loc, function.getName(), signature->function, maxStepTokens);
     builder.createBlock(&program.getBody());
-    KernelBuilder kernels(builder, {maxContext, maxStepTokens, pageTokens});
+    KernelBuilder kernels(builder, {maxContext, pageTokens});
     nameArguments(function, *signature, kernels);
 
     for (Operation &op : function.getBody().front().without_terminator())
