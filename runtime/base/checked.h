@@ -33,6 +33,9 @@ inline bool is_power_of_two(uint64_t n) { return n != 0 && (n & (n - 1)) == 0; }
   return true;
 }
 
+inline uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
+inline uint64_t greatest(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
 /// ceil(a / b), for b > 0, without the wrap of (a + b - 1).
 inline uint64_t ceil_div(uint64_t a, uint64_t b) { return a / b + (a % b != 0); }
 

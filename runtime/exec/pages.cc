@@ -9,12 +9,6 @@
 
 namespace yupana::runtime {
 
-namespace {
-
-uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
-
-} // namespace
-
 uint64_t most_live_pages(const schema::CacheGroup &group, const schema::Limits &limits) {
   uint64_t all = page_table_entries(group, limits);
   if (group.chunk() == 0)

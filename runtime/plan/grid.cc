@@ -2,6 +2,7 @@
 
 #include "runtime/plan/grid.h"
 
+#include "runtime/base/checked.h"
 #include "runtime/plan/bounds.h"
 
 namespace yupana::runtime {
@@ -17,12 +18,6 @@ struct Interval {
   uint64_t high;
 };
 
-uint64_t ceil_quotient(uint64_t a, uint64_t b) { return a / b + (a % b != 0); }
-
-uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }
-uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
-uint64_t greatest(uint64_t a, uint64_t b) { return a > b ? a : b; }
-
 const char *combine(GridOp op, Interval &a, const Interval &b) {
   switch (op) {
   case GridOp::add:
@@ -34,7 +29,7 @@ const char *combine(GridOp op, Interval &a, const Interval &b) {
   case GridOp::ceil_div:
     if (b.low == 0)
       return "it can divide by zero";
-    a = {ceil_quotient(a.low, b.high), ceil_quotient(a.high, b.low)};
+    a = {ceil_div(a.low, b.high), ceil_div(a.high, b.low)};
     break;
   case GridOp::min:
     a = {least(a.low, b.low), least(a.high, b.high)};
@@ -124,7 +119,7 @@ uint32_t evaluate_grid(const GridTerms &terms, const StepSizes &sizes) {
       *top = *top / b + (*top % b != 0);
       break;
     case GridOp::min:
-      *top = least(*top, b);
+      *top = *top < b ? *top : b;
       break;
     case GridOp::max:
       *top = *top > b ? *top : b;
