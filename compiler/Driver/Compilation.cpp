@@ -120,6 +120,8 @@ Result<void> Compilation::generateCode(ModuleOp module, const std::string &targe
         return kernel.getSymbol() == llvm::StringRef(symbol);
       }))
     return makeError(ExitCode::Internal, "{}: generated code exports other kernels than the plan names", target);
+  for (auto [kernel, bytes] : llvm::zip_equal(kernels, code->scratchBytes))
+    kernel.setScratch(bytes);
   plan.setCodeAttr(StringAttr::get(&context, code->elf));
   library->erase();
   return {};

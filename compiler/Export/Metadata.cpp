@@ -28,10 +28,12 @@ static_assert(static_cast<int>(plan::ArgumentKind::Buffer) == static_cast<int>(A
               static_cast<int>(plan::ArgumentKind::Weight) == static_cast<int>(ArgumentKind::weight) &&
               static_cast<int>(plan::ArgumentKind::Cache) == static_cast<int>(ArgumentKind::cache) &&
               static_cast<int>(plan::ArgumentKind::PageTable) == static_cast<int>(ArgumentKind::page_table) &&
-              static_cast<int>(plan::ArgumentKind::Input) == static_cast<int>(ArgumentKind::input));
+              static_cast<int>(plan::ArgumentKind::Input) == static_cast<int>(ArgumentKind::input) &&
+              static_cast<int>(plan::ArgumentKind::History) == static_cast<int>(ArgumentKind::history));
 static_assert(static_cast<int>(kernel::Function::Step) == static_cast<int>(schema::Function::step) &&
               static_cast<int>(kernel::Function::Sample) == static_cast<int>(schema::Function::sample));
-static_assert(static_cast<int>(kernel::StepInput::RowPositions) == static_cast<int>(schema::StepInput::row_positions));
+static_assert(static_cast<int>(kernel::StepInput::RowPositions) == static_cast<int>(schema::StepInput::row_positions) &&
+              static_cast<int>(kernel::StepInput::RowPenalties) == static_cast<int>(schema::StepInput::row_penalties));
 
 class MetadataWriter {
 public:
@@ -42,6 +44,7 @@ public:
 private:
   template <typename T> using Offsets = std::vector<flatbuffers::Offset<T>>;
 
+  flatbuffers::Offset<schema::Generation> writeGeneration(plan::ModelOp op);
   flatbuffers::Offset<schema::Model> writeModel(plan::ModelOp op);
   flatbuffers::Offset<schema::Limits> writeLimits(plan::ModelOp op);
   flatbuffers::Offset<schema::Weight> writeWeight(plan::WeightOp op, Operation *parameter, size_t index);
@@ -65,14 +68,25 @@ private:
   std::optional<Error> error;
 };
 
+flatbuffers::Offset<schema::Generation> MetadataWriter::writeGeneration(plan::ModelOp op) {
+  lm::GenerationAttr generation = op.getGenerationAttr();
+  if (!generation)
+    return {};
+  auto real = [](FloatAttr value) { return static_cast<float>(value.getValueAsDouble()); };
+  return schema::CreateGeneration(builder, generation.getDoSample().getValue(), real(generation.getTemperature()),
+                                  narrow(generation.getTopK(), "top_k"), real(generation.getTopP()),
+                                  real(generation.getMinP()), real(generation.getRepetitionPenalty()));
+}
+
 flatbuffers::Offset<schema::Model> MetadataWriter::writeModel(plan::ModelOp op) {
+  flatbuffers::Offset<schema::Generation> generation = writeGeneration(op);
   std::vector<uint32_t> stop;
   for (int64_t token : op.getStopTokens())
     stop.push_back(narrow(token, "a stop token"));
   return schema::CreateModelDirect(builder, op.getName().str().c_str(), op.getArchitecture().str().c_str(),
                                    narrow(op.getVocabulary(), "vocabulary"), narrow(op.getHidden(), "hidden"),
                                    narrow(op.getLayers(), "layers"), op.getParameters(),
-                                   op.getPrecision().str().c_str(), op.getBeginToken(), &stop);
+                                   op.getPrecision().str().c_str(), op.getBeginToken(), &stop, generation);
 }
 
 flatbuffers::Offset<schema::Limits> MetadataWriter::writeLimits(plan::ModelOp op) {

@@ -29,7 +29,7 @@ bool TextConfig::anyRope() const {
 }
 
 const std::vector<uint64_t> &ModelConfig::stopTokens() const {
-  return generation.eosTokens ? *generation.eosTokens : text.eosTokens;
+  return generation && generation->eosTokens ? *generation->eosTokens : text.eosTokens;
 }
 
 static void readSizes(ConfigFields &fields, TextConfig &config) {
@@ -425,12 +425,12 @@ Result<GenerationConfig> llama4::parseGenerationConfig(std::string_view text, st
   config.eosTokens = fields.tokens("eos_token_id", vocabSize);
   if (std::optional<std::vector<uint64_t>> bos = fields.tokens("bos_token_id", vocabSize); bos && !bos->empty())
     config.bosToken = bos->front();
-  config.doSample = fields.optionalFlag("do_sample");
-  config.temperature = fields.optionalNumber("temperature", {0, 1e6});
-  config.topP = fields.optionalNumber("top_p", {0, 1});
-  config.minP = fields.optionalNumber("min_p", {0, 1});
-  config.topK = fields.optionalCount("top_k", std::nullopt, {0, maxTokens});
-  config.repetitionPenalty = fields.optionalNumber("repetition_penalty", {1e-6, 1e6});
+  config.doSample = fields.optionalFlag("do_sample").value_or(config.doSample);
+  config.temperature = fields.optionalNumber("temperature", {0, 1e6}).value_or(config.temperature);
+  config.topK = fields.optionalCount("top_k", config.topK, {0, maxTokens}).value_or(0);
+  config.topP = fields.optionalNumber("top_p", {0, 1}).value_or(config.topP);
+  config.minP = fields.optionalNumber("min_p", {0, 1}).value_or(config.minP);
+  config.repetitionPenalty = fields.optionalNumber("repetition_penalty", {1e-6, 1e6}).value_or(1);
   if (log.failed())
     return log.takeError();
   for (std::string &note : log.takeNotes())

@@ -73,22 +73,23 @@ struct TextConfig {
   bool anyRope() const;
 };
 
-/// What generation_config.json says; empty where it is silent.
+/// What generation_config.json says. Where it is silent about how tokens are chosen, the defaults are those of the
+/// format (transformers' GenerationConfig): that an absent `top_k` is 50 is part of what its author tried.
 struct GenerationConfig {
   std::optional<std::vector<uint64_t>> eosTokens;
   std::optional<uint64_t> bosToken;
-  std::optional<bool> doSample;
-  std::optional<double> temperature;       ///< >= 0
-  std::optional<double> topP;              ///< 0..1
-  std::optional<double> minP;              ///< 0..1
-  std::optional<uint64_t> topK;            ///< 0: no limit
-  std::optional<double> repetitionPenalty; ///< > 0
+  bool doSample = false;        ///< Else the best token is taken.
+  double temperature = 1;       ///< >= 0
+  uint64_t topK = 50;           ///< 0, or null in the file: no limit
+  double topP = 1;              ///< 0..1
+  double minP = 0;              ///< 0..1
+  double repetitionPenalty = 1; ///< > 0
 };
 
 /// Both files of a checkpoint folder.
 struct ModelConfig {
   TextConfig text;
-  GenerationConfig generation;
+  std::optional<GenerationConfig> generation;
   bool hasVision = false;         ///< config.json describes a vision tower, which this reader leaves out.
   std::vector<std::string> notes; ///< Sentences for the user about what was read and has no effect.
 

@@ -9,11 +9,23 @@
 #include "mlir/IR/Builders.h"
 
 #include <cmath>
+#include <limits>
 
 using namespace mlir;
 
 namespace yupana::llama4 {
 namespace {
+
+lm::GenerationAttr generationAttr(Builder &builder, const std::optional<GenerationConfig> &config) {
+  if (!config)
+    return {};
+  // A top p of 0 keeps the best token alone, as the smallest number above it does; 0 itself means "off" to the runtime.
+  double topP = std::max(config->topP, static_cast<double>(std::numeric_limits<float>::min()));
+  auto real = [&](double value) { return builder.getF64FloatAttr(value); };
+  return lm::GenerationAttr::get(builder.getContext(), builder.getBoolAttr(config->doSample), real(config->temperature),
+                                 static_cast<int64_t>(config->topK), real(topP), real(config->minP),
+                                 real(config->repetitionPenalty));
+}
 
 /// Builds `@step` and `@sample` op by op, in the order of the published model.
 class Importer {
@@ -225,6 +237,7 @@ void Importer::buildStep() {
   sequences = block->getArgument(2);
   logitRows = block->getArgument(3);
 
+  lm::RecordOp::create(builder, loc, ids, positions, sequences);
   FlatSymbolRefAttr embedding = weight("embedding", tensors.embedding);
   Value h = lm::EmbedOp::create(builder, loc, rows("T", config.hiddenSize), ids, embedding);
   for (size_t i = 0; i < config.layers.size(); ++i) {
@@ -242,17 +255,16 @@ void Importer::buildStep() {
 }
 
 void Importer::buildSample() {
-  Type i32 = builder.getI32Type(), i64 = builder.getI64Type();
-  auto idsType = column("R", i32);
+  Type f32s = column("R", builder.getF32Type()), i32s = column("R", builder.getI32Type());
+  Type i64s = column("R", builder.getI64Type());
+  // As the operands of the op: logits; temperature, top k, top p, min p, penalty; seed, sequence, position, slot.
   auto type = builder.getFunctionType(
-      {rows("R", config.vocabSize), column("R", builder.getF32Type()), column("R", i64), column("R", i64), idsType},
-      {idsType});
+      {rows("R", config.vocabSize), f32s, i32s, f32s, f32s, f32s, i64s, i64s, i32s, i32s}, {i32s});
   builder.setInsertionPointToEnd(module.getBody());
   auto sample = func::FuncOp::create(builder, loc, "sample", type);
   Block *block = sample.addEntryBlock();
   builder.setInsertionPointToStart(block);
-  Value drawn = lm::SampleOp::create(builder, loc, idsType, block->getArgument(0), block->getArgument(1),
-                                     block->getArgument(2), block->getArgument(3), block->getArgument(4));
+  Value drawn = lm::SampleOp::create(builder, loc, i32s, block->getArguments());
   func::ReturnOp::create(builder, loc, drawn);
 }
 
@@ -265,7 +277,7 @@ OwningOpRef<ModuleOp> Importer::run(const ModelConfig &model, const ImportOption
   builder.setInsertionPointToStart(module.getBody());
   lm::ModelOp::create(builder, loc, options.name, options.architecture, config.vocabSize, config.hiddenSize,
                       config.layers.size(), parameters, config.bosToken ? static_cast<int64_t>(*config.bosToken) : -1,
-                      stops);
+                      stops, generationAttr(builder, model.generation));
   return result;
 }
 

@@ -135,17 +135,39 @@ static void lower(lm::TakeRowsOp op, KernelBuilder &k) {
   });
 }
 
+/// The history, in a program that has not named it yet.
+static Value history(Location loc, KernelBuilder &k) {
+  OpBuilder &b = k.builder;
+  auto type = kernel::ViewType::get(b.getContext(), {b.getStringAttr("N"), b.getI64IntegerAttr(k.sizes.maxContext)},
+                                    b.getI32Type(), "row-major");
+  return kernel::HistoryOp::create(b, loc, type);
+}
+
+static void lower(lm::RecordOp op, KernelBuilder &k) {
+  OpBuilder &builder = k.builder;
+  Value ids = k.view(op.getIds()), positions = k.view(op.getPositions()), sequences = k.view(op.getSequences());
+  auto slotsType =
+      kernel::ViewType::get(builder.getContext(), {builder.getStringAttr("S")}, builder.getI32Type(), "row-major");
+  Value slots = kernel::InputOp::create(builder, op.getLoc(), slotsType, kernel::StepInput::SequenceSlots);
+  Value out = history(op.getLoc(), k);
+  k.map(op.getLoc(), rowsOf(ids), 1, 1, [&](ScalarBuilder &b, Value row, Value, Value) {
+    Value slot = b.loadIndex(slots, b.loadIndex(sequences, row));
+    b.store(b.load(ids, row), out, {slot, b.loadIndex(positions, row)});
+  });
+}
+
 static void lower(lm::SampleOp op, KernelBuilder &k) {
-  Value out = k.resultBuffer(op.getIds());
+  Value out = k.resultBuffer(op.getIds()), tokens = history(op.getLoc(), k);
   kernel::SampleOp::create(k.builder, op.getLoc(), k.view(op.getLogits()), k.view(op.getTemperatures()),
-                           k.view(op.getSeeds()), k.view(op.getSequences()), k.view(op.getPositions()), out,
-                           kernel::GridAttr(), Attribute());
+                           k.view(op.getTopK()), k.view(op.getTopP()), k.view(op.getMinP()), k.view(op.getPenalties()),
+                           k.view(op.getSeeds()), k.view(op.getSequences()), k.view(op.getPositions()),
+                           k.view(op.getSlots()), tokens, out, kernel::GridAttr(), Attribute());
 }
 
 LogicalResult yupana::lowerLMOp(Operation *op, KernelBuilder &kernels) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case<lm::EmbedOp, lm::RMSNormOp, lm::LinearOp, lm::RopeOp, lm::AttentionTemperatureOp, lm::AttentionOp,
-            lm::GatedOp, lm::AddOp, lm::TakeRowsOp, lm::SampleOp>([&](auto typed) {
+            lm::GatedOp, lm::AddOp, lm::TakeRowsOp, lm::RecordOp, lm::SampleOp>([&](auto typed) {
         lower(typed, kernels);
         return success();
       })

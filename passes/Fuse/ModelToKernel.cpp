@@ -37,8 +37,9 @@ const Signature signatures[] = {
     {"sample",
      kernel::Function::Sample,
      kernel::ResultKind::Sampled,
-     {std::nullopt, kernel::StepInput::RowTemperatures, kernel::StepInput::RowSeeds, kernel::StepInput::RowSequences,
-      kernel::StepInput::RowPositions}},
+     {std::nullopt, kernel::StepInput::RowTemperatures, kernel::StepInput::RowTopK, kernel::StepInput::RowTopP,
+      kernel::StepInput::RowMinP, kernel::StepInput::RowPenalties, kernel::StepInput::RowSeeds,
+      kernel::StepInput::RowSequences, kernel::StepInput::RowPositions, kernel::StepInput::RowSlots}},
 };
 
 /// The buffer that hands the logits from one program to the next, by name.

@@ -42,11 +42,12 @@ private:
   }
 
   LogicalResult checkWrite(Operation *op, Value view) {
-    if (isa<kernel::CacheType>(view.getType()))
+    if (isa<kernel::CacheType>(view.getType()) || view.getDefiningOp<kernel::HistoryOp>())
       return success();
     auto buffer = view.getDefiningOp<kernel::BufferOp>();
     if (!buffer)
-      return op->emitOpError() << "writes " << view << ", expected a kernel.buffer or a kernel.cache";
+      return op->emitOpError() << "writes " << view
+                               << ", expected a kernel.buffer, a kernel.cache or the kernel.history";
     auto [writer, isFirst] = writers.try_emplace(buffer.getName(), op);
     if (isFirst)
       return success();

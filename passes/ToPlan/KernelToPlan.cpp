@@ -113,7 +113,8 @@ private:
   void buildModel(OpBuilder &builder, lm::ModelOp model) {
     plan::ModelOp::create(builder, model.getLoc(), model.getName(), model.getArchitecture(), model.getVocabulary(),
                           model.getHidden(), model.getLayers(), model.getParameters(), precision, model.getBeginToken(),
-                          model.getStopTokens(), maxContext, maxBatch, maxStepTokens, maxLogitRows);
+                          model.getStopTokens(), model.getGenerationAttr(), maxContext, maxBatch, maxStepTokens,
+                          maxLogitRows);
   }
 
   void buildWeightsAndGroups(OpBuilder &builder) {
@@ -199,6 +200,7 @@ private:
         })
         .Case(
             [&](kernel::PageTableOp op) { return make(plan::ArgumentKind::PageTable, groupIndex(op.getGroupAttr())); })
+        .Case([&](kernel::HistoryOp) { return make(plan::ArgumentKind::History, 0); })
         .Case([&](kernel::InputOp op) { return make(plan::ArgumentKind::Input, static_cast<int64_t>(op.getInput())); });
   }
 

@@ -102,6 +102,21 @@ Code allocate_inputs(yupana_context_t &context, const Report &report) {
   return YUPANA_STATUS_OK;
 }
 
+/// The history, if the target has a kernel that takes it.
+Code allocate_history(yupana_context_t &context, const Report &report) {
+  bool used = false;
+  for (const schema::StepProgram *program : *context.target().programs())
+    for (const schema::Launch *launch : *program->launches())
+      for (const schema::Argument *argument : *launch->arguments())
+        used |= argument->kind() == schema::ArgumentKind::history;
+  if (!used)
+    return YUPANA_STATUS_OK;
+  // At most 2^20 rows of less than 2^34 bytes. Not cleared: what is never used never takes memory.
+  uint64_t bytes = context.max_sequences * history_row_bytes(context.limits()) + kArenaPadding;
+  return context.history.allocate(context.allocator, bytes, bytes >= kHugePage ? kHugePage : 4096,
+                                  "the history of tokens", report.out());
+}
+
 Code allocate_scratch(yupana_context_t &context, const Report &report) {
   uint64_t most = 0;
   for (const schema::Kernel *kernel : *context.target().kernels())
@@ -169,6 +184,8 @@ Code prepare(yupana_context_t &context, const yupana_context_options_t &options,
   Code code = allocate_arenas(context, report);
   if (!code)
     code = allocate_inputs(context, report);
+  if (!code)
+    code = allocate_history(context, report);
   if (!code)
     code = allocate_scratch(context, report);
   if (!code)
@@ -242,6 +259,7 @@ void yupana_context_memory(const yupana_context_t *context, yupana_memory_info_t
     info.inputs += context->groups[i].table_bytes();
     info.bookkeeping += context->groups[i].bookkeeping_bytes();
   }
+  info.inputs += context->history.size();
   info.scratch = context->scratch.size();
   info.code = context->code.bytes();
   info.bookkeeping += sizeof(*context) + context->pool.bytes() + context->sequences.bytes() +

@@ -58,6 +58,10 @@ struct yupana_context_t {
   yupana::runtime::Memory *arenas = nullptr;       // [target().arenas()]
   yupana::runtime::PageGroup *groups = nullptr;    // [group_count()]
   yupana::runtime::Memory inputs[yupana::runtime::kStepInputs];
+  /// u32 [max_sequences][max_context], the tokens of every slot, if kernels ask for it. Kernels write it and read what
+  /// they wrote: entries at a sequence's length and beyond are never read, so neither truncating nor releasing a
+  /// sequence touches it.
+  yupana::runtime::Memory history;
   yupana::runtime::Memory scratch;
   uint64_t scratch_stride = 0;
   yupana::runtime::Array<yupana::runtime::Sequence> sequences;

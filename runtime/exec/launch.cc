@@ -85,6 +85,9 @@ void *resolve(const yupana_context_t &context, const schema::Argument &argument)
   case schema::ArgumentKind::input:
     base = context.inputs[i].data();
     break;
+  case schema::ArgumentKind::history:
+    base = context.history.data();
+    break;
   }
   return base + argument.offset();
 }

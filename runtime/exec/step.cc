@@ -55,8 +55,9 @@ uint32_t token_of_row(const yupana_span_t &span, uint32_t row) {
   }
 }
 
-Sequence &sequence_of(yupana_context_t &context, const yupana_span_t &span) {
-  return context.sequences[static_cast<uint32_t>(find_sequence(context, span.sequence))];
+/// Of a span that has been checked.
+uint32_t slot_of(const yupana_context_t &context, const yupana_span_t &span) {
+  return static_cast<uint32_t>(find_sequence(context, span.sequence));
 }
 
 Code check_rows(const yupana_span_t &span, uint32_t i, yupana_status_t *out) {
@@ -70,6 +71,21 @@ Code check_rows(const yupana_span_t &span, uint32_t i, yupana_status_t *out) {
     if (span.row_list[row] >= span.token_count || (row && span.row_list[row] <= span.row_list[row - 1]))
       return fail(out, kInvalid, "span %u lists row %u; expected ascending rows below its %u tokens", i,
                   span.row_list[row], span.token_count);
+  return YUPANA_STATUS_OK;
+}
+
+Code check_sampling(const yupana_span_t &span, uint32_t i, yupana_status_t *out) {
+  struct {
+    const char *name;
+    float value, greatest;
+  } fields[] = {{"temperature", span.temperature, FLT_MAX},
+                {"top_p", span.top_p, 1},
+                {"min_p", span.min_p, 1},
+                {"repetition_penalty", span.repetition_penalty, FLT_MAX}};
+  for (const auto &field : fields)
+    if (!(field.value >= 0.0f && field.value <= field.greatest))
+      return fail(out, kInvalid, "span %u has %s %g; expected 0 to %g", i, field.name, double{field.value},
+                  double{field.greatest});
   return YUPANA_STATUS_OK;
 }
 
@@ -92,8 +108,6 @@ Code check_span(yupana_context_t &context, const yupana_span_t &span, uint32_t i
   for (uint32_t t = 0; t < span.token_count; ++t)
     if (span.tokens[t] >= vocab)
       return fail(out, kInvalid, "span %u, token %u has id %u; the vocabulary has %u", i, t, span.tokens[t], vocab);
-  if (!(span.temperature >= 0.0f && span.temperature <= FLT_MAX))
-    return fail(out, kInvalid, "span %u has a temperature that is negative or not finite", i);
   return check_rows(span, i, out);
 }
 
@@ -121,7 +135,10 @@ Code check_batch(yupana_context_t &context, const Spans &spans, StepSizes *out_s
   uint64_t tokens = 0, rows = 0;
   bool sample = false;
   for (uint32_t i = 0; i < spans.size(); ++i) {
-    if (Code code = check_span(context, spans[i], i, out))
+    Code code = check_span(context, spans[i], i, out);
+    if (!code)
+      code = check_sampling(spans[i], i, out);
+    if (code)
       return code;
     tokens += spans[i].token_count;
     rows += rows_of(spans[i]);
@@ -145,7 +162,7 @@ Code check_pages(yupana_context_t &context, const Spans &spans, yupana_status_t 
     const PageGroup &group = context.groups[g];
     uint64_t available = group.free_pages(), needed = 0;
     for (uint32_t i = 0; i < spans.size(); ++i) {
-      auto slot = static_cast<uint32_t>(find_sequence(context, spans[i].sequence));
+      uint32_t slot = slot_of(context, spans[i]);
       PageGroup::Change change = group.preview(slot, context.sequences[slot].length, spans[i].token_count);
       available += change.freed;
       needed += change.taken;
@@ -163,11 +180,11 @@ void change_pages(yupana_context_t &context, const Spans &spans) {
     PageGroup &group = context.groups[g];
     // All give before any takes: the batch may need what it frees itself.
     for (uint32_t i = 0; i < spans.size(); ++i) {
-      auto slot = static_cast<uint32_t>(find_sequence(context, spans[i].sequence));
+      uint32_t slot = slot_of(context, spans[i]);
       group.free_before(slot, context.sequences[slot].length);
     }
     for (uint32_t i = 0; i < spans.size(); ++i) {
-      auto slot = static_cast<uint32_t>(find_sequence(context, spans[i].sequence));
+      uint32_t slot = slot_of(context, spans[i]);
       group.grow(slot, context.sequences[slot].length + spans[i].token_count);
       group.write_row(i, slot);
     }
@@ -178,12 +195,14 @@ void write_token_inputs(yupana_context_t &context, const Spans &spans) {
   auto *ids = context.input<uint32_t>(StepInput::token_ids);
   auto *positions = context.input<uint32_t>(StepInput::token_positions);
   auto *owners = context.input<uint32_t>(StepInput::token_sequences);
+  auto *slots = context.input<uint32_t>(StepInput::sequence_slots);
   auto *starts = context.input<uint32_t>(StepInput::sequence_starts);
   uint32_t token = 0;
   for (uint32_t i = 0; i < spans.size(); ++i) {
     const yupana_span_t &span = spans[i];
-    uint32_t length = sequence_of(context, span).length;
+    uint32_t slot = slot_of(context, span), length = context.sequences[slot].length;
     starts[i] = token;
+    slots[i] = slot;
     memcpy(ids + token, span.tokens, span.token_count * sizeof(uint32_t));
     for (uint32_t t = 0; t < span.token_count; ++t, ++token) {
       positions[token] = length + t;
@@ -199,18 +218,30 @@ void write_row_inputs(yupana_context_t &context, const Spans &spans) {
   auto *seeds = context.input<uint64_t>(StepInput::row_seeds);
   auto *numbers = context.input<uint64_t>(StepInput::row_sequences);
   auto *positions = context.input<uint32_t>(StepInput::row_positions);
+  auto *slots = context.input<uint32_t>(StepInput::row_slots);
+  auto *top_k = context.input<uint32_t>(StepInput::row_top_k);
+  auto *top_p = context.input<float>(StepInput::row_top_p);
+  auto *min_p = context.input<float>(StepInput::row_min_p);
+  auto *penalties = context.input<float>(StepInput::row_penalties);
   const auto *starts = context.input<uint32_t>(StepInput::sequence_starts);
   uint32_t row = 0;
   for (uint32_t i = 0; i < spans.size(); ++i) {
     const yupana_span_t &span = spans[i];
-    const Sequence &sequence = sequence_of(context, span);
+    uint32_t slot = slot_of(context, span);
+    const Sequence &sequence = context.sequences[slot];
     for (uint32_t r = 0; r < rows_of(span); ++r, ++row) {
       uint32_t token = token_of_row(span, r);
       tokens[row] = starts[i] + token;
+      // Rows that nobody samples cost least when the best token is taken.
       temperatures[row] = span.sample ? span.temperature : 0.0f;
+      top_k[row] = span.top_k;
+      top_p[row] = span.top_p != 0.0f ? span.top_p : 1.0f;
+      min_p[row] = span.min_p;
+      penalties[row] = span.sample && span.repetition_penalty != 0.0f ? span.repetition_penalty : 1.0f;
       seeds[row] = span.seed;
       numbers[row] = sequence.number;
       positions[row] = sequence.length + token + 1;
+      slots[row] = slot;
     }
   }
 }
@@ -256,7 +287,7 @@ yupana_status_code_t yupana_context_step(yupana_context_t *context, const yupana
     result.sampled = sampled;
   }
   for (uint32_t i = 0; i < spans.size(); ++i)
-    sequence_of(*context, spans[i]).length += spans[i].token_count;
+    context->sequences[slot_of(*context, spans[i])].length += spans[i].token_count;
   copy_sized(out_result, result);
   return succeed(out_status);
 }

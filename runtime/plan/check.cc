@@ -4,6 +4,7 @@
 
 #include "runtime/plan/bounds.h"
 
+#include <cfloat>
 #include <cstring>
 
 namespace yupana::runtime {
@@ -52,6 +53,21 @@ bool check_limits(const schema::Limits &limits, const Report &report) {
   return true;
 }
 
+bool check_generation(const schema::Generation &generation, const Report &report) {
+  struct {
+    const char *name;
+    float value, least, greatest;
+  } fields[] = {{"temperature", generation.temperature(), 0, FLT_MAX},
+                {"top_p", generation.top_p(), FLT_MIN, 1},
+                {"min_p", generation.min_p(), 0, 1},
+                {"repetition_penalty", generation.repetition_penalty(), FLT_MIN, FLT_MAX}};
+  for (const auto &field : fields)
+    if (!(field.value >= field.least && field.value <= field.greatest))
+      return report.invalid("%s is %g; expected %g to %g", field.name, double{field.value}, double{field.least},
+                            double{field.greatest});
+  return true;
+}
+
 bool check_model(const schema::Model &model, const Report &report) {
   if (!check_string(model.name(), "the model", report) || !check_string(model.architecture(), "the model", report) ||
       !check_string(model.precision(), "the model", report))
@@ -64,6 +80,8 @@ bool check_model(const schema::Model &model, const Report &report) {
   if (model.bos_token() < -1 || model.bos_token() >= int64_t{model.vocab_size()})
     return report.invalid("bos_token is %lld; expected -1 or less than vocab_size %u",
                           static_cast<long long>(model.bos_token()), model.vocab_size());
+  if (model.generation() && !check_generation(*model.generation(), report))
+    return false;
   if (!model.stop_tokens())
     return true;
   if (model.stop_tokens()->size() > kMaxStopTokens)
@@ -192,9 +210,16 @@ uint64_t input_bytes(schema::StepInput input, const schema::Limits &limits) {
     return uint64_t{limits.max_step_tokens()} * 4;
   case schema::StepInput::sequence_starts:
     return (uint64_t{limits.max_batch()} + 1) * 4;
+  case schema::StepInput::sequence_slots:
+    return uint64_t{limits.max_batch()} * 4;
   case schema::StepInput::logit_rows:
   case schema::StepInput::row_temperatures:
   case schema::StepInput::row_positions:
+  case schema::StepInput::row_slots:
+  case schema::StepInput::row_top_k:
+  case schema::StepInput::row_top_p:
+  case schema::StepInput::row_min_p:
+  case schema::StepInput::row_penalties:
     return uint64_t{limits.max_logit_rows()} * 4;
   case schema::StepInput::row_seeds:
   case schema::StepInput::row_sequences:
@@ -206,6 +231,8 @@ uint64_t input_bytes(schema::StepInput input, const schema::Limits &limits) {
 uint32_t page_table_entries(const schema::CacheGroup &group, const schema::Limits &limits) {
   return static_cast<uint32_t>(ceil_div(limits.max_context(), group.page_tokens()));
 }
+
+uint64_t history_row_bytes(const schema::Limits &limits) { return uint64_t{limits.max_context()} * 4; }
 
 Code check_metadata(const uint8_t *metadata, uint64_t bytes, const Frame &frame, const Report &report,
                     const schema::Plan **out_plan) {

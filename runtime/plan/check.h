@@ -20,10 +20,12 @@ Code check_metadata(const uint8_t *metadata, uint64_t bytes, const Frame &frame,
 uint64_t input_bytes(schema::StepInput input, const schema::Limits &limits);
 /// Entries of a row of a group's page table.
 uint32_t page_table_entries(const schema::CacheGroup &group, const schema::Limits &limits);
+/// Bytes that a slot takes in the history of tokens.
+uint64_t history_row_bytes(const schema::Limits &limits);
 /// Bytes of one element.
 uint64_t element_bytes(schema::ElementType element);
 
-inline constexpr uint32_t kStepInputs = 9;
+inline constexpr uint32_t kStepInputs = 15;
 
 namespace internal {
 

@@ -243,6 +243,8 @@ bool TargetCheck::check_argument(const schema::Argument &argument, uint32_t posi
     uint64_t bytes = i < kStepInputs ? input_bytes(static_cast<schema::StepInput>(i), limits_) : 0;
     return check_argument_extent(argument, position, "step input", kStepInputs, bytes, 4);
   }
+  case schema::ArgumentKind::history:
+    return check_argument_extent(argument, position, "history", 1, history_row_bytes(limits_), 4);
   }
   return invalid("argument %u has kind %u; the last known is %u", position, static_cast<unsigned>(argument.kind()),
                  static_cast<unsigned>(schema::ArgumentKind::MAX));

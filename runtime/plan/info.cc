@@ -22,6 +22,15 @@ void yupana_plan_model(const yupana_plan_t *plan, yupana_model_info_t *out) {
   info.stop_tokens = stop ? stop->data() : nullptr;
   info.parameters = model.parameters();
   info.bos_token = model.bos_token();
+  info.temperature = info.top_p = info.repetition_penalty = 1;
+  if (const schema::Generation *generation = model.generation()) {
+    info.do_sample = generation->do_sample();
+    info.temperature = generation->temperature();
+    info.top_k = generation->top_k();
+    info.top_p = generation->top_p();
+    info.min_p = generation->min_p();
+    info.repetition_penalty = generation->repetition_penalty();
+  }
   copy_sized(out, info);
 }
 

@@ -20,7 +20,7 @@ inline constexpr uint8_t kMagic[8] = {0x8B, 'Y', 'P', 'L', 'N', '\r', '\n', 0x1A
 
 /// Until 1.0 reader and writer must agree on both numbers; see README.md beside this file.
 inline constexpr uint32_t kMajor = 0;
-inline constexpr uint32_t kMinor = 1;
+inline constexpr uint32_t kMinor = 2;
 
 /// No section holds more metadata than this; checked before the FlatBuffers verifier is built.
 inline constexpr uint64_t kMaxMetadataBytes = uint64_t{64} << 20;

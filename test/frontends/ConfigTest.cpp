@@ -170,22 +170,45 @@ TEST(Llama4Config, GenerationConfig) {
   EXPECT_EQ(config->doSample, true);
   EXPECT_EQ(config->temperature, 0.6);
   EXPECT_EQ(config->topP, 0.9);
-  EXPECT_FALSE(config->topK);
-  EXPECT_FALSE(config->minP);
+  EXPECT_EQ(config->topK, 0u);
+  EXPECT_EQ(config->minP, 0);
+  EXPECT_EQ(config->repetitionPenalty, 1);
   EXPECT_TRUE(notes.empty());
-  auto one = parseGenerationConfig(R"({"eos_token_id":3,"top_k":50})", "generation_config.json", 100, notes);
+  auto one = parseGenerationConfig(R"({"eos_token_id":3,"top_k":40,"repetition_penalty":1.1,"min_p":0.05})",
+                                   "generation_config.json", 100, notes);
   ASSERT_TRUE(one) << one.error().message;
   EXPECT_EQ(one->eosTokens, std::vector<uint64_t>{3});
-  EXPECT_EQ(one->topK, 50u);
+  EXPECT_EQ(one->topK, 40u);
+  EXPECT_EQ(one->repetitionPenalty, 1.1);
+  EXPECT_EQ(one->minP, 0.05);
   expectError(parseGenerationConfig(R"({"top_p":2})", "generation_config.json", 100, notes), ExitCode::InvalidInput,
               {"generation_config.json", "'top_p' is 2"});
+  for (const char *bad : {R"({"temperature":-1})", R"({"min_p":1.5})", R"({"top_k":-1})", R"({"repetition_penalty":0})",
+                          R"({"do_sample":1})", R"({"temperature":"hot"})"})
+    expectError(parseGenerationConfig(bad, "generation_config.json", 100, notes), ExitCode::InvalidInput,
+                {"generation_config.json"});
+}
+
+// What a generation_config leaves out has the defaults of the format.
+TEST(Llama4Config, GenerationDefaults) {
+  std::vector<std::string> notes;
+  auto config = parseGenerationConfig("{}", "generation_config.json", 100, notes);
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_FALSE(config->doSample);
+  EXPECT_EQ(config->temperature, 1);
+  EXPECT_EQ(config->topK, 50u);
+  EXPECT_EQ(config->topP, 1);
+  EXPECT_EQ(config->minP, 0);
+  EXPECT_EQ(config->repetitionPenalty, 1);
 }
 
 TEST(Llama4Config, FolderWithoutConfig) {
   TemporaryFolder folder;
   expectError(readModelConfig(folder.path()), ExitCode::MissingFile, {"config.json", "No such file"});
   folder.write("config.json", textOnly(""));
-  EXPECT_TRUE(readModelConfig(folder.path()));
+  auto silent = readModelConfig(folder.path());
+  ASSERT_TRUE(silent) << silent.error().message;
+  EXPECT_FALSE(silent->generation);
   folder.write("generation_config.json", R"({"eos_token_id":5})");
   auto model = readModelConfig(folder.path());
   ASSERT_TRUE(model) << model.error().message;

@@ -201,9 +201,10 @@ TEST(Llama4Config, NanosGenerationConfig) {
   auto model = readModelConfig(modelFolder("nano"));
   ASSERT_TRUE(model) << model.error().message;
   EXPECT_EQ(model->stopTokens(), (std::vector<uint64_t>{1473, 1479, 1480}));
-  EXPECT_EQ(model->generation.doSample, true);
-  EXPECT_EQ(model->generation.temperature, 0.6);
-  EXPECT_EQ(model->generation.topP, 0.9);
+  ASSERT_TRUE(model->generation);
+  EXPECT_TRUE(model->generation->doSample);
+  EXPECT_EQ(model->generation->temperature, 0.6);
+  EXPECT_EQ(model->generation->topP, 0.9);
   EXPECT_EQ(model->text.bosToken, 1472u);
   EXPECT_EQ(model->text.padToken, 1490u);
 }

@@ -107,7 +107,9 @@ void add_step_program(schema::TargetT &target, uint32_t max_tokens) {
   program->function = schema::Function::step;
   program->max_tokens = max_tokens;
   add_launch(*program, kEmbed, {GridTerm(GridOp::tokens, 0)},
-             {input(StepInput::token_ids), argument(ArgumentKind::weight, 0), argument(ArgumentKind::buffer, kValues)});
+             {input(StepInput::token_ids), argument(ArgumentKind::weight, 0), argument(ArgumentKind::buffer, kValues),
+              input(StepInput::token_positions), input(StepInput::token_sequences), input(StepInput::sequence_slots),
+              argument(ArgumentKind::history, 0)});
   add_attention(*program, 0, kAttendFull, kFullSums);
   add_attention(*program, 1, kAttendChunk, kChunkSums);
   add_launch(*program, kLogitRows,
@@ -123,7 +125,9 @@ void add_sample_program(schema::TargetT &target) {
   program->max_tokens = TEST_MAX_STEP_TOKENS;
   add_launch(*program, kSample, {GridTerm(GridOp::rows, 0)},
              {input(StepInput::row_temperatures), input(StepInput::row_seeds), input(StepInput::row_sequences),
-              input(StepInput::row_positions), argument(ArgumentKind::buffer, kSampled)});
+              input(StepInput::row_positions), input(StepInput::row_slots), input(StepInput::row_top_k),
+              input(StepInput::row_top_p), input(StepInput::row_min_p), input(StepInput::row_penalties),
+              argument(ArgumentKind::history, 0), argument(ArgumentKind::buffer, kSampled)});
   target.programs.push_back(std::move(program));
 }
 
@@ -132,9 +136,9 @@ std::unique_ptr<schema::TargetT> make_target() {
   target->name = "x86-64-v3";
   target->code_section = kCode;
   add_buffers(*target);
-  const std::pair<const char *, uint32_t> kernels[] = {{"test_embed", 3},       {"test_append", 5},
+  const std::pair<const char *, uint32_t> kernels[] = {{"test_embed", 7},       {"test_append", 5},
                                                        {"test_attend_full", 5}, {"test_attend_chunk", 5},
-                                                       {"test_logits", 4},      {"test_sample", 5}};
+                                                       {"test_logits", 4},      {"test_sample", 11}};
   for (const auto &kernel : kernels)
     target->kernels.push_back(table<schema::KernelT>([&](schema::KernelT &k) {
       k.symbol = kernel.first;
@@ -171,6 +175,14 @@ void add_tables(schema::PlanT &plan) {
     model.precision = "f32";
     model.bos_token = 1;
     model.stop_tokens = {2, 3};
+    model.generation = table<schema::GenerationT>([](schema::GenerationT &generation) {
+      generation.do_sample = true;
+      generation.temperature = 0.5f;
+      generation.top_k = 7;
+      generation.top_p = 0.75f;
+      generation.min_p = 0.125f;
+      generation.repetition_penalty = 1.5f;
+    });
   });
   plan.limits = table<schema::LimitsT>([](schema::LimitsT &limits) {
     limits.max_context = TEST_MAX_CONTEXT;

@@ -41,6 +41,12 @@ TEST(PlanOpenTest, GettersTellWhatWasWritten) {
   EXPECT_STREQ(model.precision, "f32");
   EXPECT_EQ(model.vocab_size, 16u);
   EXPECT_EQ(model.bos_token, 1);
+  EXPECT_EQ(model.do_sample, 1u);
+  EXPECT_EQ(model.temperature, 0.5f);
+  EXPECT_EQ(model.top_k, 7u);
+  EXPECT_EQ(model.top_p, 0.75f);
+  EXPECT_EQ(model.min_p, 0.125f);
+  EXPECT_EQ(model.repetition_penalty, 1.5f);
   ASSERT_EQ(model.stop_token_count, 2u);
   EXPECT_EQ(model.stop_tokens[1], 3u);
 

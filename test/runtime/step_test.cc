@@ -94,6 +94,89 @@ TEST_F(StepTest, SamplesWhereAsked) {
   EXPECT_TRUE(without.sampled.empty());
 }
 
+// Parameters reach the rows of their span; 0 is off, whichever way the kernels say that.
+TEST_F(StepTest, RowsHaveTheParametersOfTheirSpan) {
+  ContextOwner c = context();
+  Tokens tokens = make_tokens(2);
+  yupana_span_t narrow = span(sequence(c), tokens), plain = span(sequence(c), tokens, YUPANA_ROWS_LAST), off = plain;
+  narrow.sample = plain.sample = off.sample = 1;
+  narrow.temperature = plain.temperature = off.temperature = 1;
+  narrow.top_k = 3;
+  narrow.top_p = 0.75f;
+  narrow.min_p = 0.5f;
+  off.sequence = sequence(c);
+  off.top_p = off.repetition_penalty = 1;
+  Step step(c.get(), {plain, narrow, off});
+  ASSERT_EQ(step.code, YUPANA_STATUS_OK) << step.status.message;
+  EXPECT_EQ(step.sampled, (Tokens{2, 420301, 420302, 2}));
+  // What nobody samples is not worked on.
+  narrow.sample = 0;
+  narrow.repetition_penalty = 2;
+  Step silent(c.get(), {narrow});
+  EXPECT_EQ(silent.code, YUPANA_STATUS_OK) << silent.status.message;
+}
+
+/// What the test model samples after these tokens, with a penalty.
+uint32_t told_history(const Tokens &tokens, size_t count) {
+  uint32_t told = 0;
+  for (uint32_t p = 0; p < count; ++p)
+    told += (p + 1) * (tokens[p] + 1);
+  return told;
+}
+
+// Every row sees the tokens up to its own: across cuts, beside others, after truncating, and in a slot used before.
+TEST_F(StepTest, HistoryIsThatOfTheSequence) {
+  for (uint32_t threads : {1u, 2u, 3u}) {
+    ContextOwner c = context(with_threads(threads));
+    Tokens a = make_tokens(20, 1), b = make_tokens(12, 2);
+    auto ask = [](yupana_sequence_t sequence, const Tokens &tokens) {
+      yupana_span_t out = span(sequence, tokens);
+      out.sample = 1;
+      out.repetition_penalty = 1.5f;
+      return out;
+    };
+    auto expect = [](const Step &step, uint32_t row, const Tokens &tokens, uint32_t begin, uint32_t end) {
+      ASSERT_EQ(step.code, YUPANA_STATUS_OK) << step.status.message;
+      for (uint32_t p = begin; p < end; ++p)
+        EXPECT_EQ(step.sampled[row + p - begin], told_history(tokens, p + 1)) << p;
+    };
+    yupana_sequence_t sa = sequence(c), sb = sequence(c);
+    expect(Step(c.get(), {ask(sa, slice(a, 0, 3))}), 0, a, 0, 3);
+    Tokens a1 = slice(a, 3, 11), b1 = slice(b, 0, 7), a2 = slice(a, 11, 20), b2 = slice(b, 7, 12);
+    Step both(c.get(), {ask(sb, b1), ask(sa, a1)});
+    expect(both, 0, b, 0, 7);
+    expect(both, 7, a, 3, 11);
+    // The positions given up hold other tokens afterwards.
+    ASSERT_EQ(yupana_sequence_truncate(c.get(), sa, 8, nullptr), YUPANA_STATUS_OK);
+    Tokens changed = slice(a, 0, 8);
+    changed.insert(changed.end(), a2.begin(), a2.end());
+    Step after(c.get(), {ask(sa, a2), ask(sb, b2)});
+    expect(after, 0, changed, 8, 17);
+    expect(after, 9, b, 7, 12);
+    // A new sequence has an old one's slot and none of its tokens.
+    ASSERT_EQ(yupana_sequence_release(c.get(), sa, nullptr), YUPANA_STATUS_OK);
+    expect(Step(c.get(), {ask(sequence(c), b1)}), 0, b, 0, 7);
+  }
+}
+
+TEST_F(StepTest, HistoryTakesMemoryOnlyWhereItIsUsed) {
+  PlanSpec spec = test_plan();
+  schema::TargetT &target = *spec.plan.targets[0];
+  for (auto &program : target.programs)
+    for (auto &launch : program->launches)
+      for (schema::Argument &argument : launch->arguments)
+        if (argument.kind() == schema::ArgumentKind::history)
+          argument = {schema::ArgumentKind::input, 0, 0};
+  const Bytes bytes = write(spec);
+  OpenedPlan opened(bytes);
+  ASSERT_EQ(opened.code, YUPANA_STATUS_OK) << opened.status.message;
+  ContextOwner with = context(), without = make_context(opened.plan.get());
+  auto memory = sized<yupana_memory_info_t>(), less = memory;
+  yupana_context_memory(with.get(), &memory);
+  yupana_context_memory(without.get(), &less);
+  EXPECT_GE(memory.inputs - less.inputs, TEST_MAX_BATCH * TEST_MAX_CONTEXT * 4u);
+}
+
 TEST_F(StepTest, SamplingNeedsAProgram) {
   PlanSpec spec = test_plan();
   spec.plan.targets[0]->programs.pop_back();
@@ -144,7 +227,13 @@ TEST_F(StepTest, RefusesWhatBreaksARule) {
        [&](auto &spans) { spans[0].rows = YUPANA_ROWS_LIST, spans[0].row_count = 1, spans[0].row_list = outside; }},
       {"temperature", [&](auto &spans) { spans[0].temperature = -1; }},
       {"temperature", [&](auto &spans) { spans[0].temperature = NAN; }},
-      {"temperature", [&](auto &spans) { spans[0].temperature = INFINITY; }},
+      {"temperature inf", [&](auto &spans) { spans[0].temperature = INFINITY; }},
+      {"top_p 1.5; expected 0 to 1", [&](auto &spans) { spans[0].top_p = 1.5f; }},
+      {"top_p -0.5", [&](auto &spans) { spans[0].top_p = -0.5f; }},
+      {"top_p nan", [&](auto &spans) { spans[0].top_p = NAN; }},
+      {"min_p 2; expected 0 to 1", [&](auto &spans) { spans[0].min_p = 2; }},
+      {"repetition_penalty -1", [&](auto &spans) { spans[0].repetition_penalty = -1; }},
+      {"repetition_penalty inf", [&](auto &spans) { spans[0].repetition_penalty = INFINITY; }},
       {"bytes", [&](auto &spans) { spans[0].size = 8; }},
   };
   uint32_t free_before = free_pages(c, 0);

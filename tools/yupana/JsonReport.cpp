@@ -2,12 +2,18 @@
 
 #include "tools/yupana/PlanReport.h"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
+
+#include <string>
 
 using namespace yupana;
 using Json = nlohmann::ordered_json;
 
 namespace {
+
+/// The float as the shortest decimal that means it, not as the double next to it.
+double shortest(float value) { return std::stod(fmt::format("{}", value)); }
 
 template <typename Vector> Json listOf(const Vector *values) {
   Json list = Json::array();
@@ -15,6 +21,14 @@ template <typename Vector> Json listOf(const Vector *values) {
     for (auto value : *values)
       list.push_back(value);
   return list;
+}
+
+Json generationJson(const schema::Generation *generation) {
+  if (!generation)
+    return nullptr;
+  return {{"do_sample", generation->do_sample()},   {"temperature", shortest(generation->temperature())},
+          {"top_k", generation->top_k()},           {"top_p", shortest(generation->top_p())},
+          {"min_p", shortest(generation->min_p())}, {"repetition_penalty", shortest(generation->repetition_penalty())}};
 }
 
 Json modelJson(const schema::Plan &plan) {
@@ -27,7 +41,8 @@ Json modelJson(const schema::Plan &plan) {
           {"vocab_size", model.vocab_size()},
           {"parameters", model.parameters()},
           {"bos_token", model.bos_token() < 0 ? Json() : Json(model.bos_token())},
-          {"stop_tokens", listOf(model.stop_tokens())}};
+          {"stop_tokens", listOf(model.stop_tokens())},
+          {"generation", generationJson(model.generation())}};
 }
 
 Json limitsJson(const schema::Limits &limits) {

@@ -26,11 +26,14 @@ MemoryTotals yupana::memoryOf(const OpenedPlan &plan, const schema::Target &targ
   const schema::Limits &limits = *root.limits();
   MemoryTotals totals;
   std::set<uint32_t> sections;
+  bool hasHistory = false;
   for (const schema::StepProgram *program : *target.programs())
     for (const schema::Launch *launch : *program->launches())
-      for (const schema::Argument *argument : *launch->arguments())
+      for (const schema::Argument *argument : *launch->arguments()) {
         if (argument->kind() == schema::ArgumentKind::weight)
           sections.insert(root.weights()->Get(argument->index())->section());
+        hasHistory |= argument->kind() == schema::ArgumentKind::history;
+      }
   for (uint32_t section : sections)
     totals.weights += plan.section(section).bytes;
   for (const schema::Arena *arena : *target.arenas())
@@ -42,6 +45,8 @@ MemoryTotals yupana::memoryOf(const OpenedPlan &plan, const schema::Target &targ
     totals.inputs += runtime::input_bytes(static_cast<schema::StepInput>(input), limits);
   for (const schema::CacheGroup *group : *root.cache_groups())
     totals.inputs += uint64_t{runtime::page_table_entries(*group, limits)} * limits.max_batch() * sizeof(uint32_t);
+  if (hasHistory)
+    totals.inputs += runtime::history_row_bytes(limits) * limits.max_batch();
   totals.code = plan.section(target.code_section()).bytes;
   return totals;
 }

@@ -22,7 +22,7 @@ struct MemoryTotals {
   uint64_t weights = 0;     ///< Sections of weights that the target's kernels read.
   uint64_t activations = 0; ///< Arenas.
   uint64_t cache = 0;       ///< Keys and values.
-  uint64_t inputs = 0;      ///< Step inputs and page tables.
+  uint64_t inputs = 0;      ///< Step inputs, page tables and the history of tokens.
   uint64_t code = 0;
   uint64_t scratchPerThread = 0;
 

@@ -44,6 +44,10 @@ void addModel(std::string &out, const OpenedPlan &plan) {
   std::string begin = model.bos_token() < 0 ? "none" : std::to_string(model.bos_token());
   bool stops = model.stop_tokens() && model.stop_tokens()->size();
   add(out, "  tokens       begin {}, stop {}\n", begin, stops ? joined(model.stop_tokens(), " ") : "none");
+  if (const schema::Generation *generation = model.generation())
+    add(out, "  generation   {}, temperature {}, top k {}, top p {}, min p {}, repetition penalty {}\n",
+        generation->do_sample() ? "sampled" : "greedy", generation->temperature(), generation->top_k(),
+        generation->top_p(), generation->min_p(), generation->repetition_penalty());
   add(out, "  limits       context {}, batch {}, step tokens {}, logit rows {}\n", limits.max_context(),
       limits.max_batch(), limits.max_step_tokens(), limits.max_logit_rows());
 }

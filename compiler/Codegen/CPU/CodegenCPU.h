@@ -33,18 +33,17 @@ struct CompiledLibrary {
   std::string elf;
   /// The exported functions, in the order of the library's kernels. Each is
   /// `void k(void *const *args, const uint32_t *dims, uint32_t first, uint32_t last, void *scratch)`: it does the cells
-  /// [first, last) of its grid; args are the addresses of the kernel.func's block arguments, dims are {T, S, R};
-  /// `scratch` is not read. Weights and buffers need 64 readable bytes after their end.
+  /// [first, last) of its grid; args are the addresses of the kernel.func's block arguments, dims are {T, S, R}.
+  /// Weights and buffers need 64 readable bytes after their end.
   std::vector<std::string> symbols;
+  /// Bytes that each of them needs at `scratch`, memory of the calling thread alone, 64-byte aligned.
+  std::vector<int64_t> scratchBytes;
 };
 
 /// Compiles every kernel of `library`, whose target is looked up by name and whose launched ops have a
 /// `#kernel.x86` config. What a kernel asks and the generator lacks is ExitCode::Unsupported and names the kernel and
 /// the op; a linker that cannot be started is ExitCode::MissingFile.
 Result<CompiledLibrary> compileLibrary(kernel::LibraryOp library, const CpuCodegenOptions &options);
-
-/// Bytes of scratch memory the kernels need per worker.
-inline constexpr uint64_t kernelScratchBytes = 0;
 
 /// Registers `yupana-kernel-to-llvm` (every `kernel.func` of a `kernel.library` becomes an `llvm.func` over `arith`,
 /// `math`, `scf` and `llvm`) and the pipeline `yupana-cpu-lower`, which takes such functions to the `llvm` dialect

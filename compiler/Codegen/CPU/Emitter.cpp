@@ -2,6 +2,7 @@
 #include "compiler/Codegen/CPU/Emitter.h"
 
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace yupana;
@@ -165,6 +166,16 @@ void Emitter::when(Value condition, function_ref<void()> then, function_ref<void
   }
 }
 
+Emitter::Values Emitter::when(Value condition, ValueRange values, function_ref<Values()> then) {
+  auto ifOp = make<scf::IfOp>(values.getTypes(), condition, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(ifOp.thenBlock());
+  make<scf::YieldOp>(then());
+  b.setInsertionPointToStart(ifOp.elseBlock());
+  make<scf::YieldOp>(values);
+  return Values(ifOp.getResults());
+}
+
 void Emitter::switchOn(Value value, int64_t low, int64_t high, function_ref<void(int64_t)> body) {
   if (low == high)
     return body(low);
@@ -204,6 +215,12 @@ Value KernelEmitter::size(Attribute dimension) {
     return integer(parsed->factor);
   int64_t slot = llvm::StringSwitch<int64_t>(parsed->symbol).Case("T", 0).Case("S", 1).Default(2);
   return mul(widen(load(i32, at(dims, slot * 4))), parsed->factor);
+}
+
+Value KernelEmitter::scratch(int64_t bytes) {
+  Value piece = at(function.getArgument(4), scratchBytes);
+  scratchBytes += llvm::alignTo(bytes, 64);
+  return piece;
 }
 
 FailureOr<kernel::X86Attr> KernelEmitter::config(kernel::LaunchedOpInterface op) {

@@ -110,6 +110,8 @@ public:
                 llvm::function_ref<Values(mlir::Value, int64_t, mlir::ValueRange)> body);
   void pieces(int64_t total, int64_t piece, llvm::function_ref<void(mlir::Value, int64_t)> body);
   void when(mlir::Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise = {});
+  /// What `then` gives where the condition holds, else `values` as they are.
+  Values when(mlir::Value condition, mlir::ValueRange values, llvm::function_ref<Values()> then);
   /// Runs body(n) for the n of [low, high] that `value` is.
   void switchOn(mlir::Value value, int64_t low, int64_t high, llvm::function_ref<void(int64_t)> body);
 
@@ -133,6 +135,10 @@ public:
   mlir::Value address(mlir::Value argument) const { return addresses.lookup(argument); }
   /// A dimension of a view as the step has it.
   mlir::Value size(mlir::Attribute dimension);
+  /// `bytes` of the worker's scratch memory, 64-byte aligned; not initialised.
+  mlir::Value scratch(int64_t bytes);
+  /// Of all pieces of scratch memory together.
+  int64_t getScratchBytes() const { return scratchBytes; }
   /// The numbers of the target in the launched op; an error at `op` if it has none or has another target's.
   mlir::FailureOr<kernel::X86Attr> config(kernel::LaunchedOpInterface op);
   /// Closes the function.
@@ -141,6 +147,7 @@ public:
 private:
   llvm::DenseMap<mlir::Value, mlir::Value> addresses;
   mlir::Value dims;
+  int64_t scratchBytes = 0;
 };
 
 } // namespace yupana::codegen

@@ -21,7 +21,7 @@ using namespace mlir;
 using namespace yupana;
 using namespace yupana::codegen;
 
-LogicalResult codegen::emitKernel(kernel::FuncOp func, const CpuTarget &target) {
+FailureOr<int64_t> codegen::emitKernel(kernel::FuncOp func, const CpuTarget &target) {
   KernelEmitter e(func, target);
   LogicalResult result =
       llvm::TypeSwitch<Operation *, LogicalResult>(&func.getBody().front().front())
@@ -33,9 +33,10 @@ LogicalResult codegen::emitKernel(kernel::FuncOp func, const CpuTarget &target) 
           .Case([&](kernel::SampleOp op) { return emitSample(e, op); })
           .Default([](Operation *op) { return op->emitError() << "'" << op->getName() << "' has no CPU kernel"; });
   e.finish();
-  if (succeeded(result))
-    func.erase();
-  return result;
+  if (failed(result))
+    return failure();
+  func.erase();
+  return e.getScratchBytes();
 }
 
 namespace {

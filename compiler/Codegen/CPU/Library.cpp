@@ -66,9 +66,9 @@ Result<CompiledKernel> compileKernel(const Job &job, const CpuTarget &target) {
     return error.as(ExitCode::Internal, job.symbol);
 
   auto library = *module->getOps<kernel::LibraryOp>().begin();
-  for (kernel::FuncOp func : llvm::make_early_inc_range(library.getOps<kernel::FuncOp>()))
-    if (failed(emitKernel(func, target)))
-      return error.as(ExitCode::Unsupported, job.symbol);
+  FailureOr<int64_t> scratchBytes = emitKernel(*library.getOps<kernel::FuncOp>().begin(), target);
+  if (failed(scratchBytes))
+    return error.as(ExitCode::Unsupported, job.symbol);
   module->getBody()->getOperations().splice(module->getBody()->end(), library.getBody().front().getOperations());
   library.erase();
 
@@ -76,7 +76,8 @@ Result<CompiledKernel> compileKernel(const Job &job, const CpuTarget &target) {
   buildCpuLowerPipeline(passes);
   if (failed(passes.run(*module)))
     return error.as(ExitCode::Unsupported, job.symbol);
-  Result<CompiledKernel> compiled = compileToObject(*module, target, job.symbol);
+  YUPANA_ASSIGN_OR_RETURN(CompiledKernel compiled, compileToObject(*module, target, job.symbol));
+  compiled.scratchBytes = *scratchBytes;
   return compiled;
 }
 
@@ -141,6 +142,7 @@ Result<CompiledLibrary> codegen::compileLibrary(kernel::LibraryOp library, const
     if (options.dumpDirectory)
       YUPANA_RETURN_IF_ERROR(dumpKernel(jobs[i], kernel, *options.dumpDirectory));
     compiled.symbols.push_back(jobs[i].symbol);
+    compiled.scratchBytes.push_back(kernel.scratchBytes);
     objects.push_back(std::move(kernel.object));
   }
   YUPANA_ASSIGN_OR_RETURN(compiled.elf, linkObjects(objects, options.lldPath));

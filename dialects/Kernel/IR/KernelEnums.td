@@ -19,7 +19,13 @@ def Kernel_StepInput : Kernel_Enum<"StepInput", "what the runtime writes before 
     I32EnumAttrCase<"RowTemperatures", 5, "row_temperatures">,
     I32EnumAttrCase<"RowSeeds", 6, "row_seeds">,
     I32EnumAttrCase<"RowSequences", 7, "row_sequences">,
-    I32EnumAttrCase<"RowPositions", 8, "row_positions">]>;
+    I32EnumAttrCase<"RowPositions", 8, "row_positions">,
+    I32EnumAttrCase<"SequenceSlots", 9, "sequence_slots">,
+    I32EnumAttrCase<"RowSlots", 10, "row_slots">,
+    I32EnumAttrCase<"RowTopK", 11, "row_top_k">,
+    I32EnumAttrCase<"RowTopP", 12, "row_top_p">,
+    I32EnumAttrCase<"RowMinP", 13, "row_min_p">,
+    I32EnumAttrCase<"RowPenalties", 14, "row_penalties">]>;
 
 def Kernel_Function : Kernel_Enum<"Function", "which function of the model a program computes", [
     I32EnumAttrCase<"Step", 0, "step">,

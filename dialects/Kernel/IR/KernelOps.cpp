@@ -67,7 +67,8 @@ LogicalResult InputOp::verify() {
     bool isFloat;
   };
   static const Form forms[] = {{"T", 32, false}, {"T", 32, false}, {"T", 32, false}, {"S", 32, false}, {"R", 32, false},
-                               {"R", 32, true},  {"R", 64, false}, {"R", 64, false}, {"R", 32, false}};
+                               {"R", 32, true},  {"R", 64, false}, {"R", 64, false}, {"R", 32, false}, {"S", 32, false},
+                               {"R", 32, false}, {"R", 32, false}, {"R", 32, true},  {"R", 32, true},  {"R", 32, true}};
   const Form &form = forms[static_cast<unsigned>(getInput())];
   Builder builder(getContext());
   Type element = form.isFloat ? Type(builder.getF32Type()) : builder.getIntegerType(form.bits);
@@ -88,6 +89,9 @@ LogicalResult WeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
 }
 
 LogicalResult BufferOp::verify() {
+  for (Attribute dim : getView().getType().getDims())
+    if (lm::parseDimSize(dim)->symbol == "N")
+      return emitOpError() << "is " << getView().getType() << ", but how many sequences can be alive no plan knows";
   if (getArena().has_value() != getOffset().has_value())
     return emitOpError() << "has an arena or an offset, expected both or neither";
   if (!getOffset())
@@ -97,6 +101,11 @@ LogicalResult BufferOp::verify() {
     return emitOpError() << "lies at offset " << offset << " of arena " << arena
                          << ", expected a multiple of 64 in an arena that exists";
   return success();
+}
+
+LogicalResult HistoryOp::verify() {
+  Builder builder(getContext());
+  return checkView(*this, "history", getView(), {builder.getStringAttr("N"), Attribute()}, builder.getI32Type());
 }
 
 static FailureOr<lm::CacheOp> lookupCache(Operation *op, FlatSymbolRefAttr name, SymbolTableCollection &symbols) {
@@ -283,14 +292,25 @@ LogicalResult SortTokensOp::verify() {
 
 LogicalResult SampleOp::verify() {
   Builder builder(getContext());
-  Attribute rows = dimOf(getLogits(), 0);
-  if (failed(checkView(*this, "logits", getLogits(), {rows, Attribute()}, builder.getF32Type())) ||
-      failed(checkView(*this, "temperatures", getTemperatures(), {rows}, builder.getF32Type())) ||
-      failed(checkView(*this, "seeds", getSeeds(), {rows}, builder.getI64Type())) ||
-      failed(checkView(*this, "sequences", getSequences(), {rows}, builder.getI64Type())) ||
-      failed(checkView(*this, "positions", getPositions(), {rows}, builder.getI32Type())))
+  Attribute rows = dimOf(getLogits(), 0), alive = builder.getStringAttr("N");
+  Type f32 = builder.getF32Type(), i32 = builder.getI32Type(), i64 = builder.getI64Type();
+  if (failed(checkView(*this, "logits", getLogits(), {rows, Attribute()}, f32)) ||
+      failed(checkView(*this, "history", getHistory(), {alive, Attribute()}, i32)))
     return failure();
-  return checkView(*this, "ids", getIds(), {rows}, builder.getI32Type());
+  const std::tuple<StringRef, Value, Type> columns[] = {{"temperatures", getTemperatures(), f32},
+                                                        {"top_k", getTopK(), i32},
+                                                        {"top_p", getTopP(), f32},
+                                                        {"min_p", getMinP(), f32},
+                                                        {"penalties", getPenalties(), f32},
+                                                        {"seeds", getSeeds(), i64},
+                                                        {"sequences", getSequences(), i64},
+                                                        {"positions", getPositions(), i32},
+                                                        {"slots", getSlots(), i32},
+                                                        {"ids", getIds(), i32}};
+  for (const auto &[name, view, type] : columns)
+    if (failed(checkView(*this, name, view, {rows}, type)))
+      return failure();
+  return success();
 }
 
 //===----------------------------------------------------------------------===//

@@ -167,18 +167,22 @@ def Kernel_SampleOp : Kernel_LaunchedOp<"sample"> {
     As `lm.sample`. Grid: one cell per row.
 
     ```mlir
-    kernel.sample %logits temperatures %t seeds %s sequences %n positions %p into %ids
-      : !kernel.view<["R", 256], f32>, !kernel.view<["R"], f32>, !kernel.view<["R"], i64>, !kernel.view<["R"], i64>,
-        !kernel.view<["R"], i32>, !kernel.view<["R"], i32>
+    kernel.sample %logits temperatures %t top_k %k top_p %p min_p %m penalties %r seeds %s sequences %n positions %x
+      slots %h of %history into %ids
+      : !kernel.view<["R", 256], f32>, !kernel.view<["R"], f32>, !kernel.view<["R"], i32>, !kernel.view<["R"], f32>,
+        !kernel.view<["R"], f32>, !kernel.view<["R"], f32>, !kernel.view<["R"], i64>, !kernel.view<["R"], i64>,
+        !kernel.view<["R"], i32>, !kernel.view<["R"], i32>, !kernel.view<["N", 1024], i32>, !kernel.view<["R"], i32>
     ```
   }];
-  let arguments = (ins Kernel_ViewType:$logits, Kernel_ViewType:$temperatures, Kernel_ViewType:$seeds,
-                       Kernel_ViewType:$sequences, Kernel_ViewType:$positions, Kernel_ViewType:$ids,
+  let arguments = (ins Kernel_ViewType:$logits, Kernel_ViewType:$temperatures, Kernel_ViewType:$top_k,
+                       Kernel_ViewType:$top_p, Kernel_ViewType:$min_p, Kernel_ViewType:$penalties,
+                       Kernel_ViewType:$seeds, Kernel_ViewType:$sequences, Kernel_ViewType:$positions,
+                       Kernel_ViewType:$slots, Kernel_ViewType:$history, Kernel_ViewType:$ids,
                        OptionalAttr<Kernel_GridAttr>:$grid, OptionalAttr<AnyAttr>:$config);
   let assemblyFormat = [{
-    $logits `temperatures` $temperatures `seeds` $seeds `sequences` $sequences `positions` $positions `into` $ids
-    attr-dict `:` qualified(type($logits)) `,` qualified(type($temperatures)) `,` qualified(type($seeds)) `,`
-    qualified(type($sequences)) `,` qualified(type($positions)) `,` qualified(type($ids))
+    $logits `temperatures` $temperatures `top_k` $top_k `top_p` $top_p `min_p` $min_p `penalties` $penalties
+    `seeds` $seeds `sequences` $sequences `positions` $positions `slots` $slots `of` $history `into` $ids attr-dict
+    `:` type(operands)
   }];
 }
 

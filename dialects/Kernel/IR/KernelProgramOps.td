@@ -111,6 +111,21 @@ def Kernel_PageTableOp : Kernel_Op<"page_table", [DeclareOpInterfaceMethods<Symb
   let assemblyFormat = "$cache (`in` $group^)? attr-dict `:` qualified(type($view))";
 }
 
+def Kernel_HistoryOp : Kernel_Op<"history"> {
+  let summary = "Names the token ids that each sequence holds, by slot and position";
+  let description = [{
+    Row n lists the ids of the sequence in slot n; entries at its length and beyond hold anything. Besides the caches
+    the one memory that kernels write and find again in the next step.
+
+    ```mlir
+    %h = kernel.history : !kernel.view<["N", 32768], i32>
+    ```
+  }];
+  let results = (outs Kernel_ViewType:$view);
+  let assemblyFormat = "attr-dict `:` qualified(type($view))";
+  let hasVerifier = 1;
+}
+
 def Kernel_CacheGroupOp : Kernel_Op<"cache_group", [Symbol]> {
   let summary = "Declares pages shared by the layers of one retention";
   let description = [{

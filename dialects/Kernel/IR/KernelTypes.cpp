@@ -68,7 +68,7 @@ LogicalResult ViewType::verify(function_ref<InFlightDiagnostic()> emitError, Arr
     FailureOr<lm::DimSize> dim = lm::parseDimSize(entry);
     if (failed(dim) || dim->factor < 1)
       return emitError() << "dimension " << index << " of the view is " << entry
-                         << "; expected a positive size, \"T\", \"S\", \"R\" or a multiple such as \"2*T\"";
+                         << "; expected a positive size, \"T\", \"S\", \"R\", \"N\" or a multiple such as \"2*T\"";
     if (index > 0 && !dim->symbol.empty())
       return emitError() << "only the first dimension of a view may be dynamic, dimension " << index << " is " << entry;
   }

@@ -32,13 +32,13 @@ namespace yupana::lm {
 mlir::ParseResult parseDimEntries(mlir::AsmParser &parser, llvm::SmallVectorImpl<mlir::Attribute> &entries);
 void printDimEntries(mlir::AsmPrinter &printer, llvm::ArrayRef<mlir::Attribute> entries);
 
-/// A dimension as the sizes of a step give it: `factor` times T, S or R, or `factor` alone when `symbol` is empty.
+/// A dimension as the sizes of a step give it: `factor` times T, S, R or N, or `factor` alone when `symbol` is empty.
 struct DimSize {
   int64_t factor;
   llvm::StringRef symbol;
 };
 
-/// Reads an entry of a dimension list; failure for a name that is neither "T", "S", "R" nor "<n>*" one of them.
+/// Reads an entry of a dimension list; failure for a name that is neither "T", "S", "R", "N" nor "<n>*" one of them.
 mlir::FailureOr<DimSize> parseDimSize(mlir::Attribute entry);
 
 /// The tensor type with `#lm.dims` of these entries (integers or names).

@@ -64,7 +64,7 @@ FailureOr<DimSize> lm::parseDimSize(Attribute entry) {
       return failure();
     dim.symbol = dim.symbol.drop_front(star + 1);
   }
-  if (dim.symbol != "T" && dim.symbol != "S" && dim.symbol != "R")
+  if (dim.symbol != "T" && dim.symbol != "S" && dim.symbol != "R" && dim.symbol != "N")
     return failure();
   return dim;
 }
@@ -108,7 +108,7 @@ LogicalResult DimsAttr::verifyEncoding(ArrayRef<int64_t> shape, Type elementType
     FailureOr<DimSize> dim = parseDimSize(entry);
     if (failed(dim))
       return emitError() << "dimension " << index << " is named " << entry
-                         << "; expected \"T\", \"S\", \"R\" or a multiple such as \"2*T\"";
+                         << "; expected \"T\", \"S\", \"R\", \"N\" or a multiple such as \"2*T\"";
     if (dim->symbol.empty() ? dim->factor != size : !ShapedType::isDynamic(size))
       return emitError() << "dimension " << index << " of the tensor and " << entry << " of #lm.dims differ";
   }
@@ -162,6 +162,26 @@ FailureOr<RankedTensorType> PackAttr::apply(RankedTensorType input,
   if (getLayout() == "panel32" && input.getRank() < 2)
     return emitError() << "layout panel32 needs at least two dimensions, the tensor has " << input.getRank();
   return input;
+}
+
+LogicalResult GenerationAttr::verify(function_ref<InFlightDiagnostic()> emitError, BoolAttr doSample,
+                                     FloatAttr temperature, int64_t topK, FloatAttr topP, FloatAttr minP,
+                                     FloatAttr repetitionPenalty) {
+  if (topK < 0 || topK > UINT32_MAX)
+    return emitError() << "top_k is " << topK << ", expected 0 to 2^32 - 1";
+  constexpr double smallest = std::numeric_limits<float>::min(), greatest = std::numeric_limits<float>::max();
+  struct {
+    StringRef name;
+    FloatAttr value;
+    double low, high;
+  } fields[] = {{"temperature", temperature, 0, greatest},
+                {"top_p", topP, smallest, 1},
+                {"min_p", minP, 0, 1},
+                {"repetition_penalty", repetitionPenalty, smallest, greatest}};
+  for (const auto &[name, value, low, high] : fields)
+    if (!(value.getValueAsDouble() >= low && value.getValueAsDouble() <= high))
+      return emitError() << name << " is " << value << ", expected " << low << " to " << high;
+  return success();
 }
 
 LogicalResult PackAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef layout) {

@@ -23,7 +23,7 @@ def LM_DimsAttr : LM_Attr<"Dims", "dims",
   let description = [{
     A tensor encoding with one entry per dimension: an integer for a static dimension, a string for a dynamic one. Two
     dynamic dimensions are equal when their names are: `"T"` tokens of a step, `"S"` its sequences, `"R"` the rows of
-    logits asked for, and multiples such as `"2*T"`.
+    logits asked for, `"N"` the sequences that can be alive, and multiples such as `"2*T"`.
 
     ```mlir
     tensor<?x5120xf32, #lm.dims<"T", 5120>>
@@ -112,6 +112,26 @@ def LM_TemperatureTableAttr : LM_Attr<"TemperatureTable", "temperature_table"> {
   let summary = "Generates [count] factors 1 + scale · ln(1 + row)";
   let parameters = (ins "::mlir::FloatAttr":$scale, "int64_t":$count);
   let assemblyFormat = "`<` `scale` `=` $scale `,` `count` `=` $count `>`";
+}
+
+//===----------------------------------------------------------------------===//
+// How tokens are chosen unless the user says otherwise
+//===----------------------------------------------------------------------===//
+
+def LM_GenerationAttr : LM_Attr<"Generation", "generation"> {
+  let summary = "How a model's authors would have tokens chosen";
+  let description = [{
+    The fields of generation_config.json that `lm.sample` knows. Without `do_sample` the best token is taken, and the
+    others but the penalty are for a user who asks for draws. In the ranges of `lm.sample`, with `top_p` above 0.
+  }];
+  let parameters = (ins "::mlir::BoolAttr":$do_sample, "::mlir::FloatAttr":$temperature, "int64_t":$top_k,
+                        "::mlir::FloatAttr":$top_p, "::mlir::FloatAttr":$min_p,
+                        "::mlir::FloatAttr":$repetition_penalty);
+  let assemblyFormat = [{
+    `<` `do_sample` `=` $do_sample `,` `temperature` `=` $temperature `,` `top_k` `=` $top_k `,` `top_p` `=` $top_p `,`
+        `min_p` `=` $min_p `,` `repetition_penalty` `=` $repetition_penalty `>`
+  }];
+  let genVerifyDecl = 1;
 }
 
 #endif

@@ -236,12 +236,19 @@ LogicalResult TakeRowsOp::verify() {
   return success();
 }
 
+LogicalResult RecordOp::verify() {
+  auto type = getIds().getType();
+  if (type.getRank() == 1 && rowsOf(getIds()))
+    return success();
+  return emitOpError() << "ids are " << type << ", expected one for every token";
+}
+
 LogicalResult SampleOp::verify() {
   if (failed(checkMatrix(*this, "logits", getLogits())))
     return failure();
+  // The others have the type of one of these.
   for (auto [name, value] : {std::pair<StringRef, Value>{"temperatures", getTemperatures()},
                              {"seeds", getSeeds()},
-                             {"sequences", getSequences()},
                              {"positions", getPositions()},
                              {"ids", getIds()}})
     if (failed(checkRows(*this, name, value, "logits", getLogits())))

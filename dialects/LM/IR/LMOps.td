@@ -40,13 +40,15 @@ def LM_ModelOp : Op<LM_Dialect, "model"> {
     ```mlir
     lm.model "nano" architecture "Llama4ForConditionalGeneration" vocabulary 1536 hidden 128 layers 4
       parameters 2300000 begin 1472 stop [1473, 1479, 1480]
+      generation <do_sample = true, temperature = 0.6, top_k = 50, top_p = 0.9, min_p = 0.0, repetition_penalty = 1.0>
     ```
   }];
   let arguments = (ins StrAttr:$name, StrAttr:$architecture, I64Attr:$vocabulary, I64Attr:$hidden, I64Attr:$layers,
-                       I64Attr:$parameters, I64Attr:$begin_token, DenseI64ArrayAttr:$stop_tokens);
+                       I64Attr:$parameters, I64Attr:$begin_token, DenseI64ArrayAttr:$stop_tokens,
+                       OptionalAttr<LM_GenerationAttr>:$generation);
   let assemblyFormat = [{
     $name `architecture` $architecture `vocabulary` $vocabulary `hidden` $hidden `layers` $layers
-    `parameters` $parameters `begin` $begin_token `stop` $stop_tokens attr-dict
+    `parameters` $parameters `begin` $begin_token `stop` $stop_tokens (`generation` $generation^)? attr-dict
   }];
 }
 
@@ -262,28 +264,56 @@ def LM_TakeRowsOp : LM_Op<"take_rows", [Pure]> {
 
 } // opDocGroup
 
-def LM_SampleOp : LM_Op<"sample", [Pure, AllTypesMatch<["seeds", "sequences"]>]> {
-  let summary = "Draws one token id from each row of logits";
+def LM_RecordOp : LM_Op<"record", [SameTypeOperands]> {
+  let summary = "Writes the tokens of a step into the history of their sequences";
   let description = [{
-    Temperature 0 takes the largest logit, the lowest id on ties. Otherwise the id is drawn from
-    softmax(logits / temperature) with the random number that Philox 4x32-10 gives for key = seed and
-    counter = (sequence, position) (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011), so a
-    sequence's text does not depend on what else is in the batch.
+    history[slot of sequences[t], positions[t]] = ids[t]. There is one history, which `lm.sample` reads; a sequence
+    keeps its row, called its slot, for as long as it lives, and what stands at its length and beyond is never read.
 
     ```mlir
-    %ids = lm.sample %logits temperatures %t seeds %s sequences %n positions %p
-      : tensor<?x256xf32, #lm.dims<"R", 256>>, tensor<?xf32, #lm.dims<"R">>, tensor<?xi64, #lm.dims<"R">>,
-        tensor<?xi32, #lm.dims<"R">> -> tensor<?xi32, #lm.dims<"R">>
+    lm.record %ids at %positions of %sequences : tensor<?xi32, #lm.dims<"T">>
     ```
   }];
-  let arguments = (ins LM_FloatTensor:$logits, RankedTensorOf<[F32]>:$temperatures, LM_KeyTensor:$seeds,
-                       LM_KeyTensor:$sequences, LM_IndexTensor:$positions);
+  let arguments = (ins LM_IndexTensor:$ids, LM_IndexTensor:$positions, LM_IndexTensor:$sequences);
+  let assemblyFormat = "$ids `at` $positions `of` $sequences attr-dict `:` type($ids)";
+}
+
+def LM_SampleOp : LM_Op<"sample", [AllTypesMatch<["seeds", "sequences"]>,
+                                   AllTypesMatch<["temperatures", "top_p", "min_p", "penalties"]>,
+                                   AllTypesMatch<["positions", "top_k", "slots"]>]> {
+  let summary = "Draws one token id from each row of logits";
+  let description = [{
+    The parameters of a row are applied in the order of transformers' logits processors:
+
+    * `penalties`, 1 for none: a logit x whose id is in the history of the row's slot at a position below the row's
+      becomes x / penalty if it is above 0, else x · penalty (Keskar et al., "CTRL", 2019);
+    * `temperatures`: 0 takes the largest logit, the lowest id on ties, and ends here; else logits are divided by it;
+    * `top_k`, 0 for none: keeps the k largest logits, lower ids first on ties;
+    * `top_p`, 1 for none: of what is left, keeps the fewest of the largest logits whose probabilities reach p, lower
+      ids first on ties (Holtzman et al., "The curious case of neural text degeneration", 2020);
+    * `min_p`, 0 for none: keeps ids at least min_p times as probable as the most probable (Nguyen et al., "Turning up
+      the heat", 2024).
+
+    The id is drawn from the softmax over what is left with the random number that Philox 4x32-10 gives for key = seed
+    and counter = (sequence, position) (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011), so a
+    sequence's text does not depend on what else is in the batch. A logit that is no number counts as -infinity; the
+    best id is always kept.
+
+    ```mlir
+    %ids = lm.sample %logits temperatures %t top_k %k top_p %p min_p %m penalties %r seeds %s sequences %n positions %x
+      slots %h : tensor<?x256xf32, #lm.dims<"R", 256>>, tensor<?xf32, #lm.dims<"R">>, tensor<?xi64, #lm.dims<"R">>,
+                 tensor<?xi32, #lm.dims<"R">> -> tensor<?xi32, #lm.dims<"R">>
+    ```
+  }];
+  let arguments = (ins LM_FloatTensor:$logits, RankedTensorOf<[F32]>:$temperatures, LM_IndexTensor:$top_k,
+                       RankedTensorOf<[F32]>:$top_p, RankedTensorOf<[F32]>:$min_p, RankedTensorOf<[F32]>:$penalties,
+                       LM_KeyTensor:$seeds, LM_KeyTensor:$sequences, LM_IndexTensor:$positions, LM_IndexTensor:$slots);
   let results = (outs LM_IndexTensor:$ids);
   let assemblyFormat = [{
-    $logits `temperatures` $temperatures `seeds` $seeds `sequences` $sequences `positions` $positions attr-dict
+    $logits `temperatures` $temperatures `top_k` $top_k `top_p` $top_p `min_p` $min_p `penalties` $penalties
+    `seeds` $seeds `sequences` $sequences `positions` $positions `slots` $slots attr-dict
     `:` type($logits) `,` type($temperatures) `,` type($seeds) `,` type($positions) `->` type($ids)
   }];
-  let hasVerifier = 1;
 }
 
 #endif

@@ -11,7 +11,8 @@ def Plan_ArgumentKind : I32EnumAttr<"ArgumentKind", "what an argument addresses"
     I32EnumAttrCase<"Weight", 1, "weight">,
     I32EnumAttrCase<"Cache", 2, "cache">,
     I32EnumAttrCase<"PageTable", 3, "page_table">,
-    I32EnumAttrCase<"Input", 4, "input">]> {
+    I32EnumAttrCase<"Input", 4, "input">,
+    I32EnumAttrCase<"History", 5, "history">]> {
   let cppNamespace = "::yupana::plan";
 }
 

@@ -117,6 +117,9 @@ static LogicalResult checkLaunch(LaunchOp launch, const TableSizes &sizes, Array
     case ArgumentKind::Input:
       size = kernel::getMaxEnumValForStepInput() + 1;
       break;
+    case ArgumentKind::History:
+      size = 1;
+      break;
     }
     if (failed(checkIndex(launch, stringifyArgumentKind(argument.getKind()), argument.getIndex(), size)))
       return failure();

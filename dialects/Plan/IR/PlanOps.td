@@ -4,6 +4,7 @@
 #define YUPANA_DIALECTS_PLAN_IR_PLANOPS_TD
 
 include "dialects/Kernel/IR/KernelTypes.td"
+include "dialects/LM/IR/LMAttrs.td"
 include "dialects/Plan/IR/PlanDialect.td"
 include "dialects/Plan/IR/PlanEnums.td"
 include "mlir/IR/BuiltinAttributes.td"
@@ -17,7 +18,8 @@ def Plan_ArgumentAttr : AttrDef<Plan_Dialect, "Argument"> {
   let mnemonic = "argument";
   let summary = "The address a kernel is given: an entry of a table, and bytes added to it";
   let description = [{
-    `index` counts within the target's buffers, the plan's weights or cache groups, or the step inputs.
+    `index` counts within the target's buffers, the plan's weights or cache groups, or the step inputs; of histories
+    there is one.
 
     ```mlir
     #plan.argument<weight 3>
@@ -35,15 +37,18 @@ def Plan_ModelOp : Plan_Op<"model"> {
     ```mlir
     plan.model "nano" architecture "Llama4ForConditionalGeneration" vocabulary 1536 hidden 128 layers 4
       parameters 2300000 precision "f32" begin 1472 stop [1473, 1479, 1480]
+      generation <do_sample = true, temperature = 0.6, top_k = 50, top_p = 0.9, min_p = 0.0, repetition_penalty = 1.0>
       maxima context 1024 batch 8 tokens 2048 rows 2048
     ```
   }];
   let arguments = (ins StrAttr:$name, StrAttr:$architecture, I64Attr:$vocabulary, I64Attr:$hidden, I64Attr:$layers,
                        I64Attr:$parameters, StrAttr:$precision, I64Attr:$begin_token, DenseI64ArrayAttr:$stop_tokens,
-                       I64Attr:$max_context, I64Attr:$max_batch, I64Attr:$max_step_tokens, I64Attr:$max_logit_rows);
+                       OptionalAttr<LM_GenerationAttr>:$generation, I64Attr:$max_context, I64Attr:$max_batch,
+                       I64Attr:$max_step_tokens, I64Attr:$max_logit_rows);
   let assemblyFormat = [{
     $name `architecture` $architecture `vocabulary` $vocabulary `hidden` $hidden `layers` $layers
     `parameters` $parameters `precision` $precision `begin` $begin_token `stop` $stop_tokens
+    (`generation` $generation^)?
     `maxima` `context` $max_context `batch` $max_batch `tokens` $max_step_tokens `rows` $max_logit_rows attr-dict
   }];
   let hasVerifier = 1;

@@ -151,6 +151,15 @@ typedef struct yupana_model_info_t {
   const uint32_t *stop_tokens; /**< ids that end a reply, all < vocab_size */
   uint64_t parameters;
   int64_t bos_token; /**< put before a prompt; -1: none */
+  /* How the model's authors would have tokens chosen (generation_config.json), for those whose users do not say.
+     Without do_sample the best token is meant. A checkpoint that says nothing gives 0, 0, 1, 1, 0, 1: no parameter
+     does a thing. Meaning and ranges are those of yupana_span_t, but top_p and repetition_penalty are above 0. */
+  uint32_t do_sample;
+  uint32_t top_k;
+  float temperature;
+  float top_p;
+  float min_p;
+  float repetition_penalty;
 } yupana_model_info_t;
 
 /** Compiled maxima. */
@@ -344,7 +353,7 @@ typedef struct yupana_memory_info_t {
   uint64_t weights; /**< shared with the other contexts of the plan */
   uint64_t cache;   /**< pages of keys and values */
   uint64_t arenas;  /**< activations */
-  uint64_t inputs;  /**< step inputs and page tables */
+  uint64_t inputs;  /**< step inputs, page tables and the history of tokens */
   uint64_t scratch; /**< of all workers */
   uint64_t code;
   uint64_t bookkeeping;
@@ -419,6 +428,14 @@ typedef struct yupana_span_t {
   float temperature; /**< 0 takes the best token, the lowest id on ties; finite, not negative */
   uint32_t reserved;
   uint64_t seed;
+  /* How a token is chosen, in the order of transformers' logits processors: repetition_penalty, temperature, top_k,
+     top_p, min_p. Where a limit cuts between equal logits, lower ids stay; one token always does. */
+  uint32_t top_k; /**< keep so many of the best tokens; 0: all */
+  float top_p;    /**< keep the fewest of the best tokens whose probabilities reach this; 0 and 1: all; 0 to 1 */
+  float min_p;    /**< keep tokens at least this many times as probable as the best; 0: all; 0 to 1 */
+  /** The logit of a token that the sequence holds already, prompt included, is divided by this if it is above 0, else
+      multiplied; 0 and 1: none; finite, not negative. */
+  float repetition_penalty;
 } yupana_span_t;
 
 /** A step: any mixture of prompts, pieces of prompts and single tokens, of different sequences. */
@@ -444,6 +461,7 @@ typedef struct yupana_step_result_t {
 /**
  * Runs a step. Logits do not depend on the number of threads, on how a prompt is cut into steps, or on which other
  * sequences share the batch. A step that fails leaves every sequence, its pages and its length as they were.
+ * Sampled tokens depend on the logits, the parameters, (seed, number, position) and the tokens of the sequence alone.
  * INVALID_ARGUMENT (a rule above, limits.max_step_tokens, max_logit_rows or max_context broken, token id not below
  * vocab_size), UNSUPPORTED (sampling from a plan without a sampling program), OUT_OF_MEMORY (no free pages).
  */

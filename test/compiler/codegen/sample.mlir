@@ -1,24 +1,41 @@
 // RUN: yupana-opt %s --yupana-kernel-to-llvm --canonicalize --cse | FileCheck %s
 
+!f32s = !kernel.view<["R"], f32>
+!i32s = !kernel.view<["R"], i32>
+!i64s = !kernel.view<["R"], i64>
 kernel.library @library target "x86-64-v3" {
   kernel.func @sample {
-  ^bb0(%l: !kernel.view<["R", 256], f32>, %t: !kernel.view<["R"], f32>, %s: !kernel.view<["R"], i64>,
-       %n: !kernel.view<["R"], i64>, %p: !kernel.view<["R"], i32>, %i: !kernel.view<["R"], i32>):
-    kernel.sample %l temperatures %t seeds %s sequences %n positions %p into %i
-      : !kernel.view<["R", 256], f32>, !kernel.view<["R"], f32>, !kernel.view<["R"], i64>, !kernel.view<["R"], i64>,
-        !kernel.view<["R"], i32>, !kernel.view<["R"], i32>
+  ^bb0(%l: !kernel.view<["R", 250], f32>, %t: !f32s, %k: !i32s, %p: !f32s, %m: !f32s, %r: !f32s, %s: !i64s, %n: !i64s,
+       %x: !i32s, %h: !i32s, %g: !kernel.view<["N", 64], i32>, %i: !i32s):
+    kernel.sample %l temperatures %t top_k %k top_p %p min_p %m penalties %r seeds %s sequences %n positions %x
+      slots %h of %g into %i
+      : !kernel.view<["R", 250], f32>, !f32s, !i32s, !f32s, !f32s, !f32s, !i64s, !i64s, !i32s, !i32s,
+        !kernel.view<["N", 64], i32>, !i32s
   }
 }
 
-// The largest logit first; then, where the temperature is above 0, the same sums twice.
+// Keys of the whole row; then the penalty, where there is one, from the logits as they were; then the best.
 // CHECK-LABEL: llvm.func @sample(
-// CHECK:       scf.for %{{.*}} = %c0_i64 to %c256_i64
+// CHECK-SAME:  %[[SCRATCH:[a-z0-9]+]]: !llvm.ptr) {
+// CHECK:         arith.bitcast %{{.*}} : vector<16xf32> to vector<16xi32>
+// CHECK:         llvm.store %{{.*}}, %{{.*}} {alignment = 64 : i64} : vector<16xi32>
+// CHECK:         arith.cmpf one
+// CHECK-NEXT:    scf.if
+// CHECK:           arith.divf
+// CHECK:           arith.mulf
+// CHECK:         vector.reduction <maxsi>
+// CHECK:         vector.reduction <minsi>
+// Only where the temperature is above 0: weights, the two filters that search, the draw.
 // CHECK:         arith.cmpf ogt
-// CHECK:       scf.if
-// CHECK:         math.exp %{{.*}} : vector<16xf32>
-// CHECK:         arith.addf %{{.*}} : f64
-// CHECK:         arith.uitofp %{{.*}} : i32 to f64
-// CHECK:         math.exp %{{.*}} : vector<16xf32>
-// CHECK:         arith.addf %{{.*}} : f64
-// CHECK:       else
-// CHECK:         llvm.store
+// CHECK-NEXT:    scf.if
+// CHECK:           math.exp %{{.*}} : vector<16xf32>
+// CHECK:           scf.if
+// CHECK:             vector.reduction <add>
+// CHECK:             vector.reduction <or>
+// CHECK:           scf.if
+// CHECK:             arith.extf %{{.*}} : vector<16xf32> to vector<16xf64>
+// CHECK:             math.ceil
+// CHECK:             vector.reduction <or>
+// CHECK:           arith.uitofp %{{.*}} : i32 to f64
+// CHECK:         else
+// CHECK:         llvm.store %{{.*}} : i32, !llvm.ptr

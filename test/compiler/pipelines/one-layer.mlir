@@ -18,6 +18,7 @@
 // Fuse: launched kernels alone, in the order of the model.
 // FUSE-NOT: func.func
 // FUSE-LABEL: kernel.program @step
+// FUSE: kernel.history
 // FUSE: kernel.map
 // FUSE: kernel.sum
 // FUSE-COUNT-2: kernel.gemm
@@ -52,12 +53,15 @@
 // PLAN: plan.target "x86-64-v3"
 // PLAN: plan.program function step max_tokens 2048
 // PLAN: plan.program function sample max_tokens 2048
-// PLAN: plan.launch {{[0-9]+}} #kernel.grid<"R">
+// PLAN: plan.launch {{[0-9]+}} #kernel.grid<"R"> {{.*}}#plan.argument<history 0>
 
 !ids = tensor<?xi32, #lm.dims<"T">>
 !x = tensor<?x64xf32, #lm.dims<"T", 64>>
 !kv = tensor<?x32xf32, #lm.dims<"T", 32>>
 !logits = tensor<?x16xf32, #lm.dims<"R", 16>>
+!f32s = tensor<?xf32, #lm.dims<"R">>
+!i32s = tensor<?xi32, #lm.dims<"R">>
+!i64s = tensor<?xi64, #lm.dims<"R">>
 
 lm.model "one-layer" architecture "Test" vocabulary 16 hidden 64 layers 1 parameters 1 begin 1 stop [2]
 lm.weight @embedding from ["embedding"] : tensor<16x64xbf16> through [#lm.convert<f32>] : tensor<16x64xf32>
@@ -77,6 +81,7 @@ lm.weight @head from ["head"] : tensor<16x64xf32> through [] : tensor<16x64xf32>
 lm.cache @layer layer 0 heads 2 width 16 chunk 48 : f32
 
 func.func @step(%ids: !ids, %positions: !ids, %sequences: !ids, %rows: tensor<?xi32, #lm.dims<"R">>) -> !logits {
+  lm.record %ids at %positions of %sequences : !ids
   %h = lm.embed %ids, @embedding : !ids -> !x
   %n = lm.rms_norm %h, @norm width 64 epsilon 1.0e-5 : !x
   %q0 = lm.linear %n, @q : !x -> !x
@@ -101,10 +106,9 @@ func.func @step(%ids: !ids, %positions: !ids, %sequences: !ids, %rows: tensor<?x
   return %logits : !logits
 }
 
-func.func @sample(%l: !logits, %t: tensor<?xf32, #lm.dims<"R">>, %seeds: tensor<?xi64, #lm.dims<"R">>,
-                  %n: tensor<?xi64, #lm.dims<"R">>, %p: tensor<?xi32, #lm.dims<"R">>) -> tensor<?xi32, #lm.dims<"R">> {
-  %ids = lm.sample %l temperatures %t seeds %seeds sequences %n positions %p
-    : !logits, tensor<?xf32, #lm.dims<"R">>, tensor<?xi64, #lm.dims<"R">>, tensor<?xi32, #lm.dims<"R">>
-    -> tensor<?xi32, #lm.dims<"R">>
-  return %ids : tensor<?xi32, #lm.dims<"R">>
+func.func @sample(%l: !logits, %t: !f32s, %k: !i32s, %p: !f32s, %m: !f32s, %r: !f32s, %s: !i64s, %n: !i64s, %x: !i32s,
+                  %h: !i32s) -> !i32s {
+  %ids = lm.sample %l temperatures %t top_k %k top_p %p min_p %m penalties %r seeds %s sequences %n positions %x
+    slots %h : !logits, !f32s, !i64s, !i32s -> !i32s
+  return %ids : !i32s
 }

@@ -9,6 +9,7 @@
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <dlfcn.h>
@@ -40,7 +41,7 @@ Array<float> test::packPanels(const Array<float> &weights, int64_t experts, int6
   return packed;
 }
 
-Library::Library(const std::string &elf) {
+Library::Library(const std::string &elf, int64_t scratchBytes) : scratchBytes(scratchBytes) {
   descriptor = memfd_create("kernels", MFD_CLOEXEC);
   if (descriptor < 0 || write(descriptor, elf.data(), elf.size()) != static_cast<ssize_t>(elf.size()))
     ADD_FAILURE() << "the library cannot be written";
@@ -63,8 +64,11 @@ void Library::run(const std::string &symbol, std::vector<void *> arguments, Size
   std::vector<std::pair<uint32_t, uint32_t>> ranges;
   for (uint32_t first = 0, length = 1; first < cells; first += length, length = length * 2 + 1)
     ranges.push_back({first, std::min(cells, first + length)});
-  for (auto range = ranges.rbegin(); range != ranges.rend(); ++range)
-    kernel(arguments.data(), dims, range->first, range->second, nullptr);
+  for (auto range = ranges.rbegin(); range != ranges.rend(); ++range) {
+    Array<uint8_t> scratch(scratchBytes);
+    kernel(arguments.data(), dims, range->first, range->second, scratchBytes ? static_cast<void *>(scratch) : nullptr);
+    EXPECT_TRUE(scratch.tailIntact()) << symbol;
+  }
 }
 
 std::string test::libraryText(const std::string &target, const std::string &kernels) {
@@ -94,7 +98,8 @@ std::unique_ptr<Library> test::load(const std::string &target, const std::string
     ADD_FAILURE() << compiled.error().message;
     std::abort();
   }
-  return std::make_unique<Library>(compiled->elf);
+  int64_t scratchBytes = *std::max_element(compiled->scratchBytes.begin(), compiled->scratchBytes.end());
+  return std::make_unique<Library>(compiled->elf, scratchBytes);
 }
 
 std::vector<std::string> test::allTargets() {

@@ -71,15 +71,17 @@ struct Sizes {
 /// A compiled library, loaded.
 class Library {
 public:
-  explicit Library(const std::string &elf);
+  explicit Library(const std::string &elf, int64_t scratchBytes = 0);
   ~Library();
 
-  /// Does the cells [0, cells) of a kernel in ranges of odd sizes, the last range first.
+  /// Does the cells [0, cells) of a kernel in ranges of odd sizes, the last range first. Scratch memory holds no
+  /// numbers before each.
   void run(const std::string &symbol, std::vector<void *> arguments, Sizes sizes, uint32_t cells) const;
 
 private:
   void *handle = nullptr;
   int descriptor = -1;
+  int64_t scratchBytes;
 };
 
 /// The text of a library: `kernels` are kernel.func ops in which `#kernel.x86<%TILE%, rows = 8>` gets the

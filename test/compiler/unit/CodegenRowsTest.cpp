@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Kernels that decide something per row: route, sort_tokens, sample.
+// Kernels that decide something per row: route, sort_tokens.
 #include "CodegenHarness.h"
 
 #include <fmt/format.h>
@@ -118,107 +118,6 @@ TEST_P(Rows, SortTokensIsStable) {
       ASSERT_EQ(offsets[e], std::count_if(chosen.begin(), chosen.end(), [&](int32_t c) { return c < e; }));
     EXPECT_TRUE(offsets.tailIntact() && order.tailIntact() && slots.tailIntact());
   }
-}
-
-//===----------------------------------------------------------------------===//
-// Sample
-//===----------------------------------------------------------------------===//
-
-std::string sampleKernel(int64_t vocabulary) {
-  return fmt::format(R"(
-    kernel.func @sample {{
-    ^bb0(%l: !kernel.view<["R", {0}], f32>, %t: !kernel.view<["R"], f32>, %s: !kernel.view<["R"], i64>,
-         %n: !kernel.view<["R"], i64>, %p: !kernel.view<["R"], i32>, %i: !kernel.view<["R"], i32>):
-      kernel.sample %l temperatures %t seeds %s sequences %n positions %p into %i
-        : !kernel.view<["R", {0}], f32>, !kernel.view<["R"], f32>, !kernel.view<["R"], i64>, !kernel.view<["R"], i64>,
-          !kernel.view<["R"], i32>, !kernel.view<["R"], i32>
-    }})",
-                     vocabulary);
-}
-
-/// The first word of Philox 4x32-10.
-uint32_t philox(uint64_t key, uint64_t sequence, uint32_t position) {
-  uint32_t c[4] = {uint32_t(sequence), uint32_t(sequence >> 32), position, 0};
-  uint32_t k0 = uint32_t(key), k1 = uint32_t(key >> 32);
-  for (int round = 0; round < 10; ++round, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u) {
-    uint64_t a = uint64_t(0xD2511F53u) * c[0], b = uint64_t(0xCD9E8D57u) * c[2];
-    uint32_t next[4] = {uint32_t(b >> 32) ^ c[1] ^ k0, uint32_t(b), uint32_t(a >> 32) ^ c[3] ^ k1, uint32_t(a)};
-    std::copy(next, next + 4, c);
-  }
-  return c[0];
-}
-
-TEST_P(Rows, PhiloxIsThatOfItsAuthors) {
-  // Known answer of the published test vectors: key and counter of zeros.
-  EXPECT_EQ(philox(0, 0, 0), 0x6627e8d5u);
-}
-
-TEST_P(Rows, SampleGreedyTakesTheLowestOfTheLargest) {
-  constexpr int64_t vocabulary = 100;
-  auto library = load(GetParam(), sampleKernel(vocabulary));
-  constexpr float nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
-  constexpr uint32_t rows = 9;
-  Array<float> logits = randomArray(rows * vocabulary, 1), temperatures(rows);
-  std::fill(temperatures.begin(), temperatures.end(), 0.0f);
-  logits[17] = logits[63] = 2;
-  logits[100 + 99] = 2;
-  logits[200 + 0] = 2;
-  std::fill_n(&logits[300], vocabulary, nan);
-  std::fill_n(&logits[400], vocabulary, -inf);
-  std::fill_n(&logits[500], vocabulary, nan);
-  logits[500 + 42] = -7;
-  for (int row : {6, 7, 8})
-    temperatures[row] = 1;
-  logits[600 + 31] = inf;
-  std::fill_n(&logits[700], vocabulary, nan);
-  logits[800 + 5] = nan;
-  Array<int64_t> seeds = {1, 2, 3, 4, 5, 6, 7, 8, 9}, sequences = {0, 1, 2, 3, 4, 5, 6, 7, 8};
-  Array<int32_t> positions = {0, 1, 2, 3, 4, 5, 6, 7, 8}, ids(rows);
-  library->run("sample", {logits, temperatures, seeds, sequences, positions, ids}, {0, 0, rows}, rows);
-  const int32_t expected[] = {17, 99, 0, 0, 0, 42, 31, 0};
-  for (int row = 0; row < 8; ++row)
-    EXPECT_EQ(ids[row], expected[row]) << row;
-  EXPECT_TRUE(ids[8] >= 0 && ids[8] < vocabulary);
-  EXPECT_TRUE(ids.tailIntact());
-}
-
-TEST_P(Rows, SampleInvertsTheDistributionAtThePhiloxNumber) {
-  constexpr int64_t vocabulary = 37;
-  constexpr uint32_t rows = 4000;
-  auto library = load(GetParam(), sampleKernel(vocabulary));
-  Array<float> logits(rows * vocabulary), temperatures(rows), row = randomArray(vocabulary, 4, 3);
-  Array<int64_t> seeds(rows), sequences(rows);
-  Array<int32_t> positions(rows), ids(rows);
-  for (uint32_t r = 0; r < rows; ++r) {
-    std::copy(row.begin(), row.end(), &logits[r * vocabulary]);
-    temperatures[r] = 1.5f;
-    seeds[r] = 0x123456789abcdef;
-    sequences[r] = int64_t(r % 10) << 30;
-    positions[r] = static_cast<int32_t>(r / 10);
-  }
-  library->run("sample", {logits, temperatures, seeds, sequences, positions, ids}, {0, 0, rows}, rows);
-
-  std::vector<double> weights(vocabulary);
-  double most = *std::max_element(row.begin(), row.end());
-  for (int64_t i = 0; i < vocabulary; ++i)
-    weights[i] = std::exp((row[i] - most) / 1.5);
-  double total = std::accumulate(weights.begin(), weights.end(), 0.0);
-  std::vector<int> counts(vocabulary);
-  for (uint32_t r = 0; r < rows; ++r) {
-    ASSERT_TRUE(ids[r] >= 0 && ids[r] < vocabulary);
-    ++counts[ids[r]];
-    double drawn = (philox(seeds[r], sequences[r], positions[r]) >> 8) * 0x1p-24 * total;
-    double below = std::accumulate(weights.begin(), weights.begin() + ids[r], 0.0);
-    ASSERT_GE(drawn, below - 1e-5 * total) << r;
-    ASSERT_LE(drawn, below + weights[ids[r]] + 1e-5 * total) << r;
-  }
-  // 36 degrees of freedom: beyond 75 once in ten thousand seeds.
-  double chiSquare = 0;
-  for (int64_t i = 0; i < vocabulary; ++i) {
-    double expected = rows * weights[i] / total;
-    chiSquare += (counts[i] - expected) * (counts[i] - expected) / expected;
-  }
-  EXPECT_LT(chiSquare, 75);
 }
 
 INSTANTIATE_TEST_SUITE_P(Targets, Rows, testing::ValuesIn(runnableTargets()),

@@ -3,7 +3,7 @@
 // Types
 
 // A view has a shape.
-// expected-error@+1 {{dimension 0 of the view is 0 : i64; expected a positive size, "T", "S", "R" or a multiple such as "2*T"}}
+// expected-error@+1 {{dimension 0 of the view is 0 : i64; expected a positive size, "T", "S", "R", "N" or a multiple such as "2*T"}}
 func.func private @f(!kernel.view<[0], f32>)
 
 // -----
@@ -233,6 +233,22 @@ lm.cache @c layer 0 heads 2 width 16 : f32
 kernel.program @p function step max_tokens 1 {
   // expected-error@+1 {{page table is '!kernel.view<["T", 16], i32>', expected ["S", _] of 'i32'}}
   %0 = kernel.page_table @c : !kernel.view<["T", 16], i32>
+}
+
+// -----
+
+// The history has a row per sequence that can be alive.
+kernel.program @p function step max_tokens 1 {
+  // expected-error@+1 {{'kernel.history' op history is '!kernel.view<["S", 16], i32>', expected ["N", _] of 'i32'}}
+  %0 = kernel.history : !kernel.view<["S", 16], i32>
+}
+
+// -----
+
+// Which is more than a buffer can have.
+kernel.program @p function step max_tokens 1 {
+  // expected-error@+1 {{'kernel.buffer' op is '!kernel.view<["N", 16], i32>', but how many sequences can be alive no plan knows}}
+  %0 = kernel.buffer "x" : !kernel.view<["N", 16], i32>
 }
 
 // -----
@@ -648,11 +664,13 @@ func.func @f(%e: !kernel.view<["T", 1], i32>, %o: !kernel.view<[5], f32>, %r: !k
 !f32s = !kernel.view<["R"], f32>
 !i64s = !kernel.view<["R"], i64>
 !i32s = !kernel.view<["R"], i32>
+!history = !kernel.view<["N", 1024], i32>
 // Logits are never rounded.
-func.func @f(%l: !logits, %t: !f32s, %s: !i64s, %p: !i32s) {
+func.func @f(%l: !logits, %t: !f32s, %s: !i64s, %p: !i32s, %h: !history) {
   // expected-error@+1 {{'kernel.sample' op logits is '!kernel.view<["R", 256], bf16>', expected ["R", _] of 'f32'}}
-  kernel.sample %l temperatures %t seeds %s sequences %s positions %p into %p
-    : !logits, !f32s, !i64s, !i64s, !i32s, !i32s
+  kernel.sample %l temperatures %t top_k %p top_p %t min_p %t penalties %t seeds %s sequences %s positions %p
+    slots %p of %h into %p
+    : !logits, !f32s, !i32s, !f32s, !f32s, !f32s, !i64s, !i64s, !i32s, !i32s, !history, !i32s
   return
 }
 
@@ -662,11 +680,13 @@ func.func @f(%l: !logits, %t: !f32s, %s: !i64s, %p: !i32s) {
 !f32s = !kernel.view<["R"], f32>
 !i64s = !kernel.view<["R"], i64>
 !i32s = !kernel.view<["R"], i32>
+!history = !kernel.view<["N", 1024], i32>
 // Temperatures are float32.
-func.func @f(%l: !logits, %t: !f32s, %s: !i64s, %p: !i32s) {
+func.func @f(%l: !logits, %t: !f32s, %s: !i64s, %p: !i32s, %h: !history) {
   // expected-error@+1 {{temperatures is '!kernel.view<["R"], i32>', expected ["R"] of 'f32'}}
-  kernel.sample %l temperatures %p seeds %s sequences %s positions %p into %p
-    : !logits, !i32s, !i64s, !i64s, !i32s, !i32s
+  kernel.sample %l temperatures %p top_k %p top_p %t min_p %t penalties %t seeds %s sequences %s positions %p
+    slots %p of %h into %p
+    : !logits, !i32s, !i32s, !f32s, !f32s, !f32s, !i64s, !i64s, !i32s, !i32s, !history, !i32s
   return
 }
 
@@ -676,11 +696,77 @@ func.func @f(%l: !logits, %t: !f32s, %s: !i64s, %p: !i32s) {
 !f32s = !kernel.view<["R"], f32>
 !i64s = !kernel.view<["R"], i64>
 !i32s = !kernel.view<["R"], i32>
+!history = !kernel.view<["N", 1024], i32>
+// How many tokens stay is a number of 32 bits.
+func.func @f(%l: !logits, %t: !f32s, %s: !i64s, %p: !i32s, %h: !history) {
+  // expected-error@+1 {{top_k is '!kernel.view<["R"], f32>', expected ["R"] of 'i32'}}
+  kernel.sample %l temperatures %t top_k %t top_p %t min_p %t penalties %t seeds %s sequences %s positions %p
+    slots %p of %h into %p
+    : !logits, !f32s, !f32s, !f32s, !f32s, !f32s, !i64s, !i64s, !i32s, !i32s, !history, !i32s
+  return
+}
+
+// -----
+
+!logits = !kernel.view<["R", 256], f32>
+!f32s = !kernel.view<["R"], f32>
+!i64s = !kernel.view<["R"], i64>
+!i32s = !kernel.view<["R"], i32>
+!history = !kernel.view<["N", 1024], i32>
+// A mass is float32.
+func.func @f(%l: !logits, %t: !f32s, %s: !i64s, %p: !i32s, %h: !history) {
+  // expected-error@+1 {{top_p is '!kernel.view<["R"], i32>', expected ["R"] of 'f32'}}
+  kernel.sample %l temperatures %t top_k %p top_p %p min_p %t penalties %t seeds %s sequences %s positions %p
+    slots %p of %h into %p
+    : !logits, !f32s, !i32s, !i32s, !f32s, !f32s, !i64s, !i64s, !i32s, !i32s, !history, !i32s
+  return
+}
+
+// -----
+
+!logits = !kernel.view<["R", 256], f32>
+!f32s = !kernel.view<["R"], f32>
+!i64s = !kernel.view<["R"], i64>
+!i32s = !kernel.view<["R"], i32>
+!history = !kernel.view<["N", 1024], i32>
+// So is a share of the best.
+func.func @f(%l: !logits, %t: !f32s, %s: !i64s, %p: !i32s, %h: !history) {
+  // expected-error@+1 {{min_p is '!kernel.view<["R"], i32>', expected ["R"] of 'f32'}}
+  kernel.sample %l temperatures %t top_k %p top_p %t min_p %p penalties %t seeds %s sequences %s positions %p
+    slots %p of %h into %p
+    : !logits, !f32s, !i32s, !f32s, !i32s, !f32s, !i64s, !i64s, !i32s, !i32s, !history, !i32s
+  return
+}
+
+// -----
+
+!logits = !kernel.view<["R", 256], f32>
+!f32s = !kernel.view<["R"], f32>
+!i64s = !kernel.view<["R"], i64>
+!i32s = !kernel.view<["R"], i32>
+!history = !kernel.view<["N", 1024], i32>
+// And a penalty.
+func.func @f(%l: !logits, %t: !f32s, %s: !i64s, %p: !i32s, %h: !history) {
+  // expected-error@+1 {{penalties is '!kernel.view<["R"], i32>', expected ["R"] of 'f32'}}
+  kernel.sample %l temperatures %t top_k %p top_p %t min_p %t penalties %p seeds %s sequences %s positions %p
+    slots %p of %h into %p
+    : !logits, !f32s, !i32s, !f32s, !f32s, !i32s, !i64s, !i64s, !i32s, !i32s, !history, !i32s
+  return
+}
+
+// -----
+
+!logits = !kernel.view<["R", 256], f32>
+!f32s = !kernel.view<["R"], f32>
+!i64s = !kernel.view<["R"], i64>
+!i32s = !kernel.view<["R"], i32>
+!history = !kernel.view<["N", 1024], i32>
 // Seeds have 64 bits.
-func.func @f(%l: !logits, %t: !f32s, %s: !i64s, %p: !i32s) {
+func.func @f(%l: !logits, %t: !f32s, %s: !i64s, %p: !i32s, %h: !history) {
   // expected-error@+1 {{seeds is '!kernel.view<["R"], i32>', expected ["R"] of 'i64'}}
-  kernel.sample %l temperatures %t seeds %p sequences %s positions %p into %p
-    : !logits, !f32s, !i32s, !i64s, !i32s, !i32s
+  kernel.sample %l temperatures %t top_k %p top_p %t min_p %t penalties %t seeds %p sequences %s positions %p
+    slots %p of %h into %p
+    : !logits, !f32s, !i32s, !f32s, !f32s, !f32s, !i32s, !i64s, !i32s, !i32s, !history, !i32s
   return
 }
 
@@ -690,11 +776,13 @@ func.func @f(%l: !logits, %t: !f32s, %s: !i64s, %p: !i32s) {
 !f32s = !kernel.view<["R"], f32>
 !i64s = !kernel.view<["R"], i64>
 !i32s = !kernel.view<["R"], i32>
+!history = !kernel.view<["N", 1024], i32>
 // So have the names of sequences.
-func.func @f(%l: !logits, %t: !f32s, %s: !i64s, %p: !i32s) {
+func.func @f(%l: !logits, %t: !f32s, %s: !i64s, %p: !i32s, %h: !history) {
   // expected-error@+1 {{sequences is '!kernel.view<["R"], i32>', expected ["R"] of 'i64'}}
-  kernel.sample %l temperatures %t seeds %s sequences %p positions %p into %p
-    : !logits, !f32s, !i64s, !i32s, !i32s, !i32s
+  kernel.sample %l temperatures %t top_k %p top_p %t min_p %t penalties %t seeds %s sequences %p positions %p
+    slots %p of %h into %p
+    : !logits, !f32s, !i32s, !f32s, !f32s, !f32s, !i64s, !i32s, !i32s, !i32s, !history, !i32s
   return
 }
 
@@ -704,11 +792,13 @@ func.func @f(%l: !logits, %t: !f32s, %s: !i64s, %p: !i32s) {
 !f32s = !kernel.view<["R"], f32>
 !i64s = !kernel.view<["R"], i64>
 !i32s = !kernel.view<["R"], i32>
+!history = !kernel.view<["N", 1024], i32>
 // Positions have 32.
-func.func @f(%l: !logits, %t: !f32s, %s: !i64s, %p: !i32s) {
+func.func @f(%l: !logits, %t: !f32s, %s: !i64s, %p: !i32s, %h: !history) {
   // expected-error@+1 {{positions is '!kernel.view<["R"], i64>', expected ["R"] of 'i32'}}
-  kernel.sample %l temperatures %t seeds %s sequences %s positions %s into %p
-    : !logits, !f32s, !i64s, !i64s, !i64s, !i32s
+  kernel.sample %l temperatures %t top_k %p top_p %t min_p %t penalties %t seeds %s sequences %s positions %s
+    slots %p of %h into %p
+    : !logits, !f32s, !i32s, !f32s, !f32s, !f32s, !i64s, !i64s, !i64s, !i32s, !history, !i32s
   return
 }
 
@@ -718,11 +808,45 @@ func.func @f(%l: !logits, %t: !f32s, %s: !i64s, %p: !i32s) {
 !f32s = !kernel.view<["R"], f32>
 !i64s = !kernel.view<["R"], i64>
 !i32s = !kernel.view<["R"], i32>
+!history = !kernel.view<["N", 1024], i32>
+// So have slots.
+func.func @f(%l: !logits, %t: !f32s, %s: !i64s, %p: !i32s, %h: !history) {
+  // expected-error@+1 {{slots is '!kernel.view<["R"], i64>', expected ["R"] of 'i32'}}
+  kernel.sample %l temperatures %t top_k %p top_p %t min_p %t penalties %t seeds %s sequences %s positions %p
+    slots %s of %h into %p
+    : !logits, !f32s, !i32s, !f32s, !f32s, !f32s, !i64s, !i64s, !i32s, !i64s, !history, !i32s
+  return
+}
+
+// -----
+
+!logits = !kernel.view<["R", 256], f32>
+!f32s = !kernel.view<["R"], f32>
+!i64s = !kernel.view<["R"], i64>
+!i32s = !kernel.view<["R"], i32>
+!history = !kernel.view<["N", 1024], i32>
 // So have token ids.
-func.func @f(%l: !logits, %t: !f32s, %s: !i64s, %p: !i32s) {
+func.func @f(%l: !logits, %t: !f32s, %s: !i64s, %p: !i32s, %h: !history) {
   // expected-error@+1 {{ids is '!kernel.view<["R"], i64>', expected ["R"] of 'i32'}}
-  kernel.sample %l temperatures %t seeds %s sequences %s positions %p into %s
-    : !logits, !f32s, !i64s, !i64s, !i32s, !i64s
+  kernel.sample %l temperatures %t top_k %p top_p %t min_p %t penalties %t seeds %s sequences %s positions %p
+    slots %p of %h into %s
+    : !logits, !f32s, !i32s, !f32s, !f32s, !f32s, !i64s, !i64s, !i32s, !i32s, !history, !i64s
+  return
+}
+
+// -----
+
+!logits = !kernel.view<["R", 256], f32>
+!f32s = !kernel.view<["R"], f32>
+!i64s = !kernel.view<["R"], i64>
+!i32s = !kernel.view<["R"], i32>
+!history = !kernel.view<["N", 1024], i32>
+// The history has a row per sequence that can be alive.
+func.func @f(%l: !logits, %t: !f32s, %s: !i64s, %p: !i32s, %h: !history) {
+  // expected-error@+1 {{history is '!kernel.view<["R"], i32>', expected ["N", _] of 'i32'}}
+  kernel.sample %l temperatures %t top_k %p top_p %t min_p %t penalties %t seeds %s sequences %s positions %p
+    slots %p of %p into %p
+    : !logits, !f32s, !i32s, !f32s, !f32s, !f32s, !i64s, !i64s, !i32s, !i32s, !i32s, !i32s
   return
 }
 

@@ -31,6 +31,8 @@ kernel.program @step function step max_tokens 2048 {
   // CHECK: %[[ROPE:.*]] = kernel.weight @rope.48 : !kernel.view<[48, 8, 2], f32>
   %rope = kernel.weight @rope.48 : !kernel.view<[48, 8, 2], f32>
 
+  // CHECK: kernel.input sequence_slots : !kernel.view<["S"], i32>
+  %sequence_slots = kernel.input sequence_slots : !kernel.view<["S"], i32>
   // What launches write and read: before and after the memory planner.
   // CHECK: %[[X:.*]] = kernel.buffer "x" : !kernel.view<["T", 64], f32>
   %x = kernel.buffer "x" : !kernel.view<["T", 64], f32>
@@ -158,11 +160,27 @@ kernel.program @sample function sample max_tokens 8 {
   // CHECK: kernel.input row_sequences : !kernel.view<["R"], i64>
   %n = kernel.input row_sequences : !kernel.view<["R"], i64>
   // CHECK: kernel.input row_positions : !kernel.view<["R"], i32>
-  %p = kernel.input row_positions : !kernel.view<["R"], i32>
-  // CHECK: kernel.sample %{{.*}} temperatures %{{.*}} seeds %{{.*}} sequences %{{.*}} positions %{{.*}} into %{{.*}} :
-  kernel.sample %logits temperatures %t seeds %s sequences %n positions %p into %ids
-    : !kernel.view<["R", 256], f32>, !kernel.view<["R"], f32>, !kernel.view<["R"], i64>, !kernel.view<["R"], i64>,
-      !kernel.view<["R"], i32>, !kernel.view<["R"], i32>
+  %x = kernel.input row_positions : !kernel.view<["R"], i32>
+  // CHECK: kernel.input row_slots : !kernel.view<["R"], i32>
+  %h = kernel.input row_slots : !kernel.view<["R"], i32>
+  // CHECK: kernel.input row_top_k : !kernel.view<["R"], i32>
+  %k = kernel.input row_top_k : !kernel.view<["R"], i32>
+  // CHECK: kernel.input row_top_p : !kernel.view<["R"], f32>
+  %p = kernel.input row_top_p : !kernel.view<["R"], f32>
+  // CHECK: kernel.input row_min_p : !kernel.view<["R"], f32>
+  %m = kernel.input row_min_p : !kernel.view<["R"], f32>
+  // CHECK: kernel.input row_penalties : !kernel.view<["R"], f32>
+  %r = kernel.input row_penalties : !kernel.view<["R"], f32>
+  // CHECK: %[[HISTORY:.*]] = kernel.history : !kernel.view<["N", 1024], i32>
+  %history = kernel.history : !kernel.view<["N", 1024], i32>
+  // CHECK: kernel.sample %{{.*}} temperatures %{{.*}} top_k %{{.*}} top_p %{{.*}} min_p %{{.*}} penalties %{{.*}} seeds
+  // CHECK-SAME: %{{.*}} sequences %{{.*}} positions %{{.*}} slots %{{.*}} of %[[HISTORY]] into %{{.*}} :
+  // CHECK-SAME: !kernel.view<["R", 256], f32>, {{.*}}, !kernel.view<["N", 1024], i32>, !kernel.view<["R"], i32>
+  kernel.sample %logits temperatures %t top_k %k top_p %p min_p %m penalties %r seeds %s sequences %n positions %x
+    slots %h of %history into %ids
+    : !kernel.view<["R", 256], f32>, !kernel.view<["R"], f32>, !kernel.view<["R"], i32>, !kernel.view<["R"], f32>,
+      !kernel.view<["R"], f32>, !kernel.view<["R"], f32>, !kernel.view<["R"], i64>, !kernel.view<["R"], i64>,
+      !kernel.view<["R"], i32>, !kernel.view<["R"], i32>, !kernel.view<["N", 1024], i32>, !kernel.view<["R"], i32>
   // CHECK: kernel.result sampled %{{.*}} : !kernel.view<["R"], i32>
   kernel.result sampled %ids : !kernel.view<["R"], i32>
 }

@@ -9,13 +9,13 @@ func.func private @f(tensor<?x64xf32, #lm.dims<"T">>)
 // -----
 
 // Only the sizes of a step are names.
-// expected-error@+1 {{dimension 0 is named "Q"; expected "T", "S", "R" or a multiple such as "2*T"}}
+// expected-error@+1 {{dimension 0 is named "Q"; expected "T", "S", "R", "N" or a multiple such as "2*T"}}
 func.func private @f(tensor<?x64xf32, #lm.dims<"Q", 64>>)
 
 // -----
 
 // A factor is a positive integer.
-// expected-error@+1 {{dimension 0 is named "0*T"; expected "T", "S", "R" or a multiple such as "2*T"}}
+// expected-error@+1 {{dimension 0 is named "0*T"; expected "T", "S", "R", "N" or a multiple such as "2*T"}}
 func.func private @f(tensor<?x64xf32, #lm.dims<"0*T", 64>>)
 
 // -----
@@ -549,11 +549,20 @@ func.func @f(%x: tensor<?x64xf32, #lm.dims<"T", 64>>, %r: tensor<?xi32, #lm.dims
 
 // Sampling
 
+// Every token has one place in the history.
+func.func @f(%ids: tensor<?x2xi32, #lm.dims<"T", 2>>) {
+  // expected-error@+1 {{'lm.record' op ids are 'tensor<?x2xi32, #lm.dims<"T", 2>>', expected one for every token}}
+  lm.record %ids at %ids of %ids : tensor<?x2xi32, #lm.dims<"T", 2>>
+  return
+}
+
+// -----
+
 // Logits are rows over the vocabulary.
 func.func @f(%l: tensor<?xf32, #lm.dims<"R">>, %t: tensor<?xf32, #lm.dims<"R">>, %s: tensor<?xi64, #lm.dims<"R">>,
              %p: tensor<?xi32, #lm.dims<"R">>) {
   // expected-error@+1 {{'lm.sample' op logits is}}
-  %0 = lm.sample %l temperatures %t seeds %s sequences %s positions %p
+  %0 = lm.sample %l temperatures %t top_k %p top_p %t min_p %t penalties %t seeds %s sequences %s positions %p slots %p
     : tensor<?xf32, #lm.dims<"R">>, tensor<?xf32, #lm.dims<"R">>, tensor<?xi64, #lm.dims<"R">>,
       tensor<?xi32, #lm.dims<"R">> -> tensor<?xi32, #lm.dims<"R">>
   return
@@ -565,7 +574,7 @@ func.func @f(%l: tensor<?xf32, #lm.dims<"R">>, %t: tensor<?xf32, #lm.dims<"R">>,
 func.func @f(%l: tensor<?x256xf32, #lm.dims<"R", 256>>, %t: tensor<?xf32, #lm.dims<"S">>,
              %s: tensor<?xi64, #lm.dims<"R">>, %p: tensor<?xi32, #lm.dims<"R">>) {
   // expected-error@+1 {{temperatures is 'tensor<?xf32, #lm.dims<"S">>' and logits 'tensor<?x256xf32, #lm.dims<"R", 256>>': their rows differ}}
-  %0 = lm.sample %l temperatures %t seeds %s sequences %s positions %p
+  %0 = lm.sample %l temperatures %t top_k %p top_p %t min_p %t penalties %t seeds %s sequences %s positions %p slots %p
     : tensor<?x256xf32, #lm.dims<"R", 256>>, tensor<?xf32, #lm.dims<"S">>, tensor<?xi64, #lm.dims<"R">>,
       tensor<?xi32, #lm.dims<"R">> -> tensor<?xi32, #lm.dims<"R">>
   return
@@ -577,8 +586,29 @@ func.func @f(%l: tensor<?x256xf32, #lm.dims<"R", 256>>, %t: tensor<?xf32, #lm.di
 func.func @f(%l: tensor<?x256xf32, #lm.dims<"R", 256>>, %t: tensor<?xf32, #lm.dims<"R">>,
              %s: tensor<?xi64, #lm.dims<"R">>, %p: tensor<?xi32, #lm.dims<"R">>) {
   // expected-error@+1 {{ids is 'tensor<?xi32, #lm.dims<"T">>' and logits}}
-  %0 = lm.sample %l temperatures %t seeds %s sequences %s positions %p
+  %0 = lm.sample %l temperatures %t top_k %p top_p %t min_p %t penalties %t seeds %s sequences %s positions %p slots %p
     : tensor<?x256xf32, #lm.dims<"R", 256>>, tensor<?xf32, #lm.dims<"R">>, tensor<?xi64, #lm.dims<"R">>,
       tensor<?xi32, #lm.dims<"R">> -> tensor<?xi32, #lm.dims<"T">>
   return
 }
+
+// -----
+
+// Probabilities end at 1.
+// expected-error@+2 {{top_p is 2.000000e+00 : f64, expected}}
+lm.model "m" architecture "a" vocabulary 256 hidden 64 layers 1 parameters 1 begin 1 stop []
+  generation <do_sample = true, temperature = 0.6, top_k = 50, top_p = 2.0, min_p = 0.0, repetition_penalty = 1.0>
+
+// -----
+
+// A penalty divides.
+// expected-error@+2 {{repetition_penalty is 0.000000e+00 : f64, expected}}
+lm.model "m" architecture "a" vocabulary 256 hidden 64 layers 1 parameters 1 begin 1 stop []
+  generation <do_sample = true, temperature = 0.6, top_k = 50, top_p = 1.0, min_p = 0.0, repetition_penalty = 0.0>
+
+// -----
+
+// 0 keeps all.
+// expected-error@+2 {{top_k is -1, expected 0 to 2^32 - 1}}
+lm.model "m" architecture "a" vocabulary 256 hidden 64 layers 1 parameters 1 begin 1 stop []
+  generation <do_sample = true, temperature = 0.6, top_k = -1, top_p = 1.0, min_p = 0.0, repetition_penalty = 1.0>

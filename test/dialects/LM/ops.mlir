@@ -8,6 +8,12 @@
 lm.model "nano" architecture "Llama4ForConditionalGeneration" vocabulary 1536 hidden 128 layers 4
   parameters 2300000 begin 1472 stop [1473, 1479, 1480]
 
+// With what its generation_config.json says.
+// CHECK: lm.model "instruct" {{.*}} stop [2] generation <do_sample = true, temperature = {{.*}}, top_k = 50,
+// CHECK-SAME: top_p = {{.*}}, min_p = {{.*}}, repetition_penalty = {{.*}}>
+lm.model "instruct" architecture "Llama4ForCausalLM" vocabulary 256 hidden 64 layers 1 parameters 1 begin 1 stop [2]
+  generation <do_sample = true, temperature = 0.6, top_k = 50, top_p = 0.9, min_p = 0.0, repetition_penalty = 1.0>
+
 // A weight straight from the checkpoint: no links, the type of its source.
 // CHECK: lm.weight @plain from ["model.norm.weight"] : tensor<64xf32> through [] : tensor<64xf32>
 lm.weight @plain from ["model.norm.weight"] : tensor<64xf32> through [] : tensor<64xf32>
@@ -59,6 +65,8 @@ lm.cache @layers.1 layer 1 heads 2 width 16 : f32
 func.func @step(%ids: tensor<?xi32, #lm.dims<"T">>, %positions: tensor<?xi32, #lm.dims<"T">>,
                 %sequences: tensor<?xi32, #lm.dims<"T">>, %rows: tensor<?xi32, #lm.dims<"R">>,
                 %k: tensor<?x32xf32, #lm.dims<"T", 32>>) -> tensor<?x64xf32, #lm.dims<"R", 64>> {
+  // CHECK: lm.record %{{.*}} at %{{.*}} of %{{.*}} : tensor<?xi32, #lm.dims<"T">>
+  lm.record %ids at %positions of %sequences : tensor<?xi32, #lm.dims<"T">>
   // CHECK: lm.embed %{{.*}}, @embed : tensor<?xi32, #lm.dims<"T">> -> tensor<?x64xf32, #lm.dims<"T", 64>>
   %h = lm.embed %ids, @embed : tensor<?xi32, #lm.dims<"T">> -> tensor<?x64xf32, #lm.dims<"T", 64>>
   // The whole row with a gain.
@@ -105,13 +113,16 @@ func.func @step(%ids: tensor<?xi32, #lm.dims<"T">>, %positions: tensor<?xi32, #l
 
 // CHECK-LABEL: func.func @sample
 func.func @sample(%logits: tensor<?x256xf32, #lm.dims<"R", 256>>, %t: tensor<?xf32, #lm.dims<"R">>,
+                  %k: tensor<?xi32, #lm.dims<"R">>, %p: tensor<?xf32, #lm.dims<"R">>,
+                  %m: tensor<?xf32, #lm.dims<"R">>, %r: tensor<?xf32, #lm.dims<"R">>,
                   %s: tensor<?xi64, #lm.dims<"R">>, %n: tensor<?xi64, #lm.dims<"R">>,
-                  %p: tensor<?xi32, #lm.dims<"R">>) -> tensor<?xi32, #lm.dims<"R">> {
-  // CHECK: lm.sample %{{.*}} temperatures %{{.*}} seeds %{{.*}} sequences %{{.*}} positions %{{.*}} :
+                  %x: tensor<?xi32, #lm.dims<"R">>, %h: tensor<?xi32, #lm.dims<"R">>) -> tensor<?xi32, #lm.dims<"R">> {
+  // CHECK: lm.sample %{{.*}} temperatures %{{.*}} top_k %{{.*}} top_p %{{.*}} min_p %{{.*}} penalties %{{.*}} seeds
+  // CHECK-SAME: %{{.*}} sequences %{{.*}} positions %{{.*}} slots %{{.*}} :
   // CHECK-SAME: tensor<?x256xf32, #lm.dims<"R", 256>>, tensor<?xf32, #lm.dims<"R">>, tensor<?xi64, #lm.dims<"R">>
   // CHECK-SAME: tensor<?xi32, #lm.dims<"R">> -> tensor<?xi32, #lm.dims<"R">>
-  %ids = lm.sample %logits temperatures %t seeds %s sequences %n positions %p
-    : tensor<?x256xf32, #lm.dims<"R", 256>>, tensor<?xf32, #lm.dims<"R">>, tensor<?xi64, #lm.dims<"R">>,
+  %ids = lm.sample %logits temperatures %t top_k %k top_p %p min_p %m penalties %r seeds %s sequences %n positions %x
+    slots %h : tensor<?x256xf32, #lm.dims<"R", 256>>, tensor<?xf32, #lm.dims<"R">>, tensor<?xi64, #lm.dims<"R">>,
       tensor<?xi32, #lm.dims<"R">> -> tensor<?xi32, #lm.dims<"R">>
   return %ids : tensor<?xi32, #lm.dims<"R">>
 }

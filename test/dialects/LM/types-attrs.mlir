@@ -7,14 +7,19 @@
 // CHECK-SAME: tensor<?xi32, #lm.dims<"S">>
 // CHECK-SAME: tensor<?x64xbf16, #lm.dims<"2*T", 64>>
 // CHECK-SAME: tensor<4x64xf32, #lm.dims<4, 64>>
+// CHECK-SAME: tensor<?x8xi32, #lm.dims<"N", 8>>
 func.func private @dims(tensor<?x5120xf32, #lm.dims<"T", 5120>>, tensor<?xi32, #lm.dims<"S">>,
-                        tensor<?x64xbf16, #lm.dims<"2*T", 64>>, tensor<4x64xf32, #lm.dims<4, 64>>)
+                        tensor<?x64xbf16, #lm.dims<"2*T", 64>>, tensor<4x64xf32, #lm.dims<4, 64>>,
+                        tensor<?x8xi32, #lm.dims<"N", 8>>)
 
 // Every attribute of the dialect, by its full name.
 // CHECK-LABEL: func.func private @attributes
 func.func private @attributes() attributes {
   // CHECK-SAME: test.convert = #lm.convert<bf16>
   test.convert = #lm.convert<bf16>,
+  // CHECK-SAME: test.generation = #lm.generation<do_sample = false, temperature = {{.*}}, top_k = 0, top_p = {{.*}}, min_p = {{.*}}, repetition_penalty = 1.0{{[^,]*}}>
+  test.generation = #lm.generation<do_sample = false, temperature = 1.0, top_k = 0, top_p = 1.0, min_p = 0.0,
+                                   repetition_penalty = 1.0>,
   // CHECK-SAME: test.pack = #lm.pack<"panel32">
   test.pack = #lm.pack<"panel32">,
   // CHECK-SAME: test.rope = #lm.rope<theta = {{.*}}, scaling = {{.*}}factor = {{.*}}, low = {{.*}}, high = {{.*}}, original = 8192>>

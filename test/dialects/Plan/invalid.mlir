@@ -177,14 +177,27 @@ plan.target "t" logits 0 sampled 0 {
 
 // -----
 
-// There are nine step inputs.
+// There are fifteen step inputs.
 plan.target "t" logits 0 sampled 0 {
   plan.arena "a" size 64
   plan.buffer "x" arena 0 offset 0 size 64 live 0 to 0
   plan.kernel "k" scratch 0 arguments 1
   plan.program function step max_tokens 1 {
-    // expected-error@+1 {{names input 9, there are 9}}
-    plan.launch 0 #kernel.grid<1> [#plan.argument<input 9>]
+    // expected-error@+1 {{names input 15, there are 15}}
+    plan.launch 0 #kernel.grid<1> [#plan.argument<input 15>]
+  }
+}
+
+// -----
+
+// And one history.
+plan.target "t" logits 0 sampled 0 {
+  plan.arena "a" size 64
+  plan.buffer "x" arena 0 offset 0 size 64 live 0 to 0
+  plan.kernel "k" scratch 0 arguments 1
+  plan.program function step max_tokens 1 {
+    // expected-error@+1 {{names history 1, there are 1}}
+    plan.launch 0 #kernel.grid<1> [#plan.argument<history 1>]
   }
 }
 

@@ -6,9 +6,10 @@ lm.weight @layers.0.q from ["q"] : tensor<64x64xf32> through [#lm.pack<"panel32"
 
 // CHECK: plan.model "nano" architecture "Llama4ForConditionalGeneration" vocabulary 1536 hidden 128 layers 4
 // CHECK-SAME: parameters 2300000 precision "f32" begin 1472 stop [1473, 1479, 1480]
-// CHECK-SAME: maxima context 1024 batch 8 tokens 2048 rows 2048
+// CHECK-SAME: generation <do_sample = true, temperature = {{.*}}, top_k = 50, {{.*}}> maxima context 1024 batch 8 tokens 2048 rows 2048
 plan.model "nano" architecture "Llama4ForConditionalGeneration" vocabulary 1536 hidden 128 layers 4
   parameters 2300000 precision "f32" begin 1472 stop [1473, 1479, 1480]
+  generation <do_sample = true, temperature = 0.6, top_k = 50, top_p = 0.9, min_p = 0.0, repetition_penalty = 1.0>
   maxima context 1024 batch 8 tokens 2048 rows 2048
 
 // CHECK: plan.weight @layers.0.q layout "panel32"
@@ -27,8 +28,8 @@ plan.target "x86-64-v3" code "\7FELF" logits 0 sampled 1 {
   plan.buffer "ids" arena 0 offset 4096 size 64 live 1 to 1
   // CHECK: plan.kernel "map_0" scratch 0 arguments 5
   plan.kernel "map_0" scratch 0 arguments 5
-  // CHECK: plan.kernel "sample_0" scratch 1024 arguments 2
-  plan.kernel "sample_0" scratch 1024 arguments 2
+  // CHECK: plan.kernel "sample_0" scratch 1024 arguments 3
+  plan.kernel "sample_0" scratch 1024 arguments 3
   // CHECK: plan.program function step max_tokens 2048 {
   plan.program function step max_tokens 2048 {
     // Every kind of argument; an offset of zero is not said.
@@ -38,8 +39,8 @@ plan.target "x86-64-v3" code "\7FELF" logits 0 sampled 1 {
   }
   // CHECK: plan.program function sample max_tokens 8 {
   plan.program function sample max_tokens 8 {
-    // CHECK: plan.launch 1 #kernel.grid<"R"> [#plan.argument<buffer 0>, #plan.argument<buffer 1>]
-    plan.launch 1 #kernel.grid<"R"> [#plan.argument<buffer 0>, #plan.argument<buffer 1>]
+    // CHECK: plan.launch 1 #kernel.grid<"R"> [#plan.argument<buffer 0>, #plan.argument<history 0>, #plan.argument<buffer 1>]
+    plan.launch 1 #kernel.grid<"R"> [#plan.argument<buffer 0>, #plan.argument<history 0>, #plan.argument<buffer 1>]
   }
 }
 

@@ -8,6 +8,8 @@ func.func private @arguments() attributes {
   test.buffer = #plan.argument<buffer 7>,
   // CHECK-SAME: test.cache = #plan.argument<cache 1 + 8192>
   test.cache = #plan.argument<cache 1 + 8192>,
+  // CHECK-SAME: test.history = #plan.argument<history 0>
+  test.history = #plan.argument<history 0>,
   // CHECK-SAME: test.input = #plan.argument<input 8>
   test.input = #plan.argument<input 8>,
   // CHECK-SAME: test.page_table = #plan.argument<page_table 1>

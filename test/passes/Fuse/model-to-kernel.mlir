@@ -152,12 +152,55 @@ func.func @step(%ids: tensor<?xi32, #lm.dims<"T">>, %p: tensor<?xi32, #lm.dims<"
 // Sampling takes the logits that the step left behind, by name.
 // CHECK-LABEL: kernel.program @sample function sample
 // CHECK: %[[LOGITS:.*]] = kernel.buffer "logits" : !kernel.view<["R", 16], f32>
-// CHECK: %[[T:.*]] = kernel.input row_temperatures
-// CHECK: kernel.sample %[[LOGITS]] temperatures %[[T]]
+// CHECK: %[[T:.*]] = kernel.input row_temperatures : !kernel.view<["R"], f32>
+// CHECK: %[[K:.*]] = kernel.input row_top_k : !kernel.view<["R"], i32>
+// CHECK: %[[P:.*]] = kernel.input row_top_p : !kernel.view<["R"], f32>
+// CHECK: %[[M:.*]] = kernel.input row_min_p : !kernel.view<["R"], f32>
+// CHECK: %[[PENALTY:.*]] = kernel.input row_penalties : !kernel.view<["R"], f32>
+// CHECK: %[[SEEDS:.*]] = kernel.input row_seeds : !kernel.view<["R"], i64>
+// CHECK: %[[NUMBERS:.*]] = kernel.input row_sequences : !kernel.view<["R"], i64>
+// CHECK: %[[POSITIONS:.*]] = kernel.input row_positions : !kernel.view<["R"], i32>
+// CHECK: %[[SLOTS:.*]] = kernel.input row_slots : !kernel.view<["R"], i32>
+// CHECK: %[[HISTORY:.*]] = kernel.history : !kernel.view<["N", 1024], i32>
+// CHECK: kernel.sample %[[LOGITS]] temperatures %[[T]] top_k %[[K]] top_p %[[P]] min_p %[[M]] penalties %[[PENALTY]]
+// CHECK-SAME: seeds %[[SEEDS]] sequences %[[NUMBERS]] positions %[[POSITIONS]] slots %[[SLOTS]] of %[[HISTORY]]
 // CHECK: kernel.result sampled
-func.func @sample(%l: tensor<?x16xf32, #lm.dims<"R", 16>>, %t: tensor<?xf32, #lm.dims<"R">>, %seeds: tensor<?xi64, #lm.dims<"R">>,
-                  %n: tensor<?xi64, #lm.dims<"R">>, %p: tensor<?xi32, #lm.dims<"R">>) -> tensor<?xi32, #lm.dims<"R">> {
-  %ids = lm.sample %l temperatures %t seeds %seeds sequences %n positions %p
-    : tensor<?x16xf32, #lm.dims<"R", 16>>, tensor<?xf32, #lm.dims<"R">>, tensor<?xi64, #lm.dims<"R">>, tensor<?xi32, #lm.dims<"R">> -> tensor<?xi32, #lm.dims<"R">>
-  return %ids : tensor<?xi32, #lm.dims<"R">>
+!f32s = tensor<?xf32, #lm.dims<"R">>
+!i32s = tensor<?xi32, #lm.dims<"R">>
+!i64s = tensor<?xi64, #lm.dims<"R">>
+func.func @sample(%l: tensor<?x16xf32, #lm.dims<"R", 16>>, %t: !f32s, %k: !i32s, %p: !f32s, %m: !f32s, %r: !f32s,
+                  %s: !i64s, %n: !i64s, %x: !i32s, %h: !i32s) -> !i32s {
+  %ids = lm.sample %l temperatures %t top_k %k top_p %p min_p %m penalties %r seeds %s sequences %n positions %x
+    slots %h : tensor<?x16xf32, #lm.dims<"R", 16>>, !f32s, !i64s, !i32s -> !i32s
+  return %ids : !i32s
+}
+
+// -----
+
+// The tokens of a step go into the history, each to its sequence's slot and its position.
+// CHECK-LABEL: kernel.program @step function step
+// CHECK: %[[IDS:.*]] = kernel.input token_ids
+// CHECK: %[[POSITIONS:.*]] = kernel.input token_positions
+// CHECK: %[[SEQUENCES:.*]] = kernel.input token_sequences
+// CHECK: %[[SLOTS:.*]] = kernel.input sequence_slots : !kernel.view<["S"], i32>
+// CHECK: %[[HISTORY:.*]] = kernel.history : !kernel.view<["N", 1024], i32>
+// CHECK: kernel.map rows "T" groups 1 width 1 {
+// CHECK-NEXT: ^bb0(%[[ROW:.*]]: index, %{{.*}}: index, %{{.*}}: index):
+// CHECK-NEXT: %[[SEQUENCE32:.*]] = kernel.load %[[SEQUENCES]][%[[ROW]]]
+// CHECK-NEXT: %[[SEQUENCE:.*]] = arith.index_castui %[[SEQUENCE32]]
+// CHECK-NEXT: %[[SLOT32:.*]] = kernel.load %[[SLOTS]][%[[SEQUENCE]]]
+// CHECK-NEXT: %[[SLOT:.*]] = arith.index_castui %[[SLOT32]]
+// CHECK-NEXT: %[[ID:.*]] = kernel.load %[[IDS]][%[[ROW]]]
+// CHECK-NEXT: %[[POSITION32:.*]] = kernel.load %[[POSITIONS]][%[[ROW]]]
+// CHECK-NEXT: %[[POSITION:.*]] = arith.index_castui %[[POSITION32]]
+// CHECK-NEXT: kernel.store %[[ID]], %[[HISTORY]][%[[SLOT]], %[[POSITION]]]
+lm.weight @head from ["head"] : tensor<16x64xf32> through [] : tensor<16x64xf32>
+func.func @step(%ids: tensor<?xi32, #lm.dims<"T">>, %positions: tensor<?xi32, #lm.dims<"T">>,
+                %sequences: tensor<?xi32, #lm.dims<"T">>, %rows: tensor<?xi32, #lm.dims<"R">>)
+    -> tensor<?x64xf32, #lm.dims<"R", 64>> {
+  lm.record %ids at %positions of %sequences : tensor<?xi32, #lm.dims<"T">>
+  %h = lm.embed %ids, @head : tensor<?xi32, #lm.dims<"T">> -> tensor<?x64xf32, #lm.dims<"T", 64>>
+  %last = lm.take_rows %h, %rows
+    : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?xi32, #lm.dims<"R">> -> tensor<?x64xf32, #lm.dims<"R", 64>>
+  return %last : tensor<?x64xf32, #lm.dims<"R", 64>>
 }

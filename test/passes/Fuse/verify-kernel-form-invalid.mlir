@@ -54,7 +54,7 @@ kernel.program @step function step max_tokens 16 {
 kernel.program @step function step max_tokens 16 {
   %ids = kernel.input token_ids : !kernel.view<["T"], i32>
   %p = kernel.input token_positions : !kernel.view<["T"], i32>
-  // expected-error @below {{expected a kernel.buffer or a kernel.cache}}
+  // expected-error @below {{expected a kernel.buffer, a kernel.cache or the kernel.history}}
   kernel.map rows "T" groups 1 width 1 {
   ^bb0(%row: index, %group: index, %lane: index):
     %x = kernel.load %ids[%row] : !kernel.view<["T"], i32>

@@ -1,6 +1,7 @@
 // RUN: yupana-opt %s --yupana-verify-kernel-form | FileCheck %s
 
-// A buffer written once and read afterwards, also by a later program, passes unchanged.
+// A buffer written once and read afterwards, also by a later program, passes unchanged. The history may be written
+// again and again.
 // CHECK: kernel.program @step
 // CHECK: kernel.program @sample
 kernel.program @step function step max_tokens 16 {
@@ -10,6 +11,17 @@ kernel.program @step function step max_tokens 16 {
   ^bb0(%row: index, %group: index, %lane: index):
     %x = kernel.load %ids[%row] : !kernel.view<["T"], i32>
     kernel.store %x, %a[%row] : !kernel.view<["T"], i32>
+  }
+  %h = kernel.history : !kernel.view<["N", 64], i32>
+  kernel.map rows "T" groups 1 width 1 {
+  ^bb0(%row: index, %group: index, %lane: index):
+    %x = kernel.load %ids[%row] : !kernel.view<["T"], i32>
+    kernel.store %x, %h[%row, %lane] : !kernel.view<["N", 64], i32>
+  }
+  kernel.map rows "T" groups 1 width 1 {
+  ^bb0(%row: index, %group: index, %lane: index):
+    %x = kernel.load %a[%row] : !kernel.view<["T"], i32>
+    kernel.store %x, %h[%row, %lane] : !kernel.view<["N", 64], i32>
   }
 }
 kernel.program @sample function sample max_tokens 16 {

@@ -2,7 +2,7 @@
 
 // Everything a launch names becomes a number; weights that no launch names are left out.
 // CHECK: plan.model "tiny" architecture "Test" vocabulary 16 hidden 64 layers 1 parameters 4096 precision "f32" begin 1 stop [2]
-// CHECK-SAME: maxima context 1024 batch 2 tokens 16 rows 4
+// CHECK-SAME: generation <do_sample = true, {{.*}}> maxima context 1024 batch 2 tokens 16 rows 4
 // CHECK: kernel.library @kernels
 // CHECK-NOT: plan.weight @unused
 // CHECK: plan.weight @w layout "panel32"
@@ -18,9 +18,10 @@
 // CHECK: plan.launch 0 #kernel.grid<"T"> [#plan.argument<buffer 0>, #plan.argument<weight 0>, #plan.argument<weight 1>, #plan.argument<cache 0 + 8192>,
 // CHECK-SAME: #plan.argument<page_table 0>, #plan.argument<input 1>, #plan.argument<buffer 1>]
 // CHECK: plan.program function sample
-// CHECK: plan.launch 1 #kernel.grid<"R"> [#plan.argument<buffer 1>, #plan.argument<buffer 2>]
+// CHECK: plan.launch 1 #kernel.grid<"R"> [#plan.argument<buffer 1>, #plan.argument<history 0>, #plan.argument<buffer 2>]
 module attributes {kernel.arena_bytes = 8192 : i64} {
   lm.model "tiny" architecture "Test" vocabulary 16 hidden 64 layers 1 parameters 4096 begin 1 stop [2]
+    generation <do_sample = true, temperature = 0.6, top_k = 50, top_p = 0.9, min_p = 0.0, repetition_penalty = 1.0>
   lm.weight @unused from ["u"] : tensor<64x64xf32> through [#lm.pack<"panel32">] : tensor<64x64xf32>
   lm.weight @w from ["w"] : tensor<64x64xf32> through [#lm.pack<"panel32">] : tensor<64x64xf32>
   lm.table @t from #lm.temperature_table<scale = 1.0e-1 : f64, count = 8> as tensor<8xf32>
@@ -43,7 +44,9 @@ module attributes {kernel.arena_bytes = 8192 : i64} {
   kernel.program @sample function sample max_tokens 16 {
     %logits = kernel.buffer "logits" arena 0 offset 4160 : !kernel.view<["R", 16], f32>
     %sampled = kernel.buffer "sampled" arena 0 offset 0 : !kernel.view<["R"], i32>
-    kernel.launch @kernels::@map_1 #kernel.grid<"R"> (%logits, %sampled) : !kernel.view<["R", 16], f32>, !kernel.view<["R"], i32>
+    %history = kernel.history : !kernel.view<["N", 1024], i32>
+    kernel.launch @kernels::@map_1 #kernel.grid<"R"> (%logits, %history, %sampled)
+      : !kernel.view<["R", 16], f32>, !kernel.view<["N", 1024], i32>, !kernel.view<["R"], i32>
     kernel.result sampled %sampled : !kernel.view<["R"], i32>
   }
   kernel.library @kernels target "x86-64-v3" {
@@ -56,7 +59,8 @@ module attributes {kernel.arena_bytes = 8192 : i64} {
       }
     }
     kernel.func @map_1 {
-    ^bb0(%logits: !kernel.view<["R", 16], f32>, %sampled: !kernel.view<["R"], i32>):
+    ^bb0(%logits: !kernel.view<["R", 16], f32>, %history: !kernel.view<["N", 1024], i32>,
+         %sampled: !kernel.view<["R"], i32>):
       kernel.map rows "R" groups 1 width 1 {
       ^bb0(%row: index, %group: index, %lane: index):
       }

@@ -8,13 +8,17 @@
 typedef unsigned int u32;
 typedef unsigned long long u64;
 
-/* args: token ids, table f32 [vocab], values f32 [T] */
+/* args: token ids, table f32 [vocab], values f32 [T], positions, owners, slots u32 [S], history u32 [N][context] */
 void test_embed(void *const *args, const u32 *sizes, u32 first, u32 last, void *scratch) {
   const u32 *ids = args[0];
   const float *table = args[1];
   float *values = args[2];
-  for (u32 t = first; t < last; ++t)
+  const u32 *positions = args[3], *owners = args[4], *slots = args[5];
+  u32 *history = args[6];
+  for (u32 t = first; t < last; ++t) {
     values[t] = table[ids[t]];
+    history[slots[owners[t]] * TEST_MAX_CONTEXT + positions[t]] = ids[t];
+  }
 }
 
 static u32 slot_of(const u32 *table, u32 sequence, u32 position) {
@@ -67,14 +71,25 @@ void test_logits(void *const *args, const u32 *sizes, u32 first, u32 last, void 
   }
 }
 
-/* args: temperatures f32, seeds u64, numbers u64, positions u32, sampled u32 */
+/*
+ * args: temperatures f32, seeds u64, numbers u64, positions u32, slots u32, top_k u32, top_p f32, min_p f32,
+ * penalties f32, history, sampled u32. With a penalty, what is sampled tells the tokens that the sequence holds.
+ */
 void test_sample(void *const *args, const u32 *sizes, u32 first, u32 last, void *scratch) {
-  const float *temperatures = args[0];
+  const float *temperatures = args[0], *top_p = args[6], *min_p = args[7], *penalties = args[8];
   const u64 *seeds = args[1], *numbers = args[2];
-  const u32 *positions = args[3];
-  u32 *sampled = args[4];
-  for (u32 r = first; r < last; ++r)
+  const u32 *positions = args[3], *slots = args[4], *top_k = args[5], *history = args[9];
+  u32 *sampled = args[10];
+  for (u32 r = first; r < last; ++r) {
+    if (penalties[r] != 1.0f) {
+      sampled[r] = 0;
+      for (u32 p = 0; p < positions[r]; ++p)
+        sampled[r] += (p + 1) * (history[slots[r] * TEST_MAX_CONTEXT + p] + 1);
+      continue;
+    }
     sampled[r] = temperatures[r] == 0.0f ? TEST_VOCAB - 1 : (u32)((seeds[r] + numbers[r] + positions[r]) % TEST_VOCAB);
+    sampled[r] += 100 * top_k[r] + 10000 * (u32)(8 * (1 - top_p[r])) + 100000 * (u32)(8 * min_p[r]);
+  }
 }
 
 /* args: f32 [2]; leaves in [1] the product of [0] and a small number, a denormal */

@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
 #include <string>
 
@@ -58,9 +59,14 @@ const Malformed kHeader[] = {
     in_bytes("HeaderCrc", "the header has CRC-32", [](Bytes &f) { f[60] ^= 1; }),
     in_bytes("TableCrc", "the section table has CRC-32", [](Bytes &f) { f[64 + 60] ^= 1; }),
     in_frame(
-        "NewerMajor", "plan format 1.1", [](Bytes &f) { header_of(f).major = 1; }, YUPANA_STATUS_UNSUPPORTED),
+        "NewerMajor", "found plan format 1.", [](Bytes &f) { header_of(f).major = schema::kMajor + 1; },
+        YUPANA_STATUS_UNSUPPORTED),
     in_frame(
-        "NewerMinor", "plan format 0.2", [](Bytes &f) { header_of(f).minor = 2; }, YUPANA_STATUS_UNSUPPORTED),
+        "NewerMinor", "found plan format 0.", [](Bytes &f) { header_of(f).minor = schema::kMinor + 1; },
+        YUPANA_STATUS_UNSUPPORTED),
+    in_frame(
+        "OlderMinor", "found plan format 0.1; this runtime reads", [](Bytes &f) { header_of(f).minor = 1; },
+        YUPANA_STATUS_UNSUPPORTED),
     in_frame(
         "RequiredFeature", "requires features", [](Bytes &f) { header_of(f).required_features = uint64_t{1} << 40; },
         YUPANA_STATUS_UNSUPPORTED),
@@ -176,7 +182,7 @@ const Malformed kTargets[] = {
     in_spec("BufferDeadWhenUsed", "lives from launch 1 to 11",
             [](PlanSpec &s) { target(s).buffers[0]->first_launch = 1; }),
     in_spec("ScratchHuge", "of scratch", [](PlanSpec &s) { target(s).kernels[0]->scratch_bytes = UINT64_MAX; }),
-    in_spec("ArgumentCount", "has 3 arguments", [](PlanSpec &s) { target(s).kernels[0]->arguments = 4; }),
+    in_spec("ArgumentCount", "has 7 arguments", [](PlanSpec &s) { target(s).kernels[0]->arguments = 4; }),
     in_spec("KernelOutside", "names kernel 6 of 6", [](PlanSpec &s) { launch(s).kernel = 6; }),
     in_spec("WeightArgumentOutside", "names weight 1 of 1",
             [](PlanSpec &s) {
@@ -202,13 +208,36 @@ const Malformed kTargets[] = {
             [](PlanSpec &s) {
               launch(s).arguments[2] = {ArgumentKind::page_table, 0, 2};
             }),
-    in_spec("InputArgumentOutside", "names step input 9 of 9",
+    in_spec("InputArgumentOutside", "names step input 15 of 15",
             [](PlanSpec &s) {
-              launch(s).arguments[0] = {ArgumentKind::input, 9, 0};
+              launch(s).arguments[0] = {ArgumentKind::input, 15, 0};
             }),
-    in_spec("ArgumentKindUnknown", "has kind 5",
+    in_spec("HistoryOutside", "names history 1 of 1",
             [](PlanSpec &s) {
-              launch(s).arguments[0] = {static_cast<ArgumentKind>(5), 0, 0};
+              launch(s).arguments[6] = {ArgumentKind::history, 1, 0};
+            }),
+    in_spec("HistoryBehindItsFirstRow", "points at byte 160 of a history of 160",
+            [](PlanSpec &s) {
+              launch(s).arguments[6] = {ArgumentKind::history, 0, 160};
+            }),
+    in_spec("HistoryUnaligned", "points at byte 2 ",
+            [](PlanSpec &s) {
+              launch(s).arguments[6] = {ArgumentKind::history, 0, 2};
+            }),
+    in_spec("TemperatureNegative", "temperature is -1; expected 0 to",
+            [](PlanSpec &s) { s.plan.model->generation->temperature = -1; }),
+    in_spec("TemperatureNoNumber", "temperature is nan",
+            [](PlanSpec &s) { s.plan.model->generation->temperature = NAN; }),
+    in_spec("TopPZero", "top_p is 0; expected", [](PlanSpec &s) { s.plan.model->generation->top_p = 0; }),
+    in_spec("TopPAboveOne", "top_p is 1.5", [](PlanSpec &s) { s.plan.model->generation->top_p = 1.5f; }),
+    in_spec("MinPAboveOne", "min_p is 2; expected 0 to 1", [](PlanSpec &s) { s.plan.model->generation->min_p = 2; }),
+    in_spec("PenaltyZero", "repetition_penalty is 0",
+            [](PlanSpec &s) { s.plan.model->generation->repetition_penalty = 0; }),
+    in_spec("PenaltyInfinite", "repetition_penalty is inf",
+            [](PlanSpec &s) { s.plan.model->generation->repetition_penalty = INFINITY; }),
+    in_spec("ArgumentKindUnknown", "has kind 6",
+            [](PlanSpec &s) {
+              launch(s).arguments[0] = {static_cast<ArgumentKind>(6), 0, 0};
             }),
     in_spec("GridEmpty", "wrong grid", [](PlanSpec &s) { launch(s).grid.clear(); }),
     in_spec("GridUnderflow", "lacks operands", [](PlanSpec &s) { launch(s).grid = {GridTerm(GridOp::mul, 0)}; }),

@@ -5,7 +5,9 @@
 // `ret`, through DT_HASH.
 
 plan.model "full" architecture "Golden" vocabulary 11 hidden 8 layers 3 parameters 1234567890123 precision "f32"
-  begin 1 stop [2, 3] maxima context 4096 batch 3 tokens 32 rows 8
+  begin 1 stop [2, 3]
+  generation <do_sample = true, temperature = 0.6, top_k = 50, top_p = 0.9, min_p = 0.05, repetition_penalty = 1.1>
+  maxima context 4096 batch 3 tokens 32 rows 8
 
 lm.table @rope from #lm.rope_table<#lm.rope<theta = 5.0e5, scaling = <factor = 8.0, low = 1.0, high = 4.0,
   original = 8192>>, dim = 16, count = 48, step = 1> as tensor<48x8x2xf32>
@@ -27,7 +29,7 @@ plan.target "x86-64-v3" code "\7F\45\4C\46\02\01\01\00\00\00\00\00\00\00\00\00\0
   plan.buffer "logits" arena 0 offset 512 size 352 live 1 to 4
   plan.buffer "sampled" arena 1 offset 0 size 32 live 4 to 4
   plan.kernel "step_0" scratch 0 arguments 4
-  plan.kernel "sample_0" scratch 0 arguments 6
+  plan.kernel "sample_0" scratch 2048 arguments 13
   plan.program function step max_tokens 1 {
     plan.launch 0 #kernel.grid<1> [#plan.argument<input 0>, #plan.argument<input 1>, #plan.argument<weight 0>,
       #plan.argument<buffer 0 + 64>]
@@ -42,7 +44,9 @@ plan.target "x86-64-v3" code "\7F\45\4C\46\02\01\01\00\00\00\00\00\00\00\00\00\0
   }
   plan.program function sample max_tokens 32 {
     plan.launch 1 #kernel.grid<"R"> [#plan.argument<input 5>, #plan.argument<input 6>, #plan.argument<input 7>,
-      #plan.argument<input 8>, #plan.argument<buffer 1>, #plan.argument<buffer 2>]
+      #plan.argument<input 8>, #plan.argument<input 9>, #plan.argument<input 10>, #plan.argument<input 11>,
+      #plan.argument<input 12>, #plan.argument<input 13>, #plan.argument<input 14>, #plan.argument<history 0>,
+      #plan.argument<buffer 1>, #plan.argument<buffer 2>]
   }
 }
 
@@ -53,7 +57,7 @@ plan.target "x86-64-v4" code "\7F\45\4C\46\02\01\01\00\00\00\00\00\00\00\00\00\0
   plan.buffer "logits" arena 0 offset 512 size 352 live 1 to 4
   plan.buffer "sampled" arena 1 offset 0 size 32 live 4 to 4
   plan.kernel "step_0" scratch 4096 arguments 4
-  plan.kernel "sample_0" scratch 0 arguments 6
+  plan.kernel "sample_0" scratch 2048 arguments 13
   plan.program function step max_tokens 1 {
     plan.launch 0 #kernel.grid<1> [#plan.argument<input 0>, #plan.argument<input 1>, #plan.argument<weight 0>,
       #plan.argument<buffer 0 + 64>]
@@ -68,6 +72,8 @@ plan.target "x86-64-v4" code "\7F\45\4C\46\02\01\01\00\00\00\00\00\00\00\00\00\0
   }
   plan.program function sample max_tokens 32 {
     plan.launch 1 #kernel.grid<"R"> [#plan.argument<input 5>, #plan.argument<input 6>, #plan.argument<input 7>,
-      #plan.argument<input 8>, #plan.argument<buffer 1>, #plan.argument<buffer 2>]
+      #plan.argument<input 8>, #plan.argument<input 9>, #plan.argument<input 10>, #plan.argument<input 11>,
+      #plan.argument<input 12>, #plan.argument<input 13>, #plan.argument<input 14>, #plan.argument<history 0>,
+      #plan.argument<buffer 1>, #plan.argument<buffer 2>]
   }
 }
