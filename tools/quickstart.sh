@@ -27,4 +27,4 @@ source tools/build.sh
 configure build
 build build yupana yupana-run
 build/bin/yupana compile test/models/nano -o build/nano.yplan --precision f32
-build/bin/yupana-run build/nano.yplan --prompt "$prompt" --max-new-tokens 32
+build/bin/yupana-run build/nano.yplan --prompt "$prompt" --max-new-tokens 32 --temperature 0

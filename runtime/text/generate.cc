@@ -125,6 +125,10 @@ yupana_span_t Generator::make_span(const Active &active) const {
   span.sample = request.max_new_tokens && active.take >= remaining;
   span.temperature = request.temperature;
   span.seed = request.seed;
+  span.top_k = request.top_k;
+  span.top_p = request.top_p;
+  span.min_p = request.min_p;
+  span.repetition_penalty = request.repetition_penalty;
   return span;
 }
 

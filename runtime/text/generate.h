@@ -21,6 +21,11 @@ struct Request {
   bool want_logits = false; // of every token of the prompt
   float temperature = 0;    // 0 takes the best token
   uint64_t seed = 0;
+  // As in yupana_span_t, whose ranges they have.
+  uint32_t top_k = 0;
+  float top_p = 1;
+  float min_p = 0;
+  float repetition_penalty = 1;
 };
 
 enum class Stop {

@@ -135,6 +135,12 @@ void yupana_plan_model(const yupana_plan_t *, yupana_model_info_t *out) {
   out->vocab_size = fake_core().vocab_size;
   out->stop_tokens = fake_core().stop_tokens.data();
   out->stop_token_count = static_cast<uint32_t>(fake_core().stop_tokens.size());
+  out->temperature = out->top_p = out->repetition_penalty = 1;
+  // For tests of defaults: "do_sample temperature top_k top_p min_p repetition_penalty".
+  if (const char *generation = std::getenv("FAKE_GENERATION"))
+    require(std::sscanf(generation, "%u %f %u %f %f %f", &out->do_sample, &out->temperature, &out->top_k, &out->top_p,
+                        &out->min_p, &out->repetition_penalty) == 6,
+            "FAKE_GENERATION");
 }
 
 void yupana_plan_limits(const yupana_plan_t *, yupana_limits_t *out) {
@@ -204,6 +210,10 @@ yupana_status_code_t yupana_context_step(yupana_context_t *context, const yupana
   if (fake_core().steps.size() == 10 && std::getenv("FAKE_ENDLESS"))
     std::fprintf(stderr, "under way\n");
   fake_core().steps.emplace_back();
+  const yupana_span_t &last = fake_core().last_span = batch->spans[batch->span_count - 1];
+  if (std::getenv("FAKE_GENERATION"))
+    std::fprintf(stderr, "span %g %u %g %g %g %llu\n", double{last.temperature}, last.top_k, double{last.top_p},
+                 double{last.min_p}, double{last.repetition_penalty}, static_cast<unsigned long long>(last.seed));
   context->logits.clear();
   context->sampled.clear();
   for (uint32_t s = 0; s < batch->span_count; ++s) {

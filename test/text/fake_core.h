@@ -27,6 +27,7 @@ struct FakeCore {
 
   /// Token counts of the spans of every step.
   std::vector<std::vector<uint32_t>> steps;
+  yupana_span_t last_span = {}; // of the last step
   uint32_t alive = 0; // sequences not released
 };
 FakeCore &fake_core();

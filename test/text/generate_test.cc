@@ -99,6 +99,25 @@ TEST_F(GenerateTest, EveryCutGivesTheSameReplies) {
   }
 }
 
+// How tokens are chosen reaches the core as it is asked for.
+TEST_F(GenerateTest, SamplingParametersAreHandedOn) {
+  Request request = prompt(3, 1, 2);
+  request.temperature = 0.5f;
+  request.seed = 77;
+  request.top_k = 5;
+  request.top_p = 0.25f;
+  request.min_p = 0.125f;
+  request.repetition_penalty = 1.5f;
+  ASSERT_EQ(run({request}), YUPANA_STATUS_OK);
+  const yupana_span_t &span = test::fake_core().last_span;
+  EXPECT_EQ(span.temperature, 0.5f);
+  EXPECT_EQ(span.seed, 77u);
+  EXPECT_EQ(span.top_k, 5u);
+  EXPECT_EQ(span.top_p, 0.25f);
+  EXPECT_EQ(span.min_p, 0.125f);
+  EXPECT_EQ(span.repetition_penalty, 1.5f);
+}
+
 // All rows arrive once and in order although a step may ask for fewer rows than tokens.
 TEST_F(GenerateTest, LogitsOfEveryPromptToken) {
   std::vector<Request> requests = {prompt(17, 1, 0), prompt(3, 2, 4), prompt(30, 3, 0), prompt(8, 4, 3)};

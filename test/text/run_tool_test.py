@@ -18,8 +18,8 @@ TOOL, WRITE_SECTION, MODELS = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3]
 VOCABULARY = 97  # of the fake model
 
 
-def run(*arguments, stdin=""):
-    return subprocess.run([TOOL, *map(str, arguments)], input=stdin.encode(), capture_output=True, timeout=60)
+def run(*arguments, stdin="", env=None):
+    return subprocess.run([TOOL, *map(str, arguments)], input=stdin.encode(), capture_output=True, timeout=60, env=env)
 
 
 def read_npy(path):
@@ -64,12 +64,48 @@ class ToolTest(unittest.TestCase):
         self.expect(2, "--prompt needs a value", self.plan, "--prompt")
         self.expect(2, "second plan", self.plan, "other", "--tokens", "1")
         for flag, value in [("--threads", "0"), ("--seed", "-1"), ("--kv-memory", "4X"), ("--temperature", "inf"),
-                            ("--temperature", "-1"), ("--max-new-tokens", "1.5"), ("--step-tokens", "4294967296"),
+                            ("--temperature", "-1"), ("--temperature", "hot"), ("--temperature", "1e99"),
+                            ("--top-k", "-1"), ("--top-k", "1.5"), ("--top-k", "4294967296"), ("--top-p", "1.01"),
+                            ("--top-p", "nan"), ("--top-p", ""), ("--min-p", "-0.1"), ("--min-p", "2"),
+                            ("--repetition-penalty", "0"), ("--repetition-penalty", "-1.1"),
+                            ("--repetition-penalty", "inf"), ("--max-new-tokens", "1.5"), ("--step-tokens", "4294967296"),
                             ("--kv-memory", "99999999999999999999"), ("--kv-memory", "0")]:
             self.expect(2, f'{flag} is "{value}"', self.plan, "--tokens", "3", flag, value)
         self.expect(2, "--no-special goes with", self.plan, "--no-special", "--tokens", "1")
         self.expect(2, "exclude each other", self.plan, "--tokenize", "--detokenize")
         self.expect(5, "--chat is not supported", self.plan, "--chat")
+
+    def sampling(self, generation, *flags):
+        """What the core is told for a plan of that generation_config: temperature, top k, top p, min p, penalty, seed."""
+        result = run(self.plan, "--tokens", "3", "--max-new-tokens", "1", *flags, env={"FAKE_GENERATION": generation})
+        self.assertEqual(result.returncode, 0, result.stderr)
+        lines = result.stderr.decode().splitlines()
+        return [line.split()[1:] for line in lines if line.startswith("span")][-1], [
+            line for line in lines if not line.startswith("span")]
+
+    def test_sampling_defaults_and_flags(self):
+        drawn, greedy, silent = "1 0.6 50 0.9 0.05 1.1", "0 0.6 50 0.9 0.05 1.1", "0 1 0 1 0 1"
+        self.assertEqual(self.sampling(drawn), (["0.6", "50", "0.9", "0.05", "1.1", "0"], []))
+        # The penalty has its effect on the best token, too.
+        self.assertEqual(self.sampling(greedy), (["0", "50", "0.9", "0.05", "1.1", "0"], []))
+        self.assertEqual(self.sampling(silent), (["0", "0", "1", "0", "1", "0"], []))
+        self.assertEqual(self.sampling(drawn, "--temperature", "0")[0][0], "0")
+        self.assertEqual(self.sampling(greedy, "--temperature", "0.7")[0][:3], ["0.7", "50", "0.9"])
+        flags = ["--temperature", "2", "--top-k", "3", "--top-p", "0.5", "--min-p", "0.25", "--repetition-penalty=1.5",
+                 "--seed", "9"]
+        for generation in (drawn, greedy, silent):
+            self.assertEqual(self.sampling(generation, *flags), (["2", "3", "0.5", "0.25", "1.5", "9"], []))
+        self.assertEqual(self.sampling(drawn, "--top-k", "0", "--top-p", "1", "--min-p", "0", "--repetition-penalty", "1"),
+                         (["0.6", "0", "1", "0", "1", "0"], []))
+        # Of a mass of 0 the best token is left: not the 0 that means no limit.
+        self.assertGreater(float(self.sampling(drawn, "--top-p", "0")[0][2]), 0)
+
+    def test_sampling_flags_without_effect_are_noted(self):
+        for flag in ("--top-k", "--top-p", "--min-p"):
+            notes = self.sampling("0 1 0 1 0 1", flag, "1")[1]
+            self.assertEqual(len(notes), 1)
+            self.assertIn(f"note: {flag} has no effect", notes[0])
+        self.assertEqual(self.sampling("0 1 0 1 0 1", "--repetition-penalty", "2")[1], [])
 
     def test_help_and_version(self):
         self.assertIn(b"usage: yupana-run PLAN", run("--help").stdout)

@@ -6,6 +6,7 @@
 #include "tools/yupana-run/Inputs.h"
 #include "tools/yupana-run/Json.h"
 #include "tools/yupana-run/NpyWriter.h"
+#include "tools/yupana-run/Sampling.h"
 
 #include <algorithm>
 #include <csignal>
@@ -219,16 +220,16 @@ void Teller::printJson(const std::vector<text::Reply> &replies, double loadSecon
   std::fwrite(out.data(), 1, out.size(), stdout);
 }
 
-std::vector<text::Request> makeRequests(std::vector<std::vector<uint32_t>> sequences, const Options &options) {
+std::vector<text::Request> makeRequests(const Session &session, std::vector<std::vector<uint32_t>> sequences,
+                                        const Options &options) {
+  text::Request request;
+  request.want_logits = !options.logits.empty();
+  request.max_new_tokens = options.maxNewTokens.value_or(request.want_logits ? 0 : 256);
+  chooseSampling(session, options, request);
   std::vector<text::Request> requests;
   for (std::vector<uint32_t> &sequence : sequences) {
-    text::Request request;
-    request.prompt = std::move(sequence);
-    request.want_logits = !options.logits.empty();
-    request.max_new_tokens = options.maxNewTokens.value_or(request.want_logits ? 0 : 256);
-    request.temperature = options.temperature;
-    request.seed = options.seed;
-    requests.push_back(std::move(request));
+    requests.push_back(request);
+    requests.back().prompt = std::move(sequence);
   }
   return requests;
 }
@@ -281,7 +282,7 @@ int yupana::runGenerate(Session &session, const Options &options) {
   std::vector<std::vector<uint32_t>> sequences;
   if (int code = readInputs(session, options, sequences))
     return code;
-  std::vector<text::Request> requests = makeRequests(std::move(sequences), options);
+  std::vector<text::Request> requests = makeRequests(session, std::move(sequences), options);
   if (!session.tokenizer() && !options.json && requests[0].max_new_tokens)
     std::fprintf(stderr, "yupana-run: note: %s was compiled without a tokenizer, so token ids are written\n",
                  session.path().c_str());

@@ -2,6 +2,7 @@
 #include "tools/yupana-run/Options.h"
 
 #include <cerrno>
+#include <cfloat>
 #include <cmath>
 #include <cstdlib>
 #include <string_view>
@@ -28,8 +29,15 @@ What comes back
                         Nothing is generated then, unless --max-new-tokens is given
   --max-new-tokens N    end a reply after N tokens (default 256)
 
-How tokens are chosen
-  --temperature T       0 takes the best token (default); above 0 draws at random, the more freely the larger T
+How tokens are chosen; by default as the checkpoint's generation_config.json says, in which an absent top_k is 50, as
+in transformers. Without that file, or with do_sample false in it, the best token is taken
+  --temperature T       0 takes the best token; above 0 draws at random, the more freely the larger T
+  --top-k N             draw from the N best tokens alone; 0 from all
+  --top-p P             draw from the fewest of the best tokens whose probabilities add up to P, 0 to 1; 1 from all
+  --min-p P             draw from tokens at least P times as probable as the best, 0 to 1; 0 from all
+  --repetition-penalty X
+                        divide the logits of tokens that the sequence holds, prompt included, by X, or multiply them
+                        where they are below 0; above 0, and 1 changes nothing
   --seed N              another number, other draws (default 0)
 
 How it runs; none of these changes a logit
@@ -83,7 +91,8 @@ std::optional<uint64_t> parseBytes(std::string_view text) {
   return value ? std::optional<uint64_t>(*value << shift) : std::nullopt;
 }
 
-std::optional<float> parseTemperature(const std::string &text) {
+/// A decimal number of 0 or more.
+std::optional<float> parseReal(const std::string &text) {
   char *end = nullptr;
   errno = 0;
   float value = std::strtof(text.c_str(), &end);
@@ -93,6 +102,20 @@ std::optional<float> parseTemperature(const std::string &text) {
     return std::nullopt;
   return value;
 }
+
+/// A flag of sampling with a real value.
+struct RealFlag {
+  const char *name;
+  std::optional<float> Options::*value;
+  float least, greatest;
+  const char *range;
+};
+constexpr RealFlag realFlags[] = {
+    {"--temperature", &Options::temperature, 0, FLT_MAX, "a number of 0 or more"},
+    {"--top-p", &Options::topP, 0, 1, "a number from 0 to 1"},
+    {"--min-p", &Options::minP, 0, 1, "a number from 0 to 1"},
+    {"--repetition-penalty", &Options::repetitionPenalty, FLT_MIN, FLT_MAX, "a number above 0"},
+};
 
 /// Reads the words of a command line one after the other.
 class Parser {
@@ -110,6 +133,7 @@ private:
   int parseFlag(const std::string &name);
   int parseValue(const std::string &name, const std::string &value);
   int parseNumberFlag(const std::string &name, const std::string &value);
+  int parseRealFlag(const RealFlag &flag, const std::string &value);
   int setMode(Options::Mode mode);
   int check();
 
@@ -122,8 +146,7 @@ private:
 
 /// Flags of other versions of the program, to be told from spelling mistakes.
 bool isLaterFlag(std::string_view name) {
-  for (std::string_view later : {"--user", "--system", "--chat", "--top-k", "--top-p", "--min-p",
-                                 "--repetition-penalty", "--device", "--driver", "--mmap"})
+  for (std::string_view later : {"--user", "--system", "--chat", "--device", "--driver", "--mmap"})
     if (name == later)
       return true;
   return false;
@@ -137,7 +160,7 @@ int Parser::setMode(Options::Mode mode) {
 }
 
 int Parser::parseNumberFlag(const std::string &name, const std::string &value) {
-  bool mayBeZero = name == "--seed" || name == "--max-new-tokens";
+  bool mayBeZero = name == "--seed" || name == "--max-new-tokens" || name == "--top-k";
   std::optional<uint64_t> number = name == "--kv-memory" ? parseBytes(value)
                                    : name == "--seed"    ? parseNumber(value)
                                                          : parseNumber(value, UINT32_MAX);
@@ -150,12 +173,22 @@ int Parser::parseNumberFlag(const std::string &name, const std::string &value) {
     options.kvMemory = *number;
   else if (name == "--seed")
     options.seed = *number;
+  else if (name == "--top-k")
+    options.topK = static_cast<uint32_t>(*number);
   else if (name == "--max-new-tokens")
     options.maxNewTokens = static_cast<uint32_t>(*number);
   else if (name == "--step-tokens")
     options.stepTokens = static_cast<uint32_t>(*number);
   else
     options.threads = static_cast<uint32_t>(*number);
+  return exitDone;
+}
+
+int Parser::parseRealFlag(const RealFlag &flag, const std::string &value) {
+  std::optional<float> number = parseReal(value);
+  if (!number || *number < flag.least || *number > flag.greatest)
+    return fail(std::string(flag.name) + " is \"" + value + "\", expected " + flag.range);
+  options.*flag.value = number;
   return exitDone;
 }
 
@@ -171,20 +204,19 @@ int Parser::parseValue(const std::string &name, const std::string &value) {
     if (value.empty())
       return fail("--for needs the name of a target, such as x86-64-v3");
     options.target = value;
-  } else if (name == "--temperature") {
-    std::optional<float> temperature = parseTemperature(value);
-    if (!temperature)
-      return fail("--temperature is \"" + value + "\", expected a number of 0 or more");
-    options.temperature = *temperature;
   } else {
+    for (const RealFlag &flag : realFlags)
+      if (name == flag.name)
+        return parseRealFlag(flag, value);
     return parseNumberFlag(name, value);
   }
   return exitDone;
 }
 
 int Parser::parseFlag(const std::string &name) {
-  for (std::string_view valued : {"--prompt", "--tokens", "--logits", "--for", "--temperature", "--seed",
-                                  "--max-new-tokens", "--step-tokens", "--threads", "--kv-memory"})
+  for (std::string_view valued :
+       {"--prompt", "--tokens", "--logits", "--for", "--temperature", "--top-k", "--top-p", "--min-p",
+        "--repetition-penalty", "--seed", "--max-new-tokens", "--step-tokens", "--threads", "--kv-memory"})
     if (name == valued) {
       if (!attached && next == words.size())
         return fail(name + " needs a value");

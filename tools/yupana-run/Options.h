@@ -38,7 +38,11 @@ struct Options {
   bool json = false;
   bool noSpecial = false;
   std::optional<uint32_t> maxNewTokens;
-  float temperature = 0;
+  std::optional<float> temperature; ///< Absent, like those below: what the plan says.
+  std::optional<uint32_t> topK;
+  std::optional<float> topP;
+  std::optional<float> minP;
+  std::optional<float> repetitionPenalty;
   uint64_t seed = 0;
   uint32_t stepTokens = 0; ///< 0: the plan's limit.
   uint32_t threads = 0;    ///< 0: all cores.
