@@ -45,8 +45,8 @@ class Tool(unittest.TestCase):
         self.assertTrue(done.stderr.startswith("yupana: "), done.stderr)
 
     def test_help(self):
-        for words in (["--help"], ["compile", "--help"], ["inspect", "--help"], ["verify", "--help"],
-                      ["export", "--help"], ["version", "--help"]):
+        for words in (["--help"], ["compile", "--help"], ["check", "--help"], ["inspect", "--help"],
+                      ["verify", "--help"], ["export", "--help"], ["version", "--help"]):
             done = run(*words)
             self.assertEqual((done.returncode, done.stderr), (0, ""), words)
             self.assertIn("usage: yupana", done.stdout)

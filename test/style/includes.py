@@ -36,8 +36,9 @@ ARROWS = {
     "runtime/exec": RUNTIME + ["runtime/io", "runtime/device", "runtime/plan"],
     "runtime/text": ["runtime/include", "runtime/schema"],
     "tools": ["compiler/Driver", "runtime/include", "runtime/plan", "runtime/schema"] + BASE + LLVM,
+    "tools/support": ["runtime/include"],
     "tools/yupana-opt": ["compiler/Pipelines", "compiler/Codegen", "dialects", "passes"] + LLVM,
-    "tools/yupana-run": ["runtime/include", "runtime/schema", "runtime/text"],
+    "tools/yupana-run": ["runtime/include", "runtime/schema", "runtime/text", "tools/support"],
     "tools/cmake": LLVM,
 }
 INCLUDE = re.compile(r'^\s*#\s*(?:include|if __has_include\()\s*[<"]([^">]+)[">]', re.M)

@@ -148,6 +148,17 @@ void yupana_plan_limits(const yupana_plan_t *, yupana_limits_t *out) {
           fake_core().max_logit_rows};
 }
 
+const char *yupana_plan_name(const yupana_plan_t *plan) { return plan->path.c_str(); }
+
+uint32_t yupana_plan_target_count(const yupana_plan_t *) { return 1; }
+
+yupana_status_code_t yupana_plan_target(const yupana_plan_t *, uint32_t, yupana_target_info_t *out) {
+  *out = {};
+  out->size = sizeof *out;
+  out->name = "x86-64-v3";
+  return YUPANA_STATUS_OK;
+}
+
 int64_t yupana_plan_find_section(const yupana_plan_t *plan, uint32_t kind) {
   return kind == YUPANA_SECTION_TOKENIZER && plan->tokenizer_bytes ? 0 : -1;
 }

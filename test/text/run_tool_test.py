@@ -177,7 +177,9 @@ class ToolTest(unittest.TestCase):
         self.expect(3, "cannot be created", self.plan, "--tokens", "3", "--logits", self.folder / "no" / "out.npy")
 
     def test_unknown_target(self):
-        self.expect(2, "no such target", self.plan, "--tokens", "3", "--for", "sm_90a")
+        self.expect(6, "has code for x86-64-v3, not for sm_90a", self.plan, "--tokens", "3", "--for", "sm_90a")
+        self.expect(2, '--for is "z80"', self.plan, "--tokens", "3", "--for", "z80")
+        self.expect(2, "needs the name of a target", self.plan, "--tokens", "3", "--for", "")
         self.assertEqual(run(self.plan, "--tokens", "3", "--for", "x86-64-v3").returncode, 0)
 
     def test_tokenize_and_back(self):

@@ -3,6 +3,8 @@
 // Running sequences and telling what comes of them: text as it comes, JSON at the end, logits in a file.
 #include "runtime/text/generate.h"
 
+#include "tools/support/ProgressBar.h"
+#include "tools/support/Targets.h"
 #include "tools/yupana-run/Inputs.h"
 #include "tools/yupana-run/Json.h"
 #include "tools/yupana-run/NpyWriter.h"
@@ -34,43 +36,11 @@ double now() {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
 }
 
-/// A line on standard error while weights are loaded, if a person is watching. Also carries Ctrl-C into the loading.
-class LoadProgress {
-public:
-  LoadProgress() : visible(::isatty(STDERR_FILENO)) {
-    progress.size = sizeof progress;
-    progress.user = this;
-    progress.report = report;
-  }
-  ~LoadProgress() {
-    if (shown)
-      std::fprintf(stderr, "\r\033[K");
-  }
-  const yupana_progress_t *get() const { return &progress; }
-
-private:
-  static int report(void *user, uint64_t done, uint64_t total) {
-    auto *self = static_cast<LoadProgress *>(user);
-    if (self->visible && total)
-      self->draw(done, total);
-    return interruptCount > 0;
-  }
-  void draw(uint64_t done, uint64_t total) {
-    constexpr uint64_t width = 40;
-    constexpr uint64_t mebibyte = uint64_t{1} << 20;
-    // In mebibytes, so that no product overflows.
-    uint64_t filled = total >= mebibyte ? width * (done / mebibyte) / (total / mebibyte) : width * done / total;
-    std::string bar(static_cast<size_t>(std::min(filled, width)), '#');
-    bar.resize(width, '.');
-    std::fprintf(stderr, "\rloading [%s] %llu of %llu MiB", bar.c_str(),
-                 static_cast<unsigned long long>(done / mebibyte), static_cast<unsigned long long>(total / mebibyte));
-    shown = true;
-  }
-
-  yupana_progress_t progress = {};
-  bool visible;
-  bool shown = false;
-};
+/// Passes the progress of loading on to a bar, and Ctrl-C to the library.
+int reportLoading(void *user, uint64_t done, uint64_t total) {
+  static_cast<ProgressBar *>(user)->update(done, total);
+  return interruptCount > 0;
+}
 
 /// What the program keeps of one sequence.
 struct Sequence {
@@ -236,16 +206,20 @@ std::vector<text::Request> makeRequests(const Session &session, std::vector<std:
 
 /// Prepares the plan for this machine.
 int createContext(const Session &session, const Options &options, yupana_context_t *&context) {
-  auto progress = std::make_unique<LoadProgress>();
+  yupana_status_t status;
+  uint32_t index = 0;
+  if (!options.target.empty() && findTarget(session.plan(), options.target, index, status) != YUPANA_STATUS_OK)
+    return report(status);
+  auto bar = std::make_unique<ProgressBar>("loading");
+  yupana_progress_t progress = {sizeof progress, bar.get(), reportLoading};
   yupana_context_options_t contextOptions = {};
   contextOptions.size = sizeof contextOptions;
   contextOptions.target = options.target.empty() ? nullptr : options.target.c_str();
   contextOptions.threads = options.threads;
   contextOptions.kv_bytes = options.kvMemory;
-  contextOptions.progress = progress->get();
-  yupana_status_t status;
+  contextOptions.progress = &progress;
   yupana_status_code_t code = yupana_context_create(session.plan(), &contextOptions, nullptr, &context, &status);
-  progress.reset(); // clears its line before anything else is written
+  bar.reset(); // clears its line before anything else is written
   return code == YUPANA_STATUS_OK ? exitDone : report(status);
 }
 

@@ -12,11 +12,15 @@ namespace yupana {
 
 using Words = std::vector<std::string>;
 
+Result<void> runCheck(const Words &words);
 Result<void> runCompile(const Words &words);
 Result<void> runExport(const Words &words);
 Result<void> runInspect(const Words &words);
 Result<void> runVerify(const Words &words);
 Result<void> runVersion(const Words &words);
+
+/// The value of `--for`; empty when it was not given. ExitCode::Usage for an empty one.
+Result<std::string> targetOption(const Arguments &arguments);
 
 /// Has the user asked to stop (Ctrl-C)? The second time ends the program at once.
 bool wasInterrupted();

@@ -21,6 +21,14 @@ Fit yupana::fitOf(const OpenedPlan &plan, uint32_t target) {
   return {"suboptimal", "this machine can run " + native};
 }
 
+uint64_t MemoryTotals::total(uint32_t threads) const {
+  uint64_t sum = 0;
+  for (uint64_t bytes : {weights, activations, cache, inputs, code, scratch(threads)})
+    if (__builtin_add_overflow(sum, bytes, &sum))
+      return UINT64_MAX;
+  return sum;
+}
+
 MemoryTotals yupana::memoryOf(const OpenedPlan &plan, const schema::Target &target) {
   const schema::Plan &root = plan.metadata();
   const schema::Limits &limits = *root.limits();

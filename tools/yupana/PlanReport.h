@@ -26,7 +26,10 @@ struct MemoryTotals {
   uint64_t code = 0;
   uint64_t scratchPerThread = 0;
 
-  uint64_t total() const { return weights + activations + cache + inputs + code; }
+  /// Of all workers. A kernel's scratch is at most 1 GiB in any plan that opens.
+  uint64_t scratch(uint32_t threads) const { return scratchPerThread * threads; }
+  /// All of it, UINT64_MAX where that does not hold it: the sizes of a plan that opens may be of any kind.
+  uint64_t total(uint32_t threads = 0) const;
 };
 
 /// How an arena is used over time.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#include "tools/support/ProgressBar.h"
 #include "tools/yupana/PlanReport.h"
-#include "tools/yupana/ProgressBar.h"
 
 #include <fmt/format.h>
 

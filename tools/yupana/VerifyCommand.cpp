@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#include "tools/support/ProgressBar.h"
+#include "tools/support/Targets.h"
 #include "tools/yupana/Commands.h"
 #include "tools/yupana/OpenedPlan.h"
-#include "tools/yupana/ProgressBar.h"
 
 using namespace yupana;
 
 namespace {
 
-const char *const verifyHelp = R"(usage: yupana verify PLAN
+const char *const verifyHelp = R"(usage: yupana verify PLAN [options]
 
 Reads all of a plan: compares every digest, section by section and the weights in chunks of 16 MiB, checks every index,
 size and range, the form of the code, and that no two buffers overlap while both are in use. Runs nothing.
 
-  --threads N   threads that read and digest (default: all cores)
-  --help        print this
+  --for TARGET   also see that the plan has code for TARGET, such as x86-64-v3; if not, the exit code is 6
+  --threads N    threads that read and digest (default: all cores)
+  --help         print this
 )";
 
 /// Passes progress on to a bar, and Ctrl-C to the library.
@@ -27,12 +29,18 @@ int reportProgress(void *user, uint64_t done, uint64_t total) {
 
 Result<void> yupana::runVerify(const Words &words) {
   YUPANA_ASSIGN_OR_RETURN(Arguments arguments,
-                          Arguments::parse(words, {{"--threads", true}, {"--help"}}, {"--simulate", "--for"}));
+                          Arguments::parse(words, {{"--for", true}, {"--threads", true}, {"--help"}}, {"--simulate"}));
   if (arguments.has("--help"))
     return fmt::print("{}", verifyHelp), Result<void>();
   YUPANA_ASSIGN_OR_RETURN(std::string path, arguments.only("the PLAN"));
   YUPANA_ASSIGN_OR_RETURN(std::optional<uint64_t> threads, arguments.number("--threads", 1, 1024));
+  YUPANA_ASSIGN_OR_RETURN(std::string target, targetOption(arguments));
   YUPANA_ASSIGN_OR_RETURN(OpenedPlan plan, OpenedPlan::open(path));
+  if (!target.empty()) {
+    uint32_t index;
+    yupana_status_t status;
+    YUPANA_RETURN_IF_ERROR(checkStatus(findTarget(plan.get(), target, index, status), status));
+  }
 
   catchInterrupts();
   {

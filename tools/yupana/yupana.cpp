@@ -20,6 +20,7 @@ const char *const help = R"(usage: yupana COMMAND [options]
 Compiles Llama 4 checkpoints, ahead of time, into plans that `yupana-run` runs.
 
   compile FOLDER -o PLAN   compile a checkpoint
+  check PLAN [--json]      would a plan run here? What this machine lacks, and memory needed against what is free
   inspect PLAN [--json]    say what is inside a plan: targets, memory to the byte, weights, kernels
   verify PLAN              compare every digest of a plan and check every bound
   version                  print the version
@@ -36,8 +37,8 @@ struct Command {
 };
 
 constexpr Command commands[] = {
-    {"compile", runCompile}, {"inspect", runInspect}, {"verify", runVerify},
-    {"version", runVersion}, {"export", runExport},
+    {"compile", runCompile}, {"check", runCheck},     {"inspect", runInspect},
+    {"verify", runVerify},   {"version", runVersion}, {"export", runExport},
 };
 
 volatile std::sig_atomic_t interrupted = 0;
@@ -48,12 +49,17 @@ Result<void> runCommand(const std::string &name, const Words &words) {
   for (const Command &command : commands)
     if (name == command.name)
       return command.run(words);
-  if (name == "check")
-    return makeError(ExitCode::Unsupported, "command check: not in this version, use inspect");
   return makeError(ExitCode::Usage, "command {}: unknown, see yupana --help", inQuotes(name));
 }
 
 } // namespace
+
+Result<std::string> yupana::targetOption(const Arguments &arguments) {
+  std::optional<std::string> target = arguments.value("--for");
+  if (target && target->empty())
+    return makeError(ExitCode::Usage, "option --for: needs the name of a target, such as x86-64-v3");
+  return target.value_or("");
+}
 
 bool yupana::wasInterrupted() { return interrupted != 0; }
 

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/support/Targets.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <iterator>
+#include <string_view>
+
+using namespace yupana;
+
+namespace {
+
+/// Every target that plans are or will be compiled for. A plan may hold others; these are the ones that a plan may
+/// lack.
+constexpr std::string_view targetNames[] = {"x86-64-v3", "x86-64-v4", "x86-64-v4-bf16", "x86-64-v4-amx",
+                                            "sm_75",     "sm_80",     "sm_86",          "sm_89",
+                                            "sm_90a",    "sm_100a",   "sm_103a",        "sm_120a"};
+
+std::string targetName(const yupana_plan_t *plan, uint32_t index) {
+  yupana_target_info_t info = {};
+  info.size = sizeof info;
+  yupana_plan_target(plan, index, &info);
+  return info.name;
+}
+
+} // namespace
+
+std::string yupana::listTargets(const yupana_plan_t *plan) {
+  std::string list;
+  for (uint32_t i = 0; i < yupana_plan_target_count(plan); ++i)
+    list += (i ? ", " : "") + targetName(plan, i);
+  return list;
+}
+
+yupana_status_code_t yupana::findTarget(const yupana_plan_t *plan, const std::string &name, uint32_t &index,
+                                        yupana_status_t &status) {
+  for (uint32_t i = 0; i < yupana_plan_target_count(plan); ++i)
+    if (targetName(plan, i) == name) {
+      index = i;
+      return YUPANA_STATUS_OK;
+    }
+  bool known = std::find(std::begin(targetNames), std::end(targetNames), name) != std::end(targetNames);
+  yupana_status_code_t code = known ? YUPANA_STATUS_INCOMPATIBLE : YUPANA_STATUS_INVALID_ARGUMENT;
+  status.code = code;
+  if (known)
+    std::snprintf(status.message, sizeof status.message,
+                  "%s: the plan has code for %s, not for %s: compile the model with --target %s",
+                  yupana_plan_name(plan), listTargets(plan).c_str(), name.c_str(), name.c_str());
+  else
+    std::snprintf(status.message, sizeof status.message,
+                  "--for is \"%.100s\", which no target is called; %s has code for %s", name.c_str(),
+                  yupana_plan_name(plan), listTargets(plan).c_str());
+  return code;
+}

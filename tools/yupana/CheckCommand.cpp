@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "tools/support/ProgressBar.h"
+#include "tools/support/SystemMemory.h"
+#include "tools/support/Targets.h"
+#include "tools/yupana/Commands.h"
+#include "tools/yupana/PlanReport.h"
+
+#include <nlohmann/json.hpp>
+
+using namespace yupana;
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+const char *const checkHelp = R"(usage: yupana check PLAN [--for TARGET] [--json]
+
+Would it run here? Says for every target of a plan whether this machine runs it and what is lacking, and how much memory
+the best of them needs, with room for one sequence of the longest context, against what is available. Reads the header,
+the table of sections and the metadata; neither code nor weights. Ends with 0 when the plan runs, 6 when no target fits,
+7 when there is not enough memory.
+
+  --for TARGET   ask about another machine: whether the plan has code for TARGET, such as x86-64-v3, and the memory that
+                 takes. This machine is not looked at
+  --json         the same as one JSON object
+  --help         print this
+)";
+
+/// What was found. Facts of this machine are there when no target was named.
+struct Check {
+  bool ofThisMachine = true;
+  std::vector<uint32_t> targets; ///< Those asked about.
+  std::optional<uint32_t> chosen;
+  MemoryTotals memory; ///< Of the chosen one.
+  uint32_t threads = 1;
+  std::optional<uint64_t> available; ///< Bytes; nothing where the system does not say.
+  std::string lacking;               ///< Why no target was chosen.
+
+  uint64_t needed() const { return memory.total(threads); }
+  bool memoryFits() const { return !available || needed() <= *available; }
+};
+
+const char *targetNameOf(const OpenedPlan &plan, uint32_t target) {
+  return plan.metadata().targets()->Get(target)->name()->c_str();
+}
+
+/// Asks about `target`, or about this machine when it is empty.
+Result<Check> checkPlan(const OpenedPlan &plan, const std::string &target) {
+  Check check;
+  yupana_status_t status;
+  uint32_t chosen = 0;
+  if (!target.empty()) {
+    check.ofThisMachine = false;
+    YUPANA_RETURN_IF_ERROR(checkStatus(findTarget(plan.get(), target, chosen, status), status));
+    check.targets = {chosen};
+    check.chosen = chosen;
+  } else {
+    for (uint32_t i = 0; i < plan.metadata().targets()->size(); ++i)
+      check.targets.push_back(i);
+    if (yupana_plan_best_target(plan.get(), &chosen, &status) == YUPANA_STATUS_OK)
+      check.chosen = chosen;
+    else
+      check.lacking = status.message;
+    check.threads = yupana_available_threads();
+    check.available = availableMemory();
+  }
+  if (check.chosen)
+    check.memory = memoryOf(plan, *plan.metadata().targets()->Get(*check.chosen));
+  return check;
+}
+
+void printText(const OpenedPlan &plan, const Check &check) {
+  const char *path = yupana_plan_name(plan.get());
+  if (!check.ofThisMachine)
+    fmt::print("{}: has code for {}\n", path, targetNameOf(plan, *check.chosen));
+  else if (!check.chosen)
+    fmt::print("{}: does not run on this machine\n", path);
+  else
+    fmt::print("{}: {} on this machine, as {}\n", path, check.memoryFits() ? "runs" : "has no room",
+               targetNameOf(plan, *check.chosen));
+  for (uint32_t target : check.targets) {
+    if (!check.ofThisMachine)
+      break;
+    Fit fit = fitOf(plan, target);
+    fmt::print("  {:<16}  {}{}{}\n", targetNameOf(plan, target), fit.verdict, fit.reason.empty() ? "" : ": ",
+               fit.reason);
+  }
+  if (!check.chosen)
+    return;
+  fmt::print("  memory, with room for one sequence of {} positions\n", plan.metadata().limits()->max_context());
+  const MemoryTotals &memory = check.memory;
+  for (auto [name, bytes] : {std::pair<const char *, uint64_t>{"weights", memory.weights},
+                             {"cache", memory.cache},
+                             {"activations", memory.activations},
+                             {"inputs", memory.inputs},
+                             {"code", memory.code},
+                             {"scratch", memory.scratch(check.threads)}})
+    fmt::print("    {:<12}  {:>10}\n", name, formatBytes(static_cast<double>(bytes)));
+  fmt::print("    {:<12}  {:>10}{}\n", "total", formatBytes(static_cast<double>(check.needed())),
+             check.available ? " of " + formatBytes(static_cast<double>(*check.available)) + " available" : "");
+}
+
+void printJson(const OpenedPlan &plan, const Check &check) {
+  Json targets = Json::array();
+  for (uint32_t target : check.targets) {
+    Json entry = {{"name", targetNameOf(plan, target)}};
+    if (check.ofThisMachine) {
+      Fit fit = fitOf(plan, target);
+      entry["fit"] = fit.verdict;
+      entry["reason"] = fit.reason;
+    }
+    targets.push_back(std::move(entry));
+  }
+  Json report = {{"plan", yupana_plan_name(plan.get())}, {"max_context", plan.metadata().limits()->max_context()}};
+  if (check.ofThisMachine)
+    report["runs"] = check.chosen && check.memoryFits();
+  report["target"] = check.chosen ? Json(targetNameOf(plan, *check.chosen)) : Json();
+  report["targets"] = std::move(targets);
+  if (check.chosen)
+    report["memory"] = {{"weights", check.memory.weights},
+                        {"cache", check.memory.cache},
+                        {"activations", check.memory.activations},
+                        {"inputs", check.memory.inputs},
+                        {"code", check.memory.code},
+                        {"scratch", check.memory.scratch(check.threads)},
+                        {"total", check.needed()}};
+  if (check.ofThisMachine) {
+    report["threads"] = check.threads;
+    report["available_memory"] = check.available ? Json(*check.available) : Json();
+  }
+  fmt::print("{}\n", report.dump(2, ' ', false, Json::error_handler_t::replace));
+}
+
+} // namespace
+
+Result<void> yupana::runCheck(const Words &words) {
+  YUPANA_ASSIGN_OR_RETURN(Arguments arguments, Arguments::parse(words, {{"--for", true}, {"--json"}, {"--help"}}));
+  if (arguments.has("--help"))
+    return fmt::print("{}", checkHelp), Result<void>();
+  YUPANA_ASSIGN_OR_RETURN(std::string path, arguments.only("the PLAN"));
+  YUPANA_ASSIGN_OR_RETURN(std::string target, targetOption(arguments));
+  YUPANA_ASSIGN_OR_RETURN(OpenedPlan plan, OpenedPlan::open(path));
+  YUPANA_ASSIGN_OR_RETURN(Check check, checkPlan(plan, target));
+  arguments.has("--json") ? printJson(plan, check) : printText(plan, check);
+  if (!check.chosen)
+    return Error{ExitCode::DoesNotFit, check.lacking};
+  if (!check.memoryFits())
+    return makeError(ExitCode::OutOfSpace,
+                     "{}: needs {} bytes of memory, {} are available; yupana-run takes less with --kv-memory", path,
+                     check.needed(), *check.available);
+  return {};
+}
