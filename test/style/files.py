@@ -52,7 +52,8 @@ def check(path, faults):
 
 def main():
     faults, looked = common.Faults(), 0
-    roots = [common.ROOT / name for name in ("CMakeLists.txt", "README.md", "CONTRIBUTING.md", ".ci/run", ".clang-tidy")]
+    roots = [common.ROOT / name for name in ("CMakeLists.txt", "README.md", "CONTRIBUTING.md", ".ci/run", ".clang-tidy",
+                                             "tools/random-checkpoint")]
     for path in [*common.files(suffixes=TEXT), *roots]:
         if not common.name(path).startswith(DATA):
             check(path, faults)
