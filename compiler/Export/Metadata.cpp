@@ -86,7 +86,8 @@ flatbuffers::Offset<schema::Model> MetadataWriter::writeModel(plan::ModelOp op) 
   return schema::CreateModelDirect(builder, op.getName().str().c_str(), op.getArchitecture().str().c_str(),
                                    narrow(op.getVocabulary(), "vocabulary"), narrow(op.getHidden(), "hidden"),
                                    narrow(op.getLayers(), "layers"), op.getParameters(),
-                                   op.getPrecision().str().c_str(), op.getBeginToken(), &stop, generation);
+                                   op.getPrecision().str().c_str(), op.getBeginToken(), &stop, generation,
+                                   op.getActiveParameters().value_or(0));
 }
 
 flatbuffers::Offset<schema::Limits> MetadataWriter::writeLimits(plan::ModelOp op) {

@@ -275,9 +275,13 @@ OwningOpRef<ModuleOp> Importer::run(const ModelConfig &model, const ImportOption
   buildSample();
   SmallVector<int64_t> stops(model.stopTokens().begin(), model.stopTokens().end());
   builder.setInsertionPointToStart(module.getBody());
+  uint64_t idle = 0; // parameters of the experts that a token is not sent to
+  for (const LayerConfig &layer : config.layers)
+    idle += layer.isMoE ? (config.experts - config.topK) * 3 * config.hiddenSize * config.expertWidth : 0;
   lm::ModelOp::create(builder, loc, options.name, options.architecture, config.vocabSize, config.hiddenSize,
                       config.layers.size(), parameters, config.bosToken ? static_cast<int64_t>(*config.bosToken) : -1,
-                      stops, generationAttr(builder, model.generation));
+                      stops, generationAttr(builder, model.generation),
+                      builder.getI64IntegerAttr(static_cast<int64_t>(parameters - idle)));
   return result;
 }
 

@@ -114,7 +114,7 @@ private:
     plan::ModelOp::create(builder, model.getLoc(), model.getName(), model.getArchitecture(), model.getVocabulary(),
                           model.getHidden(), model.getLayers(), model.getParameters(), precision, model.getBeginToken(),
                           model.getStopTokens(), model.getGenerationAttr(), maxContext, maxBatch, maxStepTokens,
-                          maxLogitRows);
+                          maxLogitRows, model.getActiveParametersAttr());
   }
 
   void buildWeightsAndGroups(OpBuilder &builder) {

@@ -124,6 +124,9 @@ class Tool(unittest.TestCase):
         report = json.loads(run("inspect", plan, "--json").stdout)
         self.assertEqual([target["name"] for target in report["targets"]], ["x86-64-v3", "x86-64-v4"])
         self.assertEqual(report["limits"]["max_context"], 128)
+        # Two of eight experts take part in a token, and everything else.
+        routed = sum(64 * 32 * 8 * 3 for _ in range(report["model"]["layers"]))
+        self.assertEqual(report["model"]["active_parameters"], report["model"]["parameters"] - routed * 6 // 8)
         self.assertEqual(report["bytes"], os.path.getsize(plan))
         for target in report["targets"]:
             memory = target["memory"]

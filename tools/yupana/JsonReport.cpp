@@ -33,16 +33,19 @@ Json generationJson(const schema::Generation *generation) {
 
 Json modelJson(const schema::Plan &plan) {
   const schema::Model &model = *plan.model();
-  return {{"name", model.name()->str()},
-          {"architecture", model.architecture()->str()},
-          {"precision", model.precision()->str()},
-          {"layers", model.layers()},
-          {"hidden_size", model.hidden_size()},
-          {"vocab_size", model.vocab_size()},
-          {"parameters", model.parameters()},
-          {"bos_token", model.bos_token() < 0 ? Json() : Json(model.bos_token())},
-          {"stop_tokens", listOf(model.stop_tokens())},
-          {"generation", generationJson(model.generation())}};
+  Json json = {{"name", model.name()->str()},
+               {"architecture", model.architecture()->str()},
+               {"precision", model.precision()->str()},
+               {"layers", model.layers()},
+               {"hidden_size", model.hidden_size()},
+               {"vocab_size", model.vocab_size()},
+               {"parameters", model.parameters()},
+               {"bos_token", model.bos_token() < 0 ? Json() : Json(model.bos_token())},
+               {"stop_tokens", listOf(model.stop_tokens())},
+               {"generation", generationJson(model.generation())}};
+  if (model.active_parameters())
+    json["active_parameters"] = model.active_parameters();
+  return json;
 }
 
 Json limitsJson(const schema::Limits &limits) {

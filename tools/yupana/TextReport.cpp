@@ -38,8 +38,10 @@ void addModel(std::string &out, const OpenedPlan &plan) {
   add(out, "  written by   {}\n", root.producer()->c_str());
   add(out, "  bytes        {}\n", grouped(yupana_plan_file_bytes(plan.get())));
   add(out, "  model        {}, {}\n", model.name()->c_str(), model.architecture()->c_str());
-  add(out, "               {} layers, hidden size {}, vocabulary {}, {} parameters\n", model.layers(),
-      model.hidden_size(), model.vocab_size(), grouped(model.parameters()));
+  add(out, "               {} layers, hidden size {}, vocabulary {}\n", model.layers(), model.hidden_size(),
+      model.vocab_size());
+  add(out, "  parameters   {}{}\n", grouped(model.parameters()),
+      model.active_parameters() ? ", of which " + grouped(model.active_parameters()) + " take part in one token" : "");
   add(out, "  precision    {}\n", model.precision()->c_str());
   std::string begin = model.bos_token() < 0 ? "none" : std::to_string(model.bos_token());
   bool stops = model.stop_tokens() && model.stop_tokens()->size();

@@ -35,20 +35,22 @@ let opDocGroup = LM_ParameterDocs in {
 def LM_ModelOp : Op<LM_Dialect, "model"> {
   let summary = "Describes the checkpoint a module was imported from";
   let description = [{
-    For people and for the text layer; no pass decides by it what a kernel does.
+    For people and for the text layer; no pass decides by it what a kernel does. `active` counts the parameters that
+    take part in one token: all but the experts it is not sent to.
 
     ```mlir
     lm.model "nano" architecture "Llama4ForConditionalGeneration" vocabulary 1536 hidden 128 layers 4
-      parameters 2300000 begin 1472 stop [1473, 1479, 1480]
+      parameters 2300000 active 900000 begin 1472 stop [1473, 1479, 1480]
       generation <do_sample = true, temperature = 0.6, top_k = 50, top_p = 0.9, min_p = 0.0, repetition_penalty = 1.0>
     ```
   }];
   let arguments = (ins StrAttr:$name, StrAttr:$architecture, I64Attr:$vocabulary, I64Attr:$hidden, I64Attr:$layers,
                        I64Attr:$parameters, I64Attr:$begin_token, DenseI64ArrayAttr:$stop_tokens,
-                       OptionalAttr<LM_GenerationAttr>:$generation);
+                       OptionalAttr<LM_GenerationAttr>:$generation, OptionalAttr<I64Attr>:$active_parameters);
   let assemblyFormat = [{
     $name `architecture` $architecture `vocabulary` $vocabulary `hidden` $hidden `layers` $layers
-    `parameters` $parameters `begin` $begin_token `stop` $stop_tokens (`generation` $generation^)? attr-dict
+    `parameters` $parameters (`active` $active_parameters^)? `begin` $begin_token `stop` $stop_tokens
+    (`generation` $generation^)? attr-dict
   }];
 }
 

@@ -36,7 +36,7 @@ def Plan_ModelOp : Plan_Op<"model"> {
   let description = [{
     ```mlir
     plan.model "nano" architecture "Llama4ForConditionalGeneration" vocabulary 1536 hidden 128 layers 4
-      parameters 2300000 precision "f32" begin 1472 stop [1473, 1479, 1480]
+      parameters 2300000 active 900000 precision "f32" begin 1472 stop [1473, 1479, 1480]
       generation <do_sample = true, temperature = 0.6, top_k = 50, top_p = 0.9, min_p = 0.0, repetition_penalty = 1.0>
       maxima context 1024 batch 8 tokens 2048 rows 2048
     ```
@@ -44,11 +44,11 @@ def Plan_ModelOp : Plan_Op<"model"> {
   let arguments = (ins StrAttr:$name, StrAttr:$architecture, I64Attr:$vocabulary, I64Attr:$hidden, I64Attr:$layers,
                        I64Attr:$parameters, StrAttr:$precision, I64Attr:$begin_token, DenseI64ArrayAttr:$stop_tokens,
                        OptionalAttr<LM_GenerationAttr>:$generation, I64Attr:$max_context, I64Attr:$max_batch,
-                       I64Attr:$max_step_tokens, I64Attr:$max_logit_rows);
+                       I64Attr:$max_step_tokens, I64Attr:$max_logit_rows, OptionalAttr<I64Attr>:$active_parameters);
   let assemblyFormat = [{
     $name `architecture` $architecture `vocabulary` $vocabulary `hidden` $hidden `layers` $layers
-    `parameters` $parameters `precision` $precision `begin` $begin_token `stop` $stop_tokens
-    (`generation` $generation^)?
+    `parameters` $parameters (`active` $active_parameters^)? `precision` $precision
+    `begin` $begin_token `stop` $stop_tokens (`generation` $generation^)?
     `maxima` `context` $max_context `batch` $max_batch `tokens` $max_step_tokens `rows` $max_logit_rows attr-dict
   }];
   let hasVerifier = 1;

@@ -4,9 +4,9 @@
 
 // What the module was imported from.
 // CHECK: lm.model "nano" architecture "Llama4ForConditionalGeneration" vocabulary 1536 hidden 128 layers 4
-// CHECK-SAME: parameters 2300000 begin 1472 stop [1473, 1479, 1480]
+// CHECK-SAME: parameters 2300000 active 900000 begin 1472 stop [1473, 1479, 1480]
 lm.model "nano" architecture "Llama4ForConditionalGeneration" vocabulary 1536 hidden 128 layers 4
-  parameters 2300000 begin 1472 stop [1473, 1479, 1480]
+  parameters 2300000 active 900000 begin 1472 stop [1473, 1479, 1480]
 
 // With what its generation_config.json says.
 // CHECK: lm.model "instruct" {{.*}} stop [2] generation <do_sample = true, temperature = {{.*}}, top_k = 50,

@@ -5,10 +5,10 @@
 lm.weight @layers.0.q from ["q"] : tensor<64x64xf32> through [#lm.pack<"panel32">] : tensor<64x64xf32>
 
 // CHECK: plan.model "nano" architecture "Llama4ForConditionalGeneration" vocabulary 1536 hidden 128 layers 4
-// CHECK-SAME: parameters 2300000 precision "f32" begin 1472 stop [1473, 1479, 1480]
+// CHECK-SAME: parameters 2300000 active 900000 precision "f32" begin 1472 stop [1473, 1479, 1480]
 // CHECK-SAME: generation <do_sample = true, temperature = {{.*}}, top_k = 50, {{.*}}> maxima context 1024 batch 8 tokens 2048 rows 2048
 plan.model "nano" architecture "Llama4ForConditionalGeneration" vocabulary 1536 hidden 128 layers 4
-  parameters 2300000 precision "f32" begin 1472 stop [1473, 1479, 1480]
+  parameters 2300000 active 900000 precision "f32" begin 1472 stop [1473, 1479, 1480]
   generation <do_sample = true, temperature = 0.6, top_k = 50, top_p = 0.9, min_p = 0.0, repetition_penalty = 1.0>
   maxima context 1024 batch 8 tokens 2048 rows 2048
 

@@ -1,7 +1,7 @@
 // RUN: yupana-opt %s --yupana-kernel-to-plan="max-context=1024 max-batch=2 max-step-tokens=16 max-logit-rows=4" | FileCheck %s
 
 // Everything a launch names becomes a number; weights that no launch names are left out.
-// CHECK: plan.model "tiny" architecture "Test" vocabulary 16 hidden 64 layers 1 parameters 4096 precision "f32" begin 1 stop [2]
+// CHECK: plan.model "tiny" architecture "Test" vocabulary 16 hidden 64 layers 1 parameters 4096 active 1024 precision "f32" begin 1 stop [2]
 // CHECK-SAME: generation <do_sample = true, {{.*}}> maxima context 1024 batch 2 tokens 16 rows 4
 // CHECK: kernel.library @kernels
 // CHECK-NOT: plan.weight @unused
@@ -20,7 +20,7 @@
 // CHECK: plan.program function sample
 // CHECK: plan.launch 1 #kernel.grid<"R"> [#plan.argument<buffer 1>, #plan.argument<history 0>, #plan.argument<buffer 2>]
 module attributes {kernel.arena_bytes = 8192 : i64} {
-  lm.model "tiny" architecture "Test" vocabulary 16 hidden 64 layers 1 parameters 4096 begin 1 stop [2]
+  lm.model "tiny" architecture "Test" vocabulary 16 hidden 64 layers 1 parameters 4096 active 1024 begin 1 stop [2]
     generation <do_sample = true, temperature = 0.6, top_k = 50, top_p = 0.9, min_p = 0.0, repetition_penalty = 1.0>
   lm.weight @unused from ["u"] : tensor<64x64xf32> through [#lm.pack<"panel32">] : tensor<64x64xf32>
   lm.weight @w from ["w"] : tensor<64x64xf32> through [#lm.pack<"panel32">] : tensor<64x64xf32>
