@@ -37,6 +37,7 @@ ARROWS = {
     "runtime/text": ["runtime/include", "runtime/schema"],
     "tools": ["compiler/Driver", "runtime/include", "runtime/plan", "runtime/schema"] + BASE + LLVM,
     "tools/support": ["runtime/include"],
+    "tools/yupana-bench": ["runtime/include", "runtime/plan", "runtime/schema", "tools/support"],
     "tools/yupana-opt": ["compiler/Pipelines", "compiler/Codegen", "dialects", "passes"] + LLVM,
     "tools/yupana-run": ["runtime/include", "runtime/schema", "runtime/text", "tools/support"],
     "tools/cmake": LLVM,
@@ -45,7 +46,7 @@ INCLUDE = re.compile(r'^\s*#\s*(?:include|if __has_include\()\s*[<"]([^">]+)[">]
 # Libraries by the first part of their headers' names; the rest are the standard library's and the system's.
 LIBRARIES = {
     "fmt": ["compiler", "frontends", "tools", "runtime/text"],
-    "nlohmann": ["compiler", "frontends", "tools/yupana"],
+    "nlohmann": ["compiler", "frontends", "tools/yupana", "tools/yupana-bench"],
     "utf8proc.h": ["frontends/Tokenizer"],
     "flatbuffers": ["compiler", "runtime"],
 }

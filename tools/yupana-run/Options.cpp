@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/yupana-run/Options.h"
 
+#include "tools/support/Numbers.h"
+
 #include <cerrno>
 #include <cfloat>
 #include <cmath>
@@ -61,35 +63,6 @@ Example: yupana-run model.yplan --prompt "The capital of France is" --max-new-to
 )";
 
 namespace {
-
-/// A whole decimal number of at most `most`.
-std::optional<uint64_t> parseNumber(std::string_view text, uint64_t most = UINT64_MAX) {
-  uint64_t value = 0;
-  if (text.empty())
-    return std::nullopt;
-  for (char c : text) {
-    uint64_t digit = static_cast<uint64_t>(c - '0');
-    if (c < '0' || c > '9' || __builtin_mul_overflow(value, uint64_t{10}, &value) ||
-        __builtin_add_overflow(value, digit, &value))
-      return std::nullopt;
-  }
-  return value <= most ? std::optional<uint64_t>(value) : std::nullopt;
-}
-
-/// A number of bytes: digits, then K, M, G or T for powers of 1024.
-std::optional<uint64_t> parseBytes(std::string_view text) {
-  constexpr std::string_view suffixes = "KMGT";
-  unsigned shift = 0;
-  if (!text.empty()) {
-    size_t index = suffixes.find(text.back());
-    if (index != std::string_view::npos) {
-      shift = 10 * (static_cast<unsigned>(index) + 1);
-      text.remove_suffix(1);
-    }
-  }
-  std::optional<uint64_t> value = parseNumber(text, UINT64_MAX >> shift);
-  return value ? std::optional<uint64_t>(*value << shift) : std::nullopt;
-}
 
 /// A decimal number of 0 or more.
 std::optional<float> parseReal(const std::string &text) {

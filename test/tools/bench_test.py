@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""yupana-bench: what it counts is what the checkpoint's dimensions say, what it measures is there and is plausible, and
+how it ends.
+
+usage: bench_test.py YUPANA YUPANA_BENCH MODELS
+"""
+
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+from terminal import run_on_terminal
+
+YUPANA, BENCH, MODELS = map(pathlib.Path, sys.argv[1:4])
+SHORT = ["--repetitions", 1, "--warmup", 0, "--prompt-tokens", 20, "--max-new-tokens", 30]
+
+
+def run(*words):
+    return subprocess.run([str(word) for word in (BENCH, *words)], capture_output=True, text=True, timeout=120)
+
+
+def measured(*words):
+    done = run(*words, "--json")
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return json.loads(done.stdout)
+
+
+class Model:
+    """A checkpoint of test/models/parity, and the figures that follow from its config.json."""
+
+    def __init__(self, name, folder):
+        self.plan = folder / f"{name}.yplan"
+        subprocess.run([YUPANA, "compile", MODELS / "parity" / name, "-o", self.plan, "--precision", "f32"], check=True,
+                       capture_output=True)
+        self.inspected = json.loads(subprocess.run([YUPANA, "inspect", "--json", self.plan], check=True,
+                                                   capture_output=True).stdout)
+        config = json.loads((MODELS / "parity" / name / "config.json").read_text())
+        self.config = config.get("text_config", config)
+
+    def is_moe(self, layer):
+        step = self.config["interleave_moe_layer_step"]
+        return bool(step) and (layer + 1) % step == 0
+
+    def weight_bytes(self, experts_hit):
+        """Read by a step of one token in which so many experts of a layer are hit."""
+        total = 0
+        for weight in self.inspected["weights"]:
+            is_row = weight["name"] == "embedding" and not self.config.get("tie_word_embeddings")
+            if is_row or " table: " in weight["source"]:
+                total += weight["bytes"] / weight["shape"][0]
+            elif ".experts." in weight["name"]:
+                total += weight["bytes"] * experts_hit / self.config["num_local_experts"]
+            else:
+                total += weight["bytes"]
+        return total
+
+    def attended(self, layer, position):
+        chunk = self.config["attention_chunk_size"]
+        return (position % chunk if chunk and (layer + 1) % 4 else position) + 1
+
+    def layers(self):
+        return range(self.config["num_hidden_layers"])
+
+    def cache_bytes(self, position):
+        per_position = 2 * self.config["num_key_value_heads"] * self.config["head_dim"] * 4
+        return sum(per_position * self.attended(layer, position) for layer in self.layers())
+
+    def prompt_flops(self, tokens):
+        c = self.config
+        h, q, kv = c["hidden_size"], c["num_attention_heads"] * c["head_dim"], c["num_key_value_heads"] * c["head_dim"]
+        parameters = 0
+        for layer in self.layers():
+            parameters += h * (2 * q + 2 * kv)
+            if self.is_moe(layer):
+                parameters += h * c["num_local_experts"] + 3 * h * c["intermediate_size"] * (1 + c["num_experts_per_tok"])
+            else:
+                parameters += 3 * h * c["intermediate_size_mlp"]
+        return 2 * parameters + 2 * h * c["vocab_size"] / tokens
+
+    def attention_flops(self, tokens):
+        width = self.config["num_attention_heads"] * self.config["head_dim"]
+        return sum(4 * width * self.attended(layer, p) for p in range(tokens) for layer in self.layers()) / tokens
+
+
+class Bench(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.scratch = tempfile.TemporaryDirectory()
+        cls.folder = pathlib.Path(cls.scratch.name)
+        cls.top2 = Model("top2", cls.folder)
+        cls.plan = cls.top2.plan
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.scratch.cleanup()
+
+    def fails(self, code, part, *words):
+        done = run(*words)
+        self.assertEqual((done.returncode, done.stdout), (code, ""), done.stderr)
+        self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+        self.assertIn(part, done.stderr)
+
+    def check_counts(self, model):
+        report = measured(model.plan, *SHORT)
+        decode, prefill = report["decode"], report["prefill"]
+        k = model.config["num_experts_per_tok"]
+        self.assertEqual(decode["weight_bytes_per_token"], round(model.weight_bytes(k)))
+        cache = sum(model.cache_bytes(position) for position in range(20, 50)) / 30
+        self.assertEqual(decode["cache_bytes_per_token"], round(cache))
+        self.assertAlmostEqual(decode["bytes_per_token"], model.weight_bytes(k) + cache, delta=1)
+        self.assertEqual(prefill["flops_per_token"], round(model.prompt_flops(20)))
+        self.assertEqual(prefill["attention_flops_per_token"], round(model.attention_flops(20)))
+        return report
+
+    def test_counts(self):
+        report = self.check_counts(self.top2)
+        self.assertEqual(report["decode"]["experts"],
+                         {"per_layer": 8, "per_token": 2, "hit_per_step": 2, "hit_is": "exact"})
+        self.assertNotIn("experts", self.check_counts(Model("tied", self.folder))["decode"])
+        self.check_counts(Model("odd", self.folder))
+
+    def test_batch(self):
+        """Experts that four tokens of four sequences hit are an expected number; the other weights are shared."""
+        report = measured(self.plan, *SHORT, "--batch", 4)
+        hit = 8 * (1 - (1 - 2 / 8) ** 4)
+        self.assertAlmostEqual(report["decode"]["experts"]["hit_per_step"], hit)
+        self.assertIn("expected", report["decode"]["experts"]["hit_is"])
+        rows = self.top2.weight_bytes(hit) - self.top2.weight_bytes(0)
+        for weight in self.top2.inspected["weights"]:
+            if weight["name"] == "embedding" or " table: " in weight["source"]:
+                rows += weight["bytes"] / weight["shape"][0] * 3
+        self.assertAlmostEqual(report["decode"]["weight_bytes_per_token"], (self.top2.weight_bytes(0) + rows) / 4, delta=1)
+
+    def test_measures(self):
+        report = measured(self.plan, *SHORT, "--repetitions", 3, "--threads", 2, "--step-tokens", 7)
+        for part in ("prefill", "decode"):
+            rate = report[part]["tokens_per_s"]
+            self.assertTrue(0 < rate["min"] <= rate["median"] <= rate["max"], rate)
+        machine = report["machine"]
+        self.assertGreater(machine["read_bandwidth"], 1e8)
+        self.assertGreater(machine["f32_flops"], 1e8)
+        self.assertEqual(len(machine["read_bandwidth_samples"]), 4)
+        self.assertEqual(machine["bf16_flops"] is not None, "avx512_bf16" in pathlib.Path("/proc/cpuinfo").read_text())
+        self.assertEqual(report["prefill"]["share_is_of"], "machine.f32_flops")
+        self.assertGreater(report["prefill"]["share_of_flops"], 0)
+        self.assertGreater(report["decode"]["share_of_bandwidth"], 0)
+        self.assertEqual((report["model"], report["precision"], report["threads"], report["batch"]), ("top2", "f32", 2, 1))
+        self.assertEqual(report["target"], self.top2.inspected["targets"][0]["name"])
+        self.assertRegex(report["version"], r"^\d+\.\d+\.\d+$")
+        self.assertGreater(report["load_s"], 0)
+        # What the machine is measured with, hundreds of megabytes, is not the model's.
+        self.assertTrue(1 << 20 < report["peak_rss"] < 256 << 20, report["peak_rss"])
+
+    def test_prompts_alone(self):
+        report = measured(self.plan, *SHORT, "--max-new-tokens", 0)
+        self.assertIsNone(report["decode"])
+        self.assertNotIn("decode", run(self.plan, *SHORT, "--max-new-tokens=0").stdout)
+
+    def test_table(self):
+        done = run(self.plan, *SHORT)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        for pattern in (r"top2, f32, x86-64-v\S+, batch 1, \d+ threads", r"loaded in", r"prefill 20 +[\d.]+ +[\d.]+ +[\d.]+",
+                        r"decode 30 +[\d.]+ +[\d.]+ +[\d.]+ +[\d.]+ % of the read bandwidth", r"this machine reads"):
+            self.assertRegex(done.stdout, pattern)
+
+    def test_usage(self):
+        self.fails(2, "no plan given")
+        self.fails(2, "second plan", self.plan, "other")
+        self.fails(2, "unknown option --fast", self.plan, "--fast")
+        self.fails(2, "needs a value", self.plan, "--batch")
+        for flag, value in (("--batch", "0"), ("--repetitions", "0"), ("--threads", "x"), ("--prompt-tokens", "-1"),
+                            ("--warmup", "1.5"), ("--kv-memory", "4X"), ("--step-tokens", "4294967296")):
+            self.fails(2, f'{flag} is "{value}"', self.plan, flag, value)
+        self.fails(2, "--max-context", self.plan, "--prompt-tokens", 32768)
+        self.fails(2, "--max-batch", self.plan, "--batch", 9)
+        self.fails(2, "--step-tokens allows 2", self.plan, "--batch", 3, "--step-tokens", 2)
+        self.assertIn("usage: yupana-bench PLAN", run("--help").stdout)
+        self.assertRegex(run("--version").stdout, r"^yupana-bench \d+\.\d+\.\d+\n$")
+
+    def test_files_targets_and_memory(self):
+        self.fails(3, "nowhere", self.folder / "nowhere")
+        bad = self.folder / "bad.yplan"
+        bad.write_bytes(b"no plan" * 100)
+        self.fails(4, "bad.yplan", bad)
+        data = bytearray(self.plan.read_bytes())
+        weights = next(s for s in self.top2.inspected["sections"] if s["kind"] == "weights")
+        data[weights["offset"] + 1000] ^= 1
+        bad.write_bytes(data)
+        self.fails(8, "bad.yplan", bad, *SHORT)
+        self.fails(6, "not for sm_90a", self.plan, "--for", "sm_90a")
+        self.fails(2, '"z80"', self.plan, "--for", "z80")
+        self.fails(7, "keys and values", self.plan, *SHORT, "--kv-memory", 100)
+        self.fails(7, "pages", self.plan, *SHORT, "--prompt-tokens", 500, "--kv-memory", "80K")
+        self.assertEqual(run(self.plan, *SHORT, "--kv-memory", "1M").returncode, 0)
+
+    def test_interrupted(self):
+        process = subprocess.Popen([BENCH, self.plan, "--repetitions", "1000000"], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        out, error = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, out, error), (130, b"", b""))
+
+    def test_progress(self):
+        code, written = run_on_terminal([BENCH, self.plan, *SHORT])
+        self.assertEqual(code, 0)
+        self.assertRegex(written, r"\r\x1b\[Kloading \[[#.]{30}\] ")
+        self.assertTrue(written.endswith("\r\x1b[K"), repr(written))
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)

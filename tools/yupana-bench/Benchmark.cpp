@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/yupana-bench/Benchmark.h"
+
+#include "tools/support/ProgressBar.h"
+#include "tools/support/Targets.h"
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <sys/resource.h>
+#include <unistd.h>
+
+using namespace yupana;
+
+namespace {
+
+volatile std::sig_atomic_t interrupted = 0;
+
+void onInterrupt(int) { interrupted = 1; }
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+/// The most memory the process has had, in bytes.
+uint64_t peakRss() {
+  rusage usage = {};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+/// The memory the process has now, in bytes.
+uint64_t currentRss() {
+  unsigned long long total = 0, resident = 0;
+  FILE *file = std::fopen("/proc/self/statm", "re");
+  if (!file)
+    return 0;
+  bool read = std::fscanf(file, "%llu %llu", &total, &resident) == 2;
+  std::fclose(file);
+  return read ? resident * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)) : 0;
+}
+
+/// Passes the progress of loading on to a bar, and Ctrl-C to the library.
+int reportLoading(void *user, uint64_t done, uint64_t total) {
+  static_cast<ProgressBar *>(user)->update(done, total);
+  return interrupted;
+}
+
+/// [sequences][tokens] random ids, the same in every run. Id 0 is left out: a row of zeros is not what a model meets.
+std::vector<std::vector<uint32_t>> drawPrompts(uint32_t sequences, uint32_t tokens, uint32_t vocabulary) {
+  uint64_t state = 0x5EED;
+  std::vector<std::vector<uint32_t>> prompts(sequences, std::vector<uint32_t>(tokens));
+  for (std::vector<uint32_t> &prompt : prompts)
+    for (uint32_t &token : prompt) {
+      // SplitMix64 (Steele, Lea, Flood 2014).
+      uint64_t z = state += 0x9E3779B97F4A7C15u;
+      z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+      z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+      token = vocabulary > 1 ? static_cast<uint32_t>(1 + (z ^ z >> 31) % (vocabulary - 1)) : 0;
+    }
+  return prompts;
+}
+
+/// Runs the same prompts again and again in one context.
+class Runner {
+public:
+  Runner(const yupana_plan_t *plan, yupana_context_t *context, const Options &options, yupana_status_t &status)
+      : context(context), options(options), status(status) {
+    yupana_model_info_t model = {};
+    model.size = sizeof model;
+    yupana_plan_model(plan, &model);
+    yupana_limits_t limits = {};
+    limits.size = sizeof limits;
+    yupana_plan_limits(plan, &limits);
+    stepTokens = options.stepTokens ? std::min(options.stepTokens, limits.max_step_tokens) : limits.max_step_tokens;
+    prompts = drawPrompts(options.batch, options.promptTokens, model.vocab_size);
+  }
+
+  /// Reads the prompts and runs the decode steps once, in new sequences.
+  yupana_status_code_t run(double &promptSeconds, double &decodeSeconds);
+
+private:
+  yupana_status_code_t createSequences();
+  yupana_status_code_t releaseSequences();
+  yupana_status_code_t readPrompts();
+  yupana_status_code_t decode();
+  yupana_status_code_t step();
+  void addSpan(uint32_t sequence, const uint32_t *tokens, uint32_t count, bool last);
+
+  yupana_context_t *context;
+  const Options &options;
+  yupana_status_t &status;
+  uint32_t stepTokens;
+  std::vector<std::vector<uint32_t>> prompts;
+  std::vector<yupana_sequence_t> sequences;
+  std::vector<uint32_t> newest; ///< The last token of each sequence.
+  std::vector<yupana_span_t> spans;
+  std::vector<uint32_t> sampling; ///< Which sequences get a token from the step.
+};
+
+yupana_status_code_t Runner::createSequences() {
+  sequences.assign(options.batch, 0);
+  newest.assign(options.batch, 0);
+  for (uint32_t i = 0; i < options.batch; ++i)
+    if (yupana_status_code_t code = yupana_sequence_create(context, i, &sequences[i], &status))
+      return code;
+  return YUPANA_STATUS_OK;
+}
+
+yupana_status_code_t Runner::releaseSequences() {
+  for (yupana_sequence_t sequence : sequences)
+    if (yupana_status_code_t code = yupana_sequence_release(context, sequence, &status))
+      return code;
+  return YUPANA_STATUS_OK;
+}
+
+void Runner::addSpan(uint32_t sequence, const uint32_t *tokens, uint32_t count, bool last) {
+  yupana_span_t span = {};
+  span.size = sizeof span;
+  span.sequence = sequences[sequence];
+  span.tokens = tokens;
+  span.token_count = count;
+  span.rows = last ? YUPANA_ROWS_LAST : YUPANA_ROWS_NONE;
+  span.sample = last;
+  spans.push_back(span);
+  if (last)
+    sampling.push_back(sequence);
+}
+
+/// Runs the spans and takes the new tokens.
+yupana_status_code_t Runner::step() {
+  if (interrupted)
+    return failWith(status, YUPANA_STATUS_CANCELLED, "interrupted");
+  yupana_batch_t batch = {};
+  batch.size = sizeof batch;
+  batch.spans = spans.data();
+  batch.span_count = static_cast<uint32_t>(spans.size());
+  yupana_step_result_t result = {};
+  result.size = sizeof result;
+  if (yupana_status_code_t code = yupana_context_step(context, &batch, &result, &status))
+    return code;
+  for (size_t row = 0; row < sampling.size(); ++row)
+    newest[sampling[row]] = result.sampled[row];
+  spans.clear();
+  sampling.clear();
+  return YUPANA_STATUS_OK;
+}
+
+/// Fills each step with one sequence after the other.
+yupana_status_code_t Runner::readPrompts() {
+  uint32_t room = stepTokens;
+  for (uint32_t i = 0; i < options.batch; ++i)
+    for (uint32_t done = 0; done < options.promptTokens;) {
+      uint32_t take = std::min(options.promptTokens - done, room);
+      addSpan(i, prompts[i].data() + done, take, done + take == options.promptTokens);
+      done += take;
+      room -= take;
+      if (room)
+        continue;
+      if (yupana_status_code_t code = step())
+        return code;
+      room = stepTokens;
+    }
+  return spans.empty() ? YUPANA_STATUS_OK : step();
+}
+
+yupana_status_code_t Runner::decode() {
+  std::vector<uint32_t> tokens;
+  for (uint32_t i = 0; i < options.maxNewTokens; ++i) {
+    tokens = newest;
+    for (uint32_t s = 0; s < options.batch; ++s)
+      addSpan(s, &tokens[s], 1, true);
+    if (yupana_status_code_t code = step())
+      return code;
+  }
+  return YUPANA_STATUS_OK;
+}
+
+yupana_status_code_t Runner::run(double &promptSeconds, double &decodeSeconds) {
+  if (yupana_status_code_t code = createSequences())
+    return code;
+  double start = now();
+  if (yupana_status_code_t code = readPrompts())
+    return code;
+  double middle = now();
+  if (yupana_status_code_t code = decode())
+    return code;
+  decodeSeconds = now() - middle;
+  promptSeconds = middle - start;
+  return releaseSequences();
+}
+
+struct ReleaseContext {
+  void operator()(yupana_context_t *context) const { yupana_context_release(context); }
+};
+using ContextPointer = std::unique_ptr<yupana_context_t, ReleaseContext>;
+
+yupana_status_code_t createContext(yupana_plan_t *plan, const Options &options, ContextPointer &context,
+                                   yupana_status_t &status) {
+  yupana_limits_t limits = {};
+  limits.size = sizeof limits;
+  yupana_plan_limits(plan, &limits);
+  uint64_t positions = (uint64_t{options.promptTokens} + options.maxNewTokens) * options.batch;
+  ProgressBar bar("loading");
+  yupana_progress_t progress = {sizeof progress, &bar, reportLoading};
+  yupana_context_options_t contextOptions = {};
+  contextOptions.size = sizeof contextOptions;
+  contextOptions.target = options.target.empty() ? nullptr : options.target.c_str();
+  contextOptions.threads = options.threads;
+  contextOptions.max_sequences = options.batch;
+  contextOptions.kv_bytes = options.kvMemory ? options.kvMemory
+                                             : std::max(yupana_plan_kv_bytes(plan, limits.max_context, 1),
+                                                        yupana_plan_kv_bytes(plan, positions, options.batch));
+  contextOptions.progress = &progress;
+  yupana_context_t *created = nullptr;
+  yupana_status_code_t code = yupana_context_create(plan, &contextOptions, nullptr, &created, &status);
+  context.reset(created);
+  return code;
+}
+
+yupana_status_code_t measure(Runner &runner, const Options &options, Measurements &out) {
+  double prompt = 0, decode = 0;
+  for (uint32_t i = 0; i < options.warmup; ++i)
+    if (yupana_status_code_t code = runner.run(prompt, decode))
+      return code;
+  // The buffer that the machine is measured with is no memory of the model: the peak is read around it.
+  out.peakRss = peakRss();
+  auto measureAgain = [&out] {
+    if (std::optional<MachineSpeed> speed = measureMachine(out.threads))
+      out.machine.push_back(*speed);
+  };
+  measureAgain();
+  for (uint32_t i = 0; i < options.repetitions; ++i) {
+    if (yupana_status_code_t code = runner.run(prompt, decode))
+      return code;
+    out.promptSeconds.push_back(prompt);
+    if (options.maxNewTokens)
+      out.decodeSeconds.push_back(decode);
+    out.peakRss = std::max(out.peakRss, currentRss());
+    measureAgain();
+  }
+  // One that failed in between leaves nothing to pair with.
+  if (out.machine.size() != size_t{options.repetitions} + 1)
+    out.machine.clear();
+  return YUPANA_STATUS_OK;
+}
+
+} // namespace
+
+void yupana::catchInterrupts() {
+  struct sigaction action = {};
+  action.sa_handler = onInterrupt;
+  action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
+  ::sigaction(SIGINT, &action, nullptr);
+}
+
+yupana_status_code_t yupana::runBenchmark(const Options &options, yupana_plan_t *&plan, Measurements &measurements,
+                                          yupana_status_t &status) {
+  double start = now();
+  if (yupana_status_code_t code = yupana_plan_open_file(options.plan.c_str(), nullptr, &plan, &status))
+    return code;
+  uint32_t index = 0;
+  if (!options.target.empty())
+    if (yupana_status_code_t code = findTarget(plan, options.target, index, status))
+      return code;
+  if (yupana_status_code_t code = checkLimits(plan, options, status))
+    return code;
+  ContextPointer context;
+  if (yupana_status_code_t code = createContext(plan, options, context, status))
+    return code;
+  measurements.loadSeconds = now() - start;
+  yupana_context_info_t info = {};
+  info.size = sizeof info;
+  yupana_context_info(context.get(), &info);
+  measurements.target = info.target;
+  measurements.threads = info.threads;
+  Runner runner(plan, context.get(), options, status);
+  return measure(runner, options, measurements);
+}

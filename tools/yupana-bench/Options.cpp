@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/yupana-bench/Options.h"
+
+#include "tools/support/Numbers.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <iterator>
+#include <vector>
+
+using namespace yupana;
+
+const char *const yupana::helpText = R"(usage: yupana-bench PLAN [options]
+
+Measures how fast a plan runs here, and how fast this machine is: prompts (prefill) and token by token (decode), in
+tokens per second, beside the read bandwidth and the arithmetic peak that the same threads reach just before and after.
+Token ids are random, from a fixed seed; decoding is greedy and does not stop at stop tokens.
+
+  --prompt-tokens N     tokens of every prompt (default 512)
+  --max-new-tokens N    decode steps after the prompt, each of one token per sequence (default 128)
+  --batch N             sequences that run side by side (default 1)
+  --repetitions N       how often prompt and decode are measured (default 5)
+  --warmup N            how often they run before that (default 1)
+  --step-tokens N       read prompts in steps of at most N tokens (default: what the plan allows)
+  --threads N           worker threads (default: all cores this process may use)
+  --kv-memory BYTES     memory for keys and values, such as 512M or 4G (default: one sequence of the longest context,
+                        or more where the run needs it)
+  --for TARGET          use the code of this target of the plan, such as x86-64-v3 (default: the best one that runs)
+  --json                one JSON object instead of a table
+  --version             print the version
+  --help                print this
+
+What is counted. A decode step reads every weight once, of an embedding one row per token, and of the experts those that
+are hit: k of E for one sequence, E (1 - (1 - k/E)^N) for N of them, which holds on average for even routing; and of the
+cache all positions its tokens attend to. A prompt computes 2 operations per parameter and token, of the experts those a
+token is sent to, and of the head the rows that are asked for; attention is stated beside it.
+
+Exit codes: 0 done, 1 internal error, 2 usage, 3 file missing or unreadable, 4 input invalid or corrupt, 5 not
+supported, 6 plan and device do not fit, 7 not enough memory, 8 digest wrong, 130 interrupted.
+
+Example: yupana-bench model.yplan --prompt-tokens 512 --max-new-tokens 128 --json
+)";
+
+namespace {
+
+struct NumberFlag {
+  const char *name;
+  uint32_t Options::*member;
+  uint32_t least;
+};
+
+constexpr NumberFlag numberFlags[] = {
+    {"--prompt-tokens", &Options::promptTokens, 1},
+    {"--max-new-tokens", &Options::maxNewTokens, 0},
+    {"--batch", &Options::batch, 1},
+    {"--repetitions", &Options::repetitions, 1},
+    {"--warmup", &Options::warmup, 0},
+    {"--step-tokens", &Options::stepTokens, 1},
+    {"--threads", &Options::threads, 1},
+};
+
+/// Reads the words of a command line one after the other.
+class Parser {
+public:
+  Parser(int argc, char **argv, Options &options, yupana_status_t &status)
+      : words(argv + 1, argv + argc), options(options), status(status) {}
+
+  yupana_status_code_t parse();
+
+private:
+  yupana_status_code_t fail(const std::string &sentence) {
+    return failWith(status, YUPANA_STATUS_INVALID_ARGUMENT, sentence);
+  }
+  yupana_status_code_t parseFlag(const std::string &word);
+  yupana_status_code_t parseValue(const std::string &name, const std::string &value);
+
+  std::vector<std::string> words;
+  size_t next = 0;
+  Options &options;
+  yupana_status_t &status;
+};
+
+yupana_status_code_t Parser::parseValue(const std::string &name, const std::string &value) {
+  std::string found = name + " is \"" + value + "\", expected ";
+  if (name == "--for") {
+    if (value.empty())
+      return fail("--for needs the name of a target, such as x86-64-v3");
+    options.target = value;
+  } else if (name == "--kv-memory") {
+    std::optional<uint64_t> bytes = parseBytes(value);
+    if (!bytes || !*bytes)
+      return fail(found + "a number of bytes such as 512M");
+    options.kvMemory = *bytes;
+  } else {
+    const NumberFlag *flag = std::find_if(std::begin(numberFlags), std::end(numberFlags),
+                                          [&](const NumberFlag &candidate) { return name == candidate.name; });
+    std::optional<uint64_t> number = parseNumber(value, UINT32_MAX);
+    if (!number || *number < flag->least)
+      return fail(found + "a whole number of " + std::to_string(flag->least) + " or more");
+    options.*flag->member = static_cast<uint32_t>(*number);
+  }
+  return YUPANA_STATUS_OK;
+}
+
+yupana_status_code_t Parser::parseFlag(const std::string &word) {
+  if (word == "--json") {
+    options.json = true;
+    return YUPANA_STATUS_OK;
+  }
+  size_t equals = word.find('=');
+  std::string name = word.substr(0, equals);
+  bool takesValue = name == "--for" || name == "--kv-memory" ||
+                    std::any_of(std::begin(numberFlags), std::end(numberFlags),
+                                [&](const NumberFlag &flag) { return name == flag.name; });
+  if (!takesValue)
+    return fail("unknown option " + word + " (see yupana-bench --help)");
+  if (equals == std::string::npos && next == words.size())
+    return fail(name + " needs a value");
+  return parseValue(name, equals == std::string::npos ? words[next++] : word.substr(equals + 1));
+}
+
+yupana_status_code_t Parser::parse() {
+  while (next < words.size()) {
+    std::string word = words[next++];
+    if (word == "--help" || word == "-h" || word == "--version") {
+      options.mode = word == "--version" ? Options::Version : Options::Help;
+      return YUPANA_STATUS_OK;
+    }
+    if (word.size() >= 2 && word[0] == '-') {
+      if (yupana_status_code_t code = parseFlag(word))
+        return code;
+    } else if (!options.plan.empty()) {
+      return fail("a second plan \"" + word + "\" is given, after \"" + options.plan + "\"");
+    } else {
+      options.plan = word;
+    }
+  }
+  return options.plan.empty() ? fail("no plan given (usage: yupana-bench PLAN; see yupana-bench --help)")
+                              : YUPANA_STATUS_OK;
+}
+
+} // namespace
+
+yupana_status_code_t yupana::failWith(yupana_status_t &status, yupana_status_code_t code, const std::string &sentence) {
+  status.code = code;
+  std::snprintf(status.message, sizeof status.message, "%s", sentence.c_str());
+  return code;
+}
+
+yupana_status_code_t yupana::parseOptions(int argc, char **argv, Options &options, yupana_status_t &status) {
+  return Parser(argc, argv, options, status).parse();
+}
+
+yupana_status_code_t yupana::checkLimits(const yupana_plan_t *plan, const Options &options, yupana_status_t &status) {
+  yupana_limits_t limits = {};
+  limits.size = sizeof limits;
+  yupana_plan_limits(plan, &limits);
+  auto fail = [&](const std::string &given, const std::string &needs, uint32_t most, const char *flag) {
+    return failWith(status, YUPANA_STATUS_INVALID_ARGUMENT,
+                    given + " needs " + needs + ", " + yupana_plan_name(plan) + " was compiled for at most " +
+                        std::to_string(most) + "; compile it with a larger " + flag);
+  };
+  uint64_t positions = uint64_t{options.promptTokens} + options.maxNewTokens;
+  if (positions > limits.max_context)
+    return fail("--prompt-tokens " + std::to_string(options.promptTokens) + " with --max-new-tokens " +
+                    std::to_string(options.maxNewTokens),
+                std::to_string(positions) + " positions", limits.max_context, "--max-context");
+  std::string batch = "--batch " + std::to_string(options.batch);
+  if (options.batch > limits.max_batch)
+    return fail(batch, std::to_string(options.batch) + " sequences in a step", limits.max_batch, "--max-batch");
+  if (options.stepTokens && options.stepTokens < options.batch)
+    return failWith(status, YUPANA_STATUS_INVALID_ARGUMENT,
+                    batch + " needs a token of every sequence in a step, --step-tokens allows " +
+                        std::to_string(options.stepTokens));
+  uint32_t rows = std::min(limits.max_step_tokens, limits.max_logit_rows);
+  if (options.batch > rows)
+    return fail(batch, std::to_string(options.batch) + " tokens and rows of logits in a step", rows,
+                "--max-step-tokens");
+  return YUPANA_STATUS_OK;
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/yupana-bench/Report.h"
+
+#include "tools/support/ProgressBar.h"
+#include "tools/yupana-bench/Cost.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+using namespace yupana;
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+struct Spread {
+  double median, min, max;
+};
+
+/// Of values that are not none.
+Spread spreadOf(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  size_t half = values.size() / 2;
+  double median = values.size() % 2 ? values[half] : (values[half - 1] + values[half]) / 2;
+  return {median, values.front(), values.back()};
+}
+
+std::vector<double> ratesOf(const std::vector<double> &seconds, double amount) {
+  std::vector<double> rates;
+  for (double time : seconds)
+    rates.push_back(amount / time);
+  return rates;
+}
+
+/// One of the machine's speeds, in the order they were measured.
+using Series = std::vector<double>;
+
+/// Median share of `rates`, each held against the mean of what the machine did just before and just after: machines are
+/// shared, and their speed changes from second to second. Nothing without a series.
+std::optional<double> shareOf(const std::vector<double> &rates, const Series &ceiling) {
+  if (ceiling.size() != rates.size() + 1)
+    return std::nullopt;
+  std::vector<double> shares;
+  for (size_t i = 0; i < rates.size(); ++i)
+    shares.push_back(rates[i] * 2 / (ceiling[i] + ceiling[i + 1]));
+  return spreadOf(std::move(shares)).median;
+}
+
+/// The ceilings of the machine; each is empty where it was not measured.
+struct Ceilings {
+  explicit Ceilings(const std::vector<MachineSpeed> &speeds) {
+    for (const MachineSpeed &speed : speeds) {
+      readBandwidth.push_back(speed.readBandwidth);
+      f32Flops.push_back(speed.f32Flops);
+      if (speed.bf16Flops)
+        bf16Flops.push_back(*speed.bf16Flops);
+    }
+  }
+  Series readBandwidth, f32Flops, bf16Flops;
+};
+
+/// Everything that both reports say.
+struct Figures {
+  Figures(const yupana_plan_t *plan, const Options &options, const Measurements &measurements);
+
+  const schema::Plan &root;
+  Cost cost;
+  Ceilings ceilings;
+  bool usesDots;                          ///< Prompts are held against the bf16 dot product, else against f32 FMA.
+  double promptFlops;                     ///< Per token.
+  std::optional<double> attentionFlops;   ///< Per token of the prompt.
+  double weightBytes = 0, cacheBytes = 0; ///< Per new token.
+  Spread prompt;                          ///< Tokens/s.
+  std::optional<Spread> decode;
+  std::optional<double> shareOfFlops, shareOfBandwidth;
+};
+
+Figures::Figures(const yupana_plan_t *plan, const Options &options, const Measurements &measurements)
+    : root(*schema::GetPlan(yupana_plan_metadata(plan, nullptr))),
+      cost(root, *root.targets()->Get(measurements.target)), ceilings(measurements.machine) {
+  promptFlops = cost.promptFlops(options.promptTokens) / options.promptTokens;
+  attentionFlops = cost.promptAttentionFlops(options.promptTokens);
+  if (attentionFlops)
+    *attentionFlops /= options.promptTokens;
+  usesDots = cost.isBf16() && !ceilings.bf16Flops.empty();
+  double promptTokens = static_cast<double>(options.promptTokens) * options.batch;
+  prompt = spreadOf(ratesOf(measurements.promptSeconds, promptTokens));
+  shareOfFlops = shareOf(ratesOf(measurements.promptSeconds, promptTokens * promptFlops),
+                         usesDots ? ceilings.bf16Flops : ceilings.f32Flops);
+  if (measurements.decodeSeconds.empty())
+    return;
+  double newTokens = static_cast<double>(options.maxNewTokens) * options.batch;
+  weightBytes = cost.weightBytes(options.batch) / options.batch;
+  for (uint32_t i = 0; i < options.maxNewTokens; ++i)
+    cacheBytes += cost.cacheBytes(uint64_t{options.promptTokens} + i) / options.maxNewTokens;
+  decode = spreadOf(ratesOf(measurements.decodeSeconds, newTokens));
+  shareOfBandwidth =
+      shareOf(ratesOf(measurements.decodeSeconds, newTokens * (weightBytes + cacheBytes)), ceilings.readBandwidth);
+}
+
+/// Bytes and operations are whole, or expected values whose fractions mean nothing.
+Json whole(double value) { return static_cast<uint64_t>(std::llround(value)); }
+
+Json spreadJson(const Spread &spread) { return {{"median", spread.median}, {"min", spread.min}, {"max", spread.max}}; }
+
+Json orNull(const std::optional<double> &value) { return value ? Json(*value) : Json(); }
+
+Json decodeJson(const Figures &figures, const Options &options) {
+  if (!figures.decode)
+    return Json();
+  Json json = {{"tokens_per_s", spreadJson(*figures.decode)},
+               {"bytes_per_token", whole(figures.weightBytes + figures.cacheBytes)},
+               {"weight_bytes_per_token", whole(figures.weightBytes)},
+               {"cache_bytes_per_token", whole(figures.cacheBytes)},
+               {"share_of_bandwidth", orNull(figures.shareOfBandwidth)}};
+  if (figures.cost.experts())
+    json["experts"] = {{"per_layer", figures.cost.experts()},
+                       {"per_token", figures.cost.expertsPerToken()},
+                       {"hit_per_step", figures.cost.expertsHit(options.batch)},
+                       {"hit_is", options.batch == 1 ? "exact" : "expected for even routing"}};
+  return json;
+}
+
+Json machineJson(const Ceilings &ceilings) {
+  auto median = [](const Series &series) { return series.empty() ? Json() : Json(spreadOf(series).median); };
+  return {{"cpu", cpuModel()},
+          {"read_bandwidth", median(ceilings.readBandwidth)},
+          {"bf16_flops", median(ceilings.bf16Flops)},
+          {"f32_flops", median(ceilings.f32Flops)},
+          {"read_bandwidth_samples", ceilings.readBandwidth},
+          {"bf16_flops_samples", ceilings.bf16Flops},
+          {"f32_flops_samples", ceilings.f32Flops}};
+}
+
+std::string percentOf(const std::optional<double> &share, const char *what) {
+  return share ? fmt::format("{:.1f} % of {}", 100 * *share, what) : "";
+}
+
+} // namespace
+
+std::string yupana::jsonReport(const yupana_plan_t *plan, const Options &options, const Measurements &measurements) {
+  Figures figures(plan, options, measurements);
+  const schema::Model &model = *figures.root.model();
+  Json report = {
+      {"version", yupana_version()},
+      {"plan", yupana_plan_name(plan)},
+      {"model", model.name()->str()},
+      {"precision", model.precision()->str()},
+      {"target", figures.root.targets()->Get(measurements.target)->name()->str()},
+      {"threads", measurements.threads},
+      {"batch", options.batch},
+      {"prompt_tokens", options.promptTokens},
+      {"max_new_tokens", options.maxNewTokens},
+      {"repetitions", options.repetitions},
+      {"warmup", options.warmup},
+      {"load_s", measurements.loadSeconds},
+      {"peak_rss", measurements.peakRss},
+      {"prefill",
+       {{"tokens_per_s", spreadJson(figures.prompt)},
+        {"flops_per_token", whole(figures.promptFlops)},
+        {"attention_flops_per_token", figures.attentionFlops ? whole(*figures.attentionFlops) : Json()},
+        {"share_of_flops", orNull(figures.shareOfFlops)},
+        {"share_is_of", figures.usesDots ? "machine.bf16_flops" : "machine.f32_flops"}}},
+      {"decode", decodeJson(figures, options)},
+      {"machine", machineJson(figures.ceilings)},
+  };
+  // A path need not be UTF-8, which JSON is.
+  return report.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string yupana::textReport(const yupana_plan_t *plan, const Options &options, const Measurements &measurements) {
+  Figures figures(plan, options, measurements);
+  const schema::Model &model = *figures.root.model();
+  std::string out =
+      fmt::format("{}: {}, {}, {}, batch {}, {} threads\n{}\n", yupana_plan_name(plan), model.name()->c_str(),
+                  model.precision()->c_str(), figures.root.targets()->Get(measurements.target)->name()->c_str(),
+                  options.batch, measurements.threads, cpuModel());
+  out += fmt::format("loaded in {:.2f} s, {} resident at most\n\n", measurements.loadSeconds,
+                     formatBytes(static_cast<double>(measurements.peakRss)));
+  out += fmt::format("{:<16}  {:>10}  {:>10}  {:>10}\n", "tokens/s", "median", "min", "max");
+  auto addRow = [&out](const std::string &name, const Spread &spread, const std::string &remark) {
+    out += fmt::format("{:<16}  {:>10.1f}  {:>10.1f}  {:>10.1f}  {}\n", name, spread.median, spread.min, spread.max,
+                       remark);
+  };
+  addRow(fmt::format("prefill {}", options.promptTokens), figures.prompt,
+         percentOf(figures.shareOfFlops, figures.usesDots ? "the bf16 dot-product peak, attention not counted"
+                                                          : "the f32 FMA peak, attention not counted"));
+  if (figures.decode)
+    addRow(fmt::format("decode {}", options.maxNewTokens), *figures.decode,
+           percentOf(figures.shareOfBandwidth, "the read bandwidth, at ") +
+               formatBytes(figures.weightBytes + figures.cacheBytes) + " per token");
+  const Ceilings &ceilings = figures.ceilings;
+  if (ceilings.readBandwidth.empty())
+    return out;
+  out += fmt::format("\nthis machine reads {}/s and computes {:.4g} GFLOP/s in f32",
+                     formatBytes(spreadOf(ceilings.readBandwidth).median), spreadOf(ceilings.f32Flops).median / 1e9);
+  return out + (ceilings.bf16Flops.empty()
+                    ? "\n"
+                    : fmt::format(", {:.4g} in bf16 dot products\n", spreadOf(ceilings.bf16Flops).median / 1e9));
+}
