@@ -134,10 +134,17 @@ class Tool(unittest.TestCase):
             self.assertEqual(memory["total"], sum(memory[part] for part in parts))
             for arena in target["arenas"]:
                 self.assertLessEqual(arena["peak_bytes"], arena["bytes"])
+            # Launches stand in the order of the layers, and every layer has some.
+            step = next(program for program in target["programs"] if program["function"] == "step")
+            layers = [launch["layer"] for launch in step["launches"] if "layer" in launch]
+            self.assertEqual(layers, sorted(layers))
+            self.assertEqual(set(layers), set(range(report["model"]["layers"])))
+            self.assertTrue(all("layer" not in step["launches"][i] for i in (0, -1)), "embedding and head")
         # One packed form for both targets: every weight is stored once.
         self.assertEqual(len({weight["name"] for weight in report["weights"]}), len(report["weights"]))
         text = run("inspect", plan).stdout
-        for part in ("Target x86-64-v3", "Target x86-64-v4", "panel32", "per layer", "arena activations"):
+        for part in ("Target x86-64-v3", "Target x86-64-v4", "panel32", "per layer", "layers 0 1 2: ", "layer 3: ",
+                     "outside layers: ", "arena activations"):
             self.assertIn(part, text)
 
         weights = next(section for section in report["sections"] if section["kind"] == "weights")

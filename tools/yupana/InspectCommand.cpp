@@ -8,8 +8,8 @@ using namespace yupana;
 static const char *const inspectHelp = R"(usage: yupana inspect PLAN [--json]
 
 Says what is inside a plan: model, compiled maxima, sections, weights with their packed forms, cache groups and, for
-every target, whether this machine runs it, memory to the byte, launches and kernels, and where every buffer lies while
-it is in use. Reads neither weights nor code.
+every target, whether this machine runs it, memory to the byte, the kernels that each layer launches, and where every
+buffer lies while it is in use. Reads neither weights nor code.
 
   --json   the same as one JSON object
   --help   print this

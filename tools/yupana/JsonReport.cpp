@@ -115,13 +115,18 @@ Json arenasJson(const schema::Target &target) {
   return list;
 }
 
-Json programsJson(const schema::Target &target) {
+Json programsJson(const schema::Plan &plan, const schema::Target &target) {
   Json list = Json::array();
   for (const schema::StepProgram *program : *target.programs()) {
     Json launches = Json::array();
-    for (const schema::Launch *launch : *program->launches())
+    std::vector<std::optional<uint32_t>> layers = layersOf(plan, *program);
+    for (uint32_t i = 0; i < layers.size(); ++i) {
+      const schema::Launch &launch = *program->launches()->Get(i);
       launches.push_back(
-          {{"kernel", target.kernels()->Get(launch->kernel())->symbol()->str()}, {"grid", gridText(*launch)}});
+          {{"kernel", target.kernels()->Get(launch.kernel())->symbol()->str()}, {"grid", gridText(launch)}});
+      if (layers[i])
+        launches.back()["layer"] = *layers[i];
+    }
     list.push_back({{"function", schema::EnumNameFunction(program->function())},
                     {"max_tokens", program->max_tokens()},
                     {"launches", std::move(launches)}});
@@ -157,7 +162,7 @@ Json targetJson(const OpenedPlan &plan, uint32_t index) {
           {"memory", memoryJson(memoryOf(plan, target))},
           {"arenas", arenasJson(target)},
           {"kernels", std::move(kernels)},
-          {"programs", programsJson(target)}};
+          {"programs", programsJson(plan.metadata(), target)}};
 }
 
 } // namespace

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 using namespace yupana;
 
@@ -103,6 +104,46 @@ void addMemory(std::string &out, const MemoryTotals &totals) {
       formatBytes(static_cast<double>(totals.total())), grouped(totals.scratchPerThread));
 }
 
+/// "2 gemm_3, map_4": the kernels of some launches, in the order they first run.
+std::string kernelList(const schema::Target &target, const std::vector<uint32_t> &kernels) {
+  std::vector<uint32_t> order;
+  for (uint32_t kernel : kernels)
+    if (std::find(order.begin(), order.end(), kernel) == order.end())
+      order.push_back(kernel);
+  std::string list;
+  for (uint32_t kernel : order) {
+    auto count = std::count(kernels.begin(), kernels.end(), kernel);
+    list += fmt::format("{}{}{}", list.empty() ? "" : ", ", count > 1 ? std::to_string(count) + " " : "",
+                        target.kernels()->Get(kernel)->symbol()->c_str());
+  }
+  return list;
+}
+
+/// The launches of each layer; layers that launch the same kernels share a line.
+void addLayers(std::string &out, const schema::Plan &root, const schema::Target &target,
+               const schema::StepProgram &program) {
+  std::map<std::optional<uint32_t>, std::vector<uint32_t>> launches;
+  std::vector<std::optional<uint32_t>> layers = layersOf(root, program);
+  for (uint32_t i = 0; i < layers.size(); ++i)
+    launches[layers[i]].push_back(program.launches()->Get(i)->kernel());
+  std::vector<std::pair<std::vector<uint32_t>, std::vector<uint32_t>>> lines; ///< Layers, and what each launches.
+  for (const auto &[layer, kernels] : launches) {
+    auto same = std::find_if(lines.begin(), lines.end(), [&wanted = kernels](const auto &line) {
+      return !line.first.empty() && line.second == wanted;
+    });
+    if (!layer || same == lines.end())
+      same = lines.insert(lines.end(), {{}, kernels});
+    if (layer)
+      same->first.push_back(*layer);
+  }
+  for (const auto &[numbers, kernels] : lines)
+    add(out, "    {}{}: {} launches, {}\n",
+        numbers.empty()       ? "outside layers"
+        : numbers.size() == 1 ? "layer "
+                              : "layers ",
+        fmt::join(numbers, " "), kernels.size(), kernelList(target, kernels));
+}
+
 void addKernels(std::string &out, const schema::Plan &root, const schema::Target &target) {
   for (const schema::StepProgram *program : *target.programs()) {
     bool step = program->function() == schema::Function::step;
@@ -117,6 +158,8 @@ void addKernels(std::string &out, const schema::Plan &root, const schema::Target
       if (counts[i])
         add(out, "    {:>5} x  {}, {} arguments\n", counts[i], target.kernels()->Get(i)->symbol()->c_str(),
             target.kernels()->Get(i)->arguments());
+    if (step)
+      addLayers(out, root, target, *program);
   }
 }
 
