@@ -72,31 +72,57 @@ def check_interrupt(yupana, model, work):
     print(f"{'ok    ' if ok else 'FAILED'} interrupted compile{'' if ok else f': exit code {code}, expected 130; left: {left}'}")
 
 
-def check_plan(yupana, runner, model, work):
+def check_plan(yupana, runner, bench, model, work):
     plan = work / "good.yplan"
     expect("compile", 0, [yupana, "compile", model, "-o", plan, "--precision", "f32"])
     expect("inspect", 0, [yupana, "inspect", plan], ["weights"])
     expect("inspect --json", 0, [yupana, "inspect", plan, "--json"], ["{"])
     expect("verify", 0, [yupana, "verify", plan])
+    expect("check", 0, [yupana, "check", plan], ["runs on this machine"])
+    for program in ([yupana, "check"], [yupana, "verify"], [runner], [bench]):
+        more = ["--tokens", "1"] if program == [runner] else []
+        expect(f"{program[-1]} for a target the plan lacks", 6, [*program, plan, "--for", "sm_90a", *more], ["x86-64-v", "sm_90a"])
+        expect(f"{program[-1]} for no target", 2, [*program, plan, "--for", "z80", *more], ["z80"])
+        expect(f"{program[-1]} --help", 0, [*program, "--help"], ["usage:"])
     expect("version", 0, [yupana, "version"])
     data = bytearray(plan.read_bytes())
     (work / "short.yplan").write_bytes(data[:-1])
+    expect("check of a truncated plan", 4, [yupana, "check", work / "short.yplan"], ["short.yplan"])
     expect("truncated plan", 4, [runner, work / "short.yplan", "--tokens", "1,2"], ["short.yplan"])
     (work / "text.yplan").write_text("This is not a plan. " * 20)
     expect("no plan at all", 4, [runner, work / "text.yplan", "--tokens", "1,2"], ["text.yplan"])
     data[-4096] ^= 1
     (work / "flipped.yplan").write_bytes(data)
     expect("one bit of the weights", 8, [yupana, "verify", work / "flipped.yplan"], ["flipped.yplan"])
+    expect("benchmark of no plan", 4, [bench, work / "text.yplan"], ["text.yplan"])
+    expect("benchmark of a missing plan", 3, [bench, work / "nowhere.yplan"], ["nowhere.yplan"])
+    expect("benchmark of nothing", 2, [bench], ["usage:"])
+    expect("benchmark of more than was compiled for", 2, [bench, plan, "--batch", "9"], ["--max-batch"])
+    expect("benchmark without room for keys and values", 7, [bench, plan, "--kv-memory", "100"], ["keys and values"])
     expect("missing plan", 3, [runner, work / "nowhere.yplan", "--tokens", "1"], ["nowhere.yplan"])
     expect("no input", 2, [runner, plan])
     expect("token out of range", 4, [runner, plan, "--tokens", "999999"], ["999999"])
+    for program, name in ((runner, "yupana-run"), (bench, "yupana-bench"), (yupana, "yupana")):
+        expect(f"{name} --version", 0, [program, "--version"], [name + " "])
     expect("run", 0, [runner, plan, "--tokens", "1,2", "--max-new-tokens", "2"])
+
+
+def check_random(script, work):
+    random = lambda *words: [sys.executable, "-B", script, *words]
+    expect("random checkpoint --help", 0, random("--help"), ["usage:"])
+    expect("random checkpoint without a preset", 2, random(work / "drawn"), ["--preset"])
+    expect("random checkpoint with an unknown option", 2, random(work / "drawn", "--preset", "mini", "--fast"), ["--fast"])
+    expect("random checkpoint over a folder that is there", 2, random(work, "--preset", "mini"), [work.name])
+    expect("random checkpoint with a tokenizer that is not", 3,
+           random(work / "drawn", "--preset", "mini", "--tokenizer", work / "nowhere"), ["nowhere"])
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--compiler", required=True)
     parser.add_argument("--runner", required=True)
+    parser.add_argument("--bench", required=True)
+    parser.add_argument("--random", required=True)
     parser.add_argument("--work", required=True, type=pathlib.Path)
     parser.add_argument("model", type=pathlib.Path)
     arguments = parser.parse_args()
@@ -104,7 +130,8 @@ def main():
     arguments.work.mkdir(parents=True)
     check_compile(arguments.compiler, arguments.model, arguments.work)
     check_interrupt(arguments.compiler, arguments.model, arguments.work)
-    check_plan(arguments.compiler, arguments.runner, arguments.model, arguments.work)
+    check_plan(arguments.compiler, arguments.runner, arguments.bench, arguments.model, arguments.work)
+    check_random(arguments.random, arguments.work)
     sys.exit(1 if failed else 0)
 
 
