@@ -69,6 +69,8 @@ Code check_options(const yupana_context_options_t &options, const Report &report
                        kMaxContextSequences);
   if (options.digests > YUPANA_DIGEST_OFF)
     return report.fail(kInvalid, "the digest policy is %u; expected 0 to 2", options.digests);
+  if (options.map_weights > 1)
+    return report.fail(kInvalid, "map_weights is %u; expected 0 or 1", options.map_weights);
   return YUPANA_STATUS_OK;
 }
 
@@ -165,8 +167,7 @@ Code load_weights(yupana_context_t &context, const yupana_context_options_t &opt
   Progress progress(options.progress, total);
   for (uint32_t i = 0; i < sections; ++i)
     if (used[i])
-      if (Code code = acquire_weights(context.plan, i, static_cast<yupana_digest_policy_t>(options.digests),
-                                      context.pool, progress, &context.weights[i], report))
+      if (Code code = acquire_weights(context.plan, i, options, context.pool, progress, &context.weights[i], report))
         return code;
   return YUPANA_STATUS_OK;
 }

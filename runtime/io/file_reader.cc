@@ -6,6 +6,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <new>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,6 +37,14 @@ int read_file(void *user, void *dst, uint64_t bytes, uint64_t offset) {
   }
   return 1;
 }
+
+const void *map_file(void *user, uint64_t bytes, uint64_t offset) {
+  void *memory = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, static_cast<FileReader *>(user)->descriptor,
+                      static_cast<off_t>(offset));
+  return memory == MAP_FAILED ? nullptr : memory;
+}
+
+void unmap_file(void *, const void *memory, uint64_t bytes) { munmap(const_cast<void *>(memory), bytes); }
 
 void close_file(void *user) {
   auto *file = static_cast<FileReader *>(user);
@@ -85,7 +94,13 @@ yupana_status_code_t yupana_file_reader_open(const char *path, const yupana_allo
     return code;
   }
   memcpy(file->name.data(), path, name_bytes);
-  *out_reader = {
-      sizeof(yupana_reader_t), file, reinterpret_cast<const char *>(file->name.data()), total, read_file, close_file};
+  *out_reader = {sizeof(yupana_reader_t),
+                 file,
+                 reinterpret_cast<const char *>(file->name.data()),
+                 total,
+                 read_file,
+                 close_file,
+                 map_file,
+                 unmap_file};
   return succeed(out_status);
 }

@@ -4,6 +4,7 @@
 
 #include "runtime/plan/digest.h"
 
+#include <cstddef>
 #include <new>
 
 using namespace yupana::runtime;
@@ -46,7 +47,7 @@ Code allocate_states(yupana_plan_t *plan, const Report &report) {
 }
 
 bool reader_valid(const yupana_reader_t *reader) {
-  return reader && reader->size >= sizeof(yupana_reader_t) && reader->read && reader->name;
+  return reader && reader->size >= offsetof(yupana_reader_t, map) && reader->read && reader->name;
 }
 
 } // namespace
@@ -64,7 +65,7 @@ yupana_status_code_t yupana_plan_open(const yupana_reader_t *reader, const yupan
   if (!plan)
     return report.fail(YUPANA_STATUS_OUT_OF_MEMORY, "no memory for a plan");
   plan->allocator = memory;
-  plan->reader = *reader;
+  plan->reader = read_sized(reader);
   Code code = read_frame(plan->reader, memory, &plan->frame, out_status);
   if (!code)
     code = load_metadata(plan, report);

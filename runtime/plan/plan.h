@@ -13,7 +13,8 @@ namespace yupana::runtime {
 
 /// What contexts share of a section. Guarded by yupana_plan_t::lock.
 struct SectionState {
-  Memory weights;        // loaded while `users` > 0; kArenaPadding readable zero bytes follow the section's
+  Memory weights;        // loaded while `users` > 0; kArenaPadding readable bytes follow the section's
+  const uint8_t *mapped; // instead of `weights`, by the reader
   uint32_t users;        // contexts
   bool weights_verified; // the loaded bytes have been compared with their digests
   bool seen_good;        // the bytes of the file have, at some time

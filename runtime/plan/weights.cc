@@ -56,47 +56,75 @@ Code load_digests(const yupana_plan_t &plan, uint32_t weights_section, Memory *o
   return read_verified(plan.reader, plan.frame, section, out_digests->data(), report);
 }
 
-/// Reads (or, if `loaded`, looks through) a section on behalf of acquire_weights.
-Code fill(const yupana_plan_t &plan, uint32_t index, const Memory &memory, bool loaded, bool compare, ThreadPool &pool,
+/// Reads (or, if `present`, looks through) a section on behalf of acquire_weights.
+Code fill(const yupana_plan_t &plan, uint32_t index, uint8_t *data, bool present, bool compare, ThreadPool &pool,
           Progress &progress, const Report &report) {
   const schema::SectionEntry &entry = plan.section(index);
   Memory digests;
   if (compare)
     if (Code code = load_digests(plan, index, &digests, report))
       return code;
-  ChunkWork work{&plan.reader, entry.offset, entry.size, memory.data(), !loaded, digests.data()};
+  ChunkWork work{&plan.reader, entry.offset, entry.size, data, !present, digests.data()};
   ChunkFault fault;
   if (Code code = process_chunks(pool, plan.allocator, work, progress, &fault, report))
     return code;
   return report_fault(plan, index, fault, report);
 }
 
-Code acquire_locked(yupana_plan_t *plan, uint32_t index, yupana_digest_policy_t policy, ThreadPool &pool,
+uint8_t *data_of(const SectionState &state) {
+  return state.mapped ? const_cast<uint8_t *>(state.mapped) : state.weights.data();
+}
+
+void drop(yupana_plan_t *plan, uint32_t index) {
+  SectionState &state = plan->states[index];
+  if (state.mapped)
+    plan->reader.unmap(plan->reader.user, state.mapped, plan->section(index).size + kArenaPadding);
+  state.mapped = nullptr;
+  state.weights.reset();
+}
+
+/// Memory for a section, filled if it is mapped.
+Code place(yupana_plan_t *plan, uint32_t index, bool map, const Report &report) {
+  SectionState &state = plan->states[index];
+  const schema::SectionEntry &entry = plan->section(index);
+  uint64_t padded;
+  if (!checked_add(entry.size, kArenaPadding, &padded))
+    return report.fail(YUPANA_STATUS_OUT_OF_MEMORY, "section %u of weights does not fit in memory", index);
+  state.weights_verified = false;
+  if (map) {
+    if (!plan->reader.map || !plan->reader.unmap)
+      return report.fail(YUPANA_STATUS_INVALID_ARGUMENT, "the reader of this plan cannot map weights");
+    // Digests follow every section of weights, so the padding never reaches beyond the last page of the file.
+    state.mapped = static_cast<const uint8_t *>(plan->reader.map(plan->reader.user, padded, entry.offset));
+    return state.mapped ? YUPANA_STATUS_OK
+                        : report.fail(YUPANA_STATUS_UNREADABLE, "section %u of weights cannot be mapped", index);
+  }
+  uint64_t alignment = padded >= kHugePage ? kHugePage : 4096;
+  if (Code code = state.weights.allocate(plan->allocator, padded, alignment, "weights", report.out()))
+    return code;
+  state.weights.advise_huge_pages();
+  memset(state.weights.data() + entry.size, 0, kArenaPadding);
+  return YUPANA_STATUS_OK;
+}
+
+Code acquire_locked(yupana_plan_t *plan, uint32_t index, const yupana_context_options_t &options, ThreadPool &pool,
                     Progress &progress, const Report &report) {
   SectionState &state = plan->states[index];
-  uint64_t bytes = plan->section(index).size;
   bool loaded = state.users > 0;
-  bool compare = policy != YUPANA_DIGEST_OFF && !(loaded && state.weights_verified) &&
-                 !(policy == YUPANA_DIGEST_FIRST_LOAD && state.seen_good);
-  if (loaded && !compare) {
-    progress.add(bytes);
+  bool compare = options.digests != YUPANA_DIGEST_OFF && !(loaded && state.weights_verified) &&
+                 !(options.digests == YUPANA_DIGEST_FIRST_LOAD && state.seen_good);
+  if (!loaded)
+    if (Code code = place(plan, index, options.map_weights, report))
+      return code;
+  bool present = loaded || state.mapped;
+  if (present && !compare) {
+    progress.add(plan->section(index).size);
     return YUPANA_STATUS_OK;
   }
-  if (!loaded) {
-    uint64_t padded;
-    if (!checked_add(bytes, kArenaPadding, &padded))
-      return report.fail(YUPANA_STATUS_OUT_OF_MEMORY, "section %u of weights does not fit in memory", index);
-    uint64_t alignment = padded >= kHugePage ? kHugePage : 4096;
-    if (Code code = state.weights.allocate(plan->allocator, padded, alignment, "weights", report.out()))
-      return code;
-    state.weights.advise_huge_pages();
-    memset(state.weights.data() + bytes, 0, kArenaPadding);
-    state.weights_verified = false;
-  }
-  Code code = fill(*plan, index, state.weights, loaded, compare, pool, progress, report);
+  Code code = fill(*plan, index, data_of(state), present, compare, pool, progress, report);
   if (code) {
     if (!loaded)
-      state.weights.reset();
+      drop(plan, index);
     return code;
   }
   state.weights_verified |= compare;
@@ -106,14 +134,14 @@ Code acquire_locked(yupana_plan_t *plan, uint32_t index, yupana_digest_policy_t 
 
 } // namespace
 
-Code acquire_weights(yupana_plan_t *plan, uint32_t index, yupana_digest_policy_t policy, ThreadPool &pool,
+Code acquire_weights(yupana_plan_t *plan, uint32_t index, const yupana_context_options_t &options, ThreadPool &pool,
                      Progress &progress, const uint8_t **out_data, const Report &report) {
   // Held while reading: a second context of the plan then finds the weights there instead of reading them again.
   pthread_mutex_lock(&plan->lock);
-  Code code = acquire_locked(plan, index, policy, pool, progress, report);
+  Code code = acquire_locked(plan, index, options, pool, progress, report);
   if (!code) {
     ++plan->states[index].users;
-    *out_data = plan->states[index].weights.data();
+    *out_data = data_of(plan->states[index]);
   }
   pthread_mutex_unlock(&plan->lock);
   return code;
@@ -122,7 +150,7 @@ Code acquire_weights(yupana_plan_t *plan, uint32_t index, yupana_digest_policy_t
 void release_weights(yupana_plan_t *plan, uint32_t index) {
   pthread_mutex_lock(&plan->lock);
   if (--plan->states[index].users == 0)
-    plan->states[index].weights.reset();
+    drop(plan, index);
   pthread_mutex_unlock(&plan->lock);
 }
 

@@ -8,10 +8,11 @@
 
 namespace yupana::runtime {
 
-/// Makes weights section `index` present in memory, reading it unless another context has, and counts the caller as a
-/// user. `*out_data` stays valid until release_weights. `progress` advances by the section's bytes either way.
-/// UNREADABLE, OUT_OF_MEMORY, DIGEST_MISMATCH (naming weight and chunk), CANCELLED.
-Code acquire_weights(yupana_plan_t *plan, uint32_t index, yupana_digest_policy_t policy, ThreadPool &pool,
+/// Makes weights section `index` present in memory, reading or mapping it unless another context has, and counts the
+/// caller as a user. `*out_data` stays valid until release_weights. `progress` advances by the section's bytes either
+/// way. INVALID_ARGUMENT (a reader that cannot map), UNREADABLE, OUT_OF_MEMORY, DIGEST_MISMATCH (naming weight and
+/// chunk), CANCELLED.
+Code acquire_weights(yupana_plan_t *plan, uint32_t index, const yupana_context_options_t &options, ThreadPool &pool,
                      Progress &progress, const uint8_t **out_data, const Report &report);
 
 /// The last user's release frees the memory.

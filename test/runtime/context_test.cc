@@ -2,6 +2,9 @@
 
 #include "test/runtime/step_support.h"
 
+#include <cstddef>
+#include <cstdio>
+#include <fstream>
 #include <string>
 #include <thread>
 
@@ -27,6 +30,9 @@ TEST_F(StepTest, OptionsAreChecked) {
   EXPECT_EQ(create(opened_.plan.get(), options, &status), YUPANA_STATUS_INVALID_ARGUMENT);
   options = {};
   options.digests = 3;
+  EXPECT_EQ(create(opened_.plan.get(), options, &status), YUPANA_STATUS_INVALID_ARGUMENT);
+  options = {};
+  options.map_weights = 2;
   EXPECT_EQ(create(opened_.plan.get(), options, &status), YUPANA_STATUS_INVALID_ARGUMENT);
   options = {};
   options.target = "x86-64-v3";
@@ -119,6 +125,108 @@ TEST_F(StepTest, ContextKeepsThePlanAlive) {
   EXPECT_EQ(step.code, YUPANA_STATUS_OK);
   c.reset();
   EXPECT_EQ(opened_.source.closed, 1);
+}
+
+/// The test plan in a file, opened.
+class MappedTest : public StepTest {
+protected:
+  MappedTest() {
+    path_ = testing::TempDir() + "mapped." + testing::UnitTest::GetInstance()->current_test_info()->name();
+    save();
+    yupana_plan_t *plan = nullptr;
+    EXPECT_EQ(yupana_plan_open_file(path_.c_str(), nullptr, &plan, nullptr), YUPANA_STATUS_OK);
+    file_plan_.reset(plan);
+  }
+  ~MappedTest() override { std::remove(path_.c_str()); }
+
+  void save() {
+    std::ofstream(path_, std::ios::binary | std::ios::in | std::ios::out | std::ios::trunc)
+        .write(reinterpret_cast<const char *>(bytes_.data()), static_cast<std::streamsize>(bytes_.size()));
+  }
+  ContextOwner make(uint32_t map, uint32_t digests = YUPANA_DIGEST_ALWAYS, yupana_status_t *status = nullptr) {
+    yupana_context_options_t options = {};
+    options.map_weights = map;
+    options.digests = digests;
+    return make_context(file_plan_.get(), options, status);
+  }
+  bool is_mapped() const {
+    std::ifstream maps("/proc/self/maps");
+    for (std::string line; std::getline(maps, line);)
+      if (line.find(path_) != std::string::npos)
+        return true;
+    return false;
+  }
+  void expect_steps(const ContextOwner &context) {
+    Step step(context.get(), {span(sequence(context), make_tokens(9))});
+    EXPECT_EQ(step.logits, expected_range(make_tokens(9), 0, 9));
+  }
+
+  std::string path_;
+  PlanOwner file_plan_;
+};
+
+TEST_F(MappedTest, WeightsAreMappedWhileAContextUsesThem) {
+  ContextOwner read = make(0);
+  EXPECT_FALSE(is_mapped());
+  read.reset();
+  ContextOwner first = make(1), second = make(1);
+  ASSERT_TRUE(first && second);
+  EXPECT_TRUE(is_mapped());
+  expect_steps(first);
+  first.reset();
+  EXPECT_TRUE(is_mapped());
+  expect_steps(second);
+  // One that would read shares what is there.
+  ContextOwner third = make(0);
+  second.reset();
+  expect_steps(third);
+  third.reset();
+  EXPECT_FALSE(is_mapped());
+}
+
+TEST_F(MappedTest, DigestsOfMappedWeightsAreCompared) {
+  bytes_[entry_of(bytes_, kWeights).offset + 9] ^= 1;
+  save();
+  yupana_status_t status;
+  EXPECT_FALSE(make(1, YUPANA_DIGEST_ALWAYS, &status));
+  EXPECT_EQ(status.code, YUPANA_STATUS_DIGEST_MISMATCH);
+  EXPECT_NE(std::string(status.message).find("'embedding'"), std::string::npos) << status.message;
+  EXPECT_FALSE(is_mapped());
+  EXPECT_TRUE(make(1, YUPANA_DIGEST_OFF, &status)) << status.message;
+}
+
+TEST_F(StepTest, ReadersThatCannotMapAreRefused) {
+  yupana_context_options_t options = {};
+  options.map_weights = 1;
+  yupana_status_t status;
+  EXPECT_EQ(create(opened_.plan.get(), options, &status), YUPANA_STATUS_INVALID_ARGUMENT);
+  EXPECT_NE(std::string(status.message).find("cannot map"), std::string::npos) << status.message;
+
+  OpenedPlan failing(bytes_);
+  yupana_reader_t reader = failing.source.reader;
+  reader.map = [](void *, uint64_t, uint64_t) -> const void * { return nullptr; };
+  reader.unmap = [](void *, const void *, uint64_t) { FAIL() << "nothing was mapped"; };
+  yupana_plan_t *plan = nullptr;
+  ASSERT_EQ(yupana_plan_open(&reader, nullptr, &plan, &status), YUPANA_STATUS_OK);
+  EXPECT_EQ(create(plan, options, &status), YUPANA_STATUS_UNREADABLE);
+  yupana_plan_release(plan);
+}
+
+// Programs compiled before readers could map hand in a shorter structure; nothing behind it is read.
+TEST_F(StepTest, ShorterReadersAreAccepted) {
+  OpenedPlan source(bytes_);
+  yupana_reader_t reader = source.source.reader;
+  reader.size = offsetof(yupana_reader_t, map);
+  reader.map = reinterpret_cast<const void *(*)(void *, uint64_t, uint64_t)>(uintptr_t{1});
+  reader.unmap = nullptr;
+  yupana_plan_t *plan = nullptr;
+  yupana_status_t status;
+  ASSERT_EQ(yupana_plan_open(&reader, nullptr, &plan, &status), YUPANA_STATUS_OK) << status.message;
+  yupana_context_options_t options = {};
+  EXPECT_EQ(create(plan, options, &status), YUPANA_STATUS_OK) << status.message;
+  options.map_weights = 1;
+  EXPECT_EQ(create(plan, options, &status), YUPANA_STATUS_INVALID_ARGUMENT);
+  yupana_plan_release(plan);
 }
 
 // Several threads, each with a context of its own over one plan, preparing and stepping at the same time.

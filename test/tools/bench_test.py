@@ -161,6 +161,12 @@ class Bench(unittest.TestCase):
         self.assertIsNone(report["decode"])
         self.assertNotIn("decode", run(self.plan, *SHORT, "--max-new-tokens=0").stdout)
 
+    def test_mapped_weights(self):
+        report = measured(self.plan, *SHORT, "--mmap")
+        self.assertTrue(report["mmap"])
+        self.assertGreater(report["decode"]["tokens_per_s"]["median"], 0)
+        self.assertFalse(measured(self.plan, *SHORT)["mmap"])
+
     def test_table(self):
         done = run(self.plan, *SHORT)
         self.assertEqual((done.returncode, done.stderr), (0, ""))

@@ -211,6 +211,7 @@ yupana_status_code_t createContext(yupana_plan_t *plan, const Options &options, 
   contextOptions.kv_bytes = options.kvMemory ? options.kvMemory
                                              : std::max(yupana_plan_kv_bytes(plan, limits.max_context, 1),
                                                         yupana_plan_kv_bytes(plan, positions, options.batch));
+  contextOptions.map_weights = options.mapWeights;
   contextOptions.progress = &progress;
   yupana_context_t *created = nullptr;
   yupana_status_code_t code = yupana_context_create(plan, &contextOptions, nullptr, &created, &status);

@@ -25,6 +25,7 @@ Token ids are random, from a fixed seed; decoding is greedy and does not stop at
   --threads N           worker threads (default: all cores this process may use)
   --kv-memory BYTES     memory for keys and values, such as 512M or 4G (default: one sequence of the longest context,
                         or more where the run needs it)
+  --mmap                map the weights from the file instead of reading them
   --for TARGET          use the code of this target of the plan, such as x86-64-v3 (default: the best one that runs)
   --json                one JSON object instead of a table
   --version             print the version
@@ -103,8 +104,8 @@ yupana_status_code_t Parser::parseValue(const std::string &name, const std::stri
 }
 
 yupana_status_code_t Parser::parseFlag(const std::string &word) {
-  if (word == "--json") {
-    options.json = true;
+  if (word == "--json" || word == "--mmap") {
+    (word == "--json" ? options.json : options.mapWeights) = true;
     return YUPANA_STATUS_OK;
   }
   size_t equals = word.find('=');

@@ -23,6 +23,7 @@ struct Options {
   uint32_t threads = 0;    ///< 0: all cores.
   uint64_t kvMemory = 0;   ///< Bytes; 0: what the run needs, and at least one sequence of the longest context.
   std::string target;      ///< Empty: the best one.
+  bool mapWeights = false;
   bool json = false;
 };
 

@@ -155,6 +155,7 @@ std::string yupana::jsonReport(const yupana_plan_t *plan, const Options &options
       {"max_new_tokens", options.maxNewTokens},
       {"repetitions", options.repetitions},
       {"warmup", options.warmup},
+      {"mmap", options.mapWeights},
       {"load_s", measurements.loadSeconds},
       {"peak_rss", measurements.peakRss},
       {"prefill",

@@ -217,6 +217,7 @@ int createContext(const Session &session, const Options &options, yupana_context
   contextOptions.target = options.target.empty() ? nullptr : options.target.c_str();
   contextOptions.threads = options.threads;
   contextOptions.kv_bytes = options.kvMemory;
+  contextOptions.map_weights = options.mapWeights;
   contextOptions.progress = &progress;
   yupana_status_code_t code = yupana_context_create(session.plan(), &contextOptions, nullptr, &context, &status);
   bar.reset(); // clears its line before anything else is written

@@ -46,6 +46,8 @@ How it runs; none of these changes a logit
   --step-tokens N       read prompts in steps of at most N tokens (default: what the plan allows)
   --threads N           worker threads (default: all cores this process may use)
   --kv-memory BYTES     memory for keys and values, such as 512M or 4G (default: one sequence of the longest context)
+  --mmap                map the weights from the file instead of reading them: they then take no memory of their own,
+                        and processes share them; steps may be slower, since files get no huge pages
   --for TARGET          use the code of this target of the plan, such as x86-64-v3 (default: the best one that runs)
 
 The tokenizer alone, line by line from standard input; reads no weights
@@ -119,7 +121,7 @@ private:
 
 /// Flags of other versions of the program, to be told from spelling mistakes.
 bool isLaterFlag(std::string_view name) {
-  for (std::string_view later : {"--user", "--system", "--chat", "--device", "--driver", "--mmap"})
+  for (std::string_view later : {"--user", "--system", "--chat", "--device", "--driver"})
     if (name == later)
       return true;
   return false;
@@ -205,6 +207,8 @@ int Parser::parseFlag(const std::string &name) {
     options.json = true;
   else if (name == "--no-special")
     options.noSpecial = true;
+  else if (name == "--mmap")
+    options.mapWeights = true;
   else if (name == "--tokenize")
     return setMode(Options::Tokenize);
   else if (name == "--detokenize")

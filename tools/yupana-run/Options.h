@@ -37,6 +37,7 @@ struct Options {
   std::string logits;        ///< Empty: none wanted.
   bool json = false;
   bool noSpecial = false;
+  bool mapWeights = false;
   std::optional<uint32_t> maxNewTokens;
   std::optional<float> temperature; ///< Absent, like those below: what the plan says.
   std::optional<uint32_t> topK;

@@ -94,11 +94,18 @@ typedef struct yupana_reader_t {
   int (*read)(void *user, void *dst, uint64_t bytes, uint64_t offset);
   /** Called once when the last user is gone; may be NULL. */
   void (*close)(void *user);
+  /**
+   * Maps `bytes` bytes from `offset`, a multiple of 64 KiB, for reading; NULL when that cannot be done. The last page
+   * may reach beyond the end and is zero there. May be NULL: then weights are always read.
+   */
+  const void *(*map)(void *user, uint64_t bytes, uint64_t offset);
+  /** Undoes a `map` of as many bytes. */
+  void (*unmap)(void *user, const void *memory, uint64_t bytes);
 } yupana_reader_t;
 
 /**
- * A reader of a regular file by `pread`. `out_reader->close` must be called by whoever ends up owning it.
- * UNREADABLE when the file does not exist or is not a readable regular file; OUT_OF_MEMORY.
+ * A reader of a regular file by `pread`, which can also map it. `out_reader->close` must be called by whoever ends up
+ * owning it. UNREADABLE when the file does not exist or is not a readable regular file; OUT_OF_MEMORY.
  */
 YUPANA_API yupana_status_code_t yupana_file_reader_open(const char *path, const yupana_allocator_t *allocator,
                                                         yupana_reader_t *out_reader, yupana_status_t *out_status);
@@ -321,7 +328,12 @@ typedef struct yupana_context_options_t {
   /** Room for keys and values; 0: yupana_plan_kv_bytes(plan, limits.max_context, max_sequences). */
   uint64_t kv_bytes;
   uint32_t digests; /**< a yupana_digest_policy_t */
-  uint32_t reserved;
+  /**
+   * 1: weights are mapped by the plan's reader instead of read, so that they take no memory of their own and come from
+   * the system's cache of the file. Nobody may change or shorten the file meanwhile. Without effect on weights that
+   * another context of the plan has loaded.
+   */
+  uint32_t map_weights;
   const yupana_progress_t *progress; /**< of reading and hashing the weights; may be NULL; not kept */
 } yupana_context_options_t;
 
@@ -337,7 +349,8 @@ YUPANA_API uint64_t yupana_plan_kv_bytes(const yupana_plan_t *plan, uint64_t pos
  * everything. Nothing is allocated afterwards until the context is released. Weights are shared by all contexts of a
  * plan object; they come from the plan's allocator and go with the last context.
  * `options` and `allocator` may be NULL. Blocks until done; `options->progress` can cancel.
- * INVALID_ARGUMENT (no such target, option out of range), INCOMPATIBLE, INVALID_DATA, UNREADABLE, OUT_OF_MEMORY,
+ * INVALID_ARGUMENT (no such target, option out of range, weights to be mapped by a reader that cannot), INCOMPATIBLE,
+ * INVALID_DATA, UNREADABLE, OUT_OF_MEMORY,
  * DIGEST_MISMATCH, CANCELLED.
  */
 YUPANA_API yupana_status_code_t yupana_context_create(yupana_plan_t *plan, const yupana_context_options_t *options,
