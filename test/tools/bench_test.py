@@ -170,7 +170,7 @@ class Bench(unittest.TestCase):
     def test_table(self):
         done = run(self.plan, *SHORT)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        for pattern in (r"top2, f32, x86-64-v\S+, batch 1, \d+ threads", r"loaded in", r"prefill 20 +[\d.]+ +[\d.]+ +[\d.]+",
+        for pattern in (r"top2, f32, x86-64-v\S+, batch 1, \d+ threads?", r"loaded in", r"prefill 20 +[\d.]+ +[\d.]+ +[\d.]+",
                         r"decode 30 +[\d.]+ +[\d.]+ +[\d.]+ +[\d.]+ % of the read bandwidth", r"this machine reads"):
             self.assertRegex(done.stdout, pattern)
 

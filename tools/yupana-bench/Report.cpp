@@ -175,9 +175,9 @@ std::string yupana::textReport(const yupana_plan_t *plan, const Options &options
   Figures figures(plan, options, measurements);
   const schema::Model &model = *figures.root.model();
   std::string out =
-      fmt::format("{}: {}, {}, {}, batch {}, {} threads\n{}\n", yupana_plan_name(plan), model.name()->c_str(),
+      fmt::format("{}: {}, {}, {}, batch {}, {} thread{}\n{}\n", yupana_plan_name(plan), model.name()->c_str(),
                   model.precision()->c_str(), figures.root.targets()->Get(measurements.target)->name()->c_str(),
-                  options.batch, measurements.threads, cpuModel());
+                  options.batch, measurements.threads, measurements.threads == 1 ? "" : "s", cpuModel());
   out += fmt::format("loaded in {:.2f} s, {} resident at most\n\n", measurements.loadSeconds,
                      formatBytes(static_cast<double>(measurements.peakRss)));
   out += fmt::format("{:<16}  {:>10}  {:>10}  {:>10}\n", "tokens/s", "median", "min", "max");
