@@ -414,6 +414,19 @@ Result<ModelConfig> llama4::parseConfig(std::string_view text, std::string_view 
   return model;
 }
 
+/// Other ways to choose tokens. They are defaults of the checkpoint, not the model: a note, not an error.
+static void noteOtherWays(ConfigFields &fields) {
+  for (const char *key : {"num_beams", "num_beam_groups", "typical_p", "encoder_repetition_penalty", "guidance_scale"})
+    fields.noteUnless(key, {1});
+  for (const char *key : {"epsilon_cutoff", "eta_cutoff", "penalty_alpha", "top_h", "no_repeat_ngram_size",
+                          "encoder_no_repeat_ngram_size", "min_length", "min_new_tokens"})
+    fields.noteUnless(key, {0});
+  for (const char *key :
+       {"bad_words_ids", "suppress_tokens", "begin_suppress_tokens", "sequence_bias", "force_words_ids", "constraints",
+        "forced_bos_token_id", "forced_eos_token_id", "exponential_decay_length_penalty", "watermarking_config"})
+    fields.noteUnless(key, {json::array(), json::object()});
+}
+
 Result<GenerationConfig> llama4::parseGenerationConfig(std::string_view text, std::string_view file, uint64_t vocabSize,
                                                        std::vector<std::string> &notes) {
   YUPANA_ASSIGN_OR_RETURN(json root, parseJson(text, file));
@@ -431,6 +444,7 @@ Result<GenerationConfig> llama4::parseGenerationConfig(std::string_view text, st
   config.topP = fields.optionalNumber("top_p", {0, 1}).value_or(config.topP);
   config.minP = fields.optionalNumber("min_p", {0, 1}).value_or(config.minP);
   config.repetitionPenalty = fields.optionalNumber("repetition_penalty", {1e-6, 1e6}).value_or(1);
+  noteOtherWays(fields);
   if (log.failed())
     return log.takeError();
   for (std::string &note : log.takeNotes())

@@ -151,11 +151,21 @@ std::optional<std::vector<uint64_t>> ConfigFields::tokens(const std::string &key
   return out;
 }
 
-void ConfigFields::refuseUnless(const std::string &key, const std::vector<json> &neutral) {
+const json *ConfigFields::findUnless(const std::string &key, const std::vector<json> &neutral) {
   const json *value = find(key);
   if (!value || value->is_null() || std::find(neutral.begin(), neutral.end(), *value) != neutral.end())
-    return;
-  log.fail(ExitCode::Unsupported, "{} is {}, which is not supported", name(key), shown(*value));
+    return nullptr;
+  return value;
+}
+
+void ConfigFields::refuseUnless(const std::string &key, const std::vector<json> &neutral) {
+  if (const json *value = findUnless(key, neutral))
+    log.fail(ExitCode::Unsupported, "{} is {}, which is not supported", name(key), shown(*value));
+}
+
+void ConfigFields::noteUnless(const std::string &key, const std::vector<json> &neutral) {
+  if (const json *value = findUnless(key, neutral))
+    log.note("{} is {}, which has no effect", name(key), shown(*value));
 }
 
 void ConfigFields::know(std::initializer_list<std::string_view> keys) {

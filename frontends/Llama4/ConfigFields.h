@@ -89,6 +89,8 @@ public:
 
   /// Refuses the key (ExitCode::Unsupported) unless it is absent, null or equal to one of `neutral`.
   void refuseUnless(const std::string &key, const std::vector<nlohmann::json> &neutral);
+  /// Notes that the key has no effect, under the same conditions.
+  void noteUnless(const std::string &key, const std::vector<nlohmann::json> &neutral);
   /// Marks keys as known.
   void know(std::initializer_list<std::string_view> keys);
   /// Keys that nobody asked for, in alphabetical order, with the path before them.
@@ -98,6 +100,7 @@ public:
 
 private:
   const nlohmann::json *find(const std::string &key);
+  const nlohmann::json *findUnless(const std::string &key, const std::vector<nlohmann::json> &neutral);
   void wrongType(const std::string &key, const nlohmann::json &value, std::string_view expected);
 
   const nlohmann::json &object;

@@ -135,7 +135,7 @@ static void lower(lm::TakeRowsOp op, KernelBuilder &k) {
   });
 }
 
-/// The history, in a program that has not named it yet.
+/// Names the history of tokens.
 static Value history(Location loc, KernelBuilder &k) {
   OpBuilder &b = k.builder;
   auto type = kernel::ViewType::get(b.getContext(), {b.getStringAttr("N"), b.getI64IntegerAttr(k.sizes.maxContext)},

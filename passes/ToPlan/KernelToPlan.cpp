@@ -143,6 +143,7 @@ private:
     for (auto &[name, entry] : tables.buffers)
       if (failed(buildBuffer(inside, name, entry)))
         return failure();
+    // How much scratch memory a kernel needs is known once its code is generated.
     for (auto &[name, func] : tables.kernels)
       plan::KernelOp::create(inside, func.getLoc(), name.getValue(), /*scratch=*/0, func.getBody().getNumArguments());
     for (auto program : getOperation().getOps<kernel::ProgramOp>())

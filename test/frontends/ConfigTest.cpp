@@ -189,6 +189,19 @@ TEST(Llama4Config, GenerationConfig) {
                 {"generation_config.json"});
 }
 
+// Ways to choose tokens that are not supported are told of, unless they say what is done anyway.
+TEST(Llama4Config, OtherWaysToChooseTokensAreNoted) {
+  std::vector<std::string> notes;
+  ASSERT_TRUE(parseGenerationConfig(R"({"num_beams":1,"typical_p":1.0,"no_repeat_ngram_size":0,"bad_words_ids":null,
+    "suppress_tokens":[],"max_length":4096})",
+                                    "generation_config.json", 100, notes));
+  EXPECT_TRUE(notes.empty()) << notes[0];
+  ASSERT_TRUE(parseGenerationConfig(R"({"num_beams":4,"no_repeat_ngram_size":3,"suppress_tokens":[7]})",
+                                    "generation_config.json", 100, notes));
+  ASSERT_EQ(notes.size(), 3u);
+  EXPECT_EQ(notes[0], "generation_config.json: 'num_beams' is 4, which has no effect");
+}
+
 // What a generation_config leaves out has the defaults of the format.
 TEST(Llama4Config, GenerationDefaults) {
   std::vector<std::string> notes;
