@@ -35,10 +35,6 @@ private:
   struct Measure {
     Value count, mass;
   };
-  /// What a filter keeps: the ids whose key is above `key`, and of those that have it the first `ties`.
-  struct Cut {
-    Value key, ties;
-  };
   /// Two bounds between which the answer of a search lies: what is above `low` is enough, what is above `high` is not.
   struct Interval {
     Value low, high;
@@ -264,17 +260,16 @@ SampleEmitter::Interval SampleEmitter::bisect(Value largestKey, Measure all, fun
 /// lies between has the upper one as its key, and of these the first `ties` are kept.
 void SampleEmitter::keep(const Interval &found, Value ties) {
   Value single = e.equal(e.sub(found.aboveLow.count, found.aboveHigh.count), e.integer(1));
-  Cut cut = {e.select(single, found.low, found.high), e.select(single, e.integer(0), ties)};
-  Value none = e.broadcast(e.integer(noKey, e.i32)), key = broadcastKey(cut.key);
-  overRow(cut.ties, [&](Value begin, ValueRange left) -> Emitter::Values {
+  Value cut = e.select(single, found.low, found.high), none = e.broadcast(e.integer(noKey, e.i32));
+  overRow(e.select(single, e.integer(0), ties), [&](Value begin, ValueRange left) -> Emitter::Values {
     Value keyAddress = e.element(keys, begin, 4), weightAddress = e.element(weights, begin, 4);
     Value old = keyVector(begin), mass = e.load(e.vf32, weightAddress, 64);
-    Value inside = above(old, cut.key), isTie = e.equal(old, key);
+    Value inside = above(old, cut), isTie = e.equal(old, broadcastKey(cut));
     e.store(old, someKeys, 64);
     e.store(mass, someWeights, 64);
     e.store(e.select(inside, old, none), keyAddress, 64);
     e.store(e.select(inside, mass, e.splat(0)), weightAddress, 64);
-    return {keepTies(begin, cut.key, isTie, left[0])};
+    return {keepTies(begin, cut, isTie, left[0])};
   });
 }
 
