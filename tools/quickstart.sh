@@ -26,5 +26,5 @@ tools/setup.sh
 source tools/build.sh
 configure build
 build build yupana yupana-run
-build/bin/yupana compile test/models/nano -o build/nano.yplan --precision f32
+build/bin/yupana compile test/models/nano -o build/nano.yplan
 build/bin/yupana-run build/nano.yplan --prompt "$prompt" --max-new-tokens 32 --temperature 0

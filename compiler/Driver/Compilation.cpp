@@ -34,8 +34,11 @@ Result<void> yupana::checkCancelled(const Observer &observer) {
 
 namespace {
 
-void setOptions(PipelineOptions &pipeline, const Maxima &maxima, llvm::StringRef target) {
+void setOptions(PipelineOptions &pipeline, const CompileOptions &options, const Maxima &maxima,
+                llvm::StringRef target) {
   pipeline.target = target.str();
+  pipeline.precision = options.precision;
+  pipeline.disabled = options.disabledFusions;
   pipeline.maxContext = static_cast<int64_t>(maxima.context);
   pipeline.maxBatch = static_cast<int64_t>(maxima.batch);
   pipeline.maxStepTokens = static_cast<int64_t>(maxima.stepTokens);
@@ -65,7 +68,7 @@ private:
 Result<void> Compilation::runPhase(ModuleOp module, llvm::StringRef name, Build build, const std::string &target) {
   YUPANA_RETURN_IF_ERROR(checkCancelled(options.observer));
   PipelineOptions pipeline;
-  setOptions(pipeline, maxima, target);
+  setOptions(pipeline, options, maxima, target);
   DiagnosticCollector diagnostics(context);
   PassManager passes(&context);
   build(passes, pipeline);
@@ -115,13 +118,15 @@ Result<void> Compilation::generateCode(ModuleOp module, const std::string &targe
   YUPANA_RETURN_IF_ERROR(checkCancelled(options.observer));
   if (!code)
     return withContext(code.takeError(), target);
-  auto kernels = plan.getBody().getOps<plan::KernelOp>();
-  if (!llvm::equal(kernels, code->symbols, [](plan::KernelOp kernel, const std::string &symbol) {
-        return kernel.getSymbol() == llvm::StringRef(symbol);
+  auto kernels = llvm::to_vector(plan.getBody().getOps<plan::KernelOp>());
+  if (!llvm::equal(kernels, code->kernels, [](plan::KernelOp kernel, const codegen::LibraryKernel &compiled) {
+        return kernel.getSymbol() == llvm::StringRef(compiled.symbol);
       }))
     return makeError(ExitCode::Internal, "{}: generated code exports other kernels than the plan names", target);
-  for (auto [kernel, bytes] : llvm::zip_equal(kernels, code->scratchBytes))
-    kernel.setScratch(bytes);
+  for (auto [kernel, compiled] : llvm::zip_equal(kernels, code->kernels)) {
+    plan::KernelOp op = kernel;
+    op.setScratch(compiled.scratchBytes);
+  }
   plan.setCodeAttr(StringAttr::get(&context, code->elf));
   library->erase();
   return {};

@@ -73,20 +73,13 @@ Result<OpenedCheckpoint> openCheckpoint(const CompileOptions &options) {
   return opened;
 }
 
-Result<void> checkPrecision(const CompileOptions &options, const OpenedCheckpoint &checkpoint) {
-  std::string precision = options.precision;
-  if (precision.empty())
-    precision = checkpoint.text.allF32 ? "f32" : "bf16";
-  if (precision == "f32")
-    return {};
-  if (precision != "bf16")
-    return makeError(ExitCode::Usage, "precision {}: unknown, expected f32 or bf16", inQuotes(precision));
+/// "f32" or "bf16".
+Result<std::string> choosePrecision(const CompileOptions &options, const OpenedCheckpoint &checkpoint) {
   if (options.precision.empty())
-    return makeError(ExitCode::Unsupported,
-                     "{}: its weights are not all F32, so its precision is bf16, which this version cannot compile: "
-                     "pass --precision f32",
-                     options.checkpoint);
-  return makeError(ExitCode::Unsupported, "precision bf16: this version cannot compile it, pass --precision f32");
+    return std::string(checkpoint.text.allF32 ? "f32" : "bf16");
+  if (options.precision == "f32" || options.precision == "bf16")
+    return options.precision;
+  return makeError(ExitCode::Usage, "precision {}: unknown, expected f32 or bf16", inQuotes(options.precision));
 }
 
 Result<void> checkMaximum(std::string_view option, uint64_t value, uint64_t greatest) {
@@ -124,7 +117,8 @@ std::string folderName(const std::string &folder) {
 
 llama4::ImportOptions importOptions(const CompileOptions &options, const OpenedCheckpoint &checkpoint) {
   bool conditional = checkpoint.config.hasVision || !checkpoint.text.prefix.empty();
-  return {folderName(options.checkpoint), conditional ? "Llama4ForConditionalGeneration" : "Llama4ForCausalLM"};
+  return {folderName(options.checkpoint), conditional ? "Llama4ForConditionalGeneration" : "Llama4ForCausalLM",
+          options.precision == "bf16" ? llama4::Precision::BF16 : llama4::Precision::F32};
 }
 
 std::string thisCompiler() { return fmt::format("yupana {}", compilerVersion()); }
@@ -148,7 +142,7 @@ Result<CompileSummary> yupana::compile(const CompileOptions &given) {
   CompileOptions options = given;
   YUPANA_ASSIGN_OR_RETURN(options.targets, resolveTargets(options));
   YUPANA_ASSIGN_OR_RETURN(OpenedCheckpoint checkpoint, openCheckpoint(options));
-  YUPANA_RETURN_IF_ERROR(checkPrecision(options, checkpoint));
+  YUPANA_ASSIGN_OR_RETURN(options.precision, choosePrecision(options, checkpoint));
   YUPANA_ASSIGN_OR_RETURN(Maxima maxima, chooseMaxima(options, checkpoint.config.text));
   ExportInputs inputs{thisCompiler(), {}};
   YUPANA_ASSIGN_OR_RETURN(inputs.tokenizer, compileTokenizer(options.checkpoint));

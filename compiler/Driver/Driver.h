@@ -35,6 +35,8 @@ struct CompileOptions {
   std::vector<std::string> targets = {"native"};
   /// "f32" or "bf16"; empty: f32 for a checkpoint of F32 tensors alone, else bf16.
   std::string precision;
+  /// Fusing passes to leave out, named as yupana-opt names them, without the prefix.
+  std::vector<std::string> disabledFusions;
   /// Compiled maxima. maxContext empty: the least of the model's and 32768.
   std::optional<uint64_t> maxContext;
   uint64_t maxBatch = 8;

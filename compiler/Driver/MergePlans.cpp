@@ -51,6 +51,10 @@ int64_t Merger::placeWeight(plan::WeightOp weight, Operation *parameter) {
   if (!isNew)
     return number;
   insertBeforeTargets();
+  if (auto interleaved = dyn_cast<lm::InterleavedOp>(parameter))
+    for (FlatSymbolRefAttr part : {interleaved.getFirstAttr(), interleaved.getSecondAttr()})
+      if (!symbols.lookup(part.getAttr()))
+        symbols.insert(SymbolTable::lookupNearestSymbolFrom(parameter, part)->clone(), builder.getInsertionPoint());
   // Another packed form of a parameter that is there already: the symbol table finds a free name.
   StringAttr name = symbols.insert(parameter->clone(), builder.getInsertionPoint());
   plan::WeightOp::create(builder, weight.getLoc(), FlatSymbolRefAttr::get(name), weight.getLayoutAttr());

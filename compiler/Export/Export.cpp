@@ -97,14 +97,13 @@ Result<WeightSection> collectWeights(const PlanOps &ops, const TensorSource &sou
   WeightSection section;
   for (size_t i = 0; i < ops.weights.size(); ++i) {
     plan::WeightOp planned = ops.weights[i];
-    llvm::StringRef found = "row-major";
+    llvm::StringRef found = lm::getParameterLayout(ops.parameters[i]);
+    if (found.empty())
+      found = "row-major";
     if (auto table = dyn_cast<lm::TableOp>(ops.parameters[i])) {
       YUPANA_RETURN_IF_ERROR(section.add(makeTable(table)));
     } else {
-      auto weight = cast<lm::WeightOp>(ops.parameters[i]);
-      if (!weight.getLayout().empty())
-        found = weight.getLayout();
-      YUPANA_ASSIGN_OR_RETURN(std::unique_ptr<PieceMaker> stream, streamWeight(weight, source));
+      YUPANA_ASSIGN_OR_RETURN(std::unique_ptr<PieceMaker> stream, streamWeight(ops.parameters[i], source));
       YUPANA_RETURN_IF_ERROR(section.add(std::move(stream)));
     }
     if (planned.getLayout() != found)

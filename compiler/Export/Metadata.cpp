@@ -115,6 +115,14 @@ std::string describeSource(Operation *parameter) {
     auto temperature = cast<lm::TemperatureTableAttr>(table.getGenerator());
     return fmt::format("temperature table: scale {}", temperature.getScale().getValueAsDouble());
   }
+  if (auto interleaved = dyn_cast<lm::InterleavedOp>(parameter)) {
+    auto source = [&](FlatSymbolRefAttr part) {
+      return describeSource(SymbolTable::lookupNearestSymbolFrom(parameter, part));
+    };
+    std::string first = source(interleaved.getFirstAttr()), second = source(interleaved.getSecondAttr());
+    std::string both = first == second ? first : first + " and " + second;
+    return both.size() <= maxSourceBytes ? both : "";
+  }
   ArrayAttr sources = cast<lm::WeightOp>(parameter).getSources();
   std::string text = cast<StringAttr>(sources[0]).str();
   if (sources.size() > 1)
@@ -245,8 +253,9 @@ Result<PlanOps> yupana::collectPlanOps(ModuleOp module) {
       ops.model = model;
     } else if (auto weight = dyn_cast<plan::WeightOp>(op)) {
       Operation *parameter = symbols.lookupNearestSymbolFrom(weight, weight.getParameterAttr());
-      if (!isa_and_nonnull<lm::WeightOp, lm::TableOp>(parameter))
-        return makeError(ExitCode::Internal, "plan.weight names {}, expected an lm.weight or an lm.table",
+      if (!isa_and_nonnull<lm::WeightOp, lm::InterleavedOp, lm::TableOp>(parameter))
+        return makeError(ExitCode::Internal,
+                         "plan.weight names {}, expected an lm.weight, an lm.interleaved or an lm.table",
                          inQuotes(weight.getParameter().str()));
       ops.weights.push_back(weight);
       ops.parameters.push_back(parameter);

@@ -16,7 +16,7 @@ namespace yupana {
 /// Memory that one thread keeps from piece to piece.
 struct PieceMemory {
   std::vector<uint8_t> source;
-  std::vector<float> packed;
+  std::vector<uint8_t> packed;
 };
 
 /// Takes bytes [offset, offset + size) of what is being made.

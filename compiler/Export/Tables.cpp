@@ -42,10 +42,11 @@ public:
   Result<void> make(uint64_t index, PieceMemory &memory, PieceSink sink) const override {
     uint64_t first = index * pieceRows;
     uint64_t count = std::min(pieceRows, rows - first);
-    memory.packed.resize(count * rowValues);
+    memory.packed.resize(count * rowValues * sizeof(float));
+    auto *values = reinterpret_cast<float *>(memory.packed.data());
     for (uint64_t row = 0; row < count; ++row)
-      fill(first + row, memory.packed.data() + row * rowValues);
-    return sink(first * rowValues * sizeof(float), memory.packed.data(), count * rowValues * sizeof(float));
+      fill(first + row, values + row * rowValues);
+    return sink(first * rowValues * sizeof(float), memory.packed.data(), memory.packed.size());
   }
 
 protected:

@@ -31,6 +31,8 @@ void applySlice(WeightMap &map, lm::SliceAttr slice) {
   map.firstElement += offset * axis.elementStride;
   map.firstSource += offset * axis.sourceStride;
   axis.extent = static_cast<uint64_t>(slice.getSize());
+  axis.elementStride *= static_cast<uint64_t>(slice.getStep());
+  axis.sourceStride *= static_cast<uint64_t>(slice.getStep());
 }
 
 void applyTranspose(WeightMap &map, lm::TransposeAttr transpose) {
@@ -51,15 +53,13 @@ Result<WeightMap> yupana::resolveChain(lm::WeightOp weight) {
       applySlice(map, slice);
     else if (auto transpose = dyn_cast<lm::TransposeAttr>(link))
       applyTranspose(map, transpose);
-    else if (auto convert = dyn_cast<lm::ConvertAttr>(link); convert && !convert.getElementType().isF32())
-      return makeError(ExitCode::Unsupported, "weight {}: its chain converts to a type other than f32",
+    else if (auto convert = dyn_cast<lm::ConvertAttr>(link);
+             convert && convert.getElementType() != weight.getTensorType().getElementType())
+      return makeError(ExitCode::Unsupported, "weight {}: its chain converts to a type that it does not end in",
                        inQuotes(weight.getSymName().str()));
     else if (!isa<lm::ConvertAttr, lm::PackAttr>(link))
       return makeError(ExitCode::Internal, "weight {}: its chain has a link that the exporter does not know",
                        inQuotes(weight.getSymName().str()));
   }
-  if (!weight.getTensorType().getElementType().isF32())
-    return makeError(ExitCode::Unsupported, "weight {}: its elements are not f32, which every packed form needs",
-                     inQuotes(weight.getSymName().str()));
   return map;
 }

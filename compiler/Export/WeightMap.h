@@ -25,8 +25,8 @@ struct WeightMap {
   uint64_t firstSource = 0;
 };
 
-/// Follows the chain of a verified weight. Elements are converted to float32 at its end, which loses nothing:
-/// ExitCode::Unsupported for a chain that rounds on the way or ends in another type.
+/// Follows the chain of a verified weight. Elements are converted to the weight's type, once: ExitCode::Unsupported for
+/// a chain that converts to another type on the way.
 Result<WeightMap> resolveChain(lm::WeightOp weight);
 
 } // namespace yupana

@@ -57,7 +57,7 @@ void buildToPlanPipeline(mlir::OpPassManager &pm, const PipelineOptions &options
   pm.addPass(createOutlineKernelsPass({options.target}));
   // After outlining: a kernel's number is the place of its function in the library.
   pm.addPass(createKernelToPlanPass(
-      {"f32", options.maxContext, options.maxBatch, options.maxStepTokens, options.maxLogitRows}));
+      {options.precision, options.maxContext, options.maxBatch, options.maxStepTokens, options.maxLogitRows}));
 }
 
 void buildClosePipeline(mlir::OpPassManager &pm, const PipelineOptions &) { pm.addPass(createVerifyPlanFormPass()); }

@@ -15,6 +15,10 @@ namespace yupana {
 /// What every phase may ask: the target and the compiled maxima.
 struct PipelineOptions : mlir::PassPipelineOptions<PipelineOptions> {
   Option<std::string> target{*this, "target", llvm::cl::desc("The target to compile for"), llvm::cl::init("x86-64-v3")};
+  Option<std::string> precision{*this, "precision", llvm::cl::desc("f32 or bf16: what the plan says it computes in"),
+                                llvm::cl::init("f32")};
+  ListOption<std::string> disabled{*this, "disable-fusion",
+                                   llvm::cl::desc("Fusing passes to leave out, by name without the prefix")};
   Option<int64_t> maxContext{*this, "max-context", llvm::cl::desc("Positions a sequence may hold"),
                              llvm::cl::init(32768)};
   Option<int64_t> maxBatch{*this, "max-batch", llvm::cl::desc("Sequences a step may hold"), llvm::cl::init(8)};

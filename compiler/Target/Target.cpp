@@ -16,18 +16,20 @@ namespace {
 constexpr std::string_view levelFeatures[] = {
     "cx16 popcnt sahf sse3 ssse3 sse4.1 sse4.2 avx avx2 bmi bmi2 f16c fma lzcnt movbe xsave",
     "avx512f avx512bw avx512cd avx512dq avx512vl",
+    "avx512bf16",
 };
 
 /// Targets of the design that nothing generates code for yet.
-constexpr std::array<std::string_view, 10> plannedTargets = {
-    "x86-64-v4-bf16", "x86-64-v4-amx", "sm_75", "sm_80", "sm_86", "sm_89", "sm_90a", "sm_100a", "sm_103a", "sm_120a"};
+constexpr std::array<std::string_view, 9> plannedTargets = {
+    "x86-64-v4-amx", "sm_75", "sm_80", "sm_86", "sm_89", "sm_90a", "sm_100a", "sm_103a", "sm_120a"};
 
 } // namespace
 
 const std::vector<CpuTarget> &yupana::cpuTargets() {
   static const std::vector<CpuTarget> targets = {
-      {"x86-64-v3", "x86-64-v3", "", 256, 16},
-      {"x86-64-v4", "x86-64-v4", "", 512, 32},
+      {"x86-64-v3", "x86-64-v3", "", 256, 16, false},
+      {"x86-64-v4", "x86-64-v4", "", 512, 32, false},
+      {"x86-64-v4-bf16", "x86-64-v4", "+avx512bf16", 512, 32, true},
   };
   return targets;
 }

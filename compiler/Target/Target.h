@@ -19,6 +19,7 @@ struct CpuTarget {
   std::string_view features; ///< LLVM's feature string beyond the processor, "+a,+b".
   unsigned vectorBits;       ///< Bits of one vector register.
   unsigned vectorRegisters;  ///< How many there are.
+  bool bf16Dot;              ///< Has the dot product of bfloat16 pairs (AVX512_BF16)?
 
   /// float32 values in one vector register.
   constexpr unsigned lanes() const { return vectorBits / 32; }

@@ -32,8 +32,8 @@ X86Choice tuning::chooseMap(const CpuTarget &target, int64_t groups, int64_t wid
   return registerTile(target, std::max<int64_t>(1, elementsPerCell / std::max<int64_t>(1, groups * width)));
 }
 
-X86Choice tuning::chooseRoute(const CpuTarget &target, int64_t experts) {
-  return registerTile(target, std::clamp<int64_t>(1024 / std::max<int64_t>(1, experts), 1, 64));
+X86Choice tuning::chooseRoute(const CpuTarget &target, int64_t products) {
+  return registerTile(target, std::clamp<int64_t>(elementsPerCell / std::max<int64_t>(1, products), 1, 64));
 }
 
 X86Choice tuning::chooseFixed(const CpuTarget &target) { return registerTile(target, 1); }

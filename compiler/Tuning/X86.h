@@ -24,10 +24,10 @@ X86Choice chooseGemm(const CpuTarget &target);
 /// A map over rows of `groups` times `width` elements.
 X86Choice chooseMap(const CpuTarget &target, int64_t groups, int64_t width);
 
-/// A router over `experts` logits a row.
-X86Choice chooseRoute(const CpuTarget &target, int64_t experts);
+/// A router that takes `products` multiplications a row.
+X86Choice chooseRoute(const CpuTarget &target, int64_t products);
 
-/// Kernels whose cells are fixed by their definition: attention, sort_tokens, sample.
+/// Kernels whose cells are fixed by their definition: attention, sample.
 X86Choice chooseFixed(const CpuTarget &target);
 
 } // namespace yupana::tuning

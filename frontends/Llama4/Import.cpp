@@ -30,16 +30,19 @@ lm::GenerationAttr generationAttr(Builder &builder, const std::optional<Generati
 /// Builds `@step` and `@sample` op by op, in the order of the published model.
 class Importer {
 public:
-  Importer(MLIRContext &context, const ModelConfig &config, const TextTensors &tensors)
-      : config(config.text), tensors(tensors), builder(&context), loc(builder.getUnknownLoc()) {}
+  Importer(MLIRContext &context, const ModelConfig &config, const TextTensors &tensors, Precision precision)
+      : config(config.text), tensors(tensors), builder(&context), loc(builder.getUnknownLoc()),
+        stored(precision == Precision::BF16 ? Type(builder.getBF16Type()) : Type(builder.getF32Type())) {}
 
   OwningOpRef<ModuleOp> run(const ModelConfig &model, const ImportOptions &options);
 
 private:
   // Types
   Attribute size(int64_t value) { return builder.getI64IntegerAttr(value); }
-  RankedTensorType rows(StringRef dim, int64_t features) {
-    return lm::getNamedTensorType({builder.getStringAttr(dim), size(features)}, builder.getF32Type());
+  /// Activations; scores and logits say that they are float32.
+  RankedTensorType rows(StringRef dim, int64_t features) { return rows(dim, features, stored); }
+  RankedTensorType rows(StringRef dim, int64_t features, Type element) {
+    return lm::getNamedTensorType({builder.getStringAttr(dim), size(features)}, element);
   }
   RankedTensorType column(StringRef dim, Type element) {
     return lm::getNamedTensorType({builder.getStringAttr(dim)}, element);
@@ -61,6 +64,7 @@ private:
   // Layers
   Value norm(Value x, const std::string &name, const TensorInfo *gain);
   Value linear(Value x, FlatSymbolRefAttr weight, int64_t features, FlatSymbolRefAttr bias = {});
+  Value logits(Value x, FlatSymbolRefAttr weight, int64_t features);
   Value headNorm(Value x);
   Value rope(Value x, const LayerConfig &layer);
   Value attention(Value x, size_t index);
@@ -73,6 +77,7 @@ private:
   const TextTensors &tensors;
   OpBuilder builder;
   Location loc;
+  Type stored; ///< The element type of weights and activations.
   ModuleOp module;
   func::FuncOp step; ///< Weights and caches are declared before it.
   uint64_t parameters = 0;
@@ -82,14 +87,14 @@ private:
 FlatSymbolRefAttr Importer::weight(const std::string &name, ArrayRef<const TensorInfo *> sources,
                                    ArrayRef<Attribute> links) {
   const TensorInfo &first = *sources.front();
-  Type stored = first.type == StoredType::F32   ? Type(builder.getF32Type())
-                : first.type == StoredType::F16 ? Type(builder.getF16Type())
-                                                : Type(builder.getBF16Type());
+  Type given = first.type == StoredType::F32   ? Type(builder.getF32Type())
+               : first.type == StoredType::F16 ? Type(builder.getF16Type())
+                                               : Type(builder.getBF16Type());
   SmallVector<int64_t> shape(first.shape.begin(), first.shape.end());
-  auto sourceType = RankedTensorType::get(shape, stored);
+  auto sourceType = RankedTensorType::get(shape, given);
   SmallVector<Attribute> chain(links);
-  if (!stored.isF32())
-    chain.push_back(lm::ConvertAttr::get(builder.getContext(), builder.getF32Type()));
+  if (given != stored)
+    chain.push_back(lm::ConvertAttr::get(builder.getContext(), stored));
 
   auto emitError = [&] { return mlir::emitError(loc); };
   RankedTensorType type = sourceType;
@@ -126,7 +131,7 @@ Importer::MLPWeights Importer::expertWeights(const std::string &name, const Expe
   }
   int64_t width = config.expertWidth;
   Attribute transpose = lm::TransposeAttr::get(context, {0, 2, 1});
-  Attribute gate = lm::SliceAttr::get(context, 2, 0, width), up = lm::SliceAttr::get(context, 2, width, width);
+  Attribute gate = lm::SliceAttr::get(context, 2, 0, width, 1), up = lm::SliceAttr::get(context, 2, width, width, 1);
   return {weight(name + ".gate", experts.gateUp, {gate, transpose}),
           weight(name + ".up", experts.gateUp, {up, transpose}), weight(name + ".down", experts.down, {transpose})};
 }
@@ -136,9 +141,18 @@ Value Importer::norm(Value x, const std::string &name, const TensorInfo *gain) {
                                builder.getI64IntegerAttr(config.hiddenSize), builder.getF64FloatAttr(config.rmsEps));
 }
 
+static StringRef rowsOf(Value x) {
+  return cast<StringAttr>(lm::getDimEntries(cast<RankedTensorType>(x.getType()))[0]).getValue();
+}
+
 Value Importer::linear(Value x, FlatSymbolRefAttr weight, int64_t features, FlatSymbolRefAttr bias) {
-  StringRef dim = cast<StringAttr>(lm::getDimEntries(cast<RankedTensorType>(x.getType()))[0]).getValue();
-  return lm::LinearOp::create(builder, loc, rows(dim, features), x, weight, bias);
+  return lm::LinearOp::create(builder, loc, rows(rowsOf(x), features), x, weight, bias);
+}
+
+/// What a choice is made by is never rounded.
+Value Importer::logits(Value x, FlatSymbolRefAttr weight, int64_t features) {
+  return lm::LinearOp::create(builder, loc, rows(rowsOf(x), features, builder.getF32Type()), x, weight,
+                              FlatSymbolRefAttr());
 }
 
 Value Importer::headNorm(Value x) {
@@ -184,7 +198,7 @@ Value Importer::attention(Value x, size_t index) {
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPoint(module.getBody(), step->getIterator());
     lm::CacheOp::create(builder, loc, name, index, config.kvHeads, config.headDim,
-                        layer.chunk ? builder.getI64IntegerAttr(*layer.chunk) : IntegerAttr(), builder.getF32Type());
+                        layer.chunk ? builder.getI64IntegerAttr(*layer.chunk) : IntegerAttr(), stored);
   }
   double scale = 1.0 / std::sqrt(static_cast<double>(config.headDim));
   Value o =
@@ -208,25 +222,24 @@ Value Importer::mixture(Value x, size_t index) {
   auto chosenType = lm::getNamedTensorType({tokens, size(k)}, i32);
   auto scoreType = lm::getNamedTensorType({tokens, size(k)}, f32);
 
-  Value logits = linear(x, weight(name + ".router", t.router), experts);
-  auto route = moe::RouteOp::create(builder, loc, chosenType, scoreType, logits, k, moe::ScoreFunction::Sigmoid,
+  Value scored = logits(x, weight(name + ".router", t.router), experts);
+  auto route = moe::RouteOp::create(builder, loc, chosenType, scoreType, scored, k, moe::ScoreFunction::Sigmoid,
                                     /*normalize=*/false);
-  auto dispatch =
-      moe::DispatchOp::create(builder, loc, rows(pairs(), config.hiddenSize), RankedTensorType::get({experts + 1}, i32),
-                              chosenType, x, route.getExperts(), route.getScores(), experts);
+  Value dispatched = moe::DispatchOp::create(builder, loc, rows(pairs(), config.hiddenSize), x, route.getExperts(),
+                                             route.getScores());
   auto silu = lm::ActivationAttr::get(builder.getContext(), lm::Activation::SiLU);
   MLPWeights w = expertWeights(name + ".experts", t.experts);
-  Value routed = moe::ExpertsOp::create(builder, loc, dispatch.getRows().getType(), dispatch.getRows(),
-                                        dispatch.getOffsets(), w.gate, w.up, w.down, silu);
+  Value routed = moe::ExpertsOp::create(builder, loc, dispatched.getType(), dispatched, route.getExperts(), w.gate,
+                                        w.up, w.down, silu);
   MLPWeights s = mlpWeights(name + ".shared", t.shared);
   Value shared = moe::SharedExpertOp::create(builder, loc, x.getType(), x, s.gate, s.up, s.down, silu);
-  return moe::CombineOp::create(builder, loc, x.getType(), routed, dispatch.getSlots(), Value(), shared);
+  return moe::CombineOp::create(builder, loc, x.getType(), routed, Value(), shared);
 }
 
 void Importer::buildStep() {
   Type i32 = builder.getI32Type();
   auto perToken = column("T", i32);
-  auto logitsType = rows("R", config.vocabSize);
+  auto logitsType = rows("R", config.vocabSize, builder.getF32Type());
   auto type = builder.getFunctionType({perToken, perToken, perToken, column("R", i32)}, {logitsType});
   builder.setInsertionPointToEnd(module.getBody());
   step = func::FuncOp::create(builder, loc, "step", type);
@@ -247,11 +260,10 @@ void Importer::buildStep() {
     x = norm(h, fmt::format("layers.{}.post_attention_norm", i), t.postAttentionNorm);
     h = lm::AddOp::create(builder, loc, h, config.layers[i].isMoE ? mixture(x, i) : denseMLP(x, i));
   }
+  h = norm(h, "final_norm", tensors.finalNorm);
   Value last = lm::TakeRowsOp::create(builder, loc, rows("R", config.hiddenSize), h, logitRows);
-  last = norm(last, "final_norm", tensors.finalNorm);
   FlatSymbolRefAttr head = tensors.lmHead ? weight("lm_head", tensors.lmHead) : embedding;
-  Value logits = linear(last, head, config.vocabSize);
-  func::ReturnOp::create(builder, loc, logits);
+  func::ReturnOp::create(builder, loc, logits(last, head, config.vocabSize));
 }
 
 void Importer::buildSample() {
@@ -259,7 +271,8 @@ void Importer::buildSample() {
   Type i64s = column("R", builder.getI64Type());
   // As the operands of the op: logits; temperature, top k, top p, min p, penalty; seed, sequence, position, slot.
   auto type = builder.getFunctionType(
-      {rows("R", config.vocabSize), f32s, i32s, f32s, f32s, f32s, i64s, i64s, i32s, i32s}, {i32s});
+      {rows("R", config.vocabSize, builder.getF32Type()), f32s, i32s, f32s, f32s, f32s, i64s, i64s, i32s, i32s},
+      {i32s});
   builder.setInsertionPointToEnd(module.getBody());
   auto sample = func::FuncOp::create(builder, loc, "sample", type);
   Block *block = sample.addEntryBlock();
@@ -292,7 +305,7 @@ Result<OwningOpRef<ModuleOp>> importModel(MLIRContext &context, const ModelConfi
   if (const auto &temperature = config.text.temperature)
     if (temperature->floorScale != std::floor(temperature->floorScale) || temperature->floorScale >= 9e15)
       return makeError(ExitCode::Unsupported, "floor_scale is {}, expected a whole number", temperature->floorScale);
-  return Importer(context, config, tensors).run(config, options);
+  return Importer(context, config, tensors, options.precision).run(config, options);
 }
 
 } // namespace yupana::llama4

@@ -99,16 +99,7 @@ private:
   }
 
   std::optional<uint64_t> sizeInBytes(kernel::ViewType type) {
-    std::optional<uint64_t> bytes = type.getElementBytes();
-    for (Attribute entry : type.getDims()) {
-      lm::DimSize dim = *lm::parseDimSize(entry);
-      uint64_t symbol = dim.symbol == "T"   ? maxStepTokens
-                        : dim.symbol == "S" ? maxBatch
-                        : dim.symbol == "R" ? maxLogitRows
-                                            : 1;
-      for (uint64_t factor : {static_cast<uint64_t>(dim.factor), symbol})
-        bytes = bytes ? checkedMul(*bytes, factor) : std::nullopt;
-    }
+    std::optional<uint64_t> bytes = kernel::getBytes(type, {maxStepTokens, maxBatch, maxLogitRows});
     return bytes ? checkedAdd(*bytes, readableTail) : std::nullopt;
   }
 

@@ -37,15 +37,25 @@ Value ScalarBuilder::sum(Value a) { return kernel::SumOp::create(builder, loc, a
 
 Value ScalarBuilder::load(Value view, ValueRange indices) {
   Type element = cast<kernel::ViewType>(view.getType()).getElementType();
-  return kernel::LoadOp::create(builder, loc, element, view, indices);
+  return widen(kernel::LoadOp::create(builder, loc, element, view, indices));
 }
 
 Value ScalarBuilder::loadIndex(Value view, ValueRange indices) {
   return arith::IndexCastUIOp::create(builder, loc, builder.getIndexType(), load(view, indices));
 }
 
+Value ScalarBuilder::widen(Value value) {
+  return value.getType().isBF16() ? Value(arith::ExtFOp::create(builder, loc, builder.getF32Type(), value)) : value;
+}
+
+Value ScalarBuilder::round(Value value, Type element) {
+  return element.isBF16() && value.getType().isF32() ? Value(arith::TruncFOp::create(builder, loc, element, value))
+                                                     : value;
+}
+
 void ScalarBuilder::store(Value value, Value view, ValueRange indices) {
-  kernel::StoreOp::create(builder, loc, value, view, indices);
+  Type element = cast<kernel::ViewType>(view.getType()).getElementType();
+  kernel::StoreOp::create(builder, loc, round(value, element), view, indices);
 }
 
 Value ScalarBuilder::gated(Value gate, Value up, lm::Activation activation) {
@@ -106,23 +116,29 @@ void KernelBuilder::map(Location loc, Attribute rows, int64_t groups, int64_t wi
   kernel::EndOp::create(builder, loc);
 }
 
-void KernelBuilder::gemm(Location loc, Value input, Value weight, Value offsets, GemmBody body) {
-  auto op = kernel::GemmOp::create(builder, loc, input, weight, offsets, kernel::GridAttr(), Attribute());
+void KernelBuilder::gemm(Location loc, Value input, Value weight, Value experts, GemmBody body) {
+  Attribute rows = cast<kernel::ViewType>(input.getType()).getDims()[0];
+  auto op = kernel::GemmOp::create(builder, loc, rows, weight, experts, IntegerAttr(), IntegerAttr(),
+                                   kernel::GridAttr(), Attribute(), /*inputsCount=*/1);
   Type index = builder.getIndexType();
   OpBuilder::InsertionGuard guard(builder);
+  Block *read = builder.createBlock(&op.getInputs().front(), {}, {index, index}, {loc, loc});
+  Type element = cast<kernel::ViewType>(input.getType()).getElementType();
+  kernel::YieldOp::create(builder, loc,
+                          kernel::LoadOp::create(builder, loc, element, input, read->getArguments()).getValue());
   Block *block = builder.createBlock(&op.getBody(), {}, {builder.getF32Type(), index, index}, {loc, loc, loc});
   ScalarBuilder scalar(builder, loc);
   body(scalar, block->getArgument(0), block->getArgument(1), block->getArgument(2));
   kernel::EndOp::create(builder, loc);
 }
 
-Value KernelBuilder::project(Location loc, StringRef name, Value input, Value weight, Value offsets, Value bias) {
+Value KernelBuilder::project(Location loc, StringRef name, Value input, Value weight, Type element, Value experts,
+                             Value bias) {
   auto inputType = cast<kernel::ViewType>(input.getType());
   Attribute outputs = cast<kernel::ViewType>(weight.getType()).getDims().drop_back().back();
-  auto type =
-      kernel::ViewType::get(builder.getContext(), {inputType.getDims()[0], outputs}, builder.getF32Type(), "row-major");
+  auto type = kernel::ViewType::get(builder.getContext(), {inputType.getDims()[0], outputs}, element, "row-major");
   Value result = buffer(name, type, loc);
-  gemm(loc, input, weight, offsets, [&](ScalarBuilder &b, Value acc, Value row, Value feature) {
+  gemm(loc, input, weight, experts, [&](ScalarBuilder &b, Value acc, Value row, Value feature) {
     b.store(bias ? b.add(acc, b.load(bias, feature)) : acc, result, {row, feature});
   });
   return result;

@@ -30,10 +30,16 @@ public:
   mlir::Value erf(mlir::Value a);
   mlir::Value negate(mlir::Value a);
   mlir::Value sum(mlir::Value a);
+  /// Loads an element; bf16 is widened to f32.
   mlir::Value load(mlir::Value view, mlir::ValueRange indices);
   /// Loads an i32 and widens it to an index; step inputs and routing results are never negative.
   mlir::Value loadIndex(mlir::Value view, mlir::ValueRange indices);
+  /// Rounds to the view's element type and stores.
   void store(mlir::Value value, mlir::Value view, mlir::ValueRange indices);
+  /// f32 of a bf16 value; others as they are.
+  mlir::Value widen(mlir::Value value);
+  /// `value` in the element type.
+  mlir::Value round(mlir::Value value, mlir::Type element);
   /// activation(gate) · up.
   mlir::Value gated(mlir::Value gate, mlir::Value up, lm::Activation activation);
 
@@ -69,11 +75,11 @@ public:
   void map(mlir::Location loc, mlir::Attribute rows, int64_t groups, int64_t width, MapBody body);
 
   using GemmBody = llvm::function_ref<void(ScalarBuilder &, mlir::Value acc, mlir::Value row, mlir::Value feature)>;
-  /// A `kernel.gemm`; `offsets` may be null.
-  void gemm(mlir::Location loc, mlir::Value input, mlir::Value weight, mlir::Value offsets, GemmBody body);
-  /// A `kernel.gemm` that stores its accumulators, with an optional bias, in a new buffer.
+  /// A `kernel.gemm` of one product that reads its input in place; `experts` may be null.
+  void gemm(mlir::Location loc, mlir::Value input, mlir::Value weight, mlir::Value experts, GemmBody body);
+  /// A `kernel.gemm` that stores its accumulators, with an optional bias, in a new buffer of `element`.
   mlir::Value project(mlir::Location loc, llvm::StringRef name, mlir::Value input, mlir::Value weight,
-                      mlir::Value offsets = {}, mlir::Value bias = {});
+                      mlir::Type element, mlir::Value experts = {}, mlir::Value bias = {});
   /// A `kernel.map` of activation(gate) · up over a new buffer.
   mlir::Value gated(mlir::Location loc, mlir::Value gate, mlir::Value up, lm::Activation activation);
 

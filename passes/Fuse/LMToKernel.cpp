@@ -39,7 +39,8 @@ static void lower(lm::RMSNormOp op, KernelBuilder &k) {
 
 static void lower(lm::LinearOp op, KernelBuilder &k) {
   Value weight = k.weight(op, op.getWeightAttr()), bias = k.optionalWeight(op, op.getBiasAttr());
-  k.setView(op.getResult(), k.project(op.getLoc(), "linear", k.view(op.getInput()), weight, {}, bias));
+  Type element = cast<RankedTensorType>(op.getResult().getType()).getElementType();
+  k.setView(op.getResult(), k.project(op.getLoc(), "linear", k.view(op.getInput()), weight, element, {}, bias));
 }
 
 namespace {
@@ -93,7 +94,8 @@ static void lower(lm::AttentionOp op, KernelBuilder &k) {
   auto cache = SymbolTable::lookupNearestSymbolFrom<lm::CacheOp>(op, op.getCacheAttr());
   int64_t heads = cache.getHeads(), width = cache.getWidth(), page = k.sizes.pageTokens;
   auto part = [&](kernel::CachePart part) -> Value {
-    auto type = kernel::CacheType::get(builder.getContext(), part, heads, width, page, /*page_bytes=*/0);
+    auto type = kernel::CacheType::get(builder.getContext(), part, heads, width, page, /*page_bytes=*/0,
+                                       cache.getElementType());
     return kernel::CacheOp::create(builder, loc, type, op.getCacheAttr(), FlatSymbolRefAttr(), IntegerAttr());
   };
   Value keys = part(kernel::CachePart::Key), values = part(kernel::CachePart::Value);
@@ -103,14 +105,17 @@ static void lower(lm::AttentionOp op, KernelBuilder &k) {
                                          builder.getI32Type(), "row-major");
   Value pages = kernel::PageTableOp::create(builder, loc, pagesType, op.getCacheAttr(), FlatSymbolRefAttr());
 
-  Value q = k.view(op.getQuery()), key = k.view(op.getKey()), value = k.view(op.getValue());
   Value positions = k.view(op.getPositions()), sequences = k.view(op.getSequences());
-  k.map(loc, rowsOf(key), heads, width, [&](ScalarBuilder &b, Value row, Value head, Value lane) {
-    Value position = b.loadIndex(positions, row), sequence = b.loadIndex(sequences, row);
-    Value f = feature(b, head, lane, width);
-    kernel::AppendOp::create(builder, loc, b.load(key, {row, f}), keys, head, lane, position, sequence, pages);
-    kernel::AppendOp::create(builder, loc, b.load(value, {row, f}), values, head, lane, position, sequence, pages);
-  });
+  auto append = [&](Value from, Value to) {
+    k.map(loc, rowsOf(from), heads, width, [&](ScalarBuilder &b, Value row, Value head, Value lane) {
+      Value position = b.loadIndex(positions, row), sequence = b.loadIndex(sequences, row);
+      Value x = b.round(b.load(from, {row, feature(b, head, lane, width)}), cache.getElementType());
+      kernel::AppendOp::create(builder, loc, x, to, head, lane, position, sequence, pages);
+    });
+  };
+  append(k.view(op.getKey()), keys);
+  append(k.view(op.getValue()), values);
+  Value q = k.view(op.getQuery());
   Value out = k.resultBuffer(op.getResult());
   kernel::AttentionOp::create(builder, loc, q, keys, values, positions, sequences, pages, out,
                               builder.getI64IntegerAttr(cache.getChunk().value_or(0)), op.getScaleAttr(),

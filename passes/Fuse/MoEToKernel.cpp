@@ -14,60 +14,64 @@ static int64_t featuresOf(Value view) { return cast<kernel::ViewType>(view.getTy
 
 static void lower(moe::RouteOp op, KernelBuilder &k) {
   Value experts = k.resultBuffer(op.getExperts()), scores = k.resultBuffer(op.getScores());
-  kernel::RouteOp::create(k.builder, op.getLoc(), k.view(op.getLogits()), experts, scores, op.getTopK(), op.getScore(),
-                          op.getNormalize(), kernel::GridAttr(), Attribute());
+  kernel::RouteOp::create(k.builder, op.getLoc(), rowsOf(experts), k.view(op.getLogits()), /*router=*/Value(), experts,
+                          scores, op.getTopK(), op.getScore(), op.getNormalize(), kernel::GridAttr(), Attribute());
+}
+
+/// The token and the choice that a pair is; plain values where each token has one.
+static std::pair<Value, Value> splitPair(ScalarBuilder &b, Value pair, int64_t topK) {
+  if (topK == 1)
+    return {pair, b.index(0)};
+  return {b.div(pair, b.index(topK)), b.rem(pair, b.index(topK))};
 }
 
 static void lower(moe::DispatchOp op, KernelBuilder &k) {
-  Location loc = op.getLoc();
-  Value in = k.view(op.getInput()), experts = k.view(op.getExperts());
+  Value in = k.view(op.getInput()), rows = k.resultBuffer(op.getRows());
   Value scores = op.getScores() ? k.view(op.getScores()) : Value();
-  Value rows = k.resultBuffer(op.getRows()), offsets = k.resultBuffer(op.getOffsets());
-  Value slots = k.resultBuffer(op.getSlots());
-  auto orderType = kernel::ViewType::get(k.builder.getContext(), rowsOf(rows), k.builder.getI32Type(), "row-major");
-  Value order = k.buffer("order", orderType, loc);
-  kernel::SortTokensOp::create(k.builder, loc, experts, offsets, order, slots, kernel::GridAttr(), Attribute());
-
-  int64_t topK = featuresOf(experts);
-  k.map(loc, rowsOf(rows), 1, featuresOf(rows), [&](ScalarBuilder &b, Value slot, Value, Value lane) {
-    Value pair = b.loadIndex(order, slot);
-    Value token = b.div(pair, b.index(topK)), choice = b.rem(pair, b.index(topK));
+  int64_t topK = featuresOf(k.view(op.getExperts()));
+  k.map(op.getLoc(), rowsOf(rows), 1, featuresOf(rows), [&](ScalarBuilder &b, Value pair, Value, Value lane) {
+    auto [token, choice] = splitPair(b, pair, topK);
     Value x = b.load(in, {token, lane});
-    b.store(scores ? b.mul(x, b.load(scores, {token, choice})) : x, rows, {slot, lane});
+    b.store(scores ? b.mul(x, b.load(scores, {token, choice})) : x, rows, {pair, lane});
   });
 }
 
 static void lower(moe::ExpertsOp op, KernelBuilder &k) {
   Location loc = op.getLoc();
-  Value rows = k.view(op.getRows()), offsets = k.view(op.getOffsets());
-  Value gate = k.project(loc, "experts.gate", rows, k.weight(op, op.getGateAttr()), offsets);
-  Value up = k.project(loc, "experts.up", rows, k.weight(op, op.getUpAttr()), offsets);
+  Value rows = k.view(op.getRows()), experts = k.view(op.getExperts());
+  Type element = cast<RankedTensorType>(op.getResult().getType()).getElementType();
+  auto project = [&](StringRef name, Value input, FlatSymbolRefAttr weight) {
+    return k.project(loc, name, input, k.weight(op, weight), element, experts);
+  };
+  Value gate = project("experts.gate", rows, op.getGateAttr()), up = project("experts.up", rows, op.getUpAttr());
   Value inner = k.gated(loc, gate, up, op.getActivation());
-  k.setView(op.getResult(), k.project(loc, "experts.down", inner, k.weight(op, op.getDownAttr()), offsets));
+  k.setView(op.getResult(), project("experts.down", inner, op.getDownAttr()));
 }
 
 static void lower(moe::SharedExpertOp op, KernelBuilder &k) {
   Location loc = op.getLoc();
   Value in = k.view(op.getInput());
-  Value gate = k.project(loc, "shared.gate", in, k.weight(op, op.getGateAttr()));
-  Value up = k.project(loc, "shared.up", in, k.weight(op, op.getUpAttr()));
+  Type element = cast<RankedTensorType>(op.getResult().getType()).getElementType();
+  auto project = [&](StringRef name, Value input, FlatSymbolRefAttr weight) {
+    return k.project(loc, name, input, k.weight(op, weight), element);
+  };
+  Value gate = project("shared.gate", in, op.getGateAttr()), up = project("shared.up", in, op.getUpAttr());
   Value inner = k.gated(loc, gate, up, op.getActivation());
-  k.setView(op.getResult(), k.project(loc, "shared.down", inner, k.weight(op, op.getDownAttr())));
+  k.setView(op.getResult(), project("shared.down", inner, op.getDownAttr()));
 }
 
 static void lower(moe::CombineOp op, KernelBuilder &k) {
-  Value rows = k.view(op.getRows()), slots = k.view(op.getSlots());
+  Value rows = k.view(op.getRows()), out = k.resultBuffer(op.getResult());
   Value scores = op.getScores() ? k.view(op.getScores()) : Value();
   Value shared = op.getShared() ? k.view(op.getShared()) : Value();
-  Value out = k.resultBuffer(op.getResult());
-  int64_t topK = featuresOf(slots);
+  int64_t topK = op.getTopK();
   k.map(op.getLoc(), rowsOf(out), 1, featuresOf(out), [&](ScalarBuilder &b, Value row, Value, Value lane) {
     Value total = shared ? b.load(shared, {row, lane}) : Value();
     for (int64_t j = 0; j < topK; ++j) {
-      Value choice = b.index(j);
-      Value x = b.load(rows, {b.loadIndex(slots, {row, choice}), lane});
+      Value pair = topK == 1 ? row : b.add(b.mul(row, b.index(topK)), b.index(j));
+      Value x = b.load(rows, {pair, lane});
       if (scores)
-        x = b.mul(x, b.load(scores, {row, choice}));
+        x = b.mul(x, b.load(scores, {row, b.index(j)}));
       total = total ? b.add(total, x) : x;
     }
     b.store(total, out, {row, lane});

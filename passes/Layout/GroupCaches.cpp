@@ -76,7 +76,8 @@ private:
         diag.attachNote(group.caches.front().getLoc()) << "first of the group";
         return diag;
       }
-      int64_t partBytes = cache.getHeads() * cache.getWidth() * group.pageTokens * 4;
+      int64_t partBytes = cache.getHeads() * cache.getWidth() * group.pageTokens *
+                          (cache.getElementType().getIntOrFloatBitWidth() / 8);
       placements[cache.getSymNameAttr()] = {symbol, group.pageBytes, group.pageBytes + partBytes};
       group.pageBytes += 2 * partBytes;
       layers.push_back(cache.getLayer());
@@ -97,7 +98,8 @@ private:
       view.setGroupAttr(place.group);
       view.setOffsetAttr(builder.getI64IntegerAttr(isKey ? place.keyOffset : place.valueOffset));
       view.getView().setType(kernel::CacheType::get(&getContext(), type.getPart(), type.getHeads(), type.getWidth(),
-                                                    type.getPageTokens(), bytes.lookup(view.getCacheAttr().getAttr())));
+                                                    type.getPageTokens(), bytes.lookup(view.getCacheAttr().getAttr()),
+                                                    type.getElementType()));
     });
     getOperation().walk(
         [&](kernel::PageTableOp table) { table.setGroupAttr(placements.at(table.getCacheAttr().getAttr()).group); });

@@ -17,42 +17,70 @@ using namespace yupana;
 
 namespace {
 
+/// Is the view the weight of a product?
 bool isMultipliedBy(kernel::WeightOp view) {
-  return llvm::any_of(view->getUses(), [&](OpOperand &use) {
+  return llvm::any_of(view->getUses(), [](OpOperand &use) {
     auto gemm = dyn_cast<kernel::GemmOp>(use.getOwner());
-    return gemm && gemm.getWeight() == use.get();
+    return gemm && llvm::is_contained(gemm.getWeights(), use.get());
   });
 }
 
 struct PackWeightsPass : yupana::impl::PackWeightsPassBase<PackWeightsPass> {
   void runOnOperation() override {
     SmallVector<kernel::WeightOp> views;
-    llvm::DenseSet<StringAttr> multiplied;
     getOperation().walk([&](kernel::WeightOp view) {
       views.push_back(view);
       if (isMultipliedBy(view))
         multiplied.insert(view.getWeightAttr().getAttr());
     });
-    auto layoutOf = [&](StringAttr name) -> StringRef { return multiplied.contains(name) ? "panel32" : "row-major"; };
-
-    Builder builder(&getContext());
-    for (auto weight : getOperation().getOps<lm::WeightOp>()) {
-      if (StringRef layout = weight.getLayout(); !layout.empty()) {
-        if (layout == layoutOf(weight.getSymNameAttr()))
-          continue;
-        weight.emitOpError() << "is packed as " << layout << ", its kernels read " << layoutOf(weight.getSymNameAttr());
+    for (Operation &op : llvm::make_early_inc_range(*getOperation().getBody()))
+      if (isa<lm::WeightOp, lm::InterleavedOp>(op) && failed(pack(&op)))
         return signalPassFailure();
-      }
-      SmallVector<Attribute> chain(weight.getChain().getValue());
-      chain.push_back(lm::PackAttr::get(&getContext(), layoutOf(weight.getSymNameAttr())));
-      weight.setChainAttr(builder.getArrayAttr(chain));
-    }
     for (kernel::WeightOp view : views) {
       auto type = view.getView().getType();
-      view.getView().setType(kernel::ViewType::get(&getContext(), type.getDims(), type.getElementType(),
-                                                   layoutOf(view.getWeightAttr().getAttr())));
+      StringRef layout = layoutOf(view.getWeightAttr().getAttr(), type.getElementType());
+      view.getView().setType(kernel::ViewType::get(&getContext(), type.getDims(), type.getElementType(), layout));
     }
   }
+
+private:
+  StringRef layoutOf(StringAttr name, Type element) const {
+    if (!multiplied.contains(name))
+      return "row-major";
+    return element.isBF16() ? "panel32x2" : "panel32";
+  }
+
+  LogicalResult pack(Operation *parameter) {
+    StringAttr name = SymbolTable::getSymbolName(parameter);
+    if (isPart(parameter))
+      return success();
+    StringRef layout = layoutOf(name, lm::getParameterType(parameter).getElementType());
+    if (StringRef given = lm::getParameterLayout(parameter); !given.empty()) {
+      if (given == layout)
+        return success();
+      return parameter->emitOpError() << "is packed as " << given << ", its kernels read " << layout;
+    }
+    Builder builder(&getContext());
+    if (auto interleaved = dyn_cast<lm::InterleavedOp>(parameter)) {
+      interleaved.setLayout(layout);
+      return success();
+    }
+    auto weight = cast<lm::WeightOp>(parameter);
+    SmallVector<Attribute> chain(weight.getChain().getValue());
+    chain.push_back(lm::PackAttr::get(&getContext(), layout));
+    weight.setChainAttr(builder.getArrayAttr(chain));
+    return success();
+  }
+
+  /// Parts of an interleaved weight are packed with it.
+  bool isPart(Operation *parameter) {
+    StringAttr name = SymbolTable::getSymbolName(parameter);
+    return llvm::any_of(getOperation().getOps<lm::InterleavedOp>(), [&](lm::InterleavedOp op) {
+      return op.getFirstAttr().getAttr() == name || op.getSecondAttr().getAttr() == name;
+    });
+  }
+
+  llvm::DenseSet<StringAttr> multiplied;
 };
 
 } // namespace

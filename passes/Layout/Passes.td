@@ -8,11 +8,13 @@ include "mlir/Pass/PassBase.td"
 def PackWeightsPass : Pass<"yupana-pack-weights", "::mlir::ModuleOp"> {
   let summary = "Choose the one packed form of every weight";
   let description = [{
-    A weight that a `kernel.gemm` multiplies by is packed in panels of 32 outputs; any other stays row-major. A tied
-    embedding is both multiplied by and gathered from: it has the panel form, and the gather reads that. The choice
-    ends the weight's chain and becomes part of every view of it.
+    A weight that a `kernel.gemm` multiplies by is packed in panels of 32 rows, bf16 with k in pairs; any other stays
+    row-major. The parts of an interleaved weight are packed with it, not for themselves. A tied embedding is both
+    multiplied by and gathered from: it has the panel form, and the gather reads that. The choice ends the weight's chain
+    and becomes part of every view of it.
 
-    Precondition: kernel form. Postcondition: every weight's chain ends in `#lm.pack`.
+    Precondition: kernel form. Postcondition: every weight but parts of another ends in `#lm.pack` or names a
+    layout.
 
     ```mlir
     lm.weight @q from ["q"] : tensor<64x64xf32> through [] : tensor<64x64xf32>
@@ -48,8 +50,9 @@ def GroupCachesPass : Pass<"yupana-group-caches", "::mlir::ModuleOp"> {
 def VerifyWeightLayoutPass : Pass<"yupana-verify-weight-layout", "::mlir::ModuleOp"> {
   let summary = "Check that every weight has a layout and every cache a group";
   let description = [{
-    Closes the layout phase. Holds when each `lm.weight` ends in `#lm.pack`, each view of it names that layout, and
-    each `kernel.cache` and `kernel.page_table` belongs to a group.
+    Closes the layout phase. Holds when each `lm.weight` ends in `#lm.pack` and each `lm.interleaved` names a layout,
+    parts of the latter apart, each view of a weight names its layout, and each `kernel.cache` and `kernel.page_table`
+    belongs to a group.
 
     Changes nothing; a view of another layout is reported with a note at the weight.
   }];

@@ -16,24 +16,27 @@ using namespace yupana;
 namespace {
 
 LogicalResult checkView(kernel::WeightOp view, SymbolTable &symbols) {
-  auto weight = symbols.lookup<lm::WeightOp>(view.getWeight());
-  StringRef expected = weight ? weight.getLayout() : "row-major";
+  Operation *weight = symbols.lookup(view.getWeight());
+  StringRef expected = lm::getParameterLayout(weight);
   if (view.getView().getType().getLayout() == expected)
     return success();
   InFlightDiagnostic diag = view.emitOpError()
                             << "reads " << view.getWeightAttr() << " as " << view.getView().getType().getLayout()
                             << ", it is packed as " << expected;
-  if (weight)
-    diag.attachNote(weight.getLoc()) << "packed here";
+  diag.attachNote(weight->getLoc()) << "packed here";
   return diag;
 }
 
 struct VerifyWeightLayoutPass : yupana::impl::VerifyWeightLayoutPassBase<VerifyWeightLayoutPass> {
   void runOnOperation() override {
-    for (auto weight : getOperation().getOps<lm::WeightOp>()) {
-      if (!weight.getLayout().empty())
+    llvm::DenseSet<StringAttr> parts;
+    for (auto interleaved : getOperation().getOps<lm::InterleavedOp>())
+      parts.insert_range(ArrayRef{interleaved.getFirstAttr().getAttr(), interleaved.getSecondAttr().getAttr()});
+    for (Operation &op : *getOperation().getBody()) {
+      if (!isa<lm::WeightOp, lm::InterleavedOp>(op) || parts.contains(SymbolTable::getSymbolName(&op)) ||
+          !lm::getParameterLayout(&op).empty())
         continue;
-      weight.emitOpError() << "has no layout, expected its chain to end in #lm.pack";
+      op.emitOpError() << "has no layout, expected pack-weights to have run";
       return signalPassFailure();
     }
     SymbolTable symbols(getOperation());

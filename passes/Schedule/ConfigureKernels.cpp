@@ -21,8 +21,6 @@ using namespace yupana;
 
 namespace {
 
-constexpr int64_t panelOutputs = 32;
-
 /// Postfix expressions over the sizes of a step.
 class GridBuilder {
 public:
@@ -62,28 +60,39 @@ tuning::X86Choice choose(kernel::MapOp op, const CpuTarget &target) {
   return tuning::chooseMap(target, op.getGroups(), op.getWidth());
 }
 tuning::X86Choice choose(kernel::RouteOp op, const CpuTarget &target) {
-  return tuning::chooseRoute(target, op.getLogits().getType().getDimSize(1));
+  int64_t depth = op.getRouter() ? op.getRouter().getType().getDimSize(1) : 1;
+  return tuning::chooseRoute(target, op.getExpertCount() * depth);
 }
 template <typename Op> tuning::X86Choice choose(Op, const CpuTarget &target) { return tuning::chooseFixed(target); }
 
 kernel::GridAttr gridOf(kernel::GemmOp op, kernel::X86Attr config, GridBuilder grid) {
-  int64_t panels = (op.getOutputs() + panelOutputs - 1) / panelOutputs;
-  if (op.getOffsets())
-    return grid.size(panels).times(op.getExperts()).get();
-  return grid.dim(rowsOf(op.getInput())).ceilDiv(config.getRows()).times(panels).get();
+  if (op.getExperts())
+    return grid.size(op.getCells()).times(op.getExpertCount()).get();
+  return grid.dim(op.getRows()).ceilDiv(config.getRows()).times(op.getCells()).get();
 }
 kernel::GridAttr gridOf(kernel::MapOp op, kernel::X86Attr config, GridBuilder grid) {
   return grid.dim(op.getRows()).ceilDiv(config.getRows()).get();
 }
 kernel::GridAttr gridOf(kernel::RouteOp op, kernel::X86Attr config, GridBuilder grid) {
-  return grid.dim(rowsOf(op.getLogits())).ceilDiv(config.getRows()).get();
+  return grid.dim(op.getRows()).ceilDiv(config.getRows()).get();
 }
 kernel::GridAttr gridOf(kernel::AttentionOp op, kernel::X86Attr, GridBuilder grid) {
   return grid.dim(rowsOf(op.getQuery())).times(op.getKeys().getType().getHeads()).get();
 }
-kernel::GridAttr gridOf(kernel::SortTokensOp, kernel::X86Attr, GridBuilder grid) { return grid.size(1).get(); }
 kernel::GridAttr gridOf(kernel::SampleOp op, kernel::X86Attr, GridBuilder grid) {
   return grid.dim(rowsOf(op.getLogits())).get();
+}
+
+/// The members have their grids: a walk comes to them first.
+kernel::GridAttr sumOfGrids(kernel::ParallelOp op) {
+  SmallVector<Attribute> terms;
+  for (auto member : op.getBody().getOps<kernel::LaunchedOpInterface>()) {
+    bool isFirst = terms.empty();
+    llvm::append_range(terms, member.getGridAttr().getTerms());
+    if (!isFirst)
+      terms.push_back(StringAttr::get(op.getContext(), "+"));
+  }
+  return kernel::GridAttr::get(op.getContext(), terms);
 }
 
 struct ConfigureKernelsPass : yupana::impl::ConfigureKernelsPassBase<ConfigureKernelsPass> {
@@ -102,8 +111,11 @@ struct ConfigureKernelsPass : yupana::impl::ConfigureKernelsPassBase<ConfigureKe
 
   WalkResult configure(kernel::LaunchedOpInterface op, const CpuTarget &target) {
     return llvm::TypeSwitch<Operation *, WalkResult>(op)
-        .Case<kernel::GemmOp, kernel::MapOp, kernel::RouteOp, kernel::AttentionOp, kernel::SortTokensOp,
-              kernel::SampleOp>([&](auto typed) {
+        .Case([&](kernel::ParallelOp parallel) {
+          parallel.setGridAttr(sumOfGrids(parallel));
+          return WalkResult::advance();
+        })
+        .Case<kernel::GemmOp, kernel::MapOp, kernel::RouteOp, kernel::AttentionOp, kernel::SampleOp>([&](auto typed) {
           if (!typed.getConfigAttr()) {
             tuning::X86Choice choice = choose(typed, target);
             typed.setConfigAttr(kernel::X86Attr::get(&getContext(), StringAttr::get(&getContext(), target.name),

@@ -12,13 +12,15 @@ def ConfigureKernelsPass : Pass<"yupana-configure-kernels", "::mlir::ModuleOp"> 
     the kernel is cut, `grid` how many cells a step has. Kernels that carry a `config` already keep it, so that a tuner
     or a test can decide instead.
 
+    The grid of a `kernel.parallel` is the sum of its members'; there is nothing else to choose for it.
+
     Precondition: kernel form. Postcondition: every launched op has a grid and a config for `target`.
 
     ```mlir
-    kernel.gemm %x, %w : ...
+    kernel.gemm rows "T" product %x : ...
     // becomes
-    kernel.gemm %x, %w {config = #kernel.x86<"x86-64-v3", tile = 6 x 16, rows = 256>,
-                        grid = #kernel.grid<"T", 256, "ceildiv", 2, "*">} : ...
+    kernel.gemm rows "T" attributes {config = #kernel.x86<"x86-64-v3", tile = 6 x 16, rows = 144>,
+                                     grid = #kernel.grid<"T", 144, "ceildiv", 2, "*">} product %x : ...
     ```
   }];
   let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"", "The target to choose for">];

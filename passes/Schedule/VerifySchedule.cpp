@@ -19,6 +19,9 @@ struct VerifySchedulePass : yupana::impl::VerifySchedulePassBase<VerifyScheduleP
   void runOnOperation() override {
     kernel::LaunchedOpInterface first;
     WalkResult result = getOperation().walk([&](kernel::LaunchedOpInterface op) -> WalkResult {
+      // What its members choose is all there is to choose.
+      if (isa<kernel::ParallelOp>(op) && op.getGridAttr())
+        return WalkResult::advance();
       auto config = dyn_cast_or_null<kernel::X86Attr>(op.getConfigAttr());
       if (!config || !op.getGridAttr())
         return op->emitOpError() << "has no grid or no #kernel.x86 config, expected configure-kernels to have run";

@@ -68,7 +68,7 @@ private:
     getOperation().walk([&](kernel::WeightOp view) { used.insert(view.getWeightAttr().getAttr()); });
     for (Operation &op : *getOperation().getBody()) {
       auto symbol = dyn_cast<SymbolOpInterface>(op);
-      if (isa<lm::WeightOp, lm::TableOp>(op) && used.contains(symbol.getNameAttr()))
+      if (isa<lm::WeightOp, lm::InterleavedOp, lm::TableOp>(op) && used.contains(symbol.getNameAttr()))
         tables.weights.insert({symbol.getNameAttr(), tables.weights.size()});
       else if (auto group = dyn_cast<kernel::CacheGroupOp>(op))
         tables.groups.insert({group.getSymNameAttr(), group});
@@ -120,9 +120,8 @@ private:
   void buildWeightsAndGroups(OpBuilder &builder) {
     for (auto &[name, index] : tables.weights) {
       Operation *parameter = getOperation().lookupSymbol(name);
-      auto weight = dyn_cast<lm::WeightOp>(parameter);
       plan::WeightOp::create(builder, parameter->getLoc(), FlatSymbolRefAttr::get(name),
-                             builder.getStringAttr(weight ? weight.getLayout() : "row-major"));
+                             builder.getStringAttr(lm::getParameterLayout(parameter)));
     }
     for (auto &[name, group] : tables.groups)
       plan::CacheGroupOp::create(builder, group.getLoc(), name, group.getLayersAttr(), group.getChunkAttr(),
@@ -155,20 +154,13 @@ private:
     kernel::BufferOp op = entry.op;
     if (!op.getOffset())
       return op.emitOpError() << "has no offset, expected plan-memory to have run";
-    uint64_t size = op.getView().getType().getElementBytes();
-    for (Attribute dim : op.getView().getType().getDims())
-      size *= sizeAtMaxima(*lm::parseDimSize(dim));
-    plan::BufferOp::create(builder, op.getLoc(), name.getValue(), *op.getArena(), *op.getOffset(), size,
+    std::optional<uint64_t> size =
+        kernel::getBytes(op.getView().getType(), {maxStepTokens, maxBatch, maxLogitRows});
+    if (!size)
+      return op.emitOpError() << "takes more than 2^64 bytes at the maxima";
+    plan::BufferOp::create(builder, op.getLoc(), name.getValue(), *op.getArena(), *op.getOffset(), *size,
                            std::min(entry.first, entry.last), entry.last);
     return success();
-  }
-
-  uint64_t sizeAtMaxima(lm::DimSize dim) {
-    int64_t symbol = dim.symbol == "T"   ? maxStepTokens
-                     : dim.symbol == "S" ? maxBatch
-                     : dim.symbol == "R" ? maxLogitRows
-                                         : 1;
-    return static_cast<uint64_t>(dim.factor) * symbol;
   }
 
   void buildProgram(OpBuilder &builder, kernel::ProgramOp program) {

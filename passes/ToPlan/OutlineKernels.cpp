@@ -36,7 +36,8 @@ struct OutlineKernelsPass : yupana::impl::OutlineKernelsPassBase<OutlineKernelsP
     builder.createBlock(&library.getBody());
 
     SmallVector<kernel::LaunchedOpInterface> launched;
-    module.walk([&](kernel::LaunchedOpInterface op) { launched.push_back(op); });
+    for (auto program : module.getOps<kernel::ProgramOp>())
+      llvm::append_range(launched, program.getBody().getOps<kernel::LaunchedOpInterface>());
     for (kernel::LaunchedOpInterface op : launched)
       if (failed(outline(op, library)))
         return signalPassFailure();

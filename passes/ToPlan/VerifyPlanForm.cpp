@@ -19,7 +19,7 @@ struct VerifyPlanFormPass : yupana::impl::VerifyPlanFormPassBase<VerifyPlanFormP
   void runOnOperation() override {
     ModuleOp module = getOperation();
     for (Operation &op : *module.getBody()) {
-      if (isa<plan::PlanDialect>(op.getDialect()) || isa<lm::WeightOp, lm::TableOp>(op))
+      if (isa<plan::PlanDialect>(op.getDialect()) || isa<lm::WeightOp, lm::InterleavedOp, lm::TableOp>(op))
         continue;
       op.emitOpError() << "is left, expected plan ops and the weights they name alone";
       return signalPassFailure();

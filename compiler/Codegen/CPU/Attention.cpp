@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A cell is one token and one key head; the query heads that share it go through the keys together. Softmax runs online
-// over blocks of 32 positions at absolute multiples of 32, so the bits of a row depend on its position alone.
+// over blocks of 32 positions at absolute multiples of 32, so the bits of a row depend on its position alone. In bfloat16
+// scores are sums over pairs of features, the odd one first, as in a GEMM; weights of values stay float32.
+#include "compiler/Codegen/CPU/GemmTile.h"
 #include "compiler/Codegen/CPU/Kernels.h"
 
 using namespace mlir;
@@ -27,10 +29,13 @@ private:
 
   void emitCell(Value token, Value head);
   Block enterBlock(Value block, Value sequence, Value head, Value low, Value position);
+  Value enterQueries(Value rowHead);
   void emitScores(const Block &block, Value queries);
+  void addFeature(Value key, Value query, int64_t count, Emitter::Values &sums);
   void emitSoftmax(const Block &block);
   void emitValues(const Block &block);
   void emitValueTile(const Block &block, Value head, int64_t heads, Value vector, int64_t vectors);
+  Value loadValues(Value address);
   void emitOutput(Value out);
 
   Value score(Value head, int64_t vector = 0) {
@@ -41,18 +46,23 @@ private:
   KernelEmitter &e;
   kernel::AttentionOp op;
   int64_t width, heads, group, vectors;
+  TileElements elements; ///< Of queries and keys.
+  int64_t bytes;         ///< Of an element of the cache.
   int64_t headTile, vectorTile; ///< Query heads, and vectors of a value, that are kept in registers at once.
   Value zero;
   // Of each head of the group: [32] scores of the block, then their exponentials; the largest score so far; 16 partial
   // sums of exponentials; the factor of what was summed before this block; [vectors][16] weighted sums of values.
   Value scores, largest, totals, factors, sums;
+  Value widened; ///< [group][width] queries in float32, where keys are widened; else null.
 };
 
 } // namespace
 
 AttentionEmitter::AttentionEmitter(KernelEmitter &e, kernel::AttentionOp op)
     : e(e), op(op), width(op.getKeys().getType().getWidth()), heads(op.getKeys().getType().getHeads()),
-      group(op.getQuery().getType().getDimSize(1) / (heads * width)), vectors(llvm::divideCeil(width, vectorLanes)) {
+      group(op.getQuery().getType().getDimSize(1) / (heads * width)), vectors(llvm::divideCeil(width, vectorLanes)),
+      elements(TileElements::of(op.getKeys().getType().getElementType(), e.target)),
+      bytes(op.getKeys().getType().getElementBytes()) {
   // With 16 registers of half a vector each, 2 heads by 2 vectors take 8 for sums, 4 for keys or values and 1 for what
   // is broadcast.
   bool large = e.target.vectorRegisters >= 32;
@@ -64,6 +74,8 @@ AttentionEmitter::AttentionEmitter(KernelEmitter &e, kernel::AttentionOp op)
   totals = e.local(e.f32, group * vectorLanes);
   factors = e.local(e.f32, group);
   sums = e.local(e.f32, group * vectors * vectorLanes);
+  if (elements.kind == TileElements::BF16Widened)
+    widened = e.local(e.f32, group * width + vectorLanes);
 }
 
 void AttentionEmitter::run() {
@@ -74,7 +86,7 @@ void AttentionEmitter::emitCell(Value token, Value head) {
   Value position = e.widen(e.load(e.i32, e.element(e.address(op.getPositions()), token, 4)));
   Value sequence = e.widen(e.load(e.i32, e.element(e.address(op.getSequences()), token, 4)));
   Value rowHead = e.add(e.mul(token, heads), head);
-  Value queries = e.element(e.address(op.getQuery()), rowHead, group * width * 4);
+  Value queries = enterQueries(rowHead);
   int64_t chunk = op.getChunk();
   Value low = chunk ? e.mul(e.div(position, chunk), chunk) : zero;
 
@@ -89,7 +101,19 @@ void AttentionEmitter::emitCell(Value token, Value head) {
     emitSoftmax(block);
     emitValues(block);
   });
-  emitOutput(e.element(e.address(op.getOut()), rowHead, group * width * 4));
+  emitOutput(e.element(e.address(op.getOut()), rowHead, group * width * bytes));
+}
+
+/// The address of the group's queries, as the scores multiply them.
+Value AttentionEmitter::enterQueries(Value rowHead) {
+  Value queries = e.element(e.address(op.getQuery()), rowHead, group * width * bytes);
+  if (!widened)
+    return queries;
+  e.pieces(group * width, vectorLanes, [&](Value begin, int64_t) {
+    Value bits = e.load(e.vectorOf(e.i16), e.element(queries, begin, 2));
+    e.store(e.widenBF16(bits), e.element(widened, begin, 4));
+  });
+  return widened;
 }
 
 AttentionEmitter::Block AttentionEmitter::enterBlock(Value index, Value sequence, Value head, Value low,
@@ -101,7 +125,7 @@ AttentionEmitter::Block AttentionEmitter::enterBlock(Value index, Value sequence
   Value pageOffset = e.mul(e.widen(page), cache.getPageBytes());
   // Blocks of a head follow one another in both parts: [P / 32][width][32] of keys, [P / 32][32][width] of values.
   Value inPage = e.add(e.mul(head, perPage), e.rem(index, perPage));
-  Value offset = e.add(pageOffset, e.mul(inPage, blockTokens * width * 4));
+  Value offset = e.add(pageOffset, e.mul(inPage, blockTokens * width * bytes));
   Value start = e.mul(index, blockTokens);
   return {e.at(e.address(op.getKeys()), offset), e.at(e.address(op.getValues()), offset),
           e.max(e.sub(low, start), zero), e.min(e.add(e.sub(position, start), 1), e.integer(blockTokens))};
@@ -109,25 +133,43 @@ AttentionEmitter::Block AttentionEmitter::enterBlock(Value index, Value sequence
 
 /// Scores of all 32 positions, those that are not there included: what they hold stays in lanes of its own.
 void AttentionEmitter::emitScores(const Block &block, Value queries) {
+  int64_t steps = elements.steps(width), queryBytes = elements.inputStepBytes();
   e.pieces(group, headTile, [&](Value head, int64_t count) {
-    Value query = e.element(queries, head, width * 4);
+    Value query = e.element(queries, head, width * elements.inputBytes());
     Emitter::Values sums(count * blockVectors, e.splat(0));
-    sums = e.loop(zero, e.integer(width), 1, sums, [&](Value feature, ValueRange carried) {
-      Emitter::Values next(carried), keys;
-      Value key = e.element(block.keys, feature, blockTokens * 4);
-      for (int64_t vector = 0; vector < blockVectors; ++vector)
-        keys.push_back(e.load(e.vf32, e.at(key, vector * vectorLanes * 4)));
-      for (int64_t i = 0; i < count; ++i) {
-        Value input = e.broadcast(e.load(e.f32, e.at(e.element(query, feature, 4), i * width * 4)));
-        for (int64_t vector = 0; vector < blockVectors; ++vector)
-          next[i * blockVectors + vector] = e.fma(input, keys[vector], next[i * blockVectors + vector]);
-      }
+    sums = e.loop(zero, e.integer(steps), 1, sums, [&](Value step, ValueRange carried) {
+      Emitter::Values next(carried);
+      addFeature(e.element(block.keys, step, blockTokens * 4), e.element(query, step, queryBytes), count, next);
       return next;
     });
     for (int64_t i = 0; i < count; ++i)
       for (int64_t vector = 0; vector < blockVectors; ++vector)
         e.store(sums[i * blockVectors + vector], score(e.add(head, i), vector), 64);
   });
+}
+
+/// Adds the products of one feature, or pair of features, to the scores of `count` heads.
+void AttentionEmitter::addFeature(Value key, Value query, int64_t count, Emitter::Values &sums) {
+  bool dot = elements.kind == TileElements::BF16Dot, widens = elements.kind == TileElements::BF16Widened;
+  Emitter::Values keys;
+  for (int64_t vector = 0; vector < blockVectors; ++vector)
+    keys.push_back(
+        e.load(elements.isPaired() ? e.vectorOf(e.i32) : e.vf32, e.at(key, vector * vectorLanes * 4)));
+  auto addAll = [&](Type type, int64_t offset, ArrayRef<Value> by) {
+    for (int64_t i = 0; i < count; ++i) {
+      Value input = e.broadcast(e.load(type, e.at(query, i * width * elements.inputBytes() + offset)));
+      for (int64_t vector = 0; vector < blockVectors; ++vector) {
+        Value &sum = sums[i * blockVectors + vector];
+        sum = dot ? e.dotBF16(sum, input, by[vector]) : e.fma(input, by[vector], sum);
+      }
+    }
+  };
+  if (!widens)
+    return addAll(dot ? e.i32 : e.f32, 0, keys);
+  for (bool odd : {true, false}) {
+    auto halves = llvm::map_to_vector(keys, [&](Value pairs) { return e.widenHalf(pairs, odd); });
+    addAll(e.f32, odd * 4, halves);
+  }
 }
 
 /// Turns scores into exponentials and says by what factor the sums so far shrink.
@@ -174,12 +216,12 @@ void AttentionEmitter::emitValueTile(const Block &block, Value head, int64_t cou
     for (int64_t j = 0; j < size; ++j)
       tile.push_back(e.fmul(e.load(e.vf32, sumOf(i, j), 64), factor));
   }
-  Value weights = score(head), values = e.at(block.values, e.mul(vector, vectorLanes * 4));
+  Value weights = score(head), values = e.at(block.values, e.mul(vector, vectorLanes * bytes));
   tile = e.loop(block.begin, block.end, 1, tile, [&](Value token, ValueRange carried) {
     Emitter::Values next(carried), rows;
-    Value row = e.element(values, token, width * 4);
+    Value row = e.element(values, token, width * bytes);
     for (int64_t j = 0; j < size; ++j)
-      rows.push_back(e.load(e.vf32, e.at(row, j * vectorLanes * 4)));
+      rows.push_back(loadValues(e.at(row, j * vectorLanes * bytes)));
     for (int64_t i = 0; i < count; ++i) {
       Value weight = e.broadcast(e.load(e.f32, e.at(e.element(weights, token, 4), i * blockTokens * 4)));
       for (int64_t j = 0; j < size; ++j)
@@ -192,13 +234,18 @@ void AttentionEmitter::emitValueTile(const Block &block, Value head, int64_t cou
       e.store(tile[i * size + j], sumOf(i, j), 64);
 }
 
+Value AttentionEmitter::loadValues(Value address) {
+  return elements.isPaired() ? e.widenBF16(e.load(e.vectorOf(e.i16), address)) : e.load(e.vf32, address);
+}
+
 void AttentionEmitter::emitOutput(Value out) {
   e.loop(zero, e.integer(group), [&](Value head) {
     Value total = e.broadcast(e.addLanes(e.load(e.vf32, e.element(totals, head, 64), 64)));
-    Value row = e.element(out, head, width * 4);
+    Value row = e.element(out, head, width * bytes);
     e.pieces(width, vectorLanes, [&](Value feature, int64_t count) {
       Value weighted = e.load(e.vf32, sum(head, e.div(feature, vectorLanes)), 64);
-      e.storeLanes(e.fdiv(weighted, total), e.element(row, feature, 4), count);
+      Value value = e.fdiv(weighted, total);
+      e.storeLanes(elements.isPaired() ? e.narrow16(value) : value, e.element(row, feature, bytes), count);
     });
   });
 }

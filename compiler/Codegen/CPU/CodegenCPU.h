@@ -26,6 +26,12 @@ struct CpuCodegenOptions {
   std::optional<std::string> dumpDirectory;
 };
 
+/// An exported function.
+struct LibraryKernel {
+  std::string symbol;
+  int64_t scratchBytes = 0; ///< What a worker has to give it.
+};
+
 /// Host code as a plan holds it.
 struct CompiledLibrary {
   /// A position independent ELF shared object without relocations, needed libraries or writable data. The same library
@@ -33,11 +39,10 @@ struct CompiledLibrary {
   std::string elf;
   /// The exported functions, in the order of the library's kernels. Each is
   /// `void k(void *const *args, const uint32_t *dims, uint32_t first, uint32_t last, void *scratch)`: it does the cells
-  /// [first, last) of its grid; args are the addresses of the kernel.func's block arguments, dims are {T, S, R}.
-  /// Weights and buffers need 64 readable bytes after their end.
-  std::vector<std::string> symbols;
-  /// Bytes that each of them needs at `scratch`, memory of the calling thread alone, 64-byte aligned.
-  std::vector<int64_t> scratchBytes;
+  /// [first, last) of its grid; args are the addresses of the kernel.func's block arguments, dims are {T, S, R};
+  /// `scratch` is 64-byte aligned, has `scratchBytes`, belongs to the calling worker and holds anything. Weights and
+  /// buffers need 64 readable bytes after their end.
+  std::vector<LibraryKernel> kernels;
 };
 
 /// Compiles every kernel of `library`, whose target is looked up by name and whose launched ops have a

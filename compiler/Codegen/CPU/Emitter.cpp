@@ -13,6 +13,7 @@ Emitter::Emitter(OpBuilder builder, Location loc) : b(builder), loc(loc) {
   f64 = b.getF64Type();
   i1 = b.getI1Type();
   i8 = b.getI8Type();
+  i16 = b.getI16Type();
   i32 = b.getI32Type();
   i64 = b.getI64Type();
   ptr = LLVM::LLVMPointerType::get(b.getContext());
@@ -68,6 +69,43 @@ Value Emitter::addLanes(Value vector) {
 
 Value Emitter::maxLanes(Value vector) {
   return reduce(vector, [&](Value x, Value y) { return fmax(x, y); });
+}
+
+//===----------------------------------------------------------------------===//
+// bfloat16
+//===----------------------------------------------------------------------===//
+
+/// `element`, or a vector of it where `like` is one.
+static Type typeLike(Value like, Type element) {
+  auto vector = dyn_cast<VectorType>(like.getType());
+  return vector ? Type(VectorType::get(vector.getShape(), element)) : element;
+}
+
+static Value constantLike(Emitter &e, Value like, int64_t value) {
+  Value scalar = e.integer(value, getElementTypeOrSelf(like));
+  return isa<VectorType>(like.getType()) ? e.broadcast(scalar) : scalar;
+}
+
+Value Emitter::widenBF16(Value bits) {
+  Value wide = make<arith::ExtUIOp>(typeLike(bits, i32), bits);
+  return make<arith::BitcastOp>(typeLike(bits, f32), make<arith::ShLIOp>(wide, constantLike(*this, wide, 16)));
+}
+
+Value Emitter::narrowBF16(Value x) {
+  Value bits = make<arith::BitcastOp>(typeLike(x, i32), x), sixteen = constantLike(*this, bits, 16);
+  Value lowest = make<arith::AndIOp>(make<arith::ShRUIOp>(bits, sixteen), constantLike(*this, bits, 1));
+  Value rounded = add(add(bits, constantLike(*this, bits, 0x7fff)), lowest);
+  // The quiet bit keeps a not-a-number from becoming infinite when its lower bits go.
+  Value quiet = make<arith::OrIOp>(bits, constantLike(*this, bits, 0x400000));
+  Value isNumber = make<arith::CmpFOp>(arith::CmpFPredicate::ORD, x, x);
+  Value chosen = select(isNumber, rounded, quiet);
+  return make<arith::TruncIOp>(typeLike(x, i16), make<arith::ShRUIOp>(chosen, sixteen));
+}
+
+Value Emitter::widenHalf(Value pairs, bool odd) {
+  Value bits = odd ? Value(make<arith::AndIOp>(pairs, constantLike(*this, pairs, 0xffff0000)))
+                   : Value(make<arith::ShLIOp>(pairs, constantLike(*this, pairs, 16)));
+  return make<arith::BitcastOp>(vf32, bits);
 }
 
 //===----------------------------------------------------------------------===//
@@ -217,10 +255,43 @@ Value KernelEmitter::size(Attribute dimension) {
   return mul(widen(load(i32, at(dims, slot * 4))), parsed->factor);
 }
 
+Value KernelEmitter::size(kernel::GridAttr grid) {
+  Values stack;
+  for (Attribute term : grid.getTerms()) {
+    auto name = dyn_cast<StringAttr>(term);
+    StringRef text = name ? name.getValue() : "";
+    if (!name || text == "T" || text == "S" || text == "R") {
+      stack.push_back(size(term));
+      continue;
+    }
+    Value y = stack.pop_back_val(), x = stack.pop_back_val();
+    stack.push_back(text == "+"     ? add(x, y)
+                    : text == "*"   ? mul(x, y)
+                    : text == "min" ? min(x, y)
+                    : text == "max" ? max(x, y)
+                                    : div(sub(add(x, y), integer(1)), y));
+  }
+  return stack.front();
+}
+
 Value KernelEmitter::scratch(int64_t bytes) {
   Value piece = at(function.getArgument(4), scratchBytes);
   scratchBytes += llvm::alignTo(bytes, 64);
   return piece;
+}
+
+Value KernelEmitter::dotBF16(Value sum, Value x, Value y) {
+  auto bf16 = VectorType::get({2 * vectorLanes}, b.getBF16Type());
+  Value operands[] = {sum, make<vector::BitCastOp>(bf16, x), make<vector::BitCastOp>(bf16, y)};
+  return make<LLVM::CallIntrinsicOp>(vf32, b.getStringAttr("llvm.x86.avx512bf16.dpbf16ps.512"), operands).getResult(0);
+}
+
+Value KernelEmitter::narrow16(Value x) {
+  if (!target.bf16Dot || x.getType() != vf32)
+    return narrowBF16(x);
+  auto narrow = make<LLVM::CallIntrinsicOp>(vectorOf(b.getBF16Type()),
+                                            b.getStringAttr("llvm.x86.avx512bf16.cvtneps2bf16.512"), ValueRange{x});
+  return make<arith::BitcastOp>(vectorOf(i16), narrow.getResult(0));
 }
 
 FailureOr<kernel::X86Attr> KernelEmitter::config(kernel::LaunchedOpInterface op) {

@@ -26,7 +26,7 @@ public:
 
   mlir::OpBuilder b;
   mlir::Location loc;
-  mlir::Type f32, f64, i1, i8, i32, i64, ptr;
+  mlir::Type f32, f64, i1, i8, i16, i32, i64, ptr;
   mlir::VectorType vf32, vi1;
 
   /// Creates an op at the insertion point.
@@ -77,6 +77,14 @@ public:
   mlir::Value select(mlir::Value condition, mlir::Value x, mlir::Value y) {
     return make<mlir::arith::SelectOp>(condition, x, y);
   }
+
+  // bfloat16 is held as its bits, in i16, since registers below AVX-512 BF16 know no other form.
+  /// The float32 that bits stand for; scalars or vectors.
+  mlir::Value widenBF16(mlir::Value bits);
+  /// Rounds to nearest even; a not-a-number stays one.
+  mlir::Value narrowBF16(mlir::Value x);
+  /// Of 16 pairs of bfloat16 in vector<16xi32>, the odd or the even ones.
+  mlir::Value widenHalf(mlir::Value pairs, bool odd);
 
   // Vectors.
   mlir::VectorType vectorOf(mlir::Type element) { return mlir::VectorType::get({vectorLanes}, element); }
@@ -135,10 +143,17 @@ public:
   mlir::Value address(mlir::Value argument) const { return addresses.lookup(argument); }
   /// A dimension of a view as the step has it.
   mlir::Value size(mlir::Attribute dimension);
+  /// A number of cells as the step has it.
+  mlir::Value size(kernel::GridAttr grid);
   /// `bytes` of the worker's scratch memory, 64-byte aligned; not initialised.
   mlir::Value scratch(int64_t bytes);
   /// Of all pieces of scratch memory together.
   int64_t getScratchBytes() const { return scratchBytes; }
+  /// sum + even·even + odd·odd, the odd product first, of pairs of bfloat16 in vector<16xi32>. Of targets with
+  /// `bf16Dot` alone.
+  mlir::Value dotBF16(mlir::Value sum, mlir::Value x, mlir::Value y);
+  /// narrowBF16, by one instruction where there is one.
+  mlir::Value narrow16(mlir::Value x);
   /// The numbers of the target in the launched op; an error at `op` if it has none or has another target's.
   mlir::FailureOr<kernel::X86Attr> config(kernel::LaunchedOpInterface op);
   /// Closes the function.

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A cell is one panel of 32 outputs for a range of token rows. Rows are cut into register tiles as equal in height as
-// they can be. Accumulators of all rows lie in a buffer between blocks of k, and the scalar region is run on them at
-// the end. Each is one chain of fused multiply-adds over ascending k, so no cut shows in the bits.
+// A cell is a run of panels for a range of token rows, or for the rows of one expert. A call takes the cells of one
+// range or expert together: inputs that have to be computed are computed once for all of them.
+#include "compiler/Codegen/CPU/GemmInput.h"
+#include "compiler/Codegen/CPU/GroupRegion.h"
 #include "compiler/Codegen/CPU/Kernels.h"
-#include "compiler/Codegen/CPU/ScalarRegion.h"
+
+#include <numeric>
 
 using namespace mlir;
 using namespace yupana;
@@ -12,19 +14,8 @@ using namespace yupana::codegen;
 
 namespace {
 
-constexpr int64_t panelOutputs = 32;
-constexpr int64_t panelStepBytes = panelOutputs * 4; ///< Of one k.
-constexpr int64_t cacheLine = 64;
-/// Steps of k that a multiplying loop takes at once.
-constexpr int64_t unroll = 2;
-/// Cache lines of the panel in one loop step.
-constexpr int64_t stepLines = unroll * panelStepBytes / cacheLine;
-/// Weights that a pass over many rows reads again and again, a first-level cache of them.
-constexpr int64_t weightBlockBytes = 32768;
-/// Most rows with accumulators in the buffer, which lies on the stack.
+/// Most rows with accumulators in memory at once.
 constexpr int64_t mostRows = 264;
-/// How far ahead of a single tile weights are fetched: far enough to cover memory's latency at full bandwidth.
-constexpr int64_t streamAhead = 8192;
 
 class GemmEmitter {
 public:
@@ -33,284 +24,235 @@ public:
   LogicalResult run();
 
 private:
-  /// Rows that meet a panel together.
-  struct Rows {
-    Value panel;   ///< Index of the panel.
-    Value weights; ///< Its address.
-    Value begin;   ///< First row.
-    Value count;   ///< How many.
-  };
-  /// A block of k, in whole loop steps.
-  struct Depth {
-    Value begin, end;
-    bool fromZero; ///< Do the accumulators begin here?
-  };
-  /// What a loop fetches for later: `lines` cache lines per step, from an address given for k = 0. `level` as
-  /// llvm.prefetch counts: 3 for the first level of cache, 2 for the second.
-  struct Prefetch {
-    Value from;
-    int64_t lines;
-    int32_t level;
+  /// The cells [first, last) of one range of rows, or of one expert.
+  struct Cells {
+    Value outer, first, last;
   };
 
-  int64_t tileColumns(int64_t height) const;
-  int64_t lowestEvenHeight() const;
-  Rows enterCell(Value cell);
-  void emitRows(const Rows &rows);
-  void emitOneTile(const Rows &rows);
-  void emitManyTiles(const Rows &rows);
-  void emitBlock(const Rows &rows, const Depth &depth);
-  Prefetch fetchNext(const Rows &rows, const Depth &depth, Value slice, int64_t slices);
-  void emitTile(const Rows &rows, const Depth &depth, const Prefetch &prefetch, Value row, Value column, int64_t height,
-                int64_t columns);
-  void multiply(Value inputs, Value weights, Value k, int64_t steps, int64_t height, Emitter::Values &sums);
-  void emitLastStep(const Rows &rows);
-  void emitEpilogue(const Rows &rows);
-  LogicalResult emitRegion(const ScalarRegion &row, const Rows &rows, Value rowBuffer, Value vector);
+  LogicalResult check();
+  Cells cellsOf(Value outer);
+  void runExperts();
+  void emitRange(const Cells &cells);
+  void emitExpert(const Cells &cells);
+  Value collectRows(Value expert, Value from);
+  void emitBlock(const Cells &cells, const RowBlock &rows);
+  void emitCell(Value outer, Value cell, const RowBlock &rows, ValueRange inputs);
+  void emitPanel(Value outer, Value panel, Value column, const RowBlock &rows, ValueRange inputs);
+  void emitEpilogue(Value cell, const RowBlock &rows);
+  void emitGroup(ScalarRegion region, Value firstFeature, Value firstColumn, Value buffer, int64_t width);
+  void bindLanes(ScalarRegion &piece, Value feature, Value column, Value buffer, ActiveLanes active);
 
   KernelEmitter &e;
   kernel::GemmOp op;
   kernel::X86Attr config;
-  int64_t outputs, depth, panels;
-  int64_t paired;    ///< The part of the depth in whole loop steps.
-  int64_t blockRows; ///< Rows of the buffer.
-  int64_t single;    ///< Most rows that one tile covers when it is the only one.
-  Value buffer;      ///< [blockRows][32] accumulators.
+  TileElements elements;
+  int64_t cells, cellPanels, panels;
+  int64_t featuresPerPanel;
+  int64_t groupWidth; ///< Features of one run of the body.
+  int64_t blockRows;
+  int64_t sumStride;      ///< Bytes of one row of accumulators.
+  Value sums;             ///< [product][blockRows][cellPanels * 32] accumulators.
+  Value list, next;       ///< Rows of an expert, and where to look for more of them.
+  SmallVector<GemmInput> inputs;
   LogicalResult result = success();
 };
 
 } // namespace
 
 GemmEmitter::GemmEmitter(KernelEmitter &e, kernel::GemmOp op, kernel::X86Attr config)
-    : e(e), op(op), config(config), outputs(op.getOutputs()), depth(op.getDepth()),
-      panels(llvm::divideCeil(outputs, panelOutputs)), paired(depth / unroll * unroll) {
-  // A lone tile may be half as tall again as the best one of many: reading the panel twice would cost more.
-  single = config.getTileRows();
-  while (single + 1 <= config.getTileRows() * 3 / 2 && tileColumns(single + 1) != 0)
-    ++single;
-  blockRows = std::max(single, std::min<int64_t>(config.getRows(), mostRows));
-  buffer = e.local(e.f32, blockRows * panelOutputs);
-}
-
-/// Columns of a tile of this height: the whole panel if its accumulators, one step's weights and a broadcast input stay
-/// in registers, with one to spare; 0 if nothing does.
-int64_t GemmEmitter::tileColumns(int64_t height) const {
-  for (int64_t columns : {panelOutputs, config.getTileColumns()}) {
-    int64_t vectors = columns / e.target.lanes();
-    if (height * vectors + vectors + 1 < e.target.vectorRegisters)
-      return columns;
+    : e(e), op(op), config(config), elements(TileElements::of(op.getWeightType(0).getElementType(), e.target)),
+      cells(op.getCells()), cellPanels(op.getCellPanels()), panels(llvm::divideCeil(op.getWeightRows(), panelRows)),
+      featuresPerPanel(panelRows / op.getArity()), groupWidth(op.getGroup().value_or(featuresPerPanel)),
+      blockRows(std::min<int64_t>(config.getRows(), mostRows)), sumStride(cellPanels * panelRows * 4) {
+  // A region may read a vector that begins in the last row and ends behind it.
+  sums = e.scratch(op.getProductCount() * blockRows * sumStride + vectorLanes * 4);
+  if (op.getExperts()) {
+    list = e.scratch((blockRows + 1) * 4);
+    next = e.scratch(8);
   }
-  return 0;
+  for (unsigned product = 0; product < op.getProductCount(); ++product)
+    inputs.emplace_back(e, op, product, elements, blockRows);
 }
 
-/// The least height that an even split of more than `single` rows has.
-int64_t GemmEmitter::lowestEvenHeight() const {
-  int64_t low = config.getTileRows();
-  for (int64_t rows = single + 1; rows <= 4 * single; ++rows)
-    low = std::min<int64_t>(low, rows / llvm::divideCeil(rows, config.getTileRows()));
-  return low;
+LogicalResult GemmEmitter::check() {
+  StringRef layout = elements.isPaired() ? "panel32x2" : "panel32";
+  for (unsigned product = 0; product < op.getProductCount(); ++product) {
+    if (op.getWeightType(product).getLayout() != layout)
+      return op.emitOpError() << "multiplies by " << op.getWeightType(product) << ", a CPU kernel takes a " << layout
+                              << " weight";
+    TileEmitter tile(e, config, elements, op.getDepth(product), 0, 0, blockRows);
+    if (!tile.fits())
+      return op.emitOpError() << "has a tile of " << config.getTileRows() << " x " << config.getTileColumns()
+                              << ", which " << e.target.vectorRegisters << " registers of " << e.target.lanes()
+                              << " lanes do not hold";
+  }
+  return success();
 }
 
 //===----------------------------------------------------------------------===//
-// Cells, rows, blocks of k
+// Cells and rows
 //===----------------------------------------------------------------------===//
 
 LogicalResult GemmEmitter::run() {
-  if (op.getWeight().getType().getLayout() != "panel32" || !op.getInput().getType().isRowMajor())
-    return op.emitError() << "multiplies " << op.getInput().getType() << " by " << op.getWeight().getType()
-                          << ", a CPU kernel takes a row-major input and a panel32 weight";
-  if (tileColumns(config.getTileRows()) == 0)
-    return op.emitError() << "has a tile of " << config.getTileRows() << " x " << config.getTileColumns() << ", which "
-                          << e.target.vectorRegisters << " registers of " << e.target.lanes() << " lanes do not hold";
-  e.loop(e.first, e.last, [&](Value index) {
-    Rows cell = enterCell(index);
-    e.loop(e.integer(0), cell.count, blockRows, {}, [&](Value done, ValueRange) -> Emitter::Values {
-      Value count = e.min(e.sub(cell.count, done), e.integer(blockRows));
-      emitRows({cell.panel, cell.weights, e.add(cell.begin, done), count});
-      return {};
-    });
-  });
+  if (failed(check()))
+    return failure();
+  if (op.getExperts())
+    runExperts();
+  else
+    e.loop(e.div(e.first, cells), e.ceilDiv(e.last, cells), [&](Value outer) { emitRange(cellsOf(outer)); });
   return result;
 }
 
-GemmEmitter::Rows GemmEmitter::enterCell(Value index) {
-  Value panel = e.rem(index, panels), outer = e.div(index, panels);
-  Value weights = e.address(op.getWeight());
-  if (op.getOffsets()) {
-    Value offset = e.element(e.address(op.getOffsets()), outer, 4);
-    Value begin = e.widen(e.load(e.i32, offset)), end = e.widen(e.load(e.i32, e.at(offset, 4)));
-    return {panel, e.element(weights, index, depth * panelStepBytes), begin, e.sub(end, begin)};
-  }
-  Value begin = e.mul(outer, config.getRows());
-  Value end = e.min(e.add(begin, config.getRows()), e.size(op.getInput().getType().getDims()[0]));
-  return {panel, e.element(weights, panel, depth * panelStepBytes), begin, e.sub(end, begin)};
+/// The cells of a range of rows, or of an expert, whose cells follow one another.
+GemmEmitter::Cells GemmEmitter::cellsOf(Value outer) {
+  Value begin = e.mul(outer, cells);
+  return {outer, e.max(e.sub(e.first, begin), e.integer(0)), e.min(e.sub(e.last, begin), e.integer(cells))};
 }
 
-void GemmEmitter::emitRows(const Rows &rows) {
-  if (blockRows <= single)
-    emitOneTile(rows);
-  else
-    e.when(
-        e.less(rows.count, e.integer(single + 1)), [&] { emitOneTile(rows); }, [&] { emitManyTiles(rows); });
-  if (paired < depth)
-    emitLastStep(rows);
-  emitEpilogue(rows);
-}
-
-/// Few rows: every weight is used once, or once per pass, so the whole depth is one block and memory sets the pace.
-void GemmEmitter::emitOneTile(const Rows &rows) {
-  constexpr int32_t firstLevel = 3;
-  Depth whole = {e.integer(0), e.integer(paired), /*fromZero=*/true};
-  e.switchOn(rows.count, 1, single, [&](int64_t height) {
-    int64_t columns = tileColumns(height), passes = panelOutputs / columns;
-    e.pieces(panelOutputs, columns, [&](Value column, int64_t) {
-      Prefetch prefetch = passes == 1 ? Prefetch{e.at(rows.weights, streamAhead), stepLines, firstLevel}
-                                      : fetchNext(rows, whole, e.div(column, columns), passes);
-      emitTile(rows, whole, prefetch, e.integer(0), column, height, columns);
-    });
+/// Neighbouring cells are of one expert where every expert has rows, so that its inputs are computed few times; of all
+/// experts in turn where rows are few, so that those without rows leave no caller idle.
+void GemmEmitter::runExperts() {
+  constexpr int64_t rowsPerExpert = 4;
+  int64_t experts = op.getExpertCount();
+  Value many = e.less(e.integer(rowsPerExpert * experts - 1), e.size(op.getRows()));
+  auto inTurn = [&](Value cell, Value expert) {
+    return e.ceilDiv(e.max(e.sub(cell, expert), e.integer(0)), experts);
+  };
+  e.loop(e.integer(0), e.integer(experts), [&](Value expert) {
+    Cells together = cellsOf(expert);
+    Cells range = {expert, e.select(many, together.first, inTurn(e.first, expert)),
+                   e.select(many, together.last, inTurn(e.last, expert))};
+    e.when(e.less(range.first, range.last), [&] { emitExpert(range); });
   });
 }
 
-/// Many rows: the weights of a block of k meet all of them before the next block's do.
-void GemmEmitter::emitManyTiles(const Rows &rows) {
-  int64_t longest = weightBlockBytes / (config.getTileColumns() * 4);
-  if (paired <= longest)
-    return emitBlock(rows, {e.integer(0), e.integer(paired), /*fromZero=*/true});
-  int64_t block = llvm::alignTo(llvm::divideCeil(paired, llvm::divideCeil(paired, longest)), unroll);
-  e.loop(e.integer(0), e.mul(rows.count, panelOutputs), vectorLanes, {}, [&](Value i, ValueRange) -> Emitter::Values {
-    e.store(e.splat(0), e.element(buffer, i, 4), 64);
-    return {};
-  });
-  e.loop(e.integer(0), e.integer(paired), block, {}, [&](Value begin, ValueRange) -> Emitter::Values {
-    emitBlock(rows, {begin, e.min(e.add(begin, block), e.integer(paired)), /*fromZero=*/false});
+void GemmEmitter::emitRange(const Cells &range) {
+  Value begin = e.mul(range.outer, config.getRows());
+  Value end = e.min(e.add(begin, config.getRows()), e.size(op.getRows()));
+  if (config.getRows() <= blockRows)
+    return emitBlock(range, {begin, Value(), e.sub(end, begin)});
+  e.loop(begin, end, blockRows, {}, [&](Value first, ValueRange) -> Emitter::Values {
+    emitBlock(range, {first, Value(), e.min(e.sub(end, first), e.integer(blockRows))});
     return {};
   });
 }
 
-void GemmEmitter::emitBlock(const Rows &rows, const Depth &depth) {
-  int64_t columns = config.getTileColumns(), passes = panelOutputs / columns;
-  Value tiles = e.ceilDiv(rows.count, config.getTileRows());
-  Value low = e.div(rows.count, tiles), taller = e.rem(rows.count, tiles);
-  e.pieces(panelOutputs, columns, [&](Value column, int64_t) {
-    e.loop(e.integer(0), tiles, 1, e.integer(0), [&](Value tile, ValueRange row) -> Emitter::Values {
-      Value height = e.add(low, e.make<arith::ExtUIOp>(e.i64, e.less(tile, taller)));
-      // There are at least two tiles in every pass.
-      Value slice = e.add(e.mul(e.div(column, columns), 2), e.rem(tile, 2));
-      Prefetch prefetch = fetchNext(rows, depth, slice, 2 * passes);
-      e.switchOn(height, lowestEvenHeight(), config.getTileRows(),
-                 [&](int64_t known) { emitTile(rows, depth, prefetch, row[0], column, known, columns); });
-      return {e.add(row[0], height)};
+/// As many blocks as the expert's rows fill. How many that are is found on the way.
+void GemmEmitter::emitExpert(const Cells &range) {
+  Value rows = e.size(op.getRows());
+  e.store(e.integer(0), next);
+  e.loop(e.integer(0), rows, blockRows, {}, [&](Value, ValueRange) -> Emitter::Values {
+    Value from = e.load(e.i64, next);
+    e.when(e.less(from, rows), [&] {
+      Value count = collectRows(range.outer, from);
+      e.when(e.less(e.integer(0), count), [&] { emitBlock(range, {Value(), list, count}); });
     });
+    return {};
   });
 }
 
-//===----------------------------------------------------------------------===//
-// Register tiles
-//===----------------------------------------------------------------------===//
-
-/// Memory is to be busy all the time, so the passes over a block share the fetching of as many weights behind it.
-GemmEmitter::Prefetch GemmEmitter::fetchNext(const Rows &rows, const Depth &depth, Value slice, int64_t slices) {
-  constexpr int32_t secondLevel = 2;
-  int64_t bytes = panelStepBytes / slices;
-  Value from = e.add(e.mul(e.mul(e.sub(depth.end, depth.begin), slice), bytes), e.mul(depth.end, panelStepBytes));
-  return {e.at(rows.weights, e.sub(from, e.mul(depth.begin, bytes))), stepLines / slices, secondLevel};
+/// Lists the next rows of an expert, ascending, as many as a block holds, and remembers where it stopped.
+Value GemmEmitter::collectRows(Value expert, Value from) {
+  Value wanted = e.narrow(expert), ids = e.address(op.getExperts()), rows = e.size(op.getRows());
+  Value most = e.integer(blockRows);
+  // Every row is written behind the list and stays there only if it belongs: cheaper than a branch.
+  Emitter::Values end =
+      e.loop(from, rows, 1, {e.integer(0), rows}, [&](Value row, ValueRange carried) -> Emitter::Values {
+        Value count = carried[0];
+        Value mine = e.equal(e.load(e.i32, e.element(ids, row, 4)), wanted);
+        Value fits = e.make<arith::AndIOp>(mine, e.less(count, most));
+        Value over = e.make<arith::AndIOp>(mine, e.equal(count, most));
+        e.store(e.narrow(row), e.element(list, count, 4));
+        return {e.add(count, e.make<arith::ExtUIOp>(e.i64, fits)), e.select(over, e.min(row, carried[1]), carried[1])};
+      });
+  e.store(end[1], next);
+  return end[0];
 }
 
-/// Multiplies `height` rows from `row` of `rows` by the `columns` of the panel from `column`.
-void GemmEmitter::emitTile(const Rows &rows, const Depth &depth, const Prefetch &prefetch, Value row, Value column,
-                           int64_t height, int64_t columns) {
-  int64_t vectors = columns / vectorLanes;
-  Value inputs = e.element(e.address(op.getInput()), e.add(rows.begin, row), this->depth * 4);
-  Value weights = e.element(rows.weights, column, 4);
-  Value sums = e.element(e.element(buffer, row, panelOutputs * 4), column, 4);
-  auto place = [&](int64_t i) { return e.at(sums, (i / vectors * panelOutputs + i % vectors * vectorLanes) * 4); };
-  Emitter::Values values;
-  for (int64_t i = 0; i < height * vectors; ++i)
-    values.push_back(depth.fromZero ? e.splat(0) : e.load(e.vf32, place(i), 64));
-  values = e.loop(depth.begin, depth.end, unroll, values, [&](Value k, ValueRange carried) {
-    Value ahead = e.element(prefetch.from, k, prefetch.lines * cacheLine / unroll);
-    for (int64_t line = 0; line < prefetch.lines; ++line)
-      e.make<LLVM::Prefetch>(e.at(ahead, line * cacheLine), /*rw=*/0, prefetch.level, /*cache=*/1);
-    Emitter::Values next(carried);
-    multiply(inputs, weights, k, unroll, height, next);
-    return next;
-  });
-  for (int64_t i = 0; i < height * vectors; ++i)
-    e.store(values[i], place(i), 64);
-}
-
-/// Adds the products of k, .., k + steps - 1 to the sums of `height` rows.
-void GemmEmitter::multiply(Value inputs, Value weights, Value k, int64_t steps, int64_t height, Emitter::Values &sums) {
-  Value weightStep = e.element(weights, k, panelStepBytes), inputStep = e.element(inputs, k, 4);
-  int64_t vectors = sums.size() / height;
-  for (int64_t step = 0; step < steps; ++step) {
-    Emitter::Values outputs;
-    for (int64_t vector = 0; vector < vectors; ++vector)
-      outputs.push_back(e.load(e.vf32, e.at(weightStep, step * panelStepBytes + vector * vectorLanes * 4), 64));
-    for (int64_t row = 0; row < height; ++row) {
-      Value input = e.broadcast(e.load(e.f32, e.at(inputStep, (row * depth + step) * 4)));
-      for (int64_t vector = 0; vector < vectors; ++vector) {
-        Value &sum = sums[row * vectors + vector];
-        sum = e.fma(input, outputs[vector], sum);
-      }
+void GemmEmitter::emitBlock(const Cells &range, const RowBlock &rows) {
+  Emitter::Values addresses;
+  for (GemmInput &input : inputs) {
+    FailureOr<Value> address = input.enter(rows);
+    if (failed(address)) {
+      result = failure();
+      return;
     }
+    addresses.push_back(*address);
   }
+  e.loop(range.first, range.last, [&](Value cell) { emitCell(range.outer, cell, rows, addresses); });
 }
 
-/// The step that an odd depth leaves, row by row: not worth a place in every tile.
-void GemmEmitter::emitLastStep(const Rows &rows) {
-  e.loop(e.integer(0), rows.count, [&](Value row) {
-    Value inputs = e.element(e.address(op.getInput()), e.add(rows.begin, row), depth * 4);
-    Value place = e.element(buffer, row, panelOutputs * 4);
-    Emitter::Values sums;
-    for (int64_t column = 0; column < panelOutputs; column += vectorLanes)
-      sums.push_back(e.load(e.vf32, e.at(place, column * 4), 64));
-    multiply(inputs, rows.weights, e.integer(paired), depth - paired, 1, sums);
-    for (int64_t column = 0; column < panelOutputs; column += vectorLanes)
-      e.store(sums[column / vectorLanes], e.at(place, column * 4), 64);
-  });
+void GemmEmitter::emitCell(Value outer, Value cell, const RowBlock &rows, ValueRange addresses) {
+  if (cellPanels == 1) {
+    emitPanel(outer, cell, e.integer(0), rows, addresses);
+  } else {
+    Value first = e.mul(cell, cellPanels), last = e.min(e.add(first, cellPanels), e.integer(panels));
+    e.loop(first, last, [&](Value panel) {
+      emitPanel(outer, panel, e.mul(e.sub(panel, first), panelRows), rows, addresses);
+    });
+  }
+  emitEpilogue(cell, rows);
+}
+
+void GemmEmitter::emitPanel(Value outer, Value panel, Value column, const RowBlock &rows, ValueRange addresses) {
+  for (unsigned product = 0; product < op.getProductCount(); ++product) {
+    int64_t panelBytes = elements.steps(op.getDepth(product)) * panelStepBytes;
+    Value index = op.isGrouped(product) ? e.add(e.mul(outer, panels), panel) : panel;
+    TileEmitter tile(e, config, elements, op.getDepth(product), inputs[product].stride(), sumStride, blockRows);
+    tile.emit({addresses[product], e.element(e.address(op.getWeights()[product]), index, panelBytes),
+               e.element(e.at(sums, product * blockRows * sumStride), column, 4), rows.count});
+  }
 }
 
 //===----------------------------------------------------------------------===//
 // Epilogue
 //===----------------------------------------------------------------------===//
 
-void GemmEmitter::emitEpilogue(const Rows &rows) {
-  Value firstFeature = e.mul(rows.panel, panelOutputs);
-  Value vectors =
-      e.min(e.ceilDiv(e.sub(e.integer(outputs), firstFeature), vectorLanes), e.integer(panelOutputs / vectorLanes));
+void GemmEmitter::emitEpilogue(Value cell, const RowBlock &rows) {
+  int64_t features = op.getFeatures(), cellFeatures = cellPanels * featuresPerPanel;
+  Value firstFeature = e.mul(cell, cellFeatures);
+  Value groups = e.min(e.ceilDiv(e.sub(e.integer(features), firstFeature), groupWidth),
+                       e.integer(cellFeatures / groupWidth));
+  SmallVector<Value> varying(op.getBody().getArguments().drop_back(2));
+  varying.push_back(op.getFeature());
   e.loop(e.integer(0), rows.count, [&](Value i) {
-    ScalarRegion region(e, op.getBody(), ValueRange{op.getAccumulator(), op.getFeature()});
-    region.bind(op.getRow(), LaneValue::uniform(e.add(rows.begin, i)));
-    if (failed(region.emitInvariant(region.effects())))
-      result = failure();
-    Value rowBuffer = e.element(buffer, i, panelOutputs * 4);
-    e.loop(e.integer(0), vectors, [&](Value vector) {
-      if (succeeded(result))
-        result = emitRegion(region, rows, rowBuffer, vector);
+    ScalarRegion region(e, op.getBody(), varying);
+    region.bind(op.getRow(), LaneValue::uniform(rows.row(e, i)));
+    Value buffer = e.element(sums, i, sumStride);
+    e.loop(e.integer(0), groups, [&](Value group) {
+      Value column = e.mul(group, groupWidth), feature = e.add(firstFeature, column);
+      int64_t tail = features % groupWidth;
+      if (tail == 0 || features < groupWidth)
+        return emitGroup(region, feature, column, buffer, std::min(groupWidth, features));
+      e.when(
+          e.less(e.add(feature, groupWidth - 1), e.integer(features)),
+          [&] { emitGroup(region, feature, column, buffer, groupWidth); },
+          [&] { emitGroup(region, feature, column, buffer, tail); });
     });
   });
 }
 
-LogicalResult GemmEmitter::emitRegion(const ScalarRegion &row, const Rows &rows, Value rowBuffer, Value vector) {
-  Value sums = e.load(e.vf32, e.element(rowBuffer, vector, vectorLanes * 4), 64);
-  Value feature = e.add(e.mul(rows.panel, panelOutputs), e.mul(vector, vectorLanes));
-  auto emit = [&](int64_t count) {
-    ScalarRegion region = row;
-    region.bind(op.getAccumulator(), LaneValue::varying(sums));
-    region.bind(op.getFeature(), LaneValue::consecutive(feature));
-    return region.emitVarying(region.effects(), ActiveLanes{count});
+void GemmEmitter::emitGroup(ScalarRegion region, Value firstFeature, Value firstColumn, Value buffer, int64_t width) {
+  auto bind = [&](ScalarRegion &piece, Value begin, ActiveLanes active) {
+    bindLanes(piece, e.add(firstFeature, begin), e.add(firstColumn, begin), buffer, active);
   };
-  int64_t tail = outputs % vectorLanes;
-  if (tail == 0)
-    return emit(vectorLanes);
-  if (outputs < vectorLanes)
-    return emit(tail);
-  LogicalResult whole = success(), part = success();
-  e.when(
-      e.less(e.add(feature, vectorLanes - 1), e.integer(outputs)), [&] { whole = emit(vectorLanes); },
-      [&] { part = emit(tail); });
-  return success(succeeded(whole) && succeeded(part));
+  if (failed(GroupRegion(e, op.getBody(), std::move(region), width, bind).emit()))
+    result = failure();
+}
+
+/// The accumulators of `feature` and those after it, which lie from `column` of the cell on.
+void GemmEmitter::bindLanes(ScalarRegion &piece, Value feature, Value column, Value buffer, ActiveLanes active) {
+  LaneMath math(e);
+  int64_t multiple = std::gcd(groupWidth, vectorLanes);
+  piece.bind(op.getFeature(), LaneValue::consecutive(feature, multiple));
+  LaneValue place = LaneValue::consecutive(column, multiple);
+  if (op.getPairs())
+    place = math.add(math.mul(math.div(place, vectorLanes), panelRows), math.rem(place, vectorLanes));
+  for (unsigned product = 0; product < op.getProductCount(); ++product)
+    for (unsigned half = 0; half < op.getArity(); ++half) {
+      Value base = e.at(buffer, product * blockRows * sumStride + half * vectorLanes * 4);
+      piece.bind(op.getAccumulator(product, half), math.load(e.f32, base, place, active));
+    }
 }
 
 LogicalResult codegen::emitGemm(KernelEmitter &e, kernel::GemmOp op) {

@@ -21,17 +21,38 @@ using namespace mlir;
 using namespace yupana;
 using namespace yupana::codegen;
 
+LogicalResult codegen::emitLaunched(KernelEmitter &e, Operation *op) {
+  return llvm::TypeSwitch<Operation *, LogicalResult>(op)
+      .Case([&](kernel::MapOp op) { return emitMap(e, op); })
+      .Case([&](kernel::GemmOp op) { return emitGemm(e, op); })
+      .Case([&](kernel::AttentionOp op) { return emitAttention(e, op); })
+      .Case([&](kernel::RouteOp op) { return emitRoute(e, op); })
+      .Case([&](kernel::SampleOp op) { return emitSample(e, op); })
+      .Case([&](kernel::ParallelOp op) { return emitParallel(e, op); })
+      .Default([](Operation *op) { return op->emitError() << "'" << op->getName() << "' has no CPU kernel"; });
+}
+
+/// Each member does the part of [first, last) that falls among its own cells.
+LogicalResult codegen::emitParallel(KernelEmitter &e, kernel::ParallelOp op) {
+  Value first = e.first, last = e.last, begin = e.integer(0);
+  LogicalResult result = success();
+  for (auto member : op.getBody().getOps<kernel::LaunchedOpInterface>()) {
+    if (!member.getGridAttr())
+      return member->emitError() << "has no grid, which its place among others needs";
+    Value cells = e.size(member.getGridAttr());
+    e.first = e.min(e.max(e.sub(first, begin), e.integer(0)), cells);
+    e.last = e.min(e.max(e.sub(last, begin), e.integer(0)), cells);
+    e.when(e.less(e.first, e.last), [&] { result = emitLaunched(e, member); });
+    if (failed(result))
+      return failure();
+    begin = e.add(begin, cells);
+  }
+  return success();
+}
+
 FailureOr<int64_t> codegen::emitKernel(kernel::FuncOp func, const CpuTarget &target) {
   KernelEmitter e(func, target);
-  LogicalResult result =
-      llvm::TypeSwitch<Operation *, LogicalResult>(&func.getBody().front().front())
-          .Case([&](kernel::MapOp op) { return emitMap(e, op); })
-          .Case([&](kernel::GemmOp op) { return emitGemm(e, op); })
-          .Case([&](kernel::AttentionOp op) { return emitAttention(e, op); })
-          .Case([&](kernel::RouteOp op) { return emitRoute(e, op); })
-          .Case([&](kernel::SortTokensOp op) { return emitSortTokens(e, op); })
-          .Case([&](kernel::SampleOp op) { return emitSample(e, op); })
-          .Default([](Operation *op) { return op->emitError() << "'" << op->getName() << "' has no CPU kernel"; });
+  LogicalResult result = emitLaunched(e, &func.getBody().front().front());
   e.finish();
   if (failed(result))
     return failure();

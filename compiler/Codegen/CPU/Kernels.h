@@ -13,8 +13,11 @@ mlir::LogicalResult emitMap(KernelEmitter &e, kernel::MapOp op);
 mlir::LogicalResult emitGemm(KernelEmitter &e, kernel::GemmOp op);
 mlir::LogicalResult emitAttention(KernelEmitter &e, kernel::AttentionOp op);
 mlir::LogicalResult emitRoute(KernelEmitter &e, kernel::RouteOp op);
-mlir::LogicalResult emitSortTokens(KernelEmitter &e, kernel::SortTokensOp op);
+mlir::LogicalResult emitParallel(KernelEmitter &e, kernel::ParallelOp op);
 mlir::LogicalResult emitSample(KernelEmitter &e, kernel::SampleOp op);
+
+/// Runs the template of a launched op.
+mlir::LogicalResult emitLaunched(KernelEmitter &e, mlir::Operation *op);
 
 /// Replaces `func` by an `llvm.func` of the same name and gives the bytes of scratch memory that it needs. The error
 /// has been reported when it fails.

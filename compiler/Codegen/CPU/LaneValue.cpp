@@ -25,10 +25,10 @@ LaneValue LaneValue::pattern(Value base, const Offsets &offsets, int64_t multipl
   return {same ? Form::Uniform : Form::Pattern, base, offsets, multiple};
 }
 
-LaneValue LaneValue::consecutive(Value base) {
+LaneValue LaneValue::consecutive(Value base, int64_t multiple) {
   Offsets offsets;
   std::iota(offsets.begin(), offsets.end(), 0);
-  return pattern(base, offsets, isConstantIntValue(base, 0) ? 0 : vectorLanes);
+  return pattern(base, offsets, isConstantIntValue(base, 0) ? 0 : multiple);
 }
 
 template <typename Function> static Offsets mapOffsets(const Offsets &x, Function function) {
@@ -154,7 +154,7 @@ LaneValue LaneMath::load(Type type, Value base, const LaneValue &index, ActiveLa
     return LaneValue::uniform(e.load(type, e.element(base, index.value, bytes)));
   ArrayRef<int64_t> offsets = ArrayRef(index.offsets).take_front(active.count);
   int64_t low = *llvm::min_element(offsets), high = *llvm::max_element(offsets);
-  if (index.isVarying() || high - low >= 2 * vectorLanes || bytes != 4) {
+  if (index.isVarying() || high - low >= 2 * vectorLanes || (bytes != 4 && bytes != 2)) {
     Value none = e.broadcast(type.isFloat() ? e.real(0, type) : e.integer(0, type));
     Value mask = e.laneRange(e.integer(0), e.integer(active.count));
     return LaneValue::varying(e.make<LLVM::masked_gather>(e.vectorOf(type), addresses(type, base, index), mask,

@@ -28,8 +28,8 @@ struct LaneValue {
   static LaneValue uniform(mlir::Value scalar);
   static LaneValue varying(mlir::Value vector) { return {Form::Varying, vector, {}, 1}; }
   static LaneValue pattern(mlir::Value base, const Offsets &offsets, int64_t multiple);
-  /// base + 0, base + 1, .. for a base that is a multiple of 16.
-  static LaneValue consecutive(mlir::Value base);
+  /// base + 0, base + 1, .. for a base that is a multiple of `multiple`.
+  static LaneValue consecutive(mlir::Value base, int64_t multiple);
 
   bool isUniform() const { return form == Form::Uniform; }
   bool isVarying() const { return form == Form::Varying; }

@@ -141,8 +141,7 @@ Result<CompiledLibrary> codegen::compileLibrary(kernel::LibraryOp library, const
     YUPANA_ASSIGN_OR_RETURN(CompiledKernel kernel, std::move(*results[i]));
     if (options.dumpDirectory)
       YUPANA_RETURN_IF_ERROR(dumpKernel(jobs[i], kernel, *options.dumpDirectory));
-    compiled.symbols.push_back(jobs[i].symbol);
-    compiled.scratchBytes.push_back(kernel.scratchBytes);
+    compiled.kernels.push_back({jobs[i].symbol, kernel.scratchBytes});
     objects.push_back(std::move(kernel.object));
   }
   YUPANA_ASSIGN_OR_RETURN(compiled.elf, linkObjects(objects, options.lldPath));

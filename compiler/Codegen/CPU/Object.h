@@ -15,7 +15,7 @@ namespace yupana::codegen {
 struct CompiledKernel {
   std::string object;
   std::string llvmIR;
-  int64_t scratchBytes = 0; ///< See CompiledLibrary.
+  int64_t scratchBytes = 0; ///< As of a LibraryKernel.
 };
 
 /// Optimises the llvm dialect functions of `module` and writes them as a relocatable ELF object for `target`. `symbol`

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "compiler/Codegen/CPU/GemmInput.h"
 #include "compiler/Codegen/CPU/Kernels.h"
 
 using namespace mlir;
@@ -7,14 +8,19 @@ using namespace yupana::codegen;
 
 namespace {
 
+/// Experts whose logits a pass over the input computes at once.
+constexpr int64_t expertTile = 4;
+
 class RouteEmitter {
 public:
-  RouteEmitter(KernelEmitter &e, kernel::RouteOp op)
-      : e(e), op(op), experts(op.getLogits().getType().getDimSize(1)), chosen(e.local(e.i8, experts)) {}
+  RouteEmitter(KernelEmitter &e, kernel::RouteOp op);
 
-  void run(int64_t rowsPerCell);
+  LogicalResult run(int64_t rowsPerCell);
 
 private:
+  LogicalResult emitLogits(Value row);
+  void emitDots(Value expert, int64_t count);
+  Value routerVector(Value expert, Value k, int64_t count);
   void choose(Value logits);
   Value softmaxSum(Value logits, Value &largest);
   void list(Value row, Value logits);
@@ -22,20 +28,66 @@ private:
 
   KernelEmitter &e;
   kernel::RouteOp op;
-  int64_t experts;
+  int64_t experts, depth = 0;
   Value chosen; ///< One byte per expert.
+  /// Where logits are computed: the row's input in float32, and its logits.
+  Value input, computed;
 };
 
 } // namespace
 
-void RouteEmitter::run(int64_t rowsPerCell) {
+RouteEmitter::RouteEmitter(KernelEmitter &e, kernel::RouteOp op)
+    : e(e), op(op), experts(op.getExpertCount()), chosen(e.local(e.i8, experts)) {
+  if (!op.getRouter())
+    return;
+  depth = op.getRouter().getType().getDimSize(1);
+  input = e.scratch(llvm::alignTo(depth * 4, 64) + 64);
+  computed = e.scratch(llvm::alignTo(experts * 4, 64) + 64);
+}
+
+LogicalResult RouteEmitter::run(int64_t rowsPerCell) {
   Value begin = e.mul(e.first, rowsPerCell);
-  Value end = e.min(e.mul(e.last, rowsPerCell), e.size(op.getLogits().getType().getDims()[0]));
+  Value end = e.min(e.mul(e.last, rowsPerCell), e.size(op.getRows()));
+  LogicalResult result = success();
   e.loop(begin, end, [&](Value row) {
-    Value logits = e.element(e.address(op.getLogits()), row, experts * 4);
+    if (op.getRouter())
+      result = emitLogits(row);
+    Value logits = op.getRouter() ? computed : e.element(e.address(op.getLogits()), row, experts * 4);
     choose(logits);
     list(row, logits);
   });
+  return result;
+}
+
+LogicalResult RouteEmitter::emitLogits(Value row) {
+  RowBlock block = {row, Value(), e.integer(1)};
+  if (failed(emitInputRows(e, op.getInput(), depth, /*asBF16=*/false, block, input, 0)))
+    return failure();
+  e.pieces(experts, expertTile, [&](Value expert, int64_t count) { emitDots(expert, count); });
+  return success();
+}
+
+/// The logits of `count` experts: 16 partial sums each. What follows a row of the router is multiplied by zero or not
+/// loaded.
+void RouteEmitter::emitDots(Value expert, int64_t count) {
+  Emitter::Values sums(count, e.splat(0));
+  sums = e.pieces(depth, vectorLanes, sums, [&](Value k, int64_t lanes, ValueRange carried) {
+    Emitter::Values next(carried);
+    Value x = e.load(e.vf32, e.element(input, k, 4));
+    for (int64_t i = 0; i < count; ++i)
+      next[i] = e.fma(x, routerVector(e.add(expert, i), k, lanes), next[i]);
+    return next;
+  });
+  for (int64_t i = 0; i < count; ++i)
+    e.store(e.addLanes(sums[i]), e.element(computed, e.add(expert, i), 4));
+}
+
+Value RouteEmitter::routerVector(Value expert, Value k, int64_t count) {
+  bool bf16 = op.getRouter().getType().getElementType().isBF16();
+  Value place = e.element(e.address(op.getRouter()), e.add(e.mul(expert, depth), k), bf16 ? 2 : 4);
+  Value loaded = bf16 ? e.widenBF16(e.load(e.vectorOf(e.i16), place)) : e.load(e.vf32, place);
+  return count == vectorLanes ? loaded
+                              : e.select(e.laneRange(e.integer(0), e.integer(count)), loaded, e.splat(0));
 }
 
 /// Marks the k largest logits. A later expert replaces an earlier one only if its logit is greater, so ties go to the
@@ -114,8 +166,5 @@ void RouteEmitter::normalize(Value scores) {
 
 LogicalResult codegen::emitRoute(KernelEmitter &e, kernel::RouteOp op) {
   FailureOr<kernel::X86Attr> config = e.config(op);
-  if (failed(config))
-    return failure();
-  RouteEmitter(e, op).run(config->getRows());
-  return success();
+  return failed(config) ? failure() : RouteEmitter(e, op).run(config->getRows());
 }

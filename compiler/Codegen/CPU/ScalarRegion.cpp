@@ -8,9 +8,11 @@ using namespace mlir;
 using namespace yupana;
 using namespace yupana::codegen;
 
-/// A type of the region as values of it are held: i64 for an index, one per lane unless uniform.
+/// A type of the region as values of it are held: i64 for an index, i16 for bfloat16, one per lane unless uniform.
+static Type scalarType(Emitter &e, Type type) { return isa<IndexType>(type) ? e.i64 : type.isBF16() ? e.i16 : type; }
+
 static Type laneType(Emitter &e, Type type, bool uniform) {
-  Type scalar = isa<IndexType>(type) ? e.i64 : type;
+  Type scalar = scalarType(e, type);
   return uniform ? scalar : e.vectorOf(scalar);
 }
 
@@ -104,6 +106,8 @@ LogicalResult ScalarRegion::emit(Operation *op, ActiveLanes active) {
         bind(constant, LaneValue::uniform(scalar));
         return success();
       })
+      .Case([&](kernel::RowSumOp sum) { return emitRowSum(sum); })
+      .Case<arith::ExtFOp, arith::TruncFOp>([&](auto convert) { return emitConversion(convert); })
       .Case([&](arith::IndexCastOp cast) { return emitIndexCast(cast, /*isSigned=*/true); })
       .Case([&](arith::IndexCastUIOp cast) { return emitIndexCast(cast, /*isSigned=*/false); })
       .Default([&](Operation *other) { return emitIndexArithmetic(other) ? success() : emitElementwise(other); });
@@ -130,6 +134,34 @@ LogicalResult ScalarRegion::emitIndexCast(Operation *op, bool isSigned) {
   return success();
 }
 
+/// Between float32 and bfloat16, the two types a region may compute with.
+LogicalResult ScalarRegion::emitConversion(Operation *op) {
+  Type from = op->getOperand(0).getType(), to = op->getResult(0).getType();
+  bool widens = from.isBF16() && to.isF32();
+  if (!widens && !(from.isF32() && to.isBF16()))
+    return op->emitError() << "'" << op->getName() << "' from " << from << " to " << to
+                           << " is not supported in a scalar region on a CPU";
+  LaneValue input = get(op->getOperand(0));
+  Value value = widens ? e.widenBF16(input.value) : e.narrow16(input.value);
+  bind(op->getResult(0), input.isUniform() ? LaneValue::uniform(value) : LaneValue::varying(value));
+  return success();
+}
+
+LogicalResult ScalarRegion::emitRowSum(kernel::RowSumOp op) {
+  if (!get(op.getRow()).isUniform())
+    return op.emitOpError() << "adds another row in every lane, which is not supported on a CPU";
+  int64_t width = op.getView().getType().getDimSize(1);
+  Value row = e.element(e.address(op.getView()), get(op.getRow()).value, width * 4);
+  Emitter::Values sums = e.pieces(width, vectorLanes, {e.splat(0)}, [&](Value begin, int64_t count, ValueRange sum) {
+    Value vector = e.load(e.vf32, e.element(row, begin, 4));
+    if (count < vectorLanes)
+      vector = e.select(e.laneRange(e.integer(0), e.integer(count)), vector, e.splat(0));
+    return Emitter::Values{e.fadd(sum[0], vector)};
+  });
+  bind(op.getResult(), LaneValue::uniform(e.addLanes(sums[0])));
+  return success();
+}
+
 bool ScalarRegion::emitIndexArithmetic(Operation *op) {
   if (op->getNumOperands() != 2 || op->getNumResults() != 1 || !isa<IndexType>(op->getResult(0).getType()))
     return false;
@@ -148,7 +180,9 @@ bool ScalarRegion::emitIndexArithmetic(Operation *op) {
 }
 
 LogicalResult ScalarRegion::emitElementwise(Operation *op) {
-  bool known = isa<arith::ArithDialect, mlir::math::MathDialect>(op->getDialect());
+  auto isBF16 = [](Type type) { return type.isBF16(); };
+  bool known = isa<arith::ArithDialect, mlir::math::MathDialect>(op->getDialect()) &&
+               llvm::none_of(op->getResultTypes(), isBF16) && llvm::none_of(op->getOperandTypes(), isBF16);
   if (!known || !op->hasTrait<OpTrait::Elementwise>() || op->getNumResults() != 1)
     return op->emitError() << "'" << op->getName() << "' is not supported in a scalar region on a CPU";
   bool uniform = llvm::all_of(op->getOperands(), [&](Value operand) { return get(operand).isUniform(); });
@@ -172,23 +206,29 @@ LogicalResult ScalarRegion::emitElementwise(Operation *op) {
 LaneValue ScalarRegion::elementIndex(kernel::ViewType view, ArrayRef<LaneValue> indices) {
   int64_t rank = view.getRank();
   LaneValue index = LaneValue::uniform(e.integer(0));
+  auto extend = [&](int64_t extent, const LaneValue &next) { index = math.add(math.mul(index, extent), next); };
   if (view.isRowMajor()) {
     for (int64_t i = 0; i < rank; ++i)
-      index = math.add(i == 0 ? index : math.mul(index, view.getDimSize(i)), indices[i]);
+      extend(view.getDimSize(i), indices[i]);
     return index;
   }
-  // panel32: [.., N / 32 rounded up, K, 32]
-  int64_t panels = llvm::divideCeil(view.getDimSize(rank - 2), 32), depth = view.getDimSize(rank - 1);
+  // [.., N / 32 rounded up, K, 32], or [.., K / 2 rounded up, 32, 2] in pairs.
+  int64_t depth = view.getDimSize(rank - 1);
+  const LaneValue &n = indices[rank - 2], &k = indices[rank - 1];
   for (int64_t i = 0; i < rank - 2; ++i)
-    index = math.add(i == 0 ? index : math.mul(index, view.getDimSize(i)), indices[i]);
-  index = math.add(math.mul(index, panels), math.div(indices[rank - 2], 32));
-  index = math.add(math.mul(index, depth), indices[rank - 1]);
-  return math.add(math.mul(index, 32), math.rem(indices[rank - 2], 32));
+    extend(view.getDimSize(i), indices[i]);
+  extend(llvm::divideCeil(view.getDimSize(rank - 2), 32), math.div(n, 32));
+  bool paired = view.getLayout() == "panel32x2";
+  extend(paired ? llvm::divideCeil(depth, 2) : depth, paired ? math.div(k, 2) : k);
+  extend(32, math.rem(n, 32));
+  if (paired)
+    extend(2, math.rem(k, 2));
+  return index;
 }
 
 LaneValue ScalarRegion::loadElement(Value view, ArrayRef<LaneValue> indices, ActiveLanes active) {
   auto type = cast<kernel::ViewType>(view.getType());
-  return math.load(type.getElementType(), e.address(view), elementIndex(type, indices), active);
+  return math.load(scalarType(e, type.getElementType()), e.address(view), elementIndex(type, indices), active);
 }
 
 LogicalResult ScalarRegion::emitAppend(kernel::AppendOp op, ActiveLanes active) {
@@ -204,14 +244,18 @@ LogicalResult ScalarRegion::emitAppend(kernel::AppendOp op, ActiveLanes active) 
 
   LaneValue head = get(op.getHead()), lane = get(op.getLane()), index;
   if (cache.getPart() == kernel::CachePart::Key) {
-    // [heads][P / 32][width][32]
+    // [heads][P / 32][width][32], or [width / 2][32][2] in pairs.
+    bool paired = cache.getElementType().isBF16();
     index = math.add(math.mul(head, tokens / 32), math.div(slot, 32));
-    index = math.add(math.mul(math.add(math.mul(index, width), lane), 32), math.rem(slot, 32));
+    index = math.add(math.mul(index, paired ? width / 2 : width), paired ? math.div(lane, 2) : lane);
+    index = math.add(math.mul(index, 32), math.rem(slot, 32));
+    if (paired)
+      index = math.add(math.mul(index, 2), math.rem(lane, 2));
   } else {
     // [heads][P][width]
     index = math.add(math.mul(math.add(math.mul(head, tokens), slot), width), lane);
   }
-  index = math.add(math.mul(page, cache.getPageBytes() / 4), index);
+  index = math.add(math.mul(page, cache.getPageBytes() / cache.getElementBytes()), index);
   math.store(get(op.getValue()), e.address(op.getCache()), index, active);
   return success();
 }

@@ -32,6 +32,8 @@ private:
   mlir::LogicalResult emit(mlir::Operation *op, ActiveLanes active);
   mlir::LogicalResult emitElementwise(mlir::Operation *op);
   mlir::LogicalResult emitIndexCast(mlir::Operation *op, bool isSigned);
+  mlir::LogicalResult emitConversion(mlir::Operation *op);
+  mlir::LogicalResult emitRowSum(kernel::RowSumOp op);
   bool emitIndexArithmetic(mlir::Operation *op);
   mlir::LogicalResult emitAppend(kernel::AppendOp op, ActiveLanes active);
   LaneValue elementIndex(kernel::ViewType view, llvm::ArrayRef<LaneValue> indices);

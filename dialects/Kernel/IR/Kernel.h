@@ -21,6 +21,8 @@
 
 #include "llvm/ADT/SetVector.h"
 
+#include <optional>
+
 namespace yupana::kernel {
 
 /// The views and caches a launched op touches, in the order they first appear.
@@ -32,6 +34,17 @@ struct Accesses {
 };
 
 Accesses getAccesses(LaunchedOpInterface op);
+
+/// The largest step: what T, S and R stand for at most.
+struct StepMaxima {
+  int64_t tokens, sequences, logitRows;
+};
+
+/// Bytes of a view in the largest step; none when they are more than 2^64.
+std::optional<uint64_t> getBytes(ViewType type, const StepMaxima &maxima);
+
+/// The row-major view that an input region reads at its own row and k and nothing else; null when it computes.
+mlir::Value getPlainView(mlir::Region &input);
 
 } // namespace yupana::kernel
 

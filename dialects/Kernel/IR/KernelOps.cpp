@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #include "dialects/Kernel/IR/Kernel.h"
+#include "dialects/Kernel/IR/KernelChecks.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/OpImplementation.h"
@@ -8,6 +9,32 @@
 using namespace mlir;
 using namespace yupana;
 using namespace yupana::kernel;
+
+ParseResult kernel::parseRows(OpAsmParser &parser, Attribute &rows) {
+  SmallVector<Attribute> entries;
+  if (lm::parseDimEntries(parser, entries))
+    return failure();
+  if (entries.size() != 1)
+    return parser.emitError(parser.getNameLoc(), "expected one size after 'rows'");
+  rows = entries.front();
+  return success();
+}
+
+void kernel::printRows(OpAsmPrinter &printer, Operation *, Attribute rows) { lm::printDimEntries(printer, rows); }
+
+/// The product that a router is part of, if there is one.
+static ParseResult parseRouter(OpAsmParser &parser, Region &input,
+                               std::optional<OpAsmParser::UnresolvedOperand> &router, Type &type) {
+  if (failed(parser.parseOptionalKeyword("product")))
+    return success();
+  router.emplace();
+  return parseProduct(parser, input, *router, type);
+}
+
+static void printRouter(OpAsmPrinter &printer, Operation *, Region &input, Value router, Type) {
+  if (router)
+    printProduct(printer, input, router);
+}
 
 #include "dialects/Kernel/IR/KernelInterfaces.cpp.inc"
 #define GET_OP_CLASSES
@@ -17,8 +44,8 @@ using namespace yupana::kernel;
 // Shared checks
 //===----------------------------------------------------------------------===//
 
-/// Checks one view operand's shape and element type; entries of `dims` that are null match anything.
-static LogicalResult checkView(Operation *op, StringRef name, Value view, ArrayRef<Attribute> dims, Type elementType) {
+LogicalResult kernel::checkView(Operation *op, StringRef name, Value view, ArrayRef<Attribute> dims,
+                                Type elementType) {
   auto type = cast<ViewType>(view.getType());
   bool same = type.getDims().size() == dims.size() && type.getElementType() == elementType;
   for (size_t i = 0; same && i < dims.size(); ++i)
@@ -47,8 +74,7 @@ static Attribute dimOf(Value view, unsigned index) {
 
 static Attribute sizeAttr(Operation *op, int64_t size) { return Builder(op->getContext()).getI64IntegerAttr(size); }
 
-/// Checks the block arguments of a scalar region.
-static LogicalResult checkArguments(Operation *op, Region &body, ArrayRef<Type> types) {
+LogicalResult kernel::checkArguments(Operation *op, Region &body, ArrayRef<Type> types) {
   if (llvm::equal(body.getArgumentTypes(), types))
     return success();
   InFlightDiagnostic diag = op->emitOpError() << "region takes (" << body.getArgumentTypes() << "), expected (";
@@ -169,15 +195,13 @@ LogicalResult ResultOp::verify() {
 
 ParseResult MapOp::parse(OpAsmParser &parser, OperationState &result) {
   Builder builder(parser.getContext());
-  SmallVector<Attribute> rows;
+  Attribute rows;
   int64_t groups, width;
-  if (parser.parseKeyword("rows") || lm::parseDimEntries(parser, rows) || parser.parseKeyword("groups") ||
+  if (parser.parseKeyword("rows") || parseRows(parser, rows) || parser.parseKeyword("groups") ||
       parser.parseInteger(groups) || parser.parseKeyword("width") || parser.parseInteger(width) ||
       parser.parseOptionalAttrDictWithKeyword(result.attributes))
     return failure();
-  if (rows.size() != 1)
-    return parser.emitError(parser.getNameLoc(), "expected one size after 'rows'");
-  result.addAttribute(getRowsAttrName(result.name), rows.front());
+  result.addAttribute(getRowsAttrName(result.name), rows);
   result.addAttribute(getGroupsAttrName(result.name), builder.getI64IntegerAttr(groups));
   result.addAttribute(getWidthAttrName(result.name), builder.getI64IntegerAttr(width));
   Region *body = result.addRegion();
@@ -189,7 +213,7 @@ ParseResult MapOp::parse(OpAsmParser &parser, OperationState &result) {
 
 void MapOp::print(OpAsmPrinter &printer) {
   printer << " rows ";
-  lm::printDimEntries(printer, getRows());
+  printRows(printer, *this, getRows());
   printer << " groups " << getGroups() << " width " << getWidth();
   printer.printOptionalAttrDictWithKeyword((*this)->getAttrs(),
                                            {getRowsAttrName(), getGroupsAttrName(), getWidthAttrName()});
@@ -207,32 +231,6 @@ LogicalResult MapOp::verify() {
 }
 
 //===----------------------------------------------------------------------===//
-// Gemm
-//===----------------------------------------------------------------------===//
-
-int64_t GemmOp::getExperts() { return getOffsets() ? getWeight().getType().getDimSize(0) : 1; }
-int64_t GemmOp::getOutputs() { return getWeight().getType().getDimSize(getOffsets() ? 1 : 0); }
-int64_t GemmOp::getDepth() { return getWeight().getType().getDimSize(getOffsets() ? 2 : 1); }
-
-LogicalResult GemmOp::verify() {
-  auto input = getInput().getType(), weight = getWeight().getType();
-  Builder builder(getContext());
-  int64_t rank = getOffsets() ? 3 : 2;
-  if (weight.getRank() != rank || isa<StringAttr>(weight.getDims()[0]))
-    return emitOpError() << "weight is " << weight << ", expected " << rank << " static dimensions";
-  if (input.getRank() != 2 || input.getDimSize(1) != getDepth())
-    return emitOpError() << "input is " << input << " and the weight " << weight << ": depths "
-                         << (input.getRank() == 2 ? input.getDimSize(1) : 0) << " and " << getDepth() << " differ";
-  if (!input.getElementType().isF32() || !weight.getElementType().isF32())
-    return emitOpError() << "multiplies " << input.getElementType() << " by " << weight.getElementType()
-                         << ", expected f32 by f32";
-  if (getOffsets() &&
-      failed(checkView(*this, "offsets", getOffsets(), {sizeAttr(*this, getExperts() + 1)}, builder.getI32Type())))
-    return failure();
-  return checkArguments(*this, getBody(), {builder.getF32Type(), builder.getIndexType(), builder.getIndexType()});
-}
-
-//===----------------------------------------------------------------------===//
 // Kernels without a region
 //===----------------------------------------------------------------------===//
 
@@ -242,7 +240,8 @@ LogicalResult AttentionOp::verify() {
   if (keys.getPart() != CachePart::Key || values.getPart() != CachePart::Value)
     return emitOpError() << "reads keys from " << keys << " and values from " << values;
   if (keys.getHeads() != values.getHeads() || keys.getWidth() != values.getWidth() ||
-      keys.getPageTokens() != values.getPageTokens() || keys.getPageBytes() != values.getPageBytes())
+      keys.getPageTokens() != values.getPageTokens() || keys.getPageBytes() != values.getPageBytes() ||
+      keys.getElementType() != values.getElementType())
     return emitOpError() << "keys " << keys << " and values " << values << " differ in more than their part";
   Attribute rows = dimOf(getQuery(), 0);
   auto query = getQuery().getType();
@@ -252,42 +251,41 @@ LogicalResult AttentionOp::verify() {
                          << keys.getWidth() << " features";
   if (static_cast<int64_t>(getChunk()) < 0)
     return emitOpError() << "chunk is " << static_cast<int64_t>(getChunk()) << ", expected 0 or a size";
-  if (failed(checkView(*this, "out", getOut(), query.getDims(), builder.getF32Type())) ||
-      failed(checkView(*this, "query", getQuery(), query.getDims(), builder.getF32Type())) ||
+  if (failed(checkView(*this, "out", getOut(), query.getDims(), keys.getElementType())) ||
+      failed(checkView(*this, "query", getQuery(), query.getDims(), keys.getElementType())) ||
       failed(checkView(*this, "positions", getPositions(), {rows}, builder.getI32Type())) ||
       failed(checkView(*this, "sequences", getSequences(), {rows}, builder.getI32Type())))
     return failure();
   return checkView(*this, "pages", getPages(), {builder.getStringAttr("S"), Attribute()}, builder.getI32Type());
 }
 
-LogicalResult RouteOp::verify() {
-  Builder builder(getContext());
-  auto logits = getLogits().getType();
-  if (logits.getRank() != 2 || static_cast<int64_t>(getTopK()) < 1 ||
-      static_cast<int64_t>(getTopK()) > logits.getDimSize(1))
-    return emitOpError() << "chooses " << getTopK() << " experts by logits " << logits;
-  Attribute rows = dimOf(getLogits(), 0), k = sizeAttr(*this, getTopK());
-  if (failed(checkView(*this, "logits", getLogits(), {rows, Attribute()}, builder.getF32Type())) ||
-      failed(checkView(*this, "experts", getExperts(), {rows, k}, builder.getI32Type())))
-    return failure();
-  return checkView(*this, "scores", getScores(), {rows, k}, builder.getF32Type());
+int64_t RouteOp::getExpertCount() {
+  return getLogits() ? getLogits().getType().getDimSize(1) : getRouter().getType().getDimSize(0);
 }
 
-LogicalResult SortTokensOp::verify() {
+LogicalResult RouteOp::verify() {
   Builder builder(getContext());
-  auto experts = getExperts().getType();
-  if (experts.getRank() != 2)
-    return emitOpError() << "experts are " << experts << ", expected [tokens, k]";
-  if (getOffsets().getType().getRank() != 1 || getOffsets().getType().getDimSize(0) < 2)
-    return emitOpError() << "offsets are " << getOffsets().getType() << ", expected one more than the experts";
-  auto order = lm::parseDimSize(dimOf(getOrder(), 0)), rows = lm::parseDimSize(dimOf(getExperts(), 0));
-  if (order->symbol != rows->symbol || order->factor != rows->factor * experts.getDimSize(1))
-    return emitOpError() << "order is " << getOrder().getType() << ", expected one entry per pair of " << experts;
-  if (failed(checkView(*this, "slots", getSlots(), experts.getDims(), builder.getI32Type())) ||
-      failed(checkView(*this, "experts", getExperts(), experts.getDims(), builder.getI32Type())) ||
-      failed(checkView(*this, "order", getOrder(), {Attribute()}, builder.getI32Type())))
+  if (bool(getLogits()) == bool(getRouter()) || bool(getRouter()) == getInput().empty())
+    return emitOpError() << "takes logits, or an input and a router to compute them by";
+  ViewType scored = getLogits() ? getLogits().getType() : getRouter().getType();
+  if (scored.getRank() != 2 || static_cast<int64_t>(getTopK()) < 1 ||
+      static_cast<int64_t>(getTopK()) > getExpertCount())
+    return emitOpError() << "chooses " << getTopK() << " experts by " << (getLogits() ? "logits " : "router ")
+                         << scored;
+  Attribute k = sizeAttr(*this, getTopK());
+  if (getLogits() &&
+      failed(checkView(*this, "logits", getLogits(), {getRows(), Attribute()}, builder.getF32Type())))
     return failure();
-  return checkView(*this, "offsets", getOffsets(), {Attribute()}, builder.getI32Type());
+  if (getRouter()) {
+    if (!scored.isRowMajor() || isa<StringAttr>(scored.getDims()[0]) ||
+        (!scored.getElementType().isF32() && !scored.getElementType().isBF16()))
+      return emitOpError() << "router is " << scored << ", expected static, row-major and of f32 or bf16";
+    if (failed(checkInput(*this, getInput(), getRows(), scored, builder.getF32Type())))
+      return failure();
+  }
+  if (failed(checkView(*this, "experts", getExperts(), {getRows(), k}, builder.getI32Type())))
+    return failure();
+  return checkView(*this, "scores", getScores(), {getRows(), k}, builder.getF32Type());
 }
 
 LogicalResult SampleOp::verify() {
@@ -310,6 +308,32 @@ LogicalResult SampleOp::verify() {
   for (const auto &[name, view, type] : columns)
     if (failed(checkView(*this, name, view, {rows}, type)))
       return failure();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Parallel
+//===----------------------------------------------------------------------===//
+
+LogicalResult ParallelOp::verify() {
+  llvm::DenseMap<Value, SmallVector<Operation *>> writers;
+  Block &block = getBody().front();
+  for (Operation &op : block) {
+    auto member = dyn_cast<LaunchedOpInterface>(op);
+    if (!member || isa<ParallelOp>(op))
+      return op.emitOpError() << "is a member of a kernel.parallel, expected a launched op";
+    for (Value view : getAccesses(member).writes)
+      writers[view].push_back(&op);
+  }
+  for (auto member : block.getOps<LaunchedOpInterface>())
+    for (Value view : getAccesses(member).reads)
+      for (Operation *writer : writers.lookup(view)) {
+        if (writer == member)
+          continue;
+        InFlightDiagnostic diag = member->emitOpError() << "reads what another member writes";
+        diag.attachNote(writer->getLoc()) << "written here";
+        return diag;
+      }
   return success();
 }
 

@@ -62,36 +62,74 @@ def Kernel_MapOp : Kernel_LaunchedOp<"map", [SingleBlockImplicitTerminator<"EndO
   }];
 }
 
-def Kernel_GemmOp : Kernel_LaunchedOp<"gemm", [SingleBlockImplicitTerminator<"EndOp">]> {
-  let summary = "Multiplies token rows by a packed weight and runs a scalar region on every accumulator";
+def Kernel_GemmOp : Kernel_LaunchedOp<"gemm", [AttrSizedOperandSegments, SingleBlock]> {
+  let summary = "Multiplies token rows by packed weights and runs a scalar region on every accumulator";
   let description = [{
-    acc[t, n] = Σ_k input[t, k] · weight[n, k] as one float32 chain of fused multiply-adds over ascending k; then the
-    region runs with the accumulator, the token row and the output feature. With `offsets` the weight is [E, N, K] and
-    rows offsets[e] .. offsets[e + 1] meet weight[e]. Grid: output panels of 32, times experts where there are any,
-    times ceildiv(rows, config.rows) where there are none; the panel is the fastest index.
+    For every row r, feature n and product i: acc_i[r, n] = Σ_k input_i(r, k) · weight_i[n, k], one float32 chain of
+    fused multiply-adds over ascending k. Where weights are bf16, k goes in pairs, the odd one first, as the dot-product
+    instructions of x86 have it. Then the body runs with the accumulators of the products, the row and the feature.
+
+    *Inputs* are read from a view, or computed by a region from row and k: a gather, a scale, a norm. What the region
+    yields is rounded to the weight's type, once.
+
+    *Experts.* With `by`, rows are the pairs of `experts` [T, k], and a weight of three dimensions [E, N, K] meets pair r
+    as weight[experts[r div k, r rem k]].
+
+    *Pairs.* With `pairs F` the rows of every weight are two halves interleaved by 16 (`lm.interleaved`), and the body has
+    two accumulators a product, feature n of either half, for n in [0, F).
+
+    *Groups.* With `group G`, `kernel.sum` in the body adds over the G features [g·G, (g + 1)·G) that n lies in.
+
+    Grid: cells of whole panels of 32 weight rows and whole groups, times experts with `by`, else times
+    ceildiv(rows, config.rows), the panel being the fastest index.
 
     ```mlir
-    kernel.gemm %x, %w : !kernel.view<["T", 64], f32>, !kernel.view<[128, 64], f32, "panel32"> {
+    kernel.gemm rows "T" product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[128, 64], f32, "panel32"> {
     ^bb0(%acc: f32, %row: index, %feature: index):
       kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 128], f32>
     }
+    kernel.gemm rows "T" by %experts : !kernel.view<["T", 1], i32> pairs 24 product {
+    ^bb0(%row: index, %k: index):
+      %x = kernel.load %h[%row, %k] : !kernel.view<["T", 64], f32>
+      %s = kernel.load %scores[%row] : !kernel.view<["T"], f32>
+      %y = arith.mulf %x, %s : f32
+      kernel.yield %y : f32
+    } times %w : !kernel.view<[16, 64, 64], f32, "panel32"> {
+    ^bb0(%gate: f32, %up: f32, %row: index, %feature: index):
+      %y = arith.mulf %gate, %up : f32
+      kernel.store %y, %inner[%row, %feature] : !kernel.view<["T", 24], f32>
+    }
     ```
   }];
-  let arguments = (ins Kernel_ViewType:$input, Kernel_ViewType:$weight, Optional<Kernel_ViewType>:$offsets,
-                       OptionalAttr<Kernel_GridAttr>:$grid, OptionalAttr<AnyAttr>:$config);
-  let regions = (region SizedRegion<1>:$body);
-  let assemblyFormat = [{
-    $input `,` $weight (`by` $offsets^)? attr-dict
-    `:` qualified(type($input)) `,` qualified(type($weight)) (`by` qualified(type($offsets))^)? $body
-  }];
+  let arguments = (ins AnyAttr:$rows, Variadic<Kernel_ViewType>:$weights, Optional<Kernel_ViewType>:$experts,
+                       OptionalAttr<I64Attr>:$pairs, OptionalAttr<I64Attr>:$group, OptionalAttr<Kernel_GridAttr>:$grid,
+                       OptionalAttr<AnyAttr>:$config);
+  let regions = (region SizedRegion<1>:$body, VariadicRegion<SizedRegion<1>>:$inputs);
+  let hasCustomAssemblyFormat = 1;
   let extraClassDeclaration = [{
-    /// Outputs N, depth K, and the number of experts (1 without `offsets`).
-    int64_t getOutputs();
-    int64_t getDepth();
-    int64_t getExperts();
-    ::mlir::Value getAccumulator() { return getBody().getArgument(0); }
-    ::mlir::Value getRow() { return getBody().getArgument(1); }
-    ::mlir::Value getFeature() { return getBody().getArgument(2); }
+    unsigned getProductCount() { return getWeights().size(); }
+    ::yupana::kernel::ViewType getWeightType(unsigned product) {
+      return ::mlir::cast<::yupana::kernel::ViewType>(getWeights()[product].getType());
+    }
+    /// Accumulators of a product: 1, or 2 with `pairs`.
+    unsigned getArity() { return getPairs() ? 2 : 1; }
+    /// Features the body sees, F or N; rows of a weight, N; depth K of a product; experts, 1 without `by`.
+    int64_t getFeatures();
+    int64_t getWeightRows();
+    int64_t getDepth(unsigned product);
+    int64_t getExpertCount();
+    /// Is the product's weight chosen by expert?
+    bool isGrouped(unsigned product) { return getWeightType(product).getRank() == 3; }
+    /// The view that an input region does no more than read, null when it computes.
+    ::mlir::Value getPlainInput(unsigned product);
+    ::mlir::Value getAccumulator(unsigned product, unsigned half = 0) {
+      return getBody().getArgument(product * getArity() + half);
+    }
+    ::mlir::Value getRow() { return getBody().getArgument(getProductCount() * getArity()); }
+    ::mlir::Value getFeature() { return getBody().getArgument(getProductCount() * getArity() + 1); }
+    /// Panels and groups that one cell covers: as few whole ones as begin and end together.
+    int64_t getCellPanels();
+    int64_t getCells();
   }];
 }
 
@@ -122,42 +160,35 @@ def Kernel_AttentionOp : Kernel_LaunchedOp<"attention"> {
   }];
 }
 
-def Kernel_RouteOp : Kernel_LaunchedOp<"route"> {
+def Kernel_RouteOp : Kernel_LaunchedOp<"route", [AttrSizedOperandSegments]> {
   let summary = "Chooses and scores the top k experts of every token";
   let description = [{
-    As `moe.route`: the k largest logits, the lower index on ties, listed by ascending expert. Grid:
-    ceildiv(rows, config.rows).
+    As `moe.route`: the k largest logits, the lower index on ties, listed by ascending expert. The logits are given, or
+    computed here: logit[r, e] = Σ_k input(r, k) · router[e, k] with the input region's values in float32, as 16 partial
+    sums added in a fixed tree, for a row-major router [E, K]. Grid: ceildiv(rows, config.rows).
 
     ```mlir
-    kernel.route %logits into %experts, %scores top 1 score sigmoid
-      : !kernel.view<["T", 16], f32>, !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+    kernel.route rows "T" logits %logits : !kernel.view<["T", 16], f32> into %experts, %scores top 1 score sigmoid
+      : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+    kernel.route rows "T" product {
+    ^bb0(%row: index, %k: index):
+      %x = kernel.load %h[%row, %k] : !kernel.view<["T", 64], f32>
+      kernel.yield %x : f32
+    } times %router : !kernel.view<[16, 64], f32> into %experts, %scores top 1 score sigmoid
+      : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
     ```
   }];
-  let arguments = (ins Kernel_ViewType:$logits, Kernel_ViewType:$experts, Kernel_ViewType:$scores, I64Attr:$top_k,
-                       MoE_ScoreFunction:$score, UnitAttr:$normalize, OptionalAttr<Kernel_GridAttr>:$grid,
-                       OptionalAttr<AnyAttr>:$config);
+  let arguments = (ins AnyAttr:$rows, Optional<Kernel_ViewType>:$logits, Optional<Kernel_ViewType>:$router,
+                       Kernel_ViewType:$experts, Kernel_ViewType:$scores, I64Attr:$top_k, MoE_ScoreFunction:$score,
+                       UnitAttr:$normalize, OptionalAttr<Kernel_GridAttr>:$grid, OptionalAttr<AnyAttr>:$config);
+  let regions = (region MaxSizedRegion<1>:$input);
   let assemblyFormat = [{
-    $logits `into` $experts `,` $scores `top` $top_k `score` $score (`normalize` $normalize^)? attr-dict
-    `:` qualified(type($logits)) `,` qualified(type($experts)) `,` qualified(type($scores))
+    `rows` custom<Rows>($rows) (`logits` $logits^ `:` qualified(type($logits)))?
+    custom<Router>($input, $router, type($router)) `into` $experts `,` $scores `top` $top_k `score` $score (`normalize` $normalize^)? attr-dict
+    `:` qualified(type($experts)) `,` qualified(type($scores))
   }];
-}
-
-def Kernel_SortTokensOp : Kernel_LaunchedOp<"sort_tokens"> {
-  let summary = "Sorts (token, expert) pairs by expert, then token";
-  let description = [{
-    offsets[e] .. offsets[e + 1] are the slots of expert e; order[slot] = t · k + j names the pair in a slot and
-    slots[t, j] the slot of a pair. A stable counting sort in one cell.
-
-    ```mlir
-    kernel.sort_tokens %experts into %offsets, %order, %slots
-      : !kernel.view<["T", 1], i32>, !kernel.view<[17], i32>, !kernel.view<["T"], i32>, !kernel.view<["T", 1], i32>
-    ```
-  }];
-  let arguments = (ins Kernel_ViewType:$experts, Kernel_ViewType:$offsets, Kernel_ViewType:$order,
-                       Kernel_ViewType:$slots, OptionalAttr<Kernel_GridAttr>:$grid, OptionalAttr<AnyAttr>:$config);
-  let assemblyFormat = [{
-    $experts `into` $offsets `,` $order `,` $slots attr-dict
-    `:` qualified(type($experts)) `,` qualified(type($offsets)) `,` qualified(type($order)) `,` qualified(type($slots))
+  let extraClassDeclaration = [{
+    int64_t getExpertCount();
   }];
 }
 
@@ -184,6 +215,29 @@ def Kernel_SampleOp : Kernel_LaunchedOp<"sample"> {
     `seeds` $seeds `sequences` $sequences `positions` $positions `slots` $slots `of` $history `into` $ids attr-dict
     `:` type(operands)
   }];
+}
+
+def Kernel_ParallelOp : Kernel_LaunchedOp<"parallel", [SingleBlock, NoTerminator, NoRegionArguments]> {
+  let summary = "Launches several ops side by side";
+  let description = [{
+    The cells of the members follow one another in one grid; none may read what another writes. Grid: the sum of theirs.
+
+    ```mlir
+    kernel.parallel {
+      kernel.gemm rows "T" product %x : !kernel.view<["T", 64], f32> times %q : !kernel.view<[64, 64], f32, "panel32"> {
+      ^bb0(%acc: f32, %row: index, %feature: index):
+        kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 64], f32>
+      }
+      kernel.gemm rows "T" product %x : !kernel.view<["T", 64], f32> times %k : !kernel.view<[32, 64], f32, "panel32"> {
+      ^bb0(%acc: f32, %row: index, %feature: index):
+        kernel.store %acc, %z[%row, %feature] : !kernel.view<["T", 32], f32>
+      }
+    }
+    ```
+  }];
+  let arguments = (ins OptionalAttr<Kernel_GridAttr>:$grid, OptionalAttr<AnyAttr>:$config);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "attr-dict-with-keyword $body";
 }
 
 } // opDocGroup

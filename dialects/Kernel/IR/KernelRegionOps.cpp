@@ -66,9 +66,18 @@ LogicalResult StoreOp::verify() {
 }
 
 LogicalResult AppendOp::verify() {
+  if (getValue().getType() != getCache().getType().getElementType())
+    return emitOpError() << "appends " << getValue().getType() << " to " << getCache().getType();
   ViewType pages = getPages().getType();
   auto rows = dyn_cast<StringAttr>(pages.getDims()[0]);
   if (pages.getRank() == 2 && rows && rows.getValue() == "S" && pages.getElementType().isInteger(32))
     return success();
   return emitOpError() << "finds pages through " << pages << ", expected a page table [\"S\", _] of i32";
+}
+
+LogicalResult RowSumOp::verify() {
+  ViewType view = getView().getType();
+  if (view.getRank() == 2 && view.getElementType().isF32() && view.isRowMajor())
+    return success();
+  return emitOpError() << "adds a row of " << view << ", expected a row-major matrix of f32";
 }

@@ -25,7 +25,7 @@ def Kernel_LoadOp : Kernel_Op<"load"> {
     ```
   }];
   let arguments = (ins Kernel_ViewType:$view, Variadic<Index>:$indices);
-  let results = (outs AnyTypeOf<[F32, I32, I64]>:$value);
+  let results = (outs AnyTypeOf<[F32, BF16, I32, I64]>:$value);
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
 }
@@ -37,7 +37,7 @@ def Kernel_StoreOp : Kernel_Op<"store"> {
     kernel.store %x, %b[%row, %lane] : !kernel.view<["T", 16], f32>
     ```
   }];
-  let arguments = (ins AnyTypeOf<[F32, I32]>:$value, Kernel_ViewType:$view, Variadic<Index>:$indices);
+  let arguments = (ins AnyTypeOf<[F32, BF16, I32]>:$value, Kernel_ViewType:$view, Variadic<Index>:$indices);
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
 }
@@ -47,27 +47,56 @@ def Kernel_AppendOp : Kernel_Op<"append"> {
   let description = [{
     ```mlir
     kernel.append %x, %keys[%head, %lane] at %position of %sequence through %pages
-      : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>, !kernel.view<["S", 16], i32>
+      : f32, !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>, !kernel.view<["S", 16], i32>
     ```
   }];
-  let arguments = (ins F32:$value, Kernel_CacheType:$cache, Index:$head, Index:$lane, Index:$position, Index:$sequence,
+  let arguments = (ins AnyTypeOf<[F32, BF16]>:$value, Kernel_CacheType:$cache, Index:$head, Index:$lane, Index:$position, Index:$sequence,
                        Kernel_ViewType:$pages);
   let assemblyFormat = [{
     $value `,` $cache `[` $head `,` $lane `]` `at` $position `of` $sequence `through` $pages attr-dict
-    `:` qualified(type($cache)) `,` qualified(type($pages))
+    `:` type($value) `,` qualified(type($cache)) `,` qualified(type($pages))
   }];
   let hasVerifier = 1;
 }
 
-def Kernel_SumOp : Kernel_Op<"sum", [Pure, SameOperandsAndResultType, ParentOneOf<["MapOp"]>]> {
-  let summary = "Adds a value over the lanes of its group";
+def Kernel_SumOp : Kernel_Op<"sum", [Pure, SameOperandsAndResultType, ParentOneOf<["MapOp", "GemmOp"]>]> {
+  let summary = "Adds a value over the lanes or features of its group";
   let description = [{
+    16 partial sums, added in a fixed tree.
+
     ```mlir
     %s = kernel.sum %x : f32
     ```
   }];
   let arguments = (ins F32:$value);
   let results = (outs F32:$result);
+  let assemblyFormat = "$value attr-dict `:` type($value)";
+  let hasVerifier = 1;
+}
+
+def Kernel_RowSumOp : Kernel_Op<"row_sum"> {
+  let summary = "Adds the elements of one row of a view";
+  let description = [{
+    16 partial sums, added in a fixed tree.
+
+    ```mlir
+    %s = kernel.row_sum %squares[%row] : !kernel.view<["T", 4], f32>
+    ```
+  }];
+  let arguments = (ins Kernel_ViewType:$view, Index:$row);
+  let results = (outs F32:$result);
+  let assemblyFormat = "$view `[` $row `]` attr-dict `:` qualified(type($view))";
+  let hasVerifier = 1;
+}
+
+def Kernel_YieldOp : Kernel_Op<"yield", [Terminator, Pure, ParentOneOf<["GemmOp", "RouteOp"]>]> {
+  let summary = "Ends an input region with the element it computed";
+  let description = [{
+    ```mlir
+    kernel.yield %x : f32
+    ```
+  }];
+  let arguments = (ins AnyTypeOf<[F32, BF16]>:$value);
   let assemblyFormat = "$value attr-dict `:` type($value)";
 }
 

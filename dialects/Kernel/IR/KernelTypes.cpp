@@ -5,6 +5,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/CheckedArithmetic.h"
 
 using namespace mlir;
 using namespace yupana;
@@ -74,10 +75,12 @@ LogicalResult ViewType::verify(function_ref<InFlightDiagnostic()> emitError, Arr
   }
   if (!elementType.isF32() && !elementType.isBF16() && !elementType.isInteger(32) && !elementType.isInteger(64))
     return emitError() << "a view holds f32, bf16, i32 or i64, not " << elementType;
-  if (layout != "row-major" && layout != "panel32")
-    return emitError() << "unknown layout '" << layout << "', expected row-major or panel32";
-  if (layout == "panel32" && (dims.size() < 2 || isa<StringAttr>(dims[0])))
-    return emitError() << "layout panel32 is for static views of at least two dimensions";
+  if (layout == "row-major")
+    return success();
+  if (layout != "panel32" && layout != "panel32x2")
+    return emitError() << "unknown layout '" << layout << "', expected row-major, panel32 or panel32x2";
+  if (dims.size() < 2 || isa<StringAttr>(dims[0]))
+    return emitError() << "layout " << layout << " is for static views of at least two dimensions";
   return success();
 }
 
@@ -88,18 +91,37 @@ int64_t ViewType::getDimSize(unsigned index) const {
 
 uint64_t ViewType::getElementBytes() const { return getElementType().getIntOrFloatBitWidth() / 8; }
 
+std::optional<uint64_t> kernel::getBytes(ViewType type, const StepMaxima &maxima) {
+  std::optional<uint64_t> bytes = type.getElementBytes();
+  for (Attribute entry : type.getDims()) {
+    lm::DimSize dim = *lm::parseDimSize(entry);
+    int64_t symbol = dim.symbol == "T"   ? maxima.tokens
+                     : dim.symbol == "S" ? maxima.sequences
+                     : dim.symbol == "R" ? maxima.logitRows
+                                         : 1;
+    for (int64_t factor : {dim.factor, symbol})
+      bytes = bytes ? llvm::checkedMulUnsigned<uint64_t>(*bytes, factor) : std::nullopt;
+  }
+  return bytes;
+}
+
 //===----------------------------------------------------------------------===//
 // CacheType
 //===----------------------------------------------------------------------===//
 
 LogicalResult CacheType::verify(function_ref<InFlightDiagnostic()> emitError, CachePart part, int64_t heads,
-                                int64_t width, int64_t pageTokens, int64_t pageBytes) {
+                                int64_t width, int64_t pageTokens, int64_t pageBytes, Type elementType) {
+  if (!elementType.isF32() && !elementType.isBF16())
+    return emitError() << "a cache holds f32 or bf16, not " << elementType;
+  if (elementType.isBF16() && width % 2)
+    return emitError() << "a cache of bf16 has its features in pairs, the width is " << width;
   if (heads < 1 || width < 1)
     return emitError() << "a cache has at least one head and one feature, not " << heads << " and " << width;
   if (pageTokens < 32 || pageTokens % 32)
     return emitError() << "page_tokens is " << pageTokens << ", expected a multiple of 32";
-  if (pageBytes != 0 && pageBytes < heads * width * pageTokens * 4)
-    return emitError() << "page_bytes is " << pageBytes << ", one part alone takes " << heads * width * pageTokens * 4;
+  int64_t partBytes = heads * width * pageTokens * (elementType.getIntOrFloatBitWidth() / 8);
+  if (pageBytes != 0 && pageBytes < partBytes)
+    return emitError() << "page_bytes is " << pageBytes << ", one part alone takes " << partBytes;
   return success();
 }
 

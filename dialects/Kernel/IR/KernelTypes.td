@@ -25,6 +25,7 @@ def Kernel_ViewType : Kernel_Type<"View", "view"> {
     ```mlir
     !kernel.view<["T", 64], f32>
     !kernel.view<[16, 32, 64], f32, "panel32">
+    !kernel.view<[16, 32, 64], bf16, "panel32x2">
     ```
   }];
   let parameters = (ins ArrayRefParameter<"::mlir::Attribute">:$dims, "::mlir::Type":$elementType,
@@ -45,23 +46,27 @@ def Kernel_CacheType : Kernel_Type<"Cache", "cache"> {
   let summary = "The keys or the values of one layer in the pages of a cache group";
   let description = [{
     The address of the part in page 0; page i lies i · page_bytes further. Within a page, with P = page_tokens (a
-    multiple of 32), keys lie as `[heads][P / 32][width][32]`, values as `[heads][P][width]`, float32. `page_bytes` is 0
-    until the layer has been given its group.
+    multiple of 32), values lie as `[heads][P][width]`; keys as `[heads][P / 32][width][32]` in float32, and in bfloat16,
+    whose width is even, as `[heads][P / 32][width / 2][32][2]`, the pairs that a dot product takes together.
+    `page_bytes` is 0 until the layer has been given its group. Without a type elements are float32.
 
     ```mlir
     !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 65536>
+    !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 65536, bf16>
     ```
   }];
   let parameters = (ins EnumParameter<Kernel_CachePart>:$part, "int64_t":$heads, "int64_t":$width,
-                        "int64_t":$page_tokens, "int64_t":$page_bytes);
+                        "int64_t":$page_tokens, "int64_t":$page_bytes,
+                        DefaultValuedParameter<"::mlir::Type", "::mlir::Float32Type::get($_ctxt)">:$elementType);
   let assemblyFormat = [{
     `<` $part `,` `heads` `=` $heads `,` `width` `=` $width `,` `page_tokens` `=` $page_tokens `,`
-    `page_bytes` `=` $page_bytes `>`
+    `page_bytes` `=` $page_bytes (`,` $elementType^)? `>`
   }];
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
     /// Bytes of this part in one page.
-    int64_t getPartBytes() const { return getHeads() * getWidth() * getPageTokens() * 4; }
+    int64_t getPartBytes() const { return getHeads() * getWidth() * getPageTokens() * getElementBytes(); }
+    int64_t getElementBytes() const { return getElementType().getIntOrFloatBitWidth() / 8; }
   }];
 }
 

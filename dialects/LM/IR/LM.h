@@ -47,12 +47,16 @@ mlir::RankedTensorType getNamedTensorType(llvm::ArrayRef<mlir::Attribute> entrie
 /// The entries of a tensor type's `#lm.dims`, or its static shape when it has none.
 llvm::SmallVector<mlir::Attribute> getDimEntries(mlir::RankedTensorType type);
 
-/// The `lm.weight` or `lm.table` a symbol names, looked up from `op`; emits an error at `op` when there is none.
+/// The `lm.weight`, `lm.interleaved` or `lm.table` a symbol names, looked up from `op`; emits an error at `op` when there
+/// is none.
 mlir::Operation *lookupParameter(mlir::Operation *op, mlir::FlatSymbolRefAttr symbol,
                                  mlir::SymbolTableCollection &symbols);
 
-/// The tensor type of an `lm.weight` or `lm.table`.
+/// The tensor type of what `lookupParameter` finds.
 mlir::RankedTensorType getParameterType(mlir::Operation *parameter);
+
+/// Its packed form: row-major for a table, empty for a weight before the layout phase.
+llvm::StringRef getParameterLayout(mlir::Operation *parameter);
 
 } // namespace yupana::lm
 

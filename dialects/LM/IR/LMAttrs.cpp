@@ -130,8 +130,9 @@ FailureOr<RankedTensorType> SliceAttr::apply(RankedTensorType input,
   if (getAxis() < 0 || getAxis() >= input.getRank())
     return emitError() << "slice along axis " << getAxis() << " of a tensor of rank " << input.getRank();
   int64_t extent = input.getDimSize(getAxis());
-  if (getOffset() < 0 || getSize() < 1 || getOffset() > extent || getSize() > extent - getOffset())
-    return emitError() << "slice [" << getOffset() << ", " << getOffset() << " + " << getSize() << ") of axis "
+  if (getOffset() < 0 || getSize() < 1 || getStep() < 1 || getOffset() >= extent ||
+      getSize() - 1 > (extent - 1 - getOffset()) / getStep())
+    return emitError() << "slice of " << getSize() << " from " << getOffset() << " by " << getStep() << " of axis "
                        << getAxis() << ", which has " << extent << " elements";
   SmallVector<int64_t> shape(input.getShape());
   shape[getAxis()] = getSize();
@@ -159,8 +160,9 @@ FailureOr<RankedTensorType> ConvertAttr::apply(RankedTensorType input,
 
 FailureOr<RankedTensorType> PackAttr::apply(RankedTensorType input,
                                             function_ref<InFlightDiagnostic()> emitError) const {
-  if (getLayout() == "panel32" && input.getRank() < 2)
-    return emitError() << "layout panel32 needs at least two dimensions, the tensor has " << input.getRank();
+  if (getLayout() != "row-major" && input.getRank() < 2)
+    return emitError() << "layout " << getLayout() << " needs at least two dimensions, the tensor has "
+                       << input.getRank();
   return input;
 }
 
@@ -185,7 +187,7 @@ LogicalResult GenerationAttr::verify(function_ref<InFlightDiagnostic()> emitErro
 }
 
 LogicalResult PackAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef layout) {
-  if (layout != "row-major" && layout != "panel32")
-    return emitError() << "unknown layout '" << layout << "', expected row-major or panel32";
+  if (layout != "row-major" && layout != "panel32" && layout != "panel32x2")
+    return emitError() << "unknown layout '" << layout << "', expected row-major, panel32 or panel32x2";
   return success();
 }

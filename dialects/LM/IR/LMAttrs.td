@@ -48,9 +48,11 @@ def LM_StackAttr : LM_Transform<"Stack", "stack"> {
 }
 
 def LM_SliceAttr : LM_Transform<"Slice", "slice"> {
-  let summary = "Keeps the indices [offset, offset + size) of one axis";
-  let parameters = (ins "int64_t":$axis, "int64_t":$offset, "int64_t":$size);
-  let assemblyFormat = "`<` `axis` `=` $axis `,` `offset` `=` $offset `,` `size` `=` $size `>`";
+  let summary = "Keeps `size` indices of one axis: offset, offset + step, ..";
+  let parameters = (ins "int64_t":$axis, "int64_t":$offset, "int64_t":$size, DefaultValuedParameter<"int64_t", "1">:$step);
+  let assemblyFormat = [{
+    `<` `axis` `=` $axis `,` `offset` `=` $offset `,` `size` `=` $size (`,` `step` `=` $step^)? `>`
+  }];
 }
 
 def LM_TransposeAttr : LM_Transform<"Transpose", "transpose"> {
@@ -68,8 +70,9 @@ def LM_ConvertAttr : LM_Transform<"Convert", "convert"> {
 def LM_PackAttr : LM_Transform<"Pack", "pack"> {
   let summary = "Lays the elements out in a named packed form; always the last link";
   let description = [{
-    The logical shape stays; `layout` names the bytes: `"row-major"`, or `"panel32"`: panels of 32 rows of the last two
-    dimensions `[N, K]` with K in sequence, `[.., N/32, K, 32]`, N padded with zeros to a whole panel.
+    The logical shape stays; `layout` names the bytes: `"row-major"`; `"panel32"`: panels of 32 rows of the last two
+    dimensions `[N, K]` with K in sequence, `[.., N/32, K, 32]`; `"panel32x2"`: the same with K in pairs,
+    `[.., N/32, K/2, 32, 2]`. N and K are padded with zeros to whole panels and pairs.
   }];
   let parameters = (ins StringRefParameter<>:$layout);
   let assemblyFormat = "`<` $layout `>`";

@@ -19,7 +19,7 @@ using namespace yupana::lm;
 
 Operation *lm::lookupParameter(Operation *op, FlatSymbolRefAttr symbol, SymbolTableCollection &symbols) {
   Operation *found = symbols.lookupNearestSymbolFrom(op, symbol);
-  if (isa_and_nonnull<WeightOp, TableOp>(found))
+  if (isa_and_nonnull<WeightOp, InterleavedOp, TableOp>(found))
     return found;
   InFlightDiagnostic diag = op->emitOpError() << "uses " << symbol << ", expected the name of an lm.weight or lm.table";
   if (found)
@@ -30,6 +30,8 @@ Operation *lm::lookupParameter(Operation *op, FlatSymbolRefAttr symbol, SymbolTa
 RankedTensorType lm::getParameterType(Operation *parameter) {
   if (auto weight = dyn_cast<WeightOp>(parameter))
     return weight.getTensorType();
+  if (auto interleaved = dyn_cast<InterleavedOp>(parameter))
+    return cast<RankedTensorType>(interleaved.getType());
   return cast<RankedTensorType>(cast<TableOp>(parameter).getType());
 }
 
@@ -93,6 +95,51 @@ StringRef WeightOp::getLayout() {
     return "";
   auto pack = dyn_cast<PackAttr>(getChain().getValue().back());
   return pack ? pack.getLayout() : StringRef();
+}
+
+StringRef lm::getParameterLayout(Operation *parameter) {
+  if (auto weight = dyn_cast<WeightOp>(parameter))
+    return weight.getLayout();
+  if (auto interleaved = dyn_cast<InterleavedOp>(parameter))
+    return interleaved.getLayout().value_or("");
+  return "row-major";
+}
+
+LogicalResult InterleavedOp::verify() {
+  if (static_cast<int64_t>(getBy()) < 1)
+    return emitOpError() << "alternates by " << static_cast<int64_t>(getBy()) << " rows, expected at least 1";
+  if (getLayout())
+    return PackAttr::verify([&] { return emitOpError(); }, *getLayout());
+  return success();
+}
+
+LogicalResult InterleavedOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  WeightOp parts[2];
+  FlatSymbolRefAttr names[2] = {getFirstAttr(), getSecondAttr()};
+  for (auto [part, symbol] : llvm::zip_equal(parts, names)) {
+    part = symbols.lookupNearestSymbolFrom<WeightOp>(*this, symbol);
+    if (!part)
+      return emitOpError() << "has part " << symbol << ", expected the name of an lm.weight";
+    if (!part.getLayout().empty()) {
+      InFlightDiagnostic diag = emitOpError() << "has part " << symbol << ", which is packed as " << part.getLayout();
+      diag.attachNote(part.getLoc()) << symbol << " is declared here";
+      return diag;
+    }
+  }
+  RankedTensorType type = parts[0].getTensorType();
+  if (type != parts[1].getTensorType() || type.getRank() < 2) {
+    InFlightDiagnostic diag = emitOpError()
+                              << "has parts of " << type << " and " << parts[1].getTensorType()
+                              << ", expected two of one type and at least two dimensions";
+    diag.attachNote(parts[1].getLoc()) << getSecondAttr() << " is declared here";
+    return diag;
+  }
+  SmallVector<int64_t> shape(type.getShape());
+  int64_t &rows = shape[shape.size() - 2];
+  rows = 2 * static_cast<int64_t>(llvm::alignTo(rows, getBy()));
+  if (RankedTensorType expected = RankedTensorType::get(shape, type.getElementType()); getType() != expected)
+    return emitOpError() << "has type " << getType() << ", its parts make " << expected;
+  return success();
 }
 
 LogicalResult TableOp::verify() {

@@ -79,6 +79,25 @@ def LM_WeightOp : LM_Op<"weight", [Symbol]> {
   }];
 }
 
+def LM_InterleavedOp : LM_Op<"interleaved", [Symbol, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "Names a weight whose rows alternate between two others, `by` at a time";
+  let description = [{
+    Kernels that need a row of both at once (gate and up, the two features of a rotated pair) find them in one panel. Of
+    parts [.., N, K], rows i·by .. are those of the first, then the same of the second; both are padded with zeros to
+    whole runs, so the result is [.., 2 · align(N, by), K]. The parts keep their own chains and are not packed.
+
+    ```mlir
+    lm.interleaved @gate_up of @gate, @up by 16 : tensor<16x64x64xbf16>
+    lm.interleaved @gate_up of @gate, @up by 16 layout "panel32x2" : tensor<16x64x64xbf16>
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, FlatSymbolRefAttr:$first, FlatSymbolRefAttr:$second, I64Attr:$by,
+                       OptionalAttr<StrAttr>:$layout, TypeAttrOf<AnyRankedTensor>:$type);
+  let assemblyFormat = [{
+    $sym_name `of` $first `,` $second `by` $by (`layout` $layout^)? `:` $type attr-dict
+  }];
+}
+
 def LM_TableOp : LM_Op<"table", [Symbol]> {
   let summary = "Names a table computed at compile time in float64 and rounded once";
   let description = [{

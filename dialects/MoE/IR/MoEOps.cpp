@@ -71,31 +71,29 @@ LogicalResult DispatchOp::verify() {
   Attribute tokens = dimsOf(getInput())[0];
   int64_t k = sizeOf(getExperts(), 1);
   if (failed(checkMatrix(*this, "experts", getExperts(), tokens, k)) ||
-      failed(checkMatrix(*this, "slots", getSlots(), tokens, k)) ||
       (getScores() && failed(checkMatrix(*this, "scores", getScores(), tokens, k))))
     return failure();
   if (rankOf(getRows()) != 2 || !namesPairs(dimsOf(getRows())[0], tokens, k) ||
       sizeOf(getRows(), 1) != sizeOf(getInput(), 1))
     return emitOpError() << "rows are " << getRows().getType() << ", expected one row of " << getInput().getType()
                          << " per pair of " << getExperts().getType();
-  if (rankOf(getOffsets()) != 1 || sizeOf(getOffsets(), 0) != static_cast<int64_t>(getNumExperts()) + 1)
-    return emitOpError() << "offsets are " << getOffsets().getType() << ", expected one more than the "
-                         << getNumExperts() << " experts";
   return success();
 }
 
 LogicalResult ExpertsOp::verifySymbolUses(SymbolTableCollection &symbols) {
   if (rankOf(getRows()) != 2 || getResult().getType() != getRows().getType())
     return emitOpError() << "turns " << getRows().getType() << " into " << getResult().getType()
-                         << ", expected the same [slots, features]";
-  if (rankOf(getOffsets()) != 1 || sizeOf(getOffsets(), 0) < 2)
-    return emitOpError() << "offsets are " << getOffsets().getType() << ", expected one more than the experts";
+                         << ", expected the same [pairs, features]";
+  if (rankOf(getExperts()) != 2 ||
+      !namesPairs(dimsOf(getRows())[0], dimsOf(getExperts())[0], sizeOf(getExperts(), 1)))
+    return emitOpError() << "experts are " << getExperts().getType() << ", expected one per row of "
+                         << getRows().getType();
   Operation *gate = lm::lookupParameter(*this, getGateAttr(), symbols);
   if (!gate)
     return failure();
   RankedTensorType type = lm::getParameterType(gate);
-  int64_t experts = sizeOf(getOffsets(), 0) - 1, hidden = sizeOf(getRows(), 1);
-  int64_t inner = type.getRank() == 3 ? type.getDimSize(1) : 0;
+  int64_t experts = type.getRank() == 3 ? type.getDimSize(0) : 0, inner = type.getRank() == 3 ? type.getDimSize(1) : 0;
+  int64_t hidden = sizeOf(getRows(), 1);
   if (failed(checkParameter(*this, getGateAttr(), "gate", {experts, inner, hidden}, symbols)) ||
       failed(checkParameter(*this, getUpAttr(), "up", {experts, inner, hidden}, symbols)))
     return failure();
@@ -117,14 +115,19 @@ LogicalResult SharedExpertOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return checkParameter(*this, getDownAttr(), "down", {hidden, inner}, symbols);
 }
 
+int64_t CombineOp::getTopK() {
+  FailureOr<lm::DimSize> many = lm::parseDimSize(dimsOf(getRows())[0]), one = lm::parseDimSize(dimsOf(getResult())[0]);
+  return succeeded(many) && succeeded(one) && many->symbol == one->symbol && many->factor % one->factor == 0
+             ? many->factor / one->factor
+             : 0;
+}
+
 LogicalResult CombineOp::verify() {
-  if (rankOf(getRows()) != 2 || rankOf(getSlots()) != 2)
-    return emitOpError() << "combines " << getRows().getType() << " at " << getSlots().getType()
-                         << ", expected [slots, features] at [tokens, k]";
-  Attribute tokens = dimsOf(getSlots())[0];
-  int64_t k = sizeOf(getSlots(), 1), hidden = sizeOf(getRows(), 1);
-  if (!namesPairs(dimsOf(getRows())[0], tokens, k))
-    return emitOpError() << "rows are " << getRows().getType() << ", expected one per pair of " << getSlots().getType();
+  if (rankOf(getRows()) != 2 || rankOf(getResult()) != 2 || getTopK() < 1)
+    return emitOpError() << "combines " << getRows().getType() << " to " << getResult().getType()
+                         << ", expected k rows of features per token";
+  Attribute tokens = dimsOf(getResult())[0];
+  int64_t k = getTopK(), hidden = sizeOf(getRows(), 1);
   if ((getScores() && failed(checkMatrix(*this, "scores", getScores(), tokens, k))) ||
       (getShared() && failed(checkMatrix(*this, "shared", getShared(), tokens, hidden))))
     return failure();

@@ -40,45 +40,42 @@ def MoE_RouteOp : MoE_Op<"route"> {
 }
 
 def MoE_DispatchOp : MoE_Op<"dispatch"> {
-  let summary = "Sorts token copies by expert, scaled by their scores where the score applies to the input";
+  let summary = "Copies every token's row once for each of its experts, scaled where the score applies to the input";
   let description = [{
-    Each of the T·k (token, expert) pairs gets a slot; slots are sorted by expert, then token. `rows` holds the token's
-    row in each slot, multiplied by the pair's score if `scores` is given. The slots of expert e are
-    offsets[e] .. offsets[e + 1]; `slots` says where each pair went.
+    Token t and its j-th expert are pair t·k + j; the pair's row is that of the token, multiplied by the pair's score if
+    `scores` is given. In which order pairs are computed is no business of this level.
 
     ```mlir
-    %rows, %offsets, %slots = moe.dispatch %x to %experts scaled %scores of 16
+    %rows = moe.dispatch %x to %experts scaled %scores
       : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?x1xi32, #lm.dims<"T", 1>>, tensor<?x1xf32, #lm.dims<"T", 1>>
-      -> tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<17xi32>, tensor<?x1xi32, #lm.dims<"T", 1>>
+      -> tensor<?x64xf32, #lm.dims<"T", 64>>
     ```
   }];
-  let arguments = (ins MoE_FloatTensor:$input, MoE_IndexTensor:$experts, Optional<RankedTensorOf<[F32]>>:$scores,
-                       I64Attr:$num_experts);
-  let results = (outs MoE_FloatTensor:$rows, MoE_IndexTensor:$offsets, MoE_IndexTensor:$slots);
+  let arguments = (ins MoE_FloatTensor:$input, MoE_IndexTensor:$experts, Optional<RankedTensorOf<[F32]>>:$scores);
+  let results = (outs MoE_FloatTensor:$rows);
   let assemblyFormat = [{
-    $input `to` $experts (`scaled` $scores^)? `of` $num_experts attr-dict
-    `:` type($input) `,` type($experts) (`,` type($scores)^)?
-    `->` type($rows) `,` type($offsets) `,` type($slots)
+    $input `to` $experts (`scaled` $scores^)? attr-dict
+    `:` type($input) `,` type($experts) (`,` type($scores)^)? `->` type($rows)
   }];
 }
 
 def MoE_ExpertsOp : Op<MoE_Dialect, "experts", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
-  let summary = "Runs every expert's gated MLP on the slots that were dispatched to it";
+  let summary = "Runs each pair's row through the gated MLP of its expert";
   let description = [{
-    For slot s of expert e: y[s] = (activation(x[s] · gate[e]ᵀ) · (x[s] · up[e]ᵀ)) · down[e]ᵀ, with gate and up
-    [E, I, H] and down [E, H, I].
+    For pair p = t·k + j and e = experts[t, j]: y[p] = (activation(x[p] · gate[e]ᵀ) · (x[p] · up[e]ᵀ)) · down[e]ᵀ, with
+    gate and up [E, I, H] and down [E, H, I].
 
     ```mlir
-    %y = moe.experts %rows, %offsets gate @gate up @up down @down activation silu
-      : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<17xi32> -> tensor<?x64xf32, #lm.dims<"T", 64>>
+    %y = moe.experts %rows by %experts gate @gate up @up down @down activation silu
+      : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?x1xi32, #lm.dims<"T", 1>> -> tensor<?x64xf32, #lm.dims<"T", 64>>
     ```
   }];
-  let arguments = (ins MoE_FloatTensor:$rows, MoE_IndexTensor:$offsets, FlatSymbolRefAttr:$gate,
+  let arguments = (ins MoE_FloatTensor:$rows, MoE_IndexTensor:$experts, FlatSymbolRefAttr:$gate,
                        FlatSymbolRefAttr:$up, FlatSymbolRefAttr:$down, LM_Activation:$activation);
   let results = (outs MoE_FloatTensor:$result);
   let assemblyFormat = [{
-    $rows `,` $offsets `gate` $gate `up` $up `down` $down `activation` $activation attr-dict
-    `:` type($rows) `,` type($offsets) `->` type($result)
+    $rows `by` $experts `gate` $gate `up` $up `down` $down `activation` $activation attr-dict
+    `:` type($rows) `,` type($experts) `->` type($result)
   }];
 }
 
@@ -101,21 +98,25 @@ def MoE_SharedExpertOp : Op<MoE_Dialect, "shared_expert", [Pure, DeclareOpInterf
 def MoE_CombineOp : MoE_Op<"combine", [AttrSizedOperandSegments]> {
   let summary = "Adds each token's expert rows, in ascending expert id, to the shared expert's row";
   let description = [{
-    y[t] = shared[t] + Σ_j rows[slots[t, j]] · scores[t, j], added in the order of j; `scores` only where the score
-    applies to the output.
+    y[t] = shared[t] + Σ_j rows[t·k + j] · scores[t, j], added in the order of j; `scores` only where the score applies
+    to the output. k is how many times more rows than results there are.
 
     ```mlir
-    %y = moe.combine %rows at %slots shared %shared
-      : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?x1xi32, #lm.dims<"T", 1>>
-        shared tensor<?x64xf32, #lm.dims<"T", 64>> -> tensor<?x64xf32, #lm.dims<"T", 64>>
+    %y = moe.combine %rows shared %shared
+      : tensor<?x64xf32, #lm.dims<"T", 64>> shared tensor<?x64xf32, #lm.dims<"T", 64>>
+      -> tensor<?x64xf32, #lm.dims<"T", 64>>
     ```
   }];
-  let arguments = (ins MoE_FloatTensor:$rows, MoE_IndexTensor:$slots, Optional<RankedTensorOf<[F32]>>:$scores,
+  let arguments = (ins MoE_FloatTensor:$rows, Optional<RankedTensorOf<[F32]>>:$scores,
                        Optional<MoE_FloatTensor>:$shared);
   let results = (outs MoE_FloatTensor:$result);
   let assemblyFormat = [{
-    $rows `at` $slots (`scaled` $scores^)? (`shared` $shared^)? attr-dict
-    `:` type($rows) `,` type($slots) (`scaled` type($scores)^)? (`shared` type($shared)^)? `->` type($result)
+    $rows (`scaled` $scores^)? (`shared` $shared^)? attr-dict
+    `:` type($rows) (`scaled` type($scores)^)? (`shared` type($shared)^)? `->` type($result)
+  }];
+  let extraClassDeclaration = [{
+    /// Experts per token, k.
+    int64_t getTopK();
   }];
 }
 

@@ -12,7 +12,7 @@ namespace yupana::runtime {
 
 namespace {
 
-enum Register : uint8_t { kLeaf1Ecx, kLeaf7Ebx, kExtendedLeaf1Ecx, kStates, kRegisters };
+enum Register : uint8_t { kLeaf1Ecx, kLeaf7Ebx, kLeaf7Sub1Eax, kExtendedLeaf1Ecx, kStates, kRegisters };
 
 struct Feature {
   char name[28]; // not a pointer: the table then needs no relocation
@@ -43,9 +43,10 @@ constexpr Feature kFeatures[] = {{"sse4.2", kLeaf1Ecx, 20, 0},
                                  {"avx512vl", kLeaf7Ebx, 31, 1},
                                  {"saved opmask registers", kStates, 5, 1},
                                  {"saved zmm0-zmm15 registers", kStates, 6, 1},
-                                 {"saved zmm16-zmm31 registers", kStates, 7, 1}};
+                                 {"saved zmm16-zmm31 registers", kStates, 7, 1},
+                                 {"avx512_bf16", kLeaf7Sub1Eax, 5, 2}};
 
-constexpr const char *kNames[kCpuLevels] = {"x86-64-v3", "x86-64-v4"};
+constexpr const char *kNames[kCpuLevels] = {"x86-64-v3", "x86-64-v4", "x86-64-v4-bf16"};
 
 void read_registers(uint32_t out[kRegisters]) {
   memset(out, 0, kRegisters * sizeof(uint32_t));
@@ -54,6 +55,8 @@ void read_registers(uint32_t out[kRegisters]) {
     out[kLeaf1Ecx] = c;
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d))
     out[kLeaf7Ebx] = b;
+  if (__get_cpuid_count(7, 1, &a, &b, &c, &d))
+    out[kLeaf7Sub1Eax] = a;
   if (__get_cpuid(0x80000001, &a, &b, &c, &d))
     out[kExtendedLeaf1Ecx] = c;
   constexpr uint32_t kOsXsave = 1u << 27;

@@ -7,7 +7,7 @@
 
 namespace yupana::runtime {
 
-inline constexpr uint32_t kCpuLevels = 2;
+inline constexpr uint32_t kCpuLevels = 3;
 
 /// Target names in ascending order of preference.
 const char *cpu_level_name(uint32_t level);

@@ -149,7 +149,7 @@ typedef struct yupana_model_info_t {
   size_t size;
   const char *name;         /**< name of the checkpoint folder */
   const char *architecture; /**< "Llama4ForConditionalGeneration" */
-  const char *precision;    /**< "f32" */
+  const char *precision;    /**< "f32", "bf16" */
   const char *producer;     /**< "yupana 0.1.0" */
   uint32_t vocab_size;
   uint32_t hidden_size;
@@ -183,7 +183,7 @@ typedef struct yupana_weight_info_t {
   size_t size;
   const char *name;
   const char *element; /**< "f32", "bf16", "f16", "i32", "u32", "u64", "u8" */
-  const char *layout;  /**< "row-major", "panel32", ... */
+  const char *layout;  /**< "row-major", "panel32", "panel32x2" */
   const char *source;  /**< checkpoint tensor or generator; "" when not recorded */
   const uint64_t *shape;
   uint32_t rank;

@@ -6,8 +6,8 @@
 kernel.library @library target "x86-64-v3" {
   kernel.func @gemm {
   ^bb0(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[96, 64], f32, "panel32">, %y: !kernel.view<["T", 96], f32>):
-    kernel.gemm %x, %w {config = #kernel.x86<"x86-64-v3", tile = 6 x 16, rows = 264>}
-      : !kernel.view<["T", 64], f32>, !kernel.view<[96, 64], f32, "panel32"> {
+    kernel.gemm rows "T" attributes {config = #kernel.x86<"x86-64-v3", tile = 6 x 16, rows = 264>}
+        product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[96, 64], f32, "panel32"> {
     ^bb0(%acc: f32, %row: index, %feature: index):
       %r = math.absf %acc : f32
       kernel.store %r, %y[%row, %feature] : !kernel.view<["T", 96], f32>
@@ -17,12 +17,13 @@ kernel.library @library target "x86-64-v3" {
 
 // CHECK-LABEL: llvm.func @gemm(
 // CHECK-SAME:    %[[ARGS:.*]]: !llvm.ptr, %[[DIMS:.*]]: !llvm.ptr, %{{.*}}: i32, %{{.*}}: i32, %{{.*}}: !llvm.ptr)
-// CHECK-NOT:   kernel.
-// The buffer: 264 rows of a panel.
-// CHECK:       llvm.alloca %c8448_i64 x f32 {alignment = 64 : i64}
+// The worker lends memory for 264 rows of a panel and a vector behind them.
+// CHECK-SAME:  attributes {kernel.scratch_bytes = 33856 : i64}
+// CHECK-NOT:   llvm.alloca
 // CHECK:       llvm.load %[[ARGS]] {{.*}} : !llvm.ptr -> !llvm.ptr
+// CHECK:       arith.divui %{{.*}}, %c3_i64
 // CHECK:       scf.for
-// CHECK:         arith.remui %{{.*}}, %c3_i64
+// CHECK:         scf.for
 // One row takes the whole panel in one pass, with weights fetched a fixed distance ahead.
 // CHECK:         scf.for %{{.*}} = %c0_i64 to %c64_i64 step %c2_i64 iter_args({{.*}}) -> (vector<16xf32>, vector<16xf32>)
 // CHECK:           llvm.intr.prefetch

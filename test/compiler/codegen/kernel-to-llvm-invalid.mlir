@@ -1,7 +1,7 @@
 // RUN: yupana-opt %s --yupana-kernel-to-llvm --split-input-file --verify-diagnostics
 
 // A library is for a target that code can be generated for.
-// expected-error @below {{target 'pdp-11': unknown, expected x86-64-v3, x86-64-v4 or native}}
+// expected-error @below {{target 'pdp-11': unknown, expected x86-64-v3, x86-64-v4, x86-64-v4-bf16 or native}}
 kernel.library @library target "pdp-11" {
 }
 
@@ -15,6 +15,21 @@ kernel.library @library target "x86-64-v3" {
     kernel.map rows "T" groups 1 width 16 {
     ^bb0(%row: index, %group: index, %lane: index):
       %v = kernel.load %x[%row, %lane] : !kernel.view<["T", 16], f32>
+    }
+  }
+}
+
+// -----
+
+// A member of a parallel finds its cells by its grid.
+kernel.library @library target "x86-64-v3" {
+  kernel.func @members {
+  ^bb0(%x: !kernel.view<["T", 16], f32>):
+    kernel.parallel {
+      // expected-error @below {{has no grid, which its place among others needs}}
+      kernel.map rows "T" groups 1 width 16 attributes {config = #kernel.x86<"x86-64-v3", tile = 6 x 16, rows = 8>} {
+      ^bb0(%row: index, %group: index, %lane: index):
+      }
     }
   }
 }

@@ -62,3 +62,27 @@ kernel.library @library target "x86-64-v3" {
 // CHECK:       vector.shuffle %{{.*}} [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7]
 // CHECK:       llvm.intr.masked.gather
 // CHECK-NOT:   llvm.intr.masked.gather
+
+// -----
+
+// What is stored in 16 bits is computed in 32.
+kernel.library @library target "x86-64-v4-bf16" {
+  kernel.func @half {
+  ^bb0(%x: !kernel.view<["T", 32], bf16>, %y: !kernel.view<["T", 32], bf16>):
+    kernel.map rows "T" groups 1 width 32 attributes {config = #kernel.x86<"x86-64-v4-bf16", tile = 8 x 32, rows = 8>} {
+    ^bb0(%row: index, %group: index, %lane: index):
+      %v = kernel.load %x[%row, %lane] : !kernel.view<["T", 32], bf16>
+      %w = arith.extf %v : bf16 to f32
+      %d = arith.addf %w, %w : f32
+      %r = arith.truncf %d : f32 to bf16
+      kernel.store %r, %y[%row, %lane] : !kernel.view<["T", 32], bf16>
+    }
+  }
+}
+
+// CHECK-LABEL: llvm.func @half(
+// CHECK:       %[[BITS:.*]] = llvm.load %{{.*}} {alignment = 2 : i64} : !llvm.ptr -> vector<16xi16>
+// CHECK:       arith.extui %[[BITS]] : vector<16xi16> to vector<16xi32>
+// CHECK:       arith.addf %{{.*}} : vector<16xf32>
+// CHECK:       cvtneps2bf16
+// CHECK:       llvm.store %{{.*}} {alignment = 2 : i64} : vector<16xi16>

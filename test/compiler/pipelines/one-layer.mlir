@@ -25,7 +25,6 @@
 // FUSE: kernel.append
 // FUSE: kernel.attention
 // FUSE: kernel.route
-// FUSE: kernel.sort_tokens
 // FUSE-COUNT-3: kernel.gemm {{.*}} by
 // FUSE-COUNT-3: kernel.gemm
 // FUSE: kernel.result logits
@@ -41,7 +40,7 @@
 // Schedule and bufferize: cells and places.
 // BUFFERIZE: module attributes {kernel.arena_bytes = {{[0-9]+}} : i64}
 // BUFFERIZE: kernel.buffer "embed.0" arena 0 offset
-// BUFFERIZE: kernel.gemm {{.*}} {config = #kernel.x86<"x86-64-v3", tile = 6 x 16, {{.*}}>, grid = #kernel.grid<"T",
+// BUFFERIZE: kernel.gemm {{.*}} attributes {config = #kernel.x86<"x86-64-v3", tile = 6 x 16, {{.*}}>, grid = #kernel.grid<"T",
 
 // Plan: numbers alone, and the library that code is generated from.
 // PLAN-NOT: kernel.program
@@ -93,12 +92,11 @@ func.func @step(%ids: !ids, %positions: !ids, %sequences: !ids, %rows: tensor<?x
   %l = lm.linear %h1, @router : !x -> tensor<?x4xf32, #lm.dims<"T", 4>>
   %e, %s = moe.route %l top 1 score sigmoid
     : tensor<?x4xf32, #lm.dims<"T", 4>> -> tensor<?x1xi32, #lm.dims<"T", 1>>, tensor<?x1xf32, #lm.dims<"T", 1>>
-  %d, %offsets, %slots = moe.dispatch %h1 to %e scaled %s of 4
-    : !x, tensor<?x1xi32, #lm.dims<"T", 1>>, tensor<?x1xf32, #lm.dims<"T", 1>>
-    -> !x, tensor<5xi32>, tensor<?x1xi32, #lm.dims<"T", 1>>
-  %y = moe.experts %d, %offsets gate @gate up @up down @down activation silu : !x, tensor<5xi32> -> !x
+  %d = moe.dispatch %h1 to %e scaled %s
+    : !x, tensor<?x1xi32, #lm.dims<"T", 1>>, tensor<?x1xf32, #lm.dims<"T", 1>> -> !x
+  %y = moe.experts %d by %e gate @gate up @up down @down activation silu : !x, tensor<?x1xi32, #lm.dims<"T", 1>> -> !x
   %z = moe.shared_expert %h1 gate @shared_gate up @shared_up down @shared_down activation silu : !x -> !x
-  %c = moe.combine %y at %slots shared %z : !x, tensor<?x1xi32, #lm.dims<"T", 1>> shared !x -> !x
+  %c = moe.combine %y shared %z : !x shared !x -> !x
   %h2 = lm.add %h1, %c : !x
   %last = lm.take_rows %h2, %rows
     : !x, tensor<?xi32, #lm.dims<"R">> -> tensor<?x64xf32, #lm.dims<"R", 64>>

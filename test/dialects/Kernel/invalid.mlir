@@ -27,7 +27,7 @@ func.func private @f(!kernel.view<["T", 64], f64>)
 // -----
 
 // A layout is one that generators know.
-// expected-error@+1 {{unknown layout 'tiles', expected row-major or panel32}}
+// expected-error@+1 {{unknown layout 'tiles', expected row-major, panel32 or panel32x2}}
 func.func private @f(!kernel.view<[64, 64], f32, "tiles">)
 
 // -----
@@ -38,9 +38,27 @@ func.func private @f(!kernel.view<["T", 64], f32, "panel32">)
 
 // -----
 
+// So are weights in pairs.
+// expected-error@+1 {{layout panel32x2 is for static views of at least two dimensions}}
+func.func private @f(!kernel.view<[64], bf16, "panel32x2">)
+
+// -----
+
 // A cache has heads.
 // expected-error@+1 {{a cache has at least one head and one feature, not 0 and 16}}
 func.func private @f(!kernel.cache<key, heads = 0, width = 16, page_tokens = 64, page_bytes = 0>)
+
+// -----
+
+// A cache holds what is multiplied.
+// expected-error@+1 {{a cache holds f32 or bf16, not 'f16'}}
+func.func private @f(!kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0, f16>)
+
+// -----
+
+// A dot product takes two features of a key.
+// expected-error@+1 {{a cache of bf16 has its features in pairs, the width is 15}}
+func.func private @f(!kernel.cache<key, heads = 2, width = 15, page_tokens = 64, page_bytes = 0, bf16>)
 
 // -----
 
@@ -329,10 +347,33 @@ kernel.program @p function step max_tokens 1 {
 
 // Gemm
 
-// One weight has two dimensions.
-func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[4, 32, 64], f32>) {
-  // expected-error@+1 {{'kernel.gemm' op weight is '!kernel.view<[4, 32, 64], f32>', expected 2 static dimensions}}
-  kernel.gemm %x, %w : !kernel.view<["T", 64], f32>, !kernel.view<[4, 32, 64], f32> {
+// There is a product.
+func.func @f() {
+  // expected-error@+1 {{'kernel.gemm' op has 0 weights and 0 inputs, expected at least one of each and as many}}
+  kernel.gemm rows "T" {
+  ^bb0(%r: index, %n: index):
+  }
+  return
+}
+
+// -----
+
+// One input for each weight.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[32, 64], f32>) {
+  // expected-error@+1 {{has 1 weights and 0 inputs, expected at least one of each and as many}}
+  "kernel.gemm"(%w) <{operandSegmentSizes = array<i32: 1, 0>, rows = "T"}> ({
+  ^bb0(%a: f32, %r: index, %n: index):
+    kernel.end
+  }) : (!kernel.view<[32, 64], f32>) -> ()
+  return
+}
+
+// -----
+
+// Rows are a size of the step.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[32, 64], f32>) {
+  // expected-error@+1 {{'kernel.gemm' op rows is "Q", expected a size or a name such as "T"}}
+  kernel.gemm rows "Q" product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[32, 64], f32> {
   ^bb0(%a: f32, %r: index, %n: index):
   }
   return
@@ -340,10 +381,10 @@ func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[4, 32, 64], f32
 
 // -----
 
-// A weight per expert has three.
-func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[32, 64], f32>, %o: !kernel.view<[5], i32>) {
-  // expected-error@+1 {{weight is '!kernel.view<[32, 64], f32>', expected 3 static dimensions}}
-  kernel.gemm %x, %w by %o : !kernel.view<["T", 64], f32>, !kernel.view<[32, 64], f32> by !kernel.view<[5], i32> {
+// A weight has two dimensions, or three with experts.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[64], f32>) {
+  // expected-error@+1 {{'kernel.gemm' op weight is '!kernel.view<[64], f32>', expected two or three static dimensions}}
+  kernel.gemm rows "T" product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[64], f32> {
   ^bb0(%a: f32, %r: index, %n: index):
   }
   return
@@ -353,9 +394,81 @@ func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[32, 64], f32>, 
 
 // A weight does not change with the step.
 func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<["S", 64], f32>) {
-  // expected-error@+1 {{weight is '!kernel.view<["S", 64], f32>', expected 2 static dimensions}}
-  kernel.gemm %x, %w : !kernel.view<["T", 64], f32>, !kernel.view<["S", 64], f32> {
+  // expected-error@+1 {{weight is '!kernel.view<["S", 64], f32>', expected two or three static dimensions}}
+  kernel.gemm rows "T" product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<["S", 64], f32> {
   ^bb0(%a: f32, %r: index, %n: index):
+  }
+  return
+}
+
+// -----
+
+// Experts are chosen by something.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[4, 32, 64], f32>) {
+  // expected-error@+1 {{weight '!kernel.view<[4, 32, 64], f32>' has experts, expected `by` to choose among them}}
+  kernel.gemm rows "T" product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[4, 32, 64], f32> {
+  ^bb0(%a: f32, %r: index, %n: index):
+  }
+  return
+}
+
+// -----
+
+// Who chooses has something to choose from.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %e: !kernel.view<["T", 1], i32>, %w: !kernel.view<[32, 64], f32>) {
+  // expected-error@+1 {{chooses experts, expected a weight of three dimensions}}
+  kernel.gemm rows "T" by %e : !kernel.view<["T", 1], i32>
+      product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[32, 64], f32> {
+  ^bb0(%a: f32, %r: index, %n: index):
+  }
+  return
+}
+
+// -----
+
+// Products are of numbers that have an instruction.
+func.func @f(%x: !kernel.view<["T", 64], i32>, %w: !kernel.view<[32, 64], i32>) {
+  // expected-error@+1 {{multiplies by 'i32', expected f32 or bf16}}
+  kernel.gemm rows "T" product %x : !kernel.view<["T", 64], i32> times %w : !kernel.view<[32, 64], i32> {
+  ^bb0(%a: f32, %r: index, %n: index):
+  }
+  return
+}
+
+// -----
+
+// Products of one op have as many outputs.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[32, 64], f32>, %v: !kernel.view<[48, 64], f32>) {
+  // expected-error@+1 {{weights '!kernel.view<[32, 64], f32>' and '!kernel.view<[48, 64], f32>' differ in type or rows, their accumulators do not belong together}}
+  kernel.gemm rows "T" product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[32, 64], f32>
+      product %x : !kernel.view<["T", 64], f32> times %v : !kernel.view<[48, 64], f32> {
+  ^bb0(%a: f32, %b: f32, %r: index, %n: index):
+  }
+  return
+}
+
+// -----
+
+// And one type.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %y: !kernel.view<["T", 64], bf16>, %w: !kernel.view<[32, 64], f32>,
+             %v: !kernel.view<[32, 64], bf16>) {
+  // expected-error@+1 {{weights '!kernel.view<[32, 64], f32>' and '!kernel.view<[32, 64], bf16>' differ in type or rows}}
+  kernel.gemm rows "T" product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[32, 64], f32>
+      product %y : !kernel.view<["T", 64], bf16> times %v : !kernel.view<[32, 64], bf16> {
+  ^bb0(%a: f32, %b: f32, %r: index, %n: index):
+  }
+  return
+}
+
+// -----
+
+// One choice is of as many experts in every product.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %e: !kernel.view<["T", 1], i32>, %w: !kernel.view<[4, 32, 64], f32>,
+             %v: !kernel.view<[5, 32, 64], f32>) {
+  // expected-error@+1 {{weight '!kernel.view<[5, 32, 64], f32>' has 5 experts, another 4}}
+  kernel.gemm rows "T" by %e : !kernel.view<["T", 1], i32>
+      product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[4, 32, 64], f32> product %x : !kernel.view<["T", 64], f32> times %v : !kernel.view<[5, 32, 64], f32> {
+  ^bb0(%a: f32, %b: f32, %r: index, %n: index):
   }
   return
 }
@@ -365,7 +478,7 @@ func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<["S", 64], f32>)
 // Depths meet.
 func.func @f(%x: !kernel.view<["T", 32], f32>, %w: !kernel.view<[64, 64], f32>) {
   // expected-error@+1 {{input is '!kernel.view<["T", 32], f32>' and the weight '!kernel.view<[64, 64], f32>': depths 32 and 64 differ}}
-  kernel.gemm %x, %w : !kernel.view<["T", 32], f32>, !kernel.view<[64, 64], f32> {
+  kernel.gemm rows "T" product %x : !kernel.view<["T", 32], f32> times %w : !kernel.view<[64, 64], f32> {
   ^bb0(%a: f32, %r: index, %n: index):
   }
   return
@@ -373,10 +486,21 @@ func.func @f(%x: !kernel.view<["T", 32], f32>, %w: !kernel.view<[64, 64], f32>) 
 
 // -----
 
-// Both sides are float32.
+// So do rows.
+func.func @f(%x: !kernel.view<["R", 64], f32>, %w: !kernel.view<[64, 64], f32>) {
+  // expected-error@+1 {{input is '!kernel.view<["R", 64], f32>', expected rows "T"}}
+  kernel.gemm rows "T" product %x : !kernel.view<["R", 64], f32> times %w : !kernel.view<[64, 64], f32> {
+  ^bb0(%a: f32, %r: index, %n: index):
+  }
+  return
+}
+
+// -----
+
+// Inputs have the type of the weight.
 func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[64, 64], bf16>) {
-  // expected-error@+1 {{multiplies 'f32' by 'bf16', expected f32 by f32}}
-  kernel.gemm %x, %w : !kernel.view<["T", 64], f32>, !kernel.view<[64, 64], bf16> {
+  // expected-error@+1 {{has an input region that does not yield 'bf16', which the product needs}}
+  kernel.gemm rows "T" product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[64, 64], bf16> {
   ^bb0(%a: f32, %r: index, %n: index):
   }
   return
@@ -384,10 +508,14 @@ func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[64, 64], bf16>)
 
 // -----
 
-// Offsets have an end for the last expert.
-func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[4, 32, 64], f32>, %o: !kernel.view<[4], i32>) {
-  // expected-error@+1 {{offsets is '!kernel.view<[4], i32>', expected [5] of 'i32'}}
-  kernel.gemm %x, %w by %o : !kernel.view<["T", 64], f32>, !kernel.view<[4, 32, 64], f32> by !kernel.view<[4], i32> {
+// An input is found by row and k.
+func.func @f(%w: !kernel.view<[64, 64], f32>) {
+  // expected-error@+1 {{region takes ('index'), expected ('index', 'index')}}
+  kernel.gemm rows "T" product {
+  ^bb0(%k: index):
+    %x = arith.constant 1.0 : f32
+    kernel.yield %x : f32
+  } times %w : !kernel.view<[64, 64], f32> {
   ^bb0(%a: f32, %r: index, %n: index):
   }
   return
@@ -395,11 +523,156 @@ func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[4, 32, 64], f32
 
 // -----
 
-// The region takes the accumulator, the row and the feature.
+// A region of an input has an element to give.
+func.func @f(%w: !kernel.view<[64, 64], f32>) {
+  // expected-error@+1 {{has an input region that does not yield 'f32', which the product needs}}
+  kernel.gemm rows "T" product {
+  ^bb0(%r: index, %k: index):
+    kernel.end
+  } times %w : !kernel.view<[64, 64], f32> {
+  ^bb0(%a: f32, %r: index, %n: index):
+  }
+  return
+}
+
+// -----
+
+// And does nothing else: how often it runs is nobody's promise.
 func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[64, 64], f32>) {
+  // expected-error@+1 {{has an input region that does more than compute an element}}
+  kernel.gemm rows "T" product {
+  ^bb0(%r: index, %k: index):
+    %v = arith.constant 1.0 : f32
+    // expected-note@+1 {{here}}
+    kernel.store %v, %x[%r, %k] : !kernel.view<["T", 64], f32>
+    kernel.yield %v : f32
+  } times %w : !kernel.view<[64, 64], f32> {
+  ^bb0(%a: f32, %r: index, %n: index):
+  }
+  return
+}
+
+// -----
+
+// Groups are of outputs, not of inputs.
+func.func @f(%w: !kernel.view<[64, 64], f32>) {
+  // expected-error@+1 {{has an input region that does more than compute an element}}
+  kernel.gemm rows "T" group 8 product {
+  ^bb0(%r: index, %k: index):
+    %v = arith.constant 1.0 : f32
+    // expected-note@+1 {{here}}
+    %s = kernel.sum %v : f32
+    kernel.yield %s : f32
+  } times %w : !kernel.view<[64, 64], f32> {
+  ^bb0(%a: f32, %r: index, %n: index):
+  }
+  return
+}
+
+// -----
+
+// A choice for every row.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[4, 32, 64], f32>, %e: !kernel.view<["T", 2], i32>) {
+  // expected-error@+1 {{chooses by '!kernel.view<["T", 2], i32>', expected one i32 per row of "T"}}
+  kernel.gemm rows "T" by %e : !kernel.view<["T", 2], i32>
+      product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[4, 32, 64], f32> {
+  ^bb0(%a: f32, %r: index, %n: index):
+  }
+  return
+}
+
+// -----
+
+// Of the rows there are.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[4, 32, 64], f32>, %e: !kernel.view<["R", 1], i32>) {
+  // expected-error@+1 {{chooses by '!kernel.view<["R", 1], i32>', expected one i32 per row of "T"}}
+  kernel.gemm rows "T" by %e : !kernel.view<["R", 1], i32>
+      product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[4, 32, 64], f32> {
+  ^bb0(%a: f32, %r: index, %n: index):
+  }
+  return
+}
+
+// -----
+
+// As a token and a rank.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[4, 32, 64], f32>, %e: !kernel.view<["T"], i32>) {
+  // expected-error@+1 {{chooses by '!kernel.view<["T"], i32>', expected one i32 per row of "T"}}
+  kernel.gemm rows "T" by %e : !kernel.view<["T"], i32>
+      product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[4, 32, 64], f32> {
+  ^bb0(%a: f32, %r: index, %n: index):
+  }
+  return
+}
+
+// -----
+
+// By number.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[4, 32, 64], f32>, %e: !kernel.view<["T", 1], f32>) {
+  // expected-error@+1 {{chooses by '!kernel.view<["T", 1], f32>', expected one i32 per row of "T"}}
+  kernel.gemm rows "T" by %e : !kernel.view<["T", 1], f32>
+      product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[4, 32, 64], f32> {
+  ^bb0(%a: f32, %r: index, %n: index):
+  }
+  return
+}
+
+// -----
+
+// Halves are whole sixteens.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[48, 64], f32>) {
+  // expected-error@+1 {{has 24 pairs and weights of 48 rows, expected two halves of whole sixteens}}
+  kernel.gemm rows "T" pairs 24 product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[48, 64], f32> {
+  ^bb0(%a: f32, %b: f32, %r: index, %n: index):
+  }
+  return
+}
+
+// -----
+
+// A group has features.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[48, 64], f32>) {
+  // expected-error@+1 {{has groups of 0, expected at least 1}}
+  kernel.gemm rows "T" group 0 product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[48, 64], f32> {
+  ^bb0(%a: f32, %r: index, %n: index):
+  }
+  return
+}
+
+// -----
+
+// A body gives nothing back.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[48, 64], f32>) {
+  // expected-error@+1 {{body does not end in kernel.end}}
+  "kernel.gemm"(%w) <{operandSegmentSizes = array<i32: 1, 0>, rows = "T"}> ({
+  ^bb0(%a: f32, %r: index, %n: index):
+    kernel.yield %a : f32
+  }, {
+  ^bb0(%r: index, %k: index):
+    %v = kernel.load %x[%r, %k] : !kernel.view<["T", 64], f32>
+    kernel.yield %v : f32
+  }) : (!kernel.view<[48, 64], f32>) -> ()
+  return
+}
+
+// -----
+
+// The body takes the accumulator, the row and the feature.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[48, 64], f32>) {
   // expected-error@+1 {{region takes ('f32', 'index'), expected ('f32', 'index', 'index')}}
-  kernel.gemm %x, %w : !kernel.view<["T", 64], f32>, !kernel.view<[64, 64], f32> {
+  kernel.gemm rows "T" product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[48, 64], f32> {
   ^bb0(%a: f32, %r: index):
+  }
+  return
+}
+
+// -----
+
+// An accumulator for each product and half.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[64, 64], f32>) {
+  // expected-error@+1 {{region takes ('f32', 'index', 'index'), expected ('f32', 'f32', 'index', 'index')}}
+  kernel.gemm rows "T" pairs 24 product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[64, 64], f32> {
+  ^bb0(%a: f32, %r: index, %n: index):
   }
   return
 }
@@ -537,8 +810,8 @@ func.func @f(%q: !kernel.view<["T", 64], f32>, %k: !keys, %v: !values, %p: !kern
 // No more experts than there are.
 func.func @f(%l: !kernel.view<["T", 4], f32>, %e: !kernel.view<["T", 5], i32>, %s: !kernel.view<["T", 5], f32>) {
   // expected-error@+1 {{'kernel.route' op chooses 5 experts by logits '!kernel.view<["T", 4], f32>'}}
-  kernel.route %l into %e, %s top 5 score sigmoid
-    : !kernel.view<["T", 4], f32>, !kernel.view<["T", 5], i32>, !kernel.view<["T", 5], f32>
+  kernel.route rows "T" logits %l : !kernel.view<["T", 4], f32> into %e, %s top 5 score sigmoid
+    : !kernel.view<["T", 5], i32>, !kernel.view<["T", 5], f32>
   return
 }
 
@@ -547,8 +820,53 @@ func.func @f(%l: !kernel.view<["T", 4], f32>, %e: !kernel.view<["T", 5], i32>, %
 // And at least one.
 func.func @f(%l: !kernel.view<["T", 4], f32>, %e: !kernel.view<["T", 1], i32>, %s: !kernel.view<["T", 1], f32>) {
   // expected-error@+1 {{chooses 0 experts by logits '!kernel.view<["T", 4], f32>'}}
-  kernel.route %l into %e, %s top 0 score sigmoid
-    : !kernel.view<["T", 4], f32>, !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+  kernel.route rows "T" logits %l : !kernel.view<["T", 4], f32> into %e, %s top 0 score sigmoid
+    : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+  return
+}
+
+// -----
+
+// A router has experts too.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[64], f32>, %e: !kernel.view<["T", 1], i32>,
+             %s: !kernel.view<["T", 1], f32>) {
+  // expected-error@+1 {{chooses 1 experts by router '!kernel.view<[64], f32>'}}
+  kernel.route rows "T" product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[64], f32>
+    into %e, %s top 1 score sigmoid
+    : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+  return
+}
+
+// -----
+
+// Logits are given, or computed.
+func.func @f(%e: !kernel.view<["T", 1], i32>, %s: !kernel.view<["T", 1], f32>) {
+  // expected-error@+1 {{takes logits, or an input and a router to compute them by}}
+  kernel.route rows "T" into %e, %s top 1 score sigmoid
+    : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+  return
+}
+
+// -----
+
+// Not both.
+func.func @f(%l: !kernel.view<["T", 4], f32>, %x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[4, 64], f32>,
+             %e: !kernel.view<["T", 1], i32>, %s: !kernel.view<["T", 1], f32>) {
+  // expected-error@+1 {{takes logits, or an input and a router to compute them by}}
+  kernel.route rows "T" logits %l : !kernel.view<["T", 4], f32>
+    product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[4, 64], f32> into %e, %s top 1 score sigmoid
+    : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+  return
+}
+
+// -----
+
+// A router multiplies something.
+func.func @f(%w: !kernel.view<[4, 64], f32>, %e: !kernel.view<["T", 1], i32>, %s: !kernel.view<["T", 1], f32>) {
+  // expected-error@+1 {{takes logits, or an input and a router to compute them by}}
+  "kernel.route"(%w, %e, %s) <{operandSegmentSizes = array<i32: 0, 1, 1, 1>, rows = "T", top_k = 1 : i64,
+                               score = 0 : i32}> ({
+  }) : (!kernel.view<[4, 64], f32>, !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>) -> ()
   return
 }
 
@@ -557,8 +875,78 @@ func.func @f(%l: !kernel.view<["T", 4], f32>, %e: !kernel.view<["T", 1], i32>, %
 // Router logits are never rounded.
 func.func @f(%l: !kernel.view<["T", 4], bf16>, %e: !kernel.view<["T", 1], i32>, %s: !kernel.view<["T", 1], f32>) {
   // expected-error@+1 {{logits is '!kernel.view<["T", 4], bf16>', expected ["T", _] of 'f32'}}
-  kernel.route %l into %e, %s top 1 score sigmoid
-    : !kernel.view<["T", 4], bf16>, !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+  kernel.route rows "T" logits %l : !kernel.view<["T", 4], bf16> into %e, %s top 1 score sigmoid
+    : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+  return
+}
+
+// -----
+
+// A row of logits for each row.
+func.func @f(%l: !kernel.view<["R", 4], f32>, %e: !kernel.view<["T", 1], i32>, %s: !kernel.view<["T", 1], f32>) {
+  // expected-error@+1 {{logits is '!kernel.view<["R", 4], f32>', expected ["T", _] of 'f32'}}
+  kernel.route rows "T" logits %l : !kernel.view<["R", 4], f32> into %e, %s top 1 score sigmoid
+    : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+  return
+}
+
+// -----
+
+// A router is small, so it is not packed.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[32, 64], f32, "panel32">,
+             %e: !kernel.view<["T", 1], i32>, %s: !kernel.view<["T", 1], f32>) {
+  // expected-error@+1 {{router is '!kernel.view<[32, 64], f32, "panel32">', expected static, row-major and of f32 or bf16}}
+  kernel.route rows "T" product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[32, 64], f32, "panel32">
+    into %e, %s top 1 score sigmoid
+    : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+  return
+}
+
+// -----
+
+// It does not change with the step.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<["S", 64], f32>, %e: !kernel.view<["T", 1], i32>,
+             %s: !kernel.view<["T", 1], f32>) {
+  // expected-error@+1 {{chooses 1 experts by router '!kernel.view<["S", 64], f32>'}}
+  kernel.route rows "T" product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<["S", 64], f32>
+    into %e, %s top 1 score sigmoid
+    : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+  return
+}
+
+// -----
+
+// It holds numbers to multiply by.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[4, 64], i32>, %e: !kernel.view<["T", 1], i32>,
+             %s: !kernel.view<["T", 1], f32>) {
+  // expected-error@+1 {{router is '!kernel.view<[4, 64], i32>', expected static, row-major and of f32 or bf16}}
+  kernel.route rows "T" product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[4, 64], i32>
+    into %e, %s top 1 score sigmoid
+    : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+  return
+}
+
+// -----
+
+// Inputs of a router are never rounded.
+func.func @f(%x: !kernel.view<["T", 64], bf16>, %w: !kernel.view<[4, 64], bf16>, %e: !kernel.view<["T", 1], i32>,
+             %s: !kernel.view<["T", 1], f32>) {
+  // expected-error@+1 {{has an input region that does not yield 'f32', which the product needs}}
+  kernel.route rows "T" product %x : !kernel.view<["T", 64], bf16> times %w : !kernel.view<[4, 64], bf16>
+    into %e, %s top 1 score sigmoid
+    : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+  return
+}
+
+// -----
+
+// Depths meet.
+func.func @f(%x: !kernel.view<["T", 32], f32>, %w: !kernel.view<[4, 64], f32>, %e: !kernel.view<["T", 1], i32>,
+             %s: !kernel.view<["T", 1], f32>) {
+  // expected-error@+1 {{input is '!kernel.view<["T", 32], f32>' and the weight '!kernel.view<[4, 64], f32>': depths 32 and 64 differ}}
+  kernel.route rows "T" product %x : !kernel.view<["T", 32], f32> times %w : !kernel.view<[4, 64], f32>
+    into %e, %s top 1 score sigmoid
+    : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
   return
 }
 
@@ -567,8 +955,8 @@ func.func @f(%l: !kernel.view<["T", 4], bf16>, %e: !kernel.view<["T", 1], i32>, 
 // k experts per token.
 func.func @f(%l: !kernel.view<["T", 4], f32>, %e: !kernel.view<["T", 1], i32>, %s: !kernel.view<["T", 2], f32>) {
   // expected-error@+1 {{experts is '!kernel.view<["T", 1], i32>', expected ["T", 2] of 'i32'}}
-  kernel.route %l into %e, %s top 2 score sigmoid
-    : !kernel.view<["T", 4], f32>, !kernel.view<["T", 1], i32>, !kernel.view<["T", 2], f32>
+  kernel.route rows "T" logits %l : !kernel.view<["T", 4], f32> into %e, %s top 2 score sigmoid
+    : !kernel.view<["T", 1], i32>, !kernel.view<["T", 2], f32>
   return
 }
 
@@ -577,82 +965,85 @@ func.func @f(%l: !kernel.view<["T", 4], f32>, %e: !kernel.view<["T", 1], i32>, %
 // k scores per token.
 func.func @f(%l: !kernel.view<["T", 4], f32>, %e: !kernel.view<["T", 2], i32>, %s: !kernel.view<["T", 1], f32>) {
   // expected-error@+1 {{scores is '!kernel.view<["T", 1], f32>', expected ["T", 2] of 'f32'}}
-  kernel.route %l into %e, %s top 2 score sigmoid
-    : !kernel.view<["T", 4], f32>, !kernel.view<["T", 2], i32>, !kernel.view<["T", 1], f32>
+  kernel.route rows "T" logits %l : !kernel.view<["T", 4], f32> into %e, %s top 2 score sigmoid
+    : !kernel.view<["T", 2], i32>, !kernel.view<["T", 1], f32>
   return
 }
 
 // -----
 
-// Sorting
-
-// Experts are per token and rank.
-func.func @f(%e: !kernel.view<["T"], i32>, %o: !kernel.view<[5], i32>, %r: !kernel.view<["T"], i32>) {
-  // expected-error@+1 {{'kernel.sort_tokens' op experts are '!kernel.view<["T"], i32>', expected [tokens, k]}}
-  kernel.sort_tokens %e into %o, %r, %r
-    : !kernel.view<["T"], i32>, !kernel.view<[5], i32>, !kernel.view<["T"], i32>, !kernel.view<["T"], i32>
+// One number of rows.
+func.func @f(%l: !kernel.view<["T", 4], f32>, %e: !kernel.view<["T", 1], i32>, %s: !kernel.view<["T", 1], f32>) {
+  // expected-error@+1 {{expected one size after 'rows'}}
+  kernel.route rows "T", 2 logits %l : !kernel.view<["T", 4], f32> into %e, %s top 1 score sigmoid
+    : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
   return
 }
 
 // -----
 
-// Offsets have a start and an end.
-func.func @f(%e: !kernel.view<["T", 1], i32>, %o: !kernel.view<[1], i32>, %r: !kernel.view<["T"], i32>) {
-  // expected-error@+1 {{offsets are '!kernel.view<[1], i32>', expected one more than the experts}}
-  kernel.sort_tokens %e into %o, %r, %e
-    : !kernel.view<["T", 1], i32>, !kernel.view<[1], i32>, !kernel.view<["T"], i32>, !kernel.view<["T", 1], i32>
+// Parallel
+
+// Only what can be launched runs side by side.
+func.func @f() {
+  kernel.parallel {
+    // expected-error@+1 {{'arith.constant' op is a member of a kernel.parallel, expected a launched op}}
+    %0 = arith.constant 0 : index
+  }
   return
 }
 
 // -----
 
-// A slot per pair.
-func.func @f(%e: !kernel.view<["T", 2], i32>, %o: !kernel.view<[5], i32>, %r: !kernel.view<["T"], i32>) {
-  // expected-error@+1 {{order is '!kernel.view<["T"], i32>', expected one entry per pair of '!kernel.view<["T", 2], i32>'}}
-  kernel.sort_tokens %e into %o, %r, %e
-    : !kernel.view<["T", 2], i32>, !kernel.view<[5], i32>, !kernel.view<["T"], i32>, !kernel.view<["T", 2], i32>
+// One level deep.
+func.func @f() {
+  kernel.parallel {
+    // expected-error@+1 {{'kernel.parallel' op is a member of a kernel.parallel, expected a launched op}}
+    kernel.parallel {
+      kernel.map rows "T" groups 1 width 1 {
+      ^bb0(%r: index, %g: index, %i: index):
+      }
+    }
+  }
   return
 }
 
 // -----
 
-// The slots have the shape of the experts.
-func.func @f(%e: !kernel.view<["T", 2], i32>, %o: !kernel.view<[5], i32>, %r: !kernel.view<["2*T"], i32>,
-             %s: !kernel.view<["T", 1], i32>) {
-  // expected-error@+1 {{slots is '!kernel.view<["T", 1], i32>', expected ["T", 2] of 'i32'}}
-  kernel.sort_tokens %e into %o, %r, %s
-    : !kernel.view<["T", 2], i32>, !kernel.view<[5], i32>, !kernel.view<["2*T"], i32>, !kernel.view<["T", 1], i32>
+// Members may run in any order.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %y: !kernel.view<["T", 64], f32>) {
+  kernel.parallel {
+    // expected-note@+1 {{written here}}
+    kernel.map rows "T" groups 1 width 64 {
+    ^bb0(%r: index, %g: index, %i: index):
+      %0 = kernel.load %x[%r, %i] : !kernel.view<["T", 64], f32>
+      kernel.store %0, %y[%r, %i] : !kernel.view<["T", 64], f32>
+    }
+    // expected-error@+1 {{'kernel.map' op reads what another member writes}}
+    kernel.map rows "T" groups 1 width 64 {
+    ^bb0(%r: index, %g: index, %i: index):
+      %0 = kernel.load %y[%r, %i] : !kernel.view<["T", 64], f32>
+      kernel.store %0, %y[%r, %i] : !kernel.view<["T", 64], f32>
+    }
+  }
   return
 }
 
 // -----
 
-// Experts are numbers.
-func.func @f(%e: !kernel.view<["T", 1], f32>, %o: !kernel.view<[5], i32>, %r: !kernel.view<["T"], i32>,
-             %s: !kernel.view<["T", 1], i32>) {
-  // expected-error@+1 {{experts is '!kernel.view<["T", 1], f32>', expected ["T", 1] of 'i32'}}
-  kernel.sort_tokens %e into %o, %r, %s
-    : !kernel.view<["T", 1], f32>, !kernel.view<[5], i32>, !kernel.view<["T"], i32>, !kernel.view<["T", 1], i32>
-  return
-}
-
-// -----
-
-// So is the order.
-func.func @f(%e: !kernel.view<["T", 1], i32>, %o: !kernel.view<[5], i32>, %r: !kernel.view<["T"], f32>) {
-  // expected-error@+1 {{order is '!kernel.view<["T"], f32>', expected [_] of 'i32'}}
-  kernel.sort_tokens %e into %o, %r, %e
-    : !kernel.view<["T", 1], i32>, !kernel.view<[5], i32>, !kernel.view<["T"], f32>, !kernel.view<["T", 1], i32>
-  return
-}
-
-// -----
-
-// So are the offsets.
-func.func @f(%e: !kernel.view<["T", 1], i32>, %o: !kernel.view<[5], f32>, %r: !kernel.view<["T"], i32>) {
-  // expected-error@+1 {{offsets is '!kernel.view<[5], f32>', expected [_] of 'i32'}}
-  kernel.sort_tokens %e into %o, %r, %e
-    : !kernel.view<["T", 1], i32>, !kernel.view<[5], f32>, !kernel.view<["T"], i32>, !kernel.view<["T", 1], i32>
+// Even a member before the writer.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %l: !kernel.view<["T", 4], f32>, %e: !kernel.view<["T", 1], i32>,
+             %s: !kernel.view<["T", 1], f32>, %w: !kernel.view<[4, 64, 64], f32>) {
+  kernel.parallel {
+    // expected-error@+1 {{'kernel.gemm' op reads what another member writes}}
+    kernel.gemm rows "T" by %e : !kernel.view<["T", 1], i32>
+        product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[4, 64, 64], f32> {
+    ^bb0(%a: f32, %r: index, %n: index):
+    }
+    // expected-note@+1 {{written here}}
+    kernel.route rows "T" logits %l : !kernel.view<["T", 4], f32> into %e, %s top 1 score sigmoid
+      : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+  }
   return
 }
 
@@ -901,9 +1292,57 @@ func.func @f(%v: !kernel.view<[64, 64], f32, "panel32">, %i: index, %x: f32) {
 
 // A sum has lanes to run over.
 func.func @f(%x: f32) {
-  // expected-error@+1 {{'kernel.sum' op expects parent op 'kernel.map'}}
+  // expected-error@+1 {{'kernel.sum' op expects parent op to be one of 'kernel.map, kernel.gemm'}}
   %0 = kernel.sum %x : f32
   return
+}
+
+// -----
+
+// In a product they are features of a group.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[64, 64], f32>) {
+  // expected-note@+1 {{this kernel.gemm has none}}
+  kernel.gemm rows "T" product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[64, 64], f32> {
+  ^bb0(%a: f32, %r: index, %n: index):
+    // expected-error@+1 {{'kernel.sum' op needs a group to add over}}
+    %0 = kernel.sum %a : f32
+  }
+  return
+}
+
+// -----
+
+// A row is one of a matrix.
+func.func @f(%v: !kernel.view<["T"], f32>, %i: index) {
+  // expected-error@+1 {{'kernel.row_sum' op adds a row of '!kernel.view<["T"], f32>', expected a row-major matrix of f32}}
+  %0 = kernel.row_sum %v[%i] : !kernel.view<["T"], f32>
+  return
+}
+
+// -----
+
+// What is added is never rounded.
+func.func @f(%v: !kernel.view<["T", 4], bf16>, %i: index) {
+  // expected-error@+1 {{adds a row of '!kernel.view<["T", 4], bf16>', expected a row-major matrix of f32}}
+  %0 = kernel.row_sum %v[%i] : !kernel.view<["T", 4], bf16>
+  return
+}
+
+// -----
+
+// Nor is a packed weight added by rows.
+func.func @f(%v: !kernel.view<[32, 4], f32, "panel32">, %i: index) {
+  // expected-error@+1 {{adds a row of '!kernel.view<[32, 4], f32, "panel32">', expected a row-major matrix of f32}}
+  %0 = kernel.row_sum %v[%i] : !kernel.view<[32, 4], f32, "panel32">
+  return
+}
+
+// -----
+
+// Inputs are of products.
+func.func @f(%x: f32) {
+  // expected-error@+1 {{'kernel.yield' op expects parent op to be one of 'kernel.gemm, kernel.route'}}
+  kernel.yield %x : f32
 }
 
 // -----
@@ -988,7 +1427,23 @@ kernel.program @step function step max_tokens 16 {
     %x = arith.constant 1.0 : f32
     // expected-error@+1 {{'kernel.append' op finds pages through '!kernel.view<["T"], i32>', expected a page table ["S", _] of i32}}
     kernel.append %x, %k[%head, %lane] at %row of %row through %p
-      : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>, !kernel.view<["T"], i32>
+      : f32, !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>, !kernel.view<["T"], i32>
   }
 }
 lm.cache @layer layer 0 heads 2 width 16 : f32
+
+// -----
+
+// What is appended has been rounded as the cache holds it.
+kernel.program @step function step max_tokens 16 {
+  %k = kernel.cache @layer : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0, bf16>
+  %p = kernel.page_table @layer : !kernel.view<["S", 16], i32>
+  kernel.map rows "T" groups 2 width 16 {
+  ^bb0(%row: index, %head: index, %lane: index):
+    %x = arith.constant 1.0 : f32
+    // expected-error@+1 {{'kernel.append' op appends 'f32' to '!kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0, bf16>'}}
+    kernel.append %x, %k[%head, %lane] at %row of %row through %p
+      : f32, !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0, bf16>, !kernel.view<["S", 16], i32>
+  }
+}
+lm.cache @layer layer 0 heads 2 width 16 : bf16

@@ -5,7 +5,14 @@
 lm.weight @layers.0.q from ["q"] : tensor<64x64xf32> through [#lm.pack<"panel32">] : tensor<64x64xf32>
 lm.weight @layers.0.up from ["up"] : tensor<16x32x64xf32> through [#lm.pack<"panel32">] : tensor<16x32x64xf32>
 lm.table @rope.48 from #lm.rope_table<#lm.rope<theta = 5.0e5>, dim = 16, count = 48, step = 1> as tensor<48x8x2xf32>
+lm.weight @layers.0.gate from ["gate"] : tensor<16x24x64xf32> through [] : tensor<16x24x64xf32>
+lm.weight @layers.0.gate_other from ["up"] : tensor<16x24x64xf32> through [] : tensor<16x24x64xf32>
+lm.interleaved @layers.0.gate_up of @layers.0.gate, @layers.0.gate_other by 16 layout "panel32" : tensor<16x64x64xf32>
+lm.weight @half from ["half"] : tensor<64x63xbf16> through [#lm.pack<"panel32x2">] : tensor<64x63xbf16>
+lm.weight @router from ["router"] : tensor<16x64xbf16> through [#lm.pack<"row-major">] : tensor<16x64xbf16>
+lm.weight @shared from ["shared"] : tensor<32x64xf32> through [#lm.pack<"panel32">] : tensor<32x64xf32>
 lm.cache @layers.0 layer 0 heads 2 width 16 chunk 48 : f32
+lm.cache @layers.1 layer 1 heads 2 width 16 : bf16
 
 // CHECK: kernel.cache_group @chunk48 layers [0, 1, 2] chunk 48 page_tokens 64 page_bytes 49152
 kernel.cache_group @chunk48 layers [0, 1, 2] chunk 48 page_tokens 64 page_bytes 49152
@@ -28,6 +35,12 @@ kernel.program @step function step max_tokens 2048 {
   %q = kernel.weight @layers.0.q : !kernel.view<[64, 64], f32, "panel32">
   // CHECK: %[[UP:.*]] = kernel.weight @layers.0.up : !kernel.view<[16, 32, 64], f32, "panel32">
   %up = kernel.weight @layers.0.up : !kernel.view<[16, 32, 64], f32, "panel32">
+  // CHECK: %[[GATE_UP:.*]] = kernel.weight @layers.0.gate_up : !kernel.view<[16, 64, 64], f32, "panel32">
+  %gate_up = kernel.weight @layers.0.gate_up : !kernel.view<[16, 64, 64], f32, "panel32">
+  // CHECK: %[[HALF:.*]] = kernel.weight @half : !kernel.view<[64, 63], bf16, "panel32x2">
+  %half = kernel.weight @half : !kernel.view<[64, 63], bf16, "panel32x2">
+  // CHECK: %[[ROUTER:.*]] = kernel.weight @router : !kernel.view<[16, 64], bf16>
+  %router = kernel.weight @router : !kernel.view<[16, 64], bf16>
   // CHECK: %[[ROPE:.*]] = kernel.weight @rope.48 : !kernel.view<[48, 8, 2], f32>
   %rope = kernel.weight @rope.48 : !kernel.view<[48, 8, 2], f32>
 
@@ -39,12 +52,12 @@ kernel.program @step function step max_tokens 2048 {
   // CHECK: %[[Y:.*]] = kernel.buffer "y" arena 0 offset 4096 : !kernel.view<["T", 64], f32>
   %y = kernel.buffer "y" arena 0 offset 4096 : !kernel.view<["T", 64], f32>
   %hidden = kernel.buffer "hidden" : !kernel.view<["T", 32], f32>
-  %router = kernel.buffer "router" : !kernel.view<["T", 16], f32>
+  %inner = kernel.buffer "inner" : !kernel.view<["T", 24], f32>
+  %short = kernel.buffer "short" : !kernel.view<["T", 63], bf16>
+  %squares = kernel.buffer "squares" : !kernel.view<["T", 4], f32>
+  %routed = kernel.buffer "routed" : !kernel.view<["T", 16], f32>
   %experts = kernel.buffer "experts" : !kernel.view<["T", 1], i32>
   %scores = kernel.buffer "scores" : !kernel.view<["T", 1], f32>
-  %offsets = kernel.buffer "offsets" : !kernel.view<[17], i32>
-  %order = kernel.buffer "order" : !kernel.view<["T"], i32>
-  %slots = kernel.buffer "slots" : !kernel.view<["T", 1], i32>
   %logits = kernel.buffer "logits" : !kernel.view<["R", 256], f32>
 
   // A layer's cache: before and after it has a group.
@@ -56,6 +69,9 @@ kernel.program @step function step max_tokens 2048 {
   // CHECK-SAME: !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 49152>
   %grouped = kernel.cache @layers.0 in @chunk48 offset 8192
     : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 49152>
+  // CHECK: %[[HALF_KEYS:.*]] = kernel.cache @layers.1
+  // CHECK-SAME: !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0, bf16>
+  %half_keys = kernel.cache @layers.1 : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0, bf16>
   // CHECK: %[[PAGES:.*]] = kernel.page_table @layers.0 : !kernel.view<["S", 16], i32>
   %pages = kernel.page_table @layers.0 : !kernel.view<["S", 16], i32>
   // CHECK: kernel.page_table @layers.0 in @chunk48 : !kernel.view<["S", 16], i32>
@@ -84,9 +100,9 @@ kernel.program @step function step max_tokens 2048 {
     %p = arith.index_cast %p32 : i32 to index
     %s = arith.index_cast %s32 : i32 to index
     // CHECK: kernel.append %{{.*}}, %[[KEYS]][%[[GROUP]], %[[LANE]]] at %{{.*}} of %{{.*}} through %[[PAGES]]
-    // CHECK-SAME: : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>, !kernel.view<["S", 16], i32>
+    // CHECK-SAME: : f32, !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>, !kernel.view<["S", 16], i32>
     kernel.append %n, %keys[%group, %lane] at %p of %s through %pages
-      : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>, !kernel.view<["S", 16], i32>
+      : f32, !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>, !kernel.view<["S", 16], i32>
   }
 
   // The same with its target's choices.
@@ -107,23 +123,103 @@ kernel.program @step function step max_tokens 2048 {
     kernel.end
   }
 
-  // One weight for all tokens.
-  // CHECK: kernel.gemm %[[Y]], %[[Q]] : !kernel.view<["T", 64], f32>, !kernel.view<[64, 64], f32, "panel32"> {
+  // One weight for all tokens; an input that is read as it is.
+  // CHECK: kernel.gemm rows "T" product %[[Y]] : !kernel.view<["T", 64], f32> times %[[Q]] : !kernel.view<[64, 64], f32, "panel32"> {
   // CHECK-NEXT: ^bb0(%[[ACC:.*]]: f32, %{{.*}}: index, %{{.*}}: index):
   // CHECK-NEXT: kernel.store %[[ACC]], %[[X]]
-  kernel.gemm %y, %q : !kernel.view<["T", 64], f32>, !kernel.view<[64, 64], f32, "panel32"> {
+  // CHECK-NEXT: }
+  kernel.gemm rows "T" product %y : !kernel.view<["T", 64], f32> times %q : !kernel.view<[64, 64], f32, "panel32"> {
   ^bb0(%acc: f32, %row: index, %feature: index):
     kernel.store %acc, %x[%row, %feature] : !kernel.view<["T", 64], f32>
   }
 
+  // The same input written as a region is printed as the view.
+  // CHECK: kernel.gemm rows "T" product %[[Y]] : !kernel.view<["T", 64], f32> times %[[Q]]
+  kernel.gemm rows "T" product {
+  ^bb0(%row: index, %k: index):
+    %v = kernel.load %y[%row, %k] : !kernel.view<["T", 64], f32>
+    kernel.yield %v : f32
+  } times %q : !kernel.view<[64, 64], f32, "panel32"> {
+  ^bb0(%acc: f32, %row: index, %feature: index):
+  }
+
   // A weight per expert, with its target's choices.
-  // CHECK: kernel.gemm %{{.*}}, %[[UP]] by %{{.*}} {config = #kernel.x86<"x86-64-v4", tile = 14 x 32, rows = 256>, grid = #kernel.grid<16>}
-  // CHECK-SAME: : !kernel.view<["T", 64], f32>, !kernel.view<[16, 32, 64], f32, "panel32"> by !kernel.view<[17], i32> {
-  kernel.gemm %y, %up by %offsets
-      {config = #kernel.x86<"x86-64-v4", tile = 14 x 32, rows = 256>, grid = #kernel.grid<16>}
-      : !kernel.view<["T", 64], f32>, !kernel.view<[16, 32, 64], f32, "panel32"> by !kernel.view<[17], i32> {
+  // CHECK: kernel.gemm rows "T" by %[[EXPERTS:.*]] : !kernel.view<["T", 1], i32>
+  // CHECK-SAME: attributes {config = #kernel.x86<"x86-64-v4", tile = 14 x 32, rows = 256>, grid = #kernel.grid<16>}
+  // CHECK-SAME: product %[[Y]] : !kernel.view<["T", 64], f32> times %[[UP]] : !kernel.view<[16, 32, 64], f32, "panel32"> {
+  kernel.gemm rows "T" by %experts : !kernel.view<["T", 1], i32>
+      attributes {config = #kernel.x86<"x86-64-v4", tile = 14 x 32, rows = 256>, grid = #kernel.grid<16>}
+      product %y : !kernel.view<["T", 64], f32> times %up : !kernel.view<[16, 32, 64], f32, "panel32"> {
   ^bb0(%acc: f32, %row: index, %feature: index):
     kernel.store %acc, %hidden[%row, %feature] : !kernel.view<["T", 32], f32>
+  }
+
+  // Pairs of accumulators, a sum over groups of features, an input that is computed from a norm.
+  // CHECK: kernel.gemm rows "T" by %[[EXPERTS]] : !kernel.view<["T", 1], i32> pairs 24 group 8 product {
+  // CHECK-NEXT: ^bb0(%[[ROW:.*]]: index, %[[K:.*]]: index):
+  // CHECK-NEXT: %[[V:.*]] = kernel.load %[[Y]][%[[ROW]], %[[K]]]
+  // CHECK-NEXT: %[[SUM:.*]] = kernel.row_sum %{{.*}}[%[[ROW]]] : !kernel.view<["T", 4], f32>
+  // CHECK: kernel.yield %{{.*}} : f32
+  // CHECK-NEXT: } times %[[GATE_UP]] : !kernel.view<[16, 64, 64], f32, "panel32"> {
+  // CHECK-NEXT: ^bb0(%[[GATE:.*]]: f32, %[[UP_SUM:.*]]: f32, %{{.*}}: index, %{{.*}}: index):
+  // CHECK: kernel.sum
+  kernel.gemm rows "T" by %experts : !kernel.view<["T", 1], i32> pairs 24 group 8 product {
+  ^bb0(%row: index, %k: index):
+    %v = kernel.load %y[%row, %k] : !kernel.view<["T", 64], f32>
+    %sum = kernel.row_sum %squares[%row] : !kernel.view<["T", 4], f32>
+    %scaled = arith.mulf %v, %sum : f32
+    kernel.yield %scaled : f32
+  } times %gate_up : !kernel.view<[16, 64, 64], f32, "panel32"> {
+  ^bb0(%gate: f32, %second: f32, %row: index, %feature: index):
+    %m = arith.mulf %gate, %second : f32
+    %s = kernel.sum %m : f32
+    kernel.store %s, %inner[%row, %feature] : !kernel.view<["T", 24], f32>
+  }
+
+  // Two products whose accumulators belong together, one by expert; bf16 in pairs of k, of an odd depth.
+  // CHECK: kernel.gemm rows "T" by %[[EXPERTS]] : !kernel.view<["T", 1], i32>
+  // CHECK-SAME: product %[[Y]] : !kernel.view<["T", 64], f32> times %[[UP]] : !kernel.view<[16, 32, 64], f32, "panel32">
+  // CHECK-SAME: product %[[Y]] : !kernel.view<["T", 64], f32> times %{{.*}} : !kernel.view<[32, 64], f32, "panel32"> {
+  // CHECK-NEXT: ^bb0(%{{.*}}: f32, %{{.*}}: f32, %{{.*}}: index, %{{.*}}: index):
+  %shared = kernel.weight @shared : !kernel.view<[32, 64], f32, "panel32">
+  kernel.gemm rows "T" by %experts : !kernel.view<["T", 1], i32>
+      product %y : !kernel.view<["T", 64], f32> times %up : !kernel.view<[16, 32, 64], f32, "panel32">
+      product %y : !kernel.view<["T", 64], f32> times %shared : !kernel.view<[32, 64], f32, "panel32"> {
+  ^bb0(%a: f32, %b: f32, %row: index, %feature: index):
+    %c = arith.addf %a, %b : f32
+    kernel.store %c, %hidden[%row, %feature] : !kernel.view<["T", 32], f32>
+  }
+  // CHECK: kernel.gemm rows "T" product %[[SHORT:.*]] : !kernel.view<["T", 63], bf16> times %[[HALF]] : !kernel.view<[64, 63], bf16, "panel32x2"> {
+  // CHECK: %[[ROUNDED:.*]] = arith.truncf %{{.*}} : f32 to bf16
+  // CHECK: kernel.store %[[ROUNDED]], %[[SHORT]][%{{.*}}, %{{.*}}] : !kernel.view<["T", 63], bf16>
+  // CHECK: kernel.append %[[ROUNDED]], %[[HALF_KEYS]]
+  // CHECK-SAME: : bf16, !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0, bf16>, !kernel.view<["S", 16], i32>
+  kernel.gemm rows "T" product %short : !kernel.view<["T", 63], bf16> times %half : !kernel.view<[64, 63], bf16, "panel32x2"> {
+  ^bb0(%acc: f32, %row: index, %feature: index):
+    %rounded = arith.truncf %acc : f32 to bf16
+    kernel.store %rounded, %short[%row, %feature] : !kernel.view<["T", 63], bf16>
+    kernel.append %rounded, %half_keys[%feature, %feature] at %row of %row through %pages
+      : bf16, !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0, bf16>, !kernel.view<["S", 16], i32>
+  }
+
+  // Ops that run side by side, with their own choices.
+  // CHECK: kernel.parallel attributes {grid = #kernel.grid<"T", "T", "+">} {
+  // CHECK-NEXT: kernel.map rows "T"
+  // CHECK: kernel.gemm rows "T"
+  // CHECK: kernel.store
+  // CHECK-NEXT: }
+  // CHECK-NEXT: }
+  kernel.parallel attributes {grid = #kernel.grid<"T", "T", "+">} {
+    kernel.map rows "T" groups 1 width 64 attributes {grid = #kernel.grid<"T">} {
+    ^bb0(%row: index, %group: index, %lane: index):
+      %v = kernel.load %y[%row, %lane] : !kernel.view<["T", 64], f32>
+      kernel.store %v, %x[%row, %lane] : !kernel.view<["T", 64], f32>
+    }
+    kernel.gemm rows "T" attributes {grid = #kernel.grid<"T">}
+        product %y : !kernel.view<["T", 64], f32> times %q : !kernel.view<[64, 64], f32, "panel32"> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %x[%row, %feature] : !kernel.view<["T", 64], f32>
+    }
   }
 
   // CHECK: kernel.attention %{{.*}}, %[[KEYS]], %[[VALUES]] at %[[POSITIONS]] of %[[SEQUENCES]] through %[[PAGES]] into %{{.*}} chunk 48 scale 2.500000e-01
@@ -132,18 +228,31 @@ kernel.program @step function step max_tokens 2048 {
       !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>, !kernel.view<["T"], i32>,
       !kernel.view<["T"], i32>, !kernel.view<["S", 16], i32>, !kernel.view<["T", 64], f32>
 
-  // CHECK: kernel.route %{{.*}} into %{{.*}}, %{{.*}} top 1 score sigmoid :
-  // CHECK-SAME: !kernel.view<["T", 16], f32>, !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
-  kernel.route %router into %experts, %scores top 1 score sigmoid
-    : !kernel.view<["T", 16], f32>, !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
-  // CHECK: kernel.route {{.*}} top 1 score softmax normalize :
-  kernel.route %router into %experts, %scores top 1 score softmax normalize
-    : !kernel.view<["T", 16], f32>, !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+  // CHECK: kernel.route rows "T" logits %{{.*}} : !kernel.view<["T", 16], f32> into %{{.*}}, %{{.*}} top 1 score sigmoid :
+  // CHECK-SAME: !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+  kernel.route rows "T" logits %routed : !kernel.view<["T", 16], f32> into %experts, %scores top 1 score sigmoid
+    : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+  // CHECK: kernel.route rows "T" logits {{.*}} top 1 score softmax normalize :
+  kernel.route rows "T" logits %routed : !kernel.view<["T", 16], f32> into %experts, %scores top 1 score softmax normalize
+    : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
 
-  // CHECK: kernel.sort_tokens %{{.*}} into %{{.*}}, %{{.*}}, %{{.*}} :
-  // CHECK-SAME: !kernel.view<["T", 1], i32>, !kernel.view<[17], i32>, !kernel.view<["T"], i32>, !kernel.view<["T", 1], i32>
-  kernel.sort_tokens %experts into %offsets, %order, %slots
-    : !kernel.view<["T", 1], i32>, !kernel.view<[17], i32>, !kernel.view<["T"], i32>, !kernel.view<["T", 1], i32>
+  // Logits that are computed on the way: from a view, and from a region.
+  // CHECK: kernel.route rows "T" product %[[Y]] : !kernel.view<["T", 64], f32> times %[[ROUTER]] : !kernel.view<[16, 64], bf16>
+  // CHECK-SAME: into %{{.*}}, %{{.*}} top 1 score sigmoid {config = #kernel.x86<"x86-64-v3", tile = 6 x 16, rows = 4>} :
+  kernel.route rows "T" product %y : !kernel.view<["T", 64], f32> times %router : !kernel.view<[16, 64], bf16>
+    into %experts, %scores top 1 score sigmoid {config = #kernel.x86<"x86-64-v3", tile = 6 x 16, rows = 4>}
+    : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+  // CHECK: kernel.route rows "T" product {
+  // CHECK-NEXT: ^bb0(%{{.*}}: index, %{{.*}}: index):
+  // CHECK: kernel.yield %{{.*}} : f32
+  // CHECK-NEXT: } times %[[ROUTER]] : !kernel.view<[16, 64], bf16> into %{{.*}}, %{{.*}} top 1 score sigmoid :
+  kernel.route rows "T" product {
+  ^bb0(%row: index, %k: index):
+    %v = kernel.load %y[%row, %k] : !kernel.view<["T", 64], f32>
+    %n = arith.negf %v : f32
+    kernel.yield %n : f32
+  } times %router : !kernel.view<[16, 64], bf16> into %experts, %scores top 1 score sigmoid
+    : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
 
   // CHECK: kernel.result logits %{{.*}} : !kernel.view<["R", 256], f32>
   kernel.result logits %logits : !kernel.view<["R", 256], f32>
@@ -190,11 +299,11 @@ kernel.program @sample function sample max_tokens 8 {
 kernel.library @x86_64_v3 target "x86-64-v3" {
   // CHECK: kernel.func @gemm_0 {
   // CHECK-NEXT: ^bb0(%[[A0:.*]]: !kernel.view<["T", 64], f32>, %[[A1:.*]]: !kernel.view<[128, 64], f32, "panel32">, %[[A2:.*]]: !kernel.view<["T", 128], f32>):
-  // CHECK-NEXT: kernel.gemm %[[A0]], %[[A1]]
+  // CHECK-NEXT: kernel.gemm rows "T" product %[[A0]] : !kernel.view<["T", 64], f32> times %[[A1]] :
   kernel.func @gemm_0 {
   ^bb0(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[128, 64], f32, "panel32">,
        %y: !kernel.view<["T", 128], f32>):
-    kernel.gemm %x, %w : !kernel.view<["T", 64], f32>, !kernel.view<[128, 64], f32, "panel32"> {
+    kernel.gemm rows "T" product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[128, 64], f32, "panel32"> {
     ^bb0(%acc: f32, %row: index, %feature: index):
       kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 128], f32>
     }

@@ -9,16 +9,19 @@
 // CHECK-SAME: !kernel.view<["R", 8], bf16>
 // CHECK-SAME: !kernel.view<[4, 4], f32>
 // CHECK-SAME: !kernel.view<[16, 32, 64], f32, "panel32">
+// CHECK-SAME: !kernel.view<[32, 63], bf16, "panel32x2">
 func.func private @views(!kernel.view<["S"], i32>, !kernel.view<["2*T", 64], f32>, !kernel.view<[1], i64>,
                          !kernel.view<["R", 8], bf16>, !kernel.view<[4, 4], f32, "row-major">,
-                         !kernel.view<[16, 32, 64], f32, "panel32">)
+                         !kernel.view<[16, 32, 64], f32, "panel32">, !kernel.view<[32, 63], bf16, "panel32x2">)
 
-// Caches: with and without the size of their group's pages.
+// Caches: with and without the size of their group's pages; float32 is not said.
 // CHECK-LABEL: func.func private @caches
 // CHECK-SAME: !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 65536>
 // CHECK-SAME: !kernel.cache<value, heads = 1, width = 8, page_tokens = 32, page_bytes = 0>
+// CHECK-SAME: !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 4096, bf16>
 func.func private @caches(!kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 65536>,
-                          !kernel.cache<value, heads = 1, width = 8, page_tokens = 32, page_bytes = 0>)
+                          !kernel.cache<value, heads = 1, width = 8, page_tokens = 32, page_bytes = 0, f32>,
+                          !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 4096, bf16>)
 
 // CHECK-LABEL: func.func private @attributes
 func.func private @attributes() attributes {

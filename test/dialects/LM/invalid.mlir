@@ -33,7 +33,7 @@ func.func private @f(tensor<8x64xf32, #lm.dims<"T", 64>>)
 // -----
 
 // A packed form is one the code generators read.
-// expected-error@+1 {{unknown layout 'tiles', expected row-major or panel32}}
+// expected-error@+1 {{unknown layout 'tiles', expected row-major, panel32 or panel32x2}}
 lm.weight @w from ["w"] : tensor<4x8xf32> through [#lm.pack<"tiles">] : tensor<4x8xf32>
 
 // -----
@@ -101,7 +101,7 @@ lm.weight @w from ["w"] : tensor<4x8xf32> through [#lm.slice<axis = 2, offset = 
 // -----
 
 // A slice stays inside its axis.
-// expected-error@+1 {{slice [4, 4 + 8) of axis 1, which has 8 elements}}
+// expected-error@+1 {{slice of 8 from 4 by 1 of axis 1, which has 8 elements}}
 lm.weight @w from ["w"] : tensor<4x8xf32> through [#lm.slice<axis = 1, offset = 4, size = 8>] : tensor<4x8xf32>
 
 // -----
@@ -121,6 +121,111 @@ lm.weight @w from ["w"] : tensor<4x8xi32> through [#lm.convert<f32>] : tensor<4x
 // Panels of rows need rows and depth.
 // expected-error@+1 {{layout panel32 needs at least two dimensions, the tensor has 1}}
 lm.weight @w from ["w"] : tensor<8xf32> through [#lm.pack<"panel32">] : tensor<8xf32>
+
+// -----
+
+// So do panels in pairs.
+// expected-error@+1 {{layout panel32x2 needs at least two dimensions, the tensor has 1}}
+lm.weight @w from ["w"] : tensor<8xbf16> through [#lm.pack<"panel32x2">] : tensor<8xbf16>
+
+// -----
+
+// Steps count too: 1, 4 and 7 are there, 10 is not.
+// expected-error@+1 {{slice of 4 from 1 by 3 of axis 1, which has 8 elements}}
+lm.weight @w from ["w"] : tensor<4x8xf32> through [#lm.slice<axis = 1, offset = 1, size = 4, step = 3>] : tensor<4x4xf32>
+
+// -----
+
+// A step goes ahead.
+// expected-error@+1 {{slice of 2 from 1 by 0 of axis 1, which has 8 elements}}
+lm.weight @w from ["w"] : tensor<4x8xf32> through [#lm.slice<axis = 1, offset = 1, size = 2, step = 0>] : tensor<4x2xf32>
+
+// -----
+
+// A slice begins inside its axis.
+// expected-error@+1 {{slice of 1 from 8 by 1 of axis 1, which has 8 elements}}
+lm.weight @w from ["w"] : tensor<4x8xf32> through [#lm.slice<axis = 1, offset = 8, size = 1>] : tensor<4x1xf32>
+
+// -----
+
+// Not before it.
+// expected-error@+1 {{slice of 1 from -1 by 1 of axis 1, which has 8 elements}}
+lm.weight @w from ["w"] : tensor<4x8xf32> through [#lm.slice<axis = 1, offset = -1, size = 1>] : tensor<4x1xf32>
+
+// -----
+
+// And has elements.
+// expected-error@+1 {{slice of 0 from 0 by 1 of axis 1, which has 8 elements}}
+lm.weight @w from ["w"] : tensor<4x8xf32> through [#lm.slice<axis = 1, offset = 0, size = 0>] : tensor<4x1xf32>
+
+// -----
+
+// The last element of a long stride.
+lm.weight @w from ["w"] : tensor<4x8xf32>
+  through [#lm.slice<axis = 1, offset = 1, size = 2, step = 6>] : tensor<4x2xf32>
+
+// -----
+
+// Interleaved weights
+
+// Rows alternate.
+lm.weight @a from ["a"] : tensor<32x8xf32> through [] : tensor<32x8xf32>
+// expected-error@+1 {{'lm.interleaved' op alternates by 0 rows, expected at least 1}}
+lm.interleaved @w of @a, @a by 0 : tensor<64x8xf32>
+
+// -----
+
+// A packed form is one that kernels read.
+lm.weight @a from ["a"] : tensor<32x8xf32> through [] : tensor<32x8xf32>
+// expected-error@+1 {{unknown layout 'tiles', expected row-major, panel32 or panel32x2}}
+lm.interleaved @w of @a, @a by 16 layout "tiles" : tensor<64x8xf32>
+
+// -----
+
+// Parts are weights.
+lm.weight @a from ["a"] : tensor<32x8xf32> through [] : tensor<32x8xf32>
+lm.table @t from #lm.temperature_table<scale = 1.0e-1, count = 8> as tensor<8xf32>
+// expected-error@+1 {{'lm.interleaved' op has part @t, expected the name of an lm.weight}}
+lm.interleaved @w of @a, @t by 16 : tensor<64x8xf32>
+
+// -----
+
+// That are there.
+// expected-error@+1 {{has part @a, expected the name of an lm.weight}}
+lm.interleaved @w of @a, @a by 16 : tensor<64x8xf32>
+
+// -----
+
+// They are packed together, not before.
+lm.weight @a from ["a"] : tensor<32x8xf32> through [] : tensor<32x8xf32>
+// expected-note@+1 {{@b is declared here}}
+lm.weight @b from ["b"] : tensor<32x8xf32> through [#lm.pack<"panel32">] : tensor<32x8xf32>
+// expected-error@+1 {{has part @b, which is packed as panel32}}
+lm.interleaved @w of @a, @b by 16 : tensor<64x8xf32>
+
+// -----
+
+// They have one shape,
+lm.weight @a from ["a"] : tensor<32x8xf32> through [] : tensor<32x8xf32>
+// expected-note@+1 {{@b is declared here}}
+lm.weight @b from ["b"] : tensor<48x8xf32> through [] : tensor<48x8xf32>
+// expected-error@+1 {{has parts of 'tensor<32x8xf32>' and 'tensor<48x8xf32>', expected two of one type and at least two dimensions}}
+lm.interleaved @w of @a, @b by 16 : tensor<80x8xf32>
+
+// -----
+
+// of rows.
+// expected-note@+1 {{@a is declared here}}
+lm.weight @a from ["a"] : tensor<32xf32> through [] : tensor<32xf32>
+// expected-error@+1 {{has parts of 'tensor<32xf32>' and 'tensor<32xf32>', expected two of one type and at least two dimensions}}
+lm.interleaved @w of @a, @a by 16 : tensor<64xf32>
+
+// -----
+
+// Both are filled up to whole runs.
+lm.weight @a from ["a"] : tensor<24x8xf32> through [] : tensor<24x8xf32>
+// expected-error@+1 {{has type 'tensor<48x8xf32>', its parts make 'tensor<64x8xf32>'}}
+lm.interleaved @w of @a, @a by 16 : tensor<48x8xf32>
 
 // -----
 

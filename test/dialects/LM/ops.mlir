@@ -32,6 +32,22 @@ lm.weight @up from ["model.layers.0.feed_forward.experts.gate_up_proj"] : tensor
 lm.weight @stacked from ["e.0.up", "e.1.up"] : tensor<32x64xf32>
   through [#lm.stack<2>, #lm.pack<"panel32">] : tensor<2x32x64xf32>
 
+// Every other index of an axis, rounded once, in pairs of columns.
+// CHECK: lm.weight @even from ["k"] : tensor<64x63xf32>
+// CHECK-SAME: through [#lm.slice<axis = 0, offset = 1, size = 32, step = 2>, #lm.convert<bf16>, #lm.pack<"panel32x2">]
+// CHECK-SAME: : tensor<32x63xbf16>
+lm.weight @even from ["k"] : tensor<64x63xf32>
+  through [#lm.slice<axis = 0, offset = 1, size = 32, step = 2>, #lm.convert<bf16>, #lm.pack<"panel32x2">]
+  : tensor<32x63xbf16>
+
+// A weight that alternates between two others, before and after it has a packed form; halves are filled up.
+// CHECK: lm.interleaved @gate_up of @half.gate, @half.up by 16 : tensor<16x64x64xbf16>
+lm.interleaved @gate_up of @half.gate, @half.up by 16 : tensor<16x64x64xbf16>
+// CHECK: lm.interleaved @packed of @half.gate, @half.up by 16 layout "panel32x2" : tensor<16x64x64xbf16>
+lm.interleaved @packed of @half.gate, @half.up by 16 layout "panel32x2" : tensor<16x64x64xbf16>
+lm.weight @half.gate from ["gate"] : tensor<16x24x64xbf16> through [] : tensor<16x24x64xbf16>
+lm.weight @half.up from ["up"] : tensor<16x24x64xbf16> through [] : tensor<16x24x64xbf16>
+
 // CHECK: lm.weight @embed
 lm.weight @embed from ["model.embed_tokens.weight"] : tensor<256x64xf32> through [] : tensor<256x64xf32>
 // CHECK: lm.weight @q
@@ -60,6 +76,8 @@ lm.table @temperature from #lm.temperature_table<scale = 1.0e-1, count = 8> as t
 lm.cache @layers.0 layer 0 heads 2 width 16 chunk 48 : f32
 // CHECK: lm.cache @layers.1 layer 1 heads 2 width 16 : f32
 lm.cache @layers.1 layer 1 heads 2 width 16 : f32
+// CHECK: lm.cache @layers.2 layer 2 heads 2 width 16 : bf16
+lm.cache @layers.2 layer 2 heads 2 width 16 : bf16
 
 // CHECK-LABEL: func.func @step
 func.func @step(%ids: tensor<?xi32, #lm.dims<"T">>, %positions: tensor<?xi32, #lm.dims<"T">>,

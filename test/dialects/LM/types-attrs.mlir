@@ -22,6 +22,8 @@ func.func private @attributes() attributes {
                                    repetition_penalty = 1.0>,
   // CHECK-SAME: test.pack = #lm.pack<"panel32">
   test.pack = #lm.pack<"panel32">,
+  // CHECK-SAME: test.pairs = #lm.pack<"panel32x2">
+  test.pairs = #lm.pack<"panel32x2">,
   // CHECK-SAME: test.rope = #lm.rope<theta = {{.*}}, scaling = {{.*}}factor = {{.*}}, low = {{.*}}, high = {{.*}}, original = 8192>>
   test.rope = #lm.rope<theta = 5.0e5,
                        scaling = #lm.rope_scaling<factor = 8.0, low = 1.0, high = 4.0, original = 8192>>,
@@ -33,6 +35,8 @@ func.func private @attributes() attributes {
   test.slice = #lm.slice<axis = 1, offset = 0, size = 32>,
   // CHECK-SAME: test.stack = #lm.stack<16>
   test.stack = #lm.stack<16>,
+  // CHECK-SAME: test.step = #lm.slice<axis = 1, offset = 1, size = 32, step = 2>
+  test.step = #lm.slice<axis = 1, offset = 1, size = 32, step = 2>,
   // CHECK-SAME: test.table = #lm.rope_table<{{.*}}, dim = 16, count = 48, step = 1>
   test.table = #lm.rope_table<#lm.rope<theta = 1.0e4>, dim = 16, count = 48, step = 1>,
   // CHECK-SAME: test.temperature = #lm.temperature_table<scale = {{.*}}, count = 4>

@@ -57,8 +57,8 @@ func.func @f(%l: tensor<?x4xf32, #lm.dims<"T", 4>>) {
 // The input is rows of features.
 func.func @f(%x: tensor<?xf32, #lm.dims<"T">>, %e: tensor<?x1xi32, #lm.dims<"T", 1>>) {
   // expected-error@+1 {{'moe.dispatch' op dispatches 'tensor<?xf32, #lm.dims<"T">>' to}}
-  %r, %o, %s = moe.dispatch %x to %e of 4 : tensor<?xf32, #lm.dims<"T">>, tensor<?x1xi32, #lm.dims<"T", 1>>
-    -> tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<5xi32>, tensor<?x1xi32, #lm.dims<"T", 1>>
+  %r = moe.dispatch %x to %e : tensor<?xf32, #lm.dims<"T">>, tensor<?x1xi32, #lm.dims<"T", 1>>
+    -> tensor<?x64xf32, #lm.dims<"T", 64>>
   return
 }
 
@@ -67,20 +67,9 @@ func.func @f(%x: tensor<?xf32, #lm.dims<"T">>, %e: tensor<?x1xi32, #lm.dims<"T",
 // Experts are chosen for the tokens of the input.
 func.func @f(%x: tensor<?x64xf32, #lm.dims<"T", 64>>, %e: tensor<?x1xi32, #lm.dims<"R", 1>>) {
   // expected-error@+1 {{experts is 'tensor<?x1xi32, #lm.dims<"R", 1>>', expected ["T", 1]}}
-  %r, %o, %s = moe.dispatch %x to %e of 4
+  %r = moe.dispatch %x to %e
     : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?x1xi32, #lm.dims<"R", 1>>
-    -> tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<5xi32>, tensor<?x1xi32, #lm.dims<"T", 1>>
-  return
-}
-
-// -----
-
-// A slot per pair.
-func.func @f(%x: tensor<?x64xf32, #lm.dims<"T", 64>>, %e: tensor<?x2xi32, #lm.dims<"T", 2>>) {
-  // expected-error@+1 {{slots is 'tensor<?x1xi32, #lm.dims<"T", 1>>', expected ["T", 2]}}
-  %r, %o, %s = moe.dispatch %x to %e of 4
-    : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?x2xi32, #lm.dims<"T", 2>>
-    -> tensor<?x64xf32, #lm.dims<"2*T", 64>>, tensor<5xi32>, tensor<?x1xi32, #lm.dims<"T", 1>>
+    -> tensor<?x64xf32, #lm.dims<"T", 64>>
   return
 }
 
@@ -90,9 +79,9 @@ func.func @f(%x: tensor<?x64xf32, #lm.dims<"T", 64>>, %e: tensor<?x2xi32, #lm.di
 func.func @f(%x: tensor<?x64xf32, #lm.dims<"T", 64>>, %e: tensor<?x2xi32, #lm.dims<"T", 2>>,
              %w: tensor<?x1xf32, #lm.dims<"T", 1>>) {
   // expected-error@+1 {{scores is 'tensor<?x1xf32, #lm.dims<"T", 1>>', expected ["T", 2]}}
-  %r, %o, %s = moe.dispatch %x to %e scaled %w of 4
+  %r = moe.dispatch %x to %e scaled %w
     : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?x2xi32, #lm.dims<"T", 2>>, tensor<?x1xf32, #lm.dims<"T", 1>>
-    -> tensor<?x64xf32, #lm.dims<"2*T", 64>>, tensor<5xi32>, tensor<?x2xi32, #lm.dims<"T", 2>>
+    -> tensor<?x64xf32, #lm.dims<"2*T", 64>>
   return
 }
 
@@ -101,9 +90,9 @@ func.func @f(%x: tensor<?x64xf32, #lm.dims<"T", 64>>, %e: tensor<?x2xi32, #lm.di
 // A row per pair, not per token.
 func.func @f(%x: tensor<?x64xf32, #lm.dims<"T", 64>>, %e: tensor<?x2xi32, #lm.dims<"T", 2>>) {
   // expected-error@+1 {{rows are 'tensor<?x64xf32, #lm.dims<"T", 64>>', expected one row of}}
-  %r, %o, %s = moe.dispatch %x to %e of 4
+  %r = moe.dispatch %x to %e
     : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?x2xi32, #lm.dims<"T", 2>>
-    -> tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<5xi32>, tensor<?x2xi32, #lm.dims<"T", 2>>
+    -> tensor<?x64xf32, #lm.dims<"T", 64>>
   return
 }
 
@@ -112,9 +101,9 @@ func.func @f(%x: tensor<?x64xf32, #lm.dims<"T", 64>>, %e: tensor<?x2xi32, #lm.di
 // Rows keep their features.
 func.func @f(%x: tensor<?x64xf32, #lm.dims<"T", 64>>, %e: tensor<?x1xi32, #lm.dims<"T", 1>>) {
   // expected-error@+1 {{rows are 'tensor<?x32xf32, #lm.dims<"T", 32>>', expected one row of}}
-  %r, %o, %s = moe.dispatch %x to %e of 4
+  %r = moe.dispatch %x to %e
     : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?x1xi32, #lm.dims<"T", 1>>
-    -> tensor<?x32xf32, #lm.dims<"T", 32>>, tensor<5xi32>, tensor<?x1xi32, #lm.dims<"T", 1>>
+    -> tensor<?x32xf32, #lm.dims<"T", 32>>
   return
 }
 
@@ -123,20 +112,9 @@ func.func @f(%x: tensor<?x64xf32, #lm.dims<"T", 64>>, %e: tensor<?x1xi32, #lm.di
 // The number of experts per token is known.
 func.func @f(%x: tensor<?x64xf32, #lm.dims<"T", 64>>, %e: tensor<?x?xi32, #lm.dims<"T", "T">>) {
   // expected-error@+1 {{rows are 'tensor<?x64xf32, #lm.dims<"T", 64>>', expected one row of}}
-  %r, %o, %s = moe.dispatch %x to %e of 4
+  %r = moe.dispatch %x to %e
     : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?x?xi32, #lm.dims<"T", "T">>
-    -> tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<5xi32>, tensor<?x?xi32, #lm.dims<"T", "T">>
-  return
-}
-
-// -----
-
-// Offsets have an end for the last expert.
-func.func @f(%x: tensor<?x64xf32, #lm.dims<"T", 64>>, %e: tensor<?x1xi32, #lm.dims<"T", 1>>) {
-  // expected-error@+1 {{offsets are 'tensor<4xi32>', expected one more than the 4 experts}}
-  %r, %o, %s = moe.dispatch %x to %e of 4
-    : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?x1xi32, #lm.dims<"T", 1>>
-    -> tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<4xi32>, tensor<?x1xi32, #lm.dims<"T", 1>>
+    -> tensor<?x64xf32, #lm.dims<"T", 64>>
   return
 }
 
@@ -144,45 +122,69 @@ func.func @f(%x: tensor<?x64xf32, #lm.dims<"T", 64>>, %e: tensor<?x1xi32, #lm.di
 
 // Experts
 
-// Slots keep their features.
+// Pairs keep their features.
 lm.weight @g from ["g"] : tensor<4x32x64xf32> through [] : tensor<4x32x64xf32>
-func.func @f(%x: tensor<?x64xf32, #lm.dims<"T", 64>>, %o: tensor<5xi32>) {
-  // expected-error@+1 {{'moe.experts' op turns 'tensor<?x64xf32, #lm.dims<"T", 64>>' into 'tensor<?x32xf32, #lm.dims<"T", 32>>', expected the same [slots, features]}}
-  %0 = moe.experts %x, %o gate @g up @g down @g activation silu
-    : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<5xi32> -> tensor<?x32xf32, #lm.dims<"T", 32>>
+func.func @f(%x: tensor<?x64xf32, #lm.dims<"T", 64>>, %o: tensor<?x1xi32, #lm.dims<"T", 1>>) {
+  // expected-error@+1 {{'moe.experts' op turns 'tensor<?x64xf32, #lm.dims<"T", 64>>' into 'tensor<?x32xf32, #lm.dims<"T", 32>>', expected the same [pairs, features]}}
+  %0 = moe.experts %x by %o gate @g up @g down @g activation silu
+    : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?x1xi32, #lm.dims<"T", 1>> -> tensor<?x32xf32, #lm.dims<"T", 32>>
   return
 }
 
 // -----
 
-// The number of experts is known from the offsets.
+// An expert per row.
 lm.weight @g from ["g"] : tensor<4x32x64xf32> through [] : tensor<4x32x64xf32>
 func.func @f(%x: tensor<?x64xf32, #lm.dims<"T", 64>>, %o: tensor<?xi32, #lm.dims<"T">>) {
-  // expected-error@+1 {{offsets are 'tensor<?xi32, #lm.dims<"T">>', expected one more than the experts}}
-  %0 = moe.experts %x, %o gate @g up @g down @g activation silu
+  // expected-error@+1 {{experts are 'tensor<?xi32, #lm.dims<"T">>', expected one per row of 'tensor<?x64xf32, #lm.dims<"T", 64>>'}}
+  %0 = moe.experts %x by %o gate @g up @g down @g activation silu
     : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?xi32, #lm.dims<"T">> -> tensor<?x64xf32, #lm.dims<"T", 64>>
   return
 }
 
 // -----
 
-// Weights are declared.
-func.func @f(%x: tensor<?x64xf32, #lm.dims<"T", 64>>, %o: tensor<5xi32>) {
-  // expected-error@+1 {{uses @g, expected the name of an lm.weight or lm.table}}
-  %0 = moe.experts %x, %o gate @g up @g down @g activation silu
-    : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<5xi32> -> tensor<?x64xf32, #lm.dims<"T", 64>>
+// Of the rows there are.
+lm.weight @g from ["g"] : tensor<4x32x64xf32> through [] : tensor<4x32x64xf32>
+func.func @f(%x: tensor<?x64xf32, #lm.dims<"T", 64>>, %o: tensor<?x2xi32, #lm.dims<"T", 2>>) {
+  // expected-error@+1 {{experts are 'tensor<?x2xi32, #lm.dims<"T", 2>>', expected one per row of}}
+  %0 = moe.experts %x by %o gate @g up @g down @g activation silu
+    : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?x2xi32, #lm.dims<"T", 2>> -> tensor<?x64xf32, #lm.dims<"T", 64>>
   return
 }
 
 // -----
 
-// As many gates as experts.
+// Weights are declared.
+func.func @f(%x: tensor<?x64xf32, #lm.dims<"T", 64>>, %o: tensor<?x1xi32, #lm.dims<"T", 1>>) {
+  // expected-error@+1 {{uses @g, expected the name of an lm.weight or lm.table}}
+  %0 = moe.experts %x by %o gate @g up @g down @g activation silu
+    : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?x1xi32, #lm.dims<"T", 1>> -> tensor<?x64xf32, #lm.dims<"T", 64>>
+  return
+}
+
+// -----
+
+// A gate per expert.
 // expected-note@+1 {{@g is declared here}}
-lm.weight @g from ["g"] : tensor<8x32x64xf32> through [] : tensor<8x32x64xf32>
-func.func @f(%x: tensor<?x64xf32, #lm.dims<"T", 64>>, %o: tensor<5xi32>) {
-  // expected-error@+1 {{gate @g is 'tensor<8x32x64xf32>', expected [4, 32, 64]}}
-  %0 = moe.experts %x, %o gate @g up @g down @g activation silu
-    : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<5xi32> -> tensor<?x64xf32, #lm.dims<"T", 64>>
+lm.weight @g from ["g"] : tensor<32x64xf32> through [] : tensor<32x64xf32>
+func.func @f(%x: tensor<?x64xf32, #lm.dims<"T", 64>>, %o: tensor<?x1xi32, #lm.dims<"T", 1>>) {
+  // expected-error@+1 {{gate @g is 'tensor<32x64xf32>', expected [0, 0, 64]}}
+  %0 = moe.experts %x by %o gate @g up @g down @g activation silu
+    : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?x1xi32, #lm.dims<"T", 1>> -> tensor<?x64xf32, #lm.dims<"T", 64>>
+  return
+}
+
+// -----
+
+// As many ups as gates.
+lm.weight @g from ["g"] : tensor<4x32x64xf32> through [] : tensor<4x32x64xf32>
+// expected-note@+1 {{@u is declared here}}
+lm.weight @u from ["u"] : tensor<8x32x64xf32> through [] : tensor<8x32x64xf32>
+func.func @f(%x: tensor<?x64xf32, #lm.dims<"T", 64>>, %o: tensor<?x1xi32, #lm.dims<"T", 1>>) {
+  // expected-error@+1 {{up @u is 'tensor<8x32x64xf32>', expected [4, 32, 64]}}
+  %0 = moe.experts %x by %o gate @g up @u down @g activation silu
+    : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?x1xi32, #lm.dims<"T", 1>> -> tensor<?x64xf32, #lm.dims<"T", 64>>
   return
 }
 
@@ -192,10 +194,10 @@ func.func @f(%x: tensor<?x64xf32, #lm.dims<"T", 64>>, %o: tensor<5xi32>) {
 lm.weight @g from ["g"] : tensor<4x32x64xf32> through [] : tensor<4x32x64xf32>
 // expected-note@+1 {{@u is declared here}}
 lm.weight @u from ["u"] : tensor<4x48x64xf32> through [] : tensor<4x48x64xf32>
-func.func @f(%x: tensor<?x64xf32, #lm.dims<"T", 64>>, %o: tensor<5xi32>) {
+func.func @f(%x: tensor<?x64xf32, #lm.dims<"T", 64>>, %o: tensor<?x1xi32, #lm.dims<"T", 1>>) {
   // expected-error@+1 {{up @u is 'tensor<4x48x64xf32>', expected [4, 32, 64]}}
-  %0 = moe.experts %x, %o gate @g up @u down @g activation silu
-    : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<5xi32> -> tensor<?x64xf32, #lm.dims<"T", 64>>
+  %0 = moe.experts %x by %o gate @g up @u down @g activation silu
+    : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?x1xi32, #lm.dims<"T", 1>> -> tensor<?x64xf32, #lm.dims<"T", 64>>
   return
 }
 
@@ -204,10 +206,10 @@ func.func @f(%x: tensor<?x64xf32, #lm.dims<"T", 64>>, %o: tensor<5xi32>) {
 // Down leads back.
 // expected-note@+1 {{@g is declared here}}
 lm.weight @g from ["g"] : tensor<4x32x64xf32> through [] : tensor<4x32x64xf32>
-func.func @f(%x: tensor<?x64xf32, #lm.dims<"T", 64>>, %o: tensor<5xi32>) {
+func.func @f(%x: tensor<?x64xf32, #lm.dims<"T", 64>>, %o: tensor<?x1xi32, #lm.dims<"T", 1>>) {
   // expected-error@+1 {{down @g is 'tensor<4x32x64xf32>', expected [4, 64, 32]}}
-  %0 = moe.experts %x, %o gate @g up @g down @g activation silu
-    : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<5xi32> -> tensor<?x64xf32, #lm.dims<"T", 64>>
+  %0 = moe.experts %x by %o gate @g up @g down @g activation silu
+    : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?x1xi32, #lm.dims<"T", 1>> -> tensor<?x64xf32, #lm.dims<"T", 64>>
   return
 }
 
@@ -274,53 +276,58 @@ func.func @f(%x: tensor<?x64xf32, #lm.dims<"T", 64>>) {
 
 // Combine
 
-// Slots are per token and rank.
-func.func @f(%r: tensor<?x64xf32, #lm.dims<"T", 64>>, %s: tensor<?xi32, #lm.dims<"T">>) {
-  // expected-error@+1 {{'moe.combine' op combines 'tensor<?x64xf32, #lm.dims<"T", 64>>' at 'tensor<?xi32, #lm.dims<"T">>', expected [slots, features] at [tokens, k]}}
-  %0 = moe.combine %r at %s
-    : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?xi32, #lm.dims<"T">> -> tensor<?x64xf32, #lm.dims<"T", 64>>
+// Rows have features.
+func.func @f(%r: tensor<?xf32, #lm.dims<"T">>) {
+  // expected-error@+1 {{'moe.combine' op combines 'tensor<?xf32, #lm.dims<"T">>' to 'tensor<?x64xf32, #lm.dims<"T", 64>>', expected k rows of features per token}}
+  %0 = moe.combine %r : tensor<?xf32, #lm.dims<"T">> -> tensor<?x64xf32, #lm.dims<"T", 64>>
   return
 }
 
 // -----
 
-// A row per pair.
-func.func @f(%r: tensor<?x64xf32, #lm.dims<"T", 64>>, %s: tensor<?x2xi32, #lm.dims<"T", 2>>) {
-  // expected-error@+1 {{rows are 'tensor<?x64xf32, #lm.dims<"T", 64>>', expected one per pair of 'tensor<?x2xi32, #lm.dims<"T", 2>>'}}
-  %0 = moe.combine %r at %s
-    : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?x2xi32, #lm.dims<"T", 2>> -> tensor<?x64xf32, #lm.dims<"T", 64>>
+// k is a whole number.
+func.func @f(%r: tensor<?x64xf32, #lm.dims<"3*T", 64>>) {
+  // expected-error@+1 {{expected k rows of features per token}}
+  %0 = moe.combine %r : tensor<?x64xf32, #lm.dims<"3*T", 64>> -> tensor<?x64xf32, #lm.dims<"2*T", 64>>
+  return
+}
+
+// -----
+
+// Rows and results are of the same tokens.
+func.func @f(%r: tensor<?x64xf32, #lm.dims<"2*T", 64>>) {
+  // expected-error@+1 {{expected k rows of features per token}}
+  %0 = moe.combine %r : tensor<?x64xf32, #lm.dims<"2*T", 64>> -> tensor<?x64xf32, #lm.dims<"R", 64>>
   return
 }
 
 // -----
 
 // A score per pair.
-func.func @f(%r: tensor<?x64xf32, #lm.dims<"2*T", 64>>, %s: tensor<?x2xi32, #lm.dims<"T", 2>>,
-             %w: tensor<?x1xf32, #lm.dims<"T", 1>>) {
+func.func @f(%r: tensor<?x64xf32, #lm.dims<"2*T", 64>>, %w: tensor<?x1xf32, #lm.dims<"T", 1>>) {
   // expected-error@+1 {{scores is 'tensor<?x1xf32, #lm.dims<"T", 1>>', expected ["T", 2]}}
-  %0 = moe.combine %r at %s scaled %w
-    : tensor<?x64xf32, #lm.dims<"2*T", 64>>, tensor<?x2xi32, #lm.dims<"T", 2>>
-      scaled tensor<?x1xf32, #lm.dims<"T", 1>> -> tensor<?x64xf32, #lm.dims<"T", 64>>
+  %0 = moe.combine %r scaled %w
+    : tensor<?x64xf32, #lm.dims<"2*T", 64>> scaled tensor<?x1xf32, #lm.dims<"T", 1>>
+    -> tensor<?x64xf32, #lm.dims<"T", 64>>
   return
 }
 
 // -----
 
 // The shared expert has a row per token.
-func.func @f(%r: tensor<?x64xf32, #lm.dims<"2*T", 64>>, %s: tensor<?x2xi32, #lm.dims<"T", 2>>) {
+func.func @f(%r: tensor<?x64xf32, #lm.dims<"2*T", 64>>) {
   // expected-error@+1 {{shared is 'tensor<?x64xf32, #lm.dims<"2*T", 64>>', expected ["T", 64]}}
-  %0 = moe.combine %r at %s shared %r
-    : tensor<?x64xf32, #lm.dims<"2*T", 64>>, tensor<?x2xi32, #lm.dims<"T", 2>>
-      shared tensor<?x64xf32, #lm.dims<"2*T", 64>> -> tensor<?x64xf32, #lm.dims<"T", 64>>
+  %0 = moe.combine %r shared %r
+    : tensor<?x64xf32, #lm.dims<"2*T", 64>> shared tensor<?x64xf32, #lm.dims<"2*T", 64>>
+    -> tensor<?x64xf32, #lm.dims<"T", 64>>
   return
 }
 
 // -----
 
-// And so has the result.
-func.func @f(%r: tensor<?x64xf32, #lm.dims<"2*T", 64>>, %s: tensor<?x2xi32, #lm.dims<"T", 2>>) {
-  // expected-error@+1 {{result is 'tensor<?x64xf32, #lm.dims<"2*T", 64>>', expected ["T", 64]}}
-  %0 = moe.combine %r at %s
-    : tensor<?x64xf32, #lm.dims<"2*T", 64>>, tensor<?x2xi32, #lm.dims<"T", 2>> -> tensor<?x64xf32, #lm.dims<"2*T", 64>>
+// The result has the features of the rows.
+func.func @f(%r: tensor<?x64xf32, #lm.dims<"2*T", 64>>) {
+  // expected-error@+1 {{result is 'tensor<?x32xf32, #lm.dims<"T", 32>>', expected ["T", 64]}}
+  %0 = moe.combine %r : tensor<?x64xf32, #lm.dims<"2*T", 64>> -> tensor<?x32xf32, #lm.dims<"T", 32>>
   return
 }

@@ -17,22 +17,22 @@ func.func @top_one(%logits: tensor<?x16xf32, #lm.dims<"T", 16>>, %x: tensor<?x64
   // CHECK-SAME: -> tensor<?x1xi32, #lm.dims<"T", 1>>, tensor<?x1xf32, #lm.dims<"T", 1>>
   %experts, %scores = moe.route %logits top 1 score sigmoid
     : tensor<?x16xf32, #lm.dims<"T", 16>> -> tensor<?x1xi32, #lm.dims<"T", 1>>, tensor<?x1xf32, #lm.dims<"T", 1>>
-  // CHECK: moe.dispatch %{{.*}} to %{{.*}} scaled %{{.*}} of 16 :
-  // CHECK-SAME: -> tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<17xi32>, tensor<?x1xi32, #lm.dims<"T", 1>>
-  %rows, %offsets, %slots = moe.dispatch %x to %experts scaled %scores of 16
+  // CHECK: moe.dispatch %{{.*}} to %{{.*}} scaled %{{.*}} :
+  // CHECK-SAME: -> tensor<?x64xf32, #lm.dims<"T", 64>>
+  %rows = moe.dispatch %x to %experts scaled %scores
     : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?x1xi32, #lm.dims<"T", 1>>, tensor<?x1xf32, #lm.dims<"T", 1>>
-    -> tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<17xi32>, tensor<?x1xi32, #lm.dims<"T", 1>>
-  // CHECK: moe.experts %{{.*}}, %{{.*}} gate @gate up @up down @down activation silu :
-  // CHECK-SAME: tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<17xi32> -> tensor<?x64xf32, #lm.dims<"T", 64>>
-  %y = moe.experts %rows, %offsets gate @gate up @up down @down activation silu
-    : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<17xi32> -> tensor<?x64xf32, #lm.dims<"T", 64>>
+    -> tensor<?x64xf32, #lm.dims<"T", 64>>
+  // CHECK: moe.experts %{{.*}} by %{{.*}} gate @gate up @up down @down activation silu :
+  // CHECK-SAME: tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?x1xi32, #lm.dims<"T", 1>> -> tensor<?x64xf32, #lm.dims<"T", 64>>
+  %y = moe.experts %rows by %experts gate @gate up @up down @down activation silu
+    : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?x1xi32, #lm.dims<"T", 1>> -> tensor<?x64xf32, #lm.dims<"T", 64>>
   // CHECK: moe.shared_expert %{{.*}} gate @shared.gate up @shared.up down @shared.down activation silu :
   %s = moe.shared_expert %x gate @shared.gate up @shared.up down @shared.down activation silu
     : tensor<?x64xf32, #lm.dims<"T", 64>> -> tensor<?x64xf32, #lm.dims<"T", 64>>
-  // CHECK: moe.combine %{{.*}} at %{{.*}} shared %{{.*}} :
+  // CHECK: moe.combine %{{.*}} shared %{{.*}} :
   // CHECK-SAME: shared tensor<?x64xf32, #lm.dims<"T", 64>> -> tensor<?x64xf32, #lm.dims<"T", 64>>
-  %z = moe.combine %y at %slots shared %s
-    : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?x1xi32, #lm.dims<"T", 1>> shared tensor<?x64xf32, #lm.dims<"T", 64>>
+  %z = moe.combine %y shared %s
+    : tensor<?x64xf32, #lm.dims<"T", 64>> shared tensor<?x64xf32, #lm.dims<"T", 64>>
     -> tensor<?x64xf32, #lm.dims<"T", 64>>
   return %z : tensor<?x64xf32, #lm.dims<"T", 64>>
 }
@@ -44,21 +44,34 @@ func.func @top_two(%logits: tensor<?x16xf32, #lm.dims<"T", 16>>, %x: tensor<?x64
   // CHECK: moe.route %{{.*}} top 2 score softmax normalize :
   %experts, %scores = moe.route %logits top 2 score softmax normalize
     : tensor<?x16xf32, #lm.dims<"T", 16>> -> tensor<?x2xi32, #lm.dims<"T", 2>>, tensor<?x2xf32, #lm.dims<"T", 2>>
-  // CHECK: moe.dispatch %{{.*}} to %{{.*}} of 16 :
+  // CHECK: moe.dispatch %{{.*}} to %{{[^ ]*}} :
   // CHECK-SAME: -> tensor<?x64xf32, #lm.dims<"2*T", 64>>
-  %rows, %offsets, %slots = moe.dispatch %x to %experts of 16
-    : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?x2xi32, #lm.dims<"T", 2>>
-    -> tensor<?x64xf32, #lm.dims<"2*T", 64>>, tensor<17xi32>, tensor<?x2xi32, #lm.dims<"T", 2>>
+  %rows = moe.dispatch %x to %experts
+    : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?x2xi32, #lm.dims<"T", 2>> -> tensor<?x64xf32, #lm.dims<"2*T", 64>>
   // CHECK: moe.experts {{.*}} activation gelu :
-  %y = moe.experts %rows, %offsets gate @gate up @up down @down activation gelu
-    : tensor<?x64xf32, #lm.dims<"2*T", 64>>, tensor<17xi32> -> tensor<?x64xf32, #lm.dims<"2*T", 64>>
-  // CHECK: moe.combine %{{.*}} at %{{.*}} scaled %{{.*}} : {{.*}} scaled tensor<?x2xf32, #lm.dims<"T", 2>>
-  %z = moe.combine %y at %slots scaled %scores
-    : tensor<?x64xf32, #lm.dims<"2*T", 64>>, tensor<?x2xi32, #lm.dims<"T", 2>>
-      scaled tensor<?x2xf32, #lm.dims<"T", 2>> -> tensor<?x64xf32, #lm.dims<"T", 64>>
+  %y = moe.experts %rows by %experts gate @gate up @up down @down activation gelu
+    : tensor<?x64xf32, #lm.dims<"2*T", 64>>, tensor<?x2xi32, #lm.dims<"T", 2>> -> tensor<?x64xf32, #lm.dims<"2*T", 64>>
+  // CHECK: moe.combine %{{.*}} scaled %{{.*}} : {{.*}} scaled tensor<?x2xf32, #lm.dims<"T", 2>>
+  %z = moe.combine %y scaled %scores
+    : tensor<?x64xf32, #lm.dims<"2*T", 64>> scaled tensor<?x2xf32, #lm.dims<"T", 2>>
+    -> tensor<?x64xf32, #lm.dims<"T", 64>>
   // Neither scores nor a shared expert.
-  // CHECK: moe.combine %{{.*}} at %{{[^ ]*}} : tensor<?x64xf32, #lm.dims<"2*T", 64>>, tensor<?x2xi32, #lm.dims<"T", 2>> ->
-  %plain = moe.combine %y at %slots
-    : tensor<?x64xf32, #lm.dims<"2*T", 64>>, tensor<?x2xi32, #lm.dims<"T", 2>> -> tensor<?x64xf32, #lm.dims<"T", 64>>
+  // CHECK: moe.combine %{{[^ ]*}} : tensor<?x64xf32, #lm.dims<"2*T", 64>> -> tensor<?x64xf32, #lm.dims<"T", 64>>
+  %plain = moe.combine %y : tensor<?x64xf32, #lm.dims<"2*T", 64>> -> tensor<?x64xf32, #lm.dims<"T", 64>>
   return %z : tensor<?x64xf32, #lm.dims<"T", 64>>
+}
+
+// Rows in bfloat16, scores and logits never.
+// CHECK-LABEL: func.func @half
+func.func @half(%logits: tensor<?x16xf32, #lm.dims<"T", 16>>, %x: tensor<?x64xbf16, #lm.dims<"T", 64>>)
+    -> tensor<?x64xbf16, #lm.dims<"T", 64>> {
+  %experts, %scores = moe.route %logits top 1 score sigmoid
+    : tensor<?x16xf32, #lm.dims<"T", 16>> -> tensor<?x1xi32, #lm.dims<"T", 1>>, tensor<?x1xf32, #lm.dims<"T", 1>>
+  // CHECK: moe.dispatch {{.*}} -> tensor<?x64xbf16, #lm.dims<"T", 64>>
+  %rows = moe.dispatch %x to %experts scaled %scores
+    : tensor<?x64xbf16, #lm.dims<"T", 64>>, tensor<?x1xi32, #lm.dims<"T", 1>>, tensor<?x1xf32, #lm.dims<"T", 1>>
+    -> tensor<?x64xbf16, #lm.dims<"T", 64>>
+  // CHECK: moe.combine {{.*}} -> tensor<?x64xbf16, #lm.dims<"T", 64>>
+  %z = moe.combine %rows : tensor<?x64xbf16, #lm.dims<"T", 64>> -> tensor<?x64xbf16, #lm.dims<"T", 64>>
+  return %z : tensor<?x64xbf16, #lm.dims<"T", 64>>
 }

@@ -107,19 +107,23 @@ func.func @step(%ids: tensor<?xi32, #lm.dims<"T">>, %p: tensor<?xi32, #lm.dims<"
 
 // -----
 
-// A mixture: the router's choice is sorted, rows are gathered and scaled in the order of the experts, three grouped
-// products follow, and each token adds its k rows to the shared expert's.
-// CHECK: kernel.route %{{.*}} into %[[EXPERTS:.*]], %[[SCORES:.*]] top 2 score sigmoid
-// CHECK: kernel.sort_tokens %[[EXPERTS]] into %[[OFFSETS:.*]], %[[ORDER:.*]], %[[SLOTS:[^ ]*]]
+// A mixture: rows are gathered, scaled and kept in the order of the tokens, three products by the router's choice follow,
+// and each token adds its k rows to the shared expert's.
+// CHECK: kernel.route rows "T" logits %{{.*}} : !kernel.view<["T", 4], f32> into %[[EXPERTS:.*]], %[[SCORES:.*]] top 2 score sigmoid
+// CHECK: %[[ROWS:.*]] = kernel.buffer "dispatch.0" : !kernel.view<["2*T", 64], f32>
 // CHECK: kernel.map rows "2*T" groups 1 width 64
-// CHECK: kernel.load %[[ORDER]]
-// CHECK: kernel.load %[[SCORES]]
-// CHECK-COUNT-2: kernel.gemm {{.*}} by %[[OFFSETS]]
+// CHECK: ^bb0(%[[PAIR:[^:]*]]: index,
+// CHECK: %[[TOKEN:.*]] = arith.divui %[[PAIR]], %{{.*}} : index
+// CHECK: %[[CHOICE:.*]] = arith.remui %[[PAIR]], %{{.*}} : index
+// CHECK: kernel.load %{{.*}}[%[[TOKEN]], %{{.*}}]
+// CHECK: kernel.load %[[SCORES]][%[[TOKEN]], %[[CHOICE]]]
+// CHECK-COUNT-2: kernel.gemm rows "2*T" by %[[EXPERTS]] : !kernel.view<["T", 2], i32> product %[[ROWS]]
 // CHECK: kernel.map rows "2*T" groups 1 width 32
 // CHECK: math.exp
-// CHECK: kernel.gemm {{.*}} by %[[OFFSETS]]
+// CHECK: kernel.gemm rows "2*T" by %[[EXPERTS]]
+// CHECK: kernel.store %{{.*}}, %[[DOWN:.*]][%{{.*}}, %{{.*}}] : !kernel.view<["2*T", 64], f32>
 // CHECK: kernel.map rows "T" groups 1 width 64
-// CHECK-COUNT-2: kernel.load %[[SLOTS]]
+// CHECK-COUNT-2: kernel.load %[[DOWN]]
 lm.weight @embedding from ["embedding"] : tensor<16x64xf32> through [] : tensor<16x64xf32>
 lm.weight @router from ["router"] : tensor<4x64xf32> through [] : tensor<4x64xf32>
 lm.weight @gate from ["gate"] : tensor<4x32x64xf32> through [] : tensor<4x32x64xf32>
@@ -134,16 +138,79 @@ func.func @step(%ids: tensor<?xi32, #lm.dims<"T">>, %p: tensor<?xi32, #lm.dims<"
   %e = lm.embed %ids, @embedding : tensor<?xi32, #lm.dims<"T">> -> tensor<?x64xf32, #lm.dims<"T", 64>>
   %l = lm.linear %e, @router : tensor<?x64xf32, #lm.dims<"T", 64>> -> tensor<?x4xf32, #lm.dims<"T", 4>>
   %x, %w = moe.route %l top 2 score sigmoid : tensor<?x4xf32, #lm.dims<"T", 4>> -> tensor<?x2xi32, #lm.dims<"T", 2>>, tensor<?x2xf32, #lm.dims<"T", 2>>
-  %rows, %offsets, %slots = moe.dispatch %e to %x scaled %w of 4
-    : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?x2xi32, #lm.dims<"T", 2>>, tensor<?x2xf32, #lm.dims<"T", 2>>
-    -> tensor<?x64xf32, #lm.dims<"2*T", 64>>, tensor<5xi32>, tensor<?x2xi32, #lm.dims<"T", 2>>
-  %y = moe.experts %rows, %offsets gate @gate up @up down @down activation silu
-    : tensor<?x64xf32, #lm.dims<"2*T", 64>>, tensor<5xi32> -> tensor<?x64xf32, #lm.dims<"2*T", 64>>
+  %rows = moe.dispatch %e to %x scaled %w
+    : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?x2xi32, #lm.dims<"T", 2>>, tensor<?x2xf32, #lm.dims<"T", 2>> -> tensor<?x64xf32, #lm.dims<"2*T", 64>>
+  %y = moe.experts %rows by %x gate @gate up @up down @down activation silu
+    : tensor<?x64xf32, #lm.dims<"2*T", 64>>, tensor<?x2xi32, #lm.dims<"T", 2>> -> tensor<?x64xf32, #lm.dims<"2*T", 64>>
   %shared = moe.shared_expert %e gate @sg up @su down @sd activation silu : tensor<?x64xf32, #lm.dims<"T", 64>> -> tensor<?x64xf32, #lm.dims<"T", 64>>
-  %c = moe.combine %y at %slots shared %shared : tensor<?x64xf32, #lm.dims<"2*T", 64>>, tensor<?x2xi32, #lm.dims<"T", 2>> shared tensor<?x64xf32, #lm.dims<"T", 64>> -> tensor<?x64xf32, #lm.dims<"T", 64>>
+  %c = moe.combine %y shared %shared : tensor<?x64xf32, #lm.dims<"2*T", 64>> shared tensor<?x64xf32, #lm.dims<"T", 64>> -> tensor<?x64xf32, #lm.dims<"T", 64>>
   %h = lm.add %e, %c : tensor<?x64xf32, #lm.dims<"T", 64>>
   %last = lm.take_rows %h, %r : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?xi32, #lm.dims<"R">> -> tensor<?x64xf32, #lm.dims<"R", 64>>
   %logits = lm.linear %last, @head : tensor<?x64xf32, #lm.dims<"R", 64>> -> tensor<?x16xf32, #lm.dims<"R", 16>>
+  return %logits : tensor<?x16xf32, #lm.dims<"R", 16>>
+}
+
+// -----
+
+// In bfloat16 what is loaded is widened, what is stored rounded, once; sums, angles, scores, and the logits of the router
+// and of the model are float32.
+// CHECK: kernel.program @step
+// The embedding.
+// CHECK: kernel.map rows "T" groups 1 width 64
+// CHECK: %[[V:.*]] = kernel.load %{{.*}} : !kernel.view<[16, 64], bf16>
+// CHECK-NEXT: %[[WIDE:.*]] = arith.extf %[[V]] : bf16 to f32
+// CHECK-NEXT: %[[ROUNDED:.*]] = arith.truncf %[[WIDE]] : f32 to bf16
+// CHECK-NEXT: kernel.store %[[ROUNDED]], %{{.*}} : !kernel.view<["T", 64], bf16>
+// The norm.
+// CHECK: kernel.map rows "T" groups 1 width 64
+// CHECK: %[[X16:.*]] = kernel.load %{{.*}} : !kernel.view<["T", 64], bf16>
+// CHECK: %[[X:.*]] = arith.extf %[[X16]] : bf16 to f32
+// CHECK: %[[XX:.*]] = arith.mulf %[[X]], %[[X]] : f32
+// CHECK: kernel.sum %[[XX]] : f32
+// CHECK: %[[G16:.*]] = kernel.load %{{.*}} : !kernel.view<[64], bf16>
+// CHECK: arith.extf %[[G16]] : bf16 to f32
+// CHECK: arith.truncf
+// CHECK-NEXT: kernel.store %{{.*}} : !kernel.view<["T", 64], bf16>
+// Keys, and their way into the cache.
+// CHECK: kernel.gemm rows "T" product %{{.*}} : !kernel.view<["T", 64], bf16> times %{{.*}} : !kernel.view<[32, 64], bf16> {
+// CHECK: %[[ACC:.*]] = arith.truncf %{{.*}} : f32 to bf16
+// CHECK-NEXT: kernel.store %[[ACC]], %{{.*}} : !kernel.view<["T", 32], bf16>
+// CHECK: kernel.append {{.*}} : bf16, !kernel.cache<key, {{.*}}, bf16>
+// CHECK: kernel.append {{.*}} : bf16, !kernel.cache<value, {{.*}}, bf16>
+// CHECK: kernel.attention {{.*}} : !kernel.view<["T", 64], bf16>, {{.*}} !kernel.view<["T", 64], bf16>
+// The router.
+// CHECK: %[[LOGITS:.*]] = kernel.buffer "linear.{{[0-9]+}}" : !kernel.view<["T", 4], f32>
+// CHECK: kernel.gemm rows "T" product %{{.*}} : !kernel.view<["T", 64], bf16> times %{{.*}} : !kernel.view<[4, 64], bf16> {
+// CHECK: ^bb0(%[[ACC:.*]]: f32,
+// CHECK-NEXT: kernel.store %[[ACC]], %[[LOGITS]]
+// CHECK: kernel.route rows "T" logits %[[LOGITS]]
+// CHECK: kernel.gemm rows "T" by %{{.*}} product %{{.*}} : !kernel.view<["T", 64], bf16> times %{{.*}} : !kernel.view<[4, 32, 64], bf16> {
+// The end.
+// CHECK: kernel.gemm rows "R" product %{{.*}} : !kernel.view<["R", 64], bf16> times %{{.*}} : !kernel.view<[16, 64], bf16> {
+// CHECK: ^bb0(%[[ACC:.*]]: f32,
+// CHECK-NEXT: kernel.store %[[ACC]], %{{.*}} : !kernel.view<["R", 16], f32>
+!x = tensor<?x64xbf16, #lm.dims<"T", 64>>
+!ids = tensor<?xi32, #lm.dims<"T">>
+lm.weight @embedding from ["embedding"] : tensor<16x64xbf16> through [] : tensor<16x64xbf16>
+lm.weight @gain from ["gain"] : tensor<64xf32> through [#lm.convert<bf16>] : tensor<64xbf16>
+lm.weight @k from ["k"] : tensor<32x64xbf16> through [] : tensor<32x64xbf16>
+lm.weight @router from ["router"] : tensor<4x64xbf16> through [] : tensor<4x64xbf16>
+lm.weight @gate from ["gate"] : tensor<4x32x64xbf16> through [] : tensor<4x32x64xbf16>
+lm.weight @down from ["down"] : tensor<4x64x32xbf16> through [] : tensor<4x64x32xbf16>
+lm.weight @head from ["head"] : tensor<16x64xbf16> through [] : tensor<16x64xbf16>
+lm.cache @layer layer 0 heads 2 width 16 chunk 48 : bf16
+func.func @step(%ids: !ids, %p: !ids, %s: !ids, %r: tensor<?xi32, #lm.dims<"R">>) -> tensor<?x16xf32, #lm.dims<"R", 16>> {
+  %e = lm.embed %ids, @embedding : !ids -> !x
+  %n = lm.rms_norm %e, @gain width 64 epsilon 1.0e-5 : !x
+  %k = lm.linear %n, @k : !x -> tensor<?x32xbf16, #lm.dims<"T", 32>>
+  %a = lm.attention %n, %k, %k at %p of %s cache @layer scale 2.5e-1 : !x, tensor<?x32xbf16, #lm.dims<"T", 32>>, !ids
+  %l = lm.linear %a, @router : !x -> tensor<?x4xf32, #lm.dims<"T", 4>>
+  %x, %w = moe.route %l top 1 score sigmoid : tensor<?x4xf32, #lm.dims<"T", 4>> -> tensor<?x1xi32, #lm.dims<"T", 1>>, tensor<?x1xf32, #lm.dims<"T", 1>>
+  %rows = moe.dispatch %a to %x scaled %w : !x, tensor<?x1xi32, #lm.dims<"T", 1>>, tensor<?x1xf32, #lm.dims<"T", 1>> -> !x
+  %y = moe.experts %rows by %x gate @gate up @gate down @down activation silu : !x, tensor<?x1xi32, #lm.dims<"T", 1>> -> !x
+  %c = moe.combine %y : !x -> !x
+  %last = lm.take_rows %c, %r : !x, tensor<?xi32, #lm.dims<"R">> -> tensor<?x64xbf16, #lm.dims<"R", 64>>
+  %logits = lm.linear %last, @head : tensor<?x64xbf16, #lm.dims<"R", 64>> -> tensor<?x16xf32, #lm.dims<"R", 16>>
   return %logits : tensor<?x16xf32, #lm.dims<"R", 16>>
 }
 

@@ -61,3 +61,21 @@ kernel.program @step function step max_tokens 16 {
     kernel.store %x, %p[%row] : !kernel.view<["T"], i32>
   }
 }
+
+// -----
+
+// What a member of a parallel reads counts as much.
+kernel.program @step function step max_tokens 16 {
+  %ids = kernel.input token_ids : !kernel.view<["T"], i32>
+  // expected-note @below {{buffer is named here}}
+  %a = kernel.buffer "a" : !kernel.view<["T"], i32>
+  %b = kernel.buffer "b" : !kernel.view<["T"], i32>
+  // expected-error @below {{'kernel.parallel' op reads buffer "a" before it is written}}
+  kernel.parallel {
+    kernel.map rows "T" groups 1 width 1 {
+    ^bb0(%row: index, %group: index, %lane: index):
+      %x = kernel.load %a[%row] : !kernel.view<["T"], i32>
+      kernel.store %x, %b[%row] : !kernel.view<["T"], i32>
+    }
+  }
+}

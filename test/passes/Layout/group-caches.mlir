@@ -1,4 +1,4 @@
-// RUN: yupana-opt %s --yupana-group-caches | FileCheck %s
+// RUN: yupana-opt %s --yupana-group-caches --split-input-file | FileCheck %s
 
 // Layers 0 and 2 share a chunk and so their pages; layer 1 keeps everything. A page holds layer after layer, keys before
 // values: 2 heads x 16 features x 64 positions x 4 bytes = 8192 bytes a part.
@@ -20,4 +20,17 @@ kernel.program @step function step max_tokens 16 {
   %ck = kernel.cache @c : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
   %bp = kernel.page_table @b : !kernel.view<["S", 16], i32>
   %cp = kernel.page_table @c : !kernel.view<["S", 16], i32>
+}
+
+// -----
+
+// In bfloat16 a part takes half the bytes.
+// CHECK: kernel.cache_group @full layers [0, 1] chunk 0 page_tokens 64 page_bytes 16384
+// CHECK: kernel.cache @a in @full offset 4096 : !kernel.cache<value, {{.*}} page_bytes = 16384, bf16>
+// CHECK: kernel.cache @b in @full offset 8192 : !kernel.cache<key, {{.*}} page_bytes = 16384, bf16>
+lm.cache @a layer 0 heads 2 width 16 : bf16
+lm.cache @b layer 1 heads 2 width 16 : bf16
+kernel.program @step function step max_tokens 16 {
+  %av = kernel.cache @a : !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 0, bf16>
+  %bk = kernel.cache @b : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0, bf16>
 }

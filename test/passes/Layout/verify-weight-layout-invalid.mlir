@@ -1,7 +1,25 @@
 // RUN: yupana-opt %s --yupana-verify-weight-layout --split-input-file --verify-diagnostics
 
-// expected-error @below {{'lm.weight' op has no layout, expected its chain to end in #lm.pack}}
+// expected-error @below {{'lm.weight' op has no layout, expected pack-weights to have run}}
 lm.weight @w from ["w"] : tensor<64x64xf32> through [] : tensor<64x64xf32>
+
+// -----
+
+// An interleaved weight has one too; its parts need none.
+lm.weight @part from ["w"] : tensor<32x64xf32> through [] : tensor<32x64xf32>
+// expected-error @below {{'lm.interleaved' op has no layout, expected pack-weights to have run}}
+lm.interleaved @w of @part, @part by 16 : tensor<64x64xf32>
+
+// -----
+
+// Which views of it name.
+lm.weight @part from ["w"] : tensor<32x64xbf16> through [] : tensor<32x64xbf16>
+// expected-note @below {{packed here}}
+lm.interleaved @w of @part, @part by 16 layout "panel32x2" : tensor<64x64xbf16>
+kernel.program @step function step max_tokens 16 {
+  // expected-error @below {{reads @w as panel32, it is packed as panel32x2}}
+  %w = kernel.weight @w : !kernel.view<[64, 64], bf16, "panel32">
+}
 
 // -----
 

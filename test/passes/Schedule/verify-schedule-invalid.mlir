@@ -20,3 +20,27 @@ kernel.program @step function step max_tokens 16 {
   ^bb0(%row: index, %group: index, %lane: index):
   }
 }
+
+// -----
+
+// A parallel needs its grid.
+kernel.program @step function step max_tokens 16 {
+  // expected-error @below {{'kernel.parallel' op has no grid or no #kernel.x86 config, expected configure-kernels to have run}}
+  kernel.parallel {
+    kernel.map rows "T" groups 1 width 64 attributes {config = #kernel.x86<"x86-64-v3", tile = 6 x 16, rows = 4>, grid = #kernel.grid<"T">} {
+    ^bb0(%row: index, %group: index, %lane: index):
+    }
+  }
+}
+
+// -----
+
+// And so do its members.
+kernel.program @step function step max_tokens 16 {
+  kernel.parallel attributes {grid = #kernel.grid<"T">} {
+    // expected-error @below {{'kernel.map' op has no grid or no #kernel.x86 config, expected configure-kernels to have run}}
+    kernel.map rows "T" groups 1 width 64 {
+    ^bb0(%row: index, %group: index, %lane: index):
+    }
+  }
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compiler/Codegen/CPU/GemmInput.h"
+#include "compiler/Codegen/CPU/ScalarRegion.h"
+
+using namespace mlir;
+using namespace yupana;
+using namespace yupana::codegen;
+
+Value RowBlock::row(Emitter &e, Value index) const {
+  return list ? e.widen(e.load(e.i32, e.element(list, index, 4))) : e.add(begin, index);
+}
+
+/// Writes the elements [begin, begin + count) of a row. The row is followed by room for whole vectors.
+static LogicalResult emitElements(KernelEmitter &e, Region &region, const ScalarRegion &row, bool asBF16, Value to,
+                                  Value begin, int64_t count) {
+  Value yielded = cast<kernel::YieldOp>(region.front().getTerminator()).getValue();
+  ScalarRegion piece = row;
+  piece.bind(region.getArgument(1), LaneValue::consecutive(begin, vectorLanes));
+  if (failed(piece.emitVarying(piece.slice(yielded), ActiveLanes{count})))
+    return failure();
+  Value value = LaneMath(e).vector(piece.get(yielded));
+  if (count < vectorLanes) {
+    Value none = e.broadcast(yielded.getType().isBF16() ? e.integer(0, e.i16) : e.real(0));
+    value = e.select(e.laneRange(e.integer(0), e.integer(count)), value, none);
+  }
+  if (yielded.getType().isBF16() && !asBF16)
+    value = e.widenBF16(value);
+  e.store(value, e.element(to, begin, asBF16 ? 2 : 4));
+  return success();
+}
+
+LogicalResult codegen::emitInputRows(KernelEmitter &e, Region &region, int64_t depth, bool asBF16,
+                                     const RowBlock &rows, Value to, int64_t stride) {
+  LogicalResult result = success();
+  Value yielded = cast<kernel::YieldOp>(region.front().getTerminator()).getValue();
+  e.loop(e.integer(0), rows.count, [&](Value i) {
+    ScalarRegion row(e, region, region.getArgument(1));
+    row.bind(region.getArgument(0), LaneValue::uniform(rows.row(e, i)));
+    if (failed(row.emitInvariant(row.slice(yielded))))
+      result = failure();
+    e.pieces(depth, vectorLanes, [&](Value begin, int64_t count) {
+      if (succeeded(result))
+        result = emitElements(e, region, row, asBF16, e.element(to, i, stride), begin, count);
+    });
+  });
+  return result;
+}
+
+GemmInput::GemmInput(KernelEmitter &e, kernel::GemmOp op, unsigned product, TileElements elements, int64_t mostRows)
+    : e(e), op(op), product(product), elements(elements), depth(op.getDepth(product)) {
+  rowStride = depth * elements.inputBytes();
+  bool wholeSteps = elements.kind == TileElements::F32 || depth % 2 == 0;
+  bool inPlace = op.getPlainInput(product) && !op.getExperts() && wholeSteps && elements.kind != TileElements::BF16Widened;
+  if (inPlace)
+    return;
+  // A line more than the row needs: rows a power of two apart would share the same few places of the cache.
+  rowStride = llvm::alignTo(rowStride, 64) + 64;
+  staged = e.scratch(mostRows * rowStride);
+}
+
+FailureOr<Value> GemmInput::enter(const RowBlock &rows) {
+  if (!staged)
+    return e.element(e.address(op.getPlainInput(product)), rows.begin, rowStride);
+  bool asBF16 = elements.kind == TileElements::BF16Dot;
+  if (failed(emitInputRows(e, op.getInputs()[product], depth, asBF16, rows, staged, rowStride)))
+    return failure();
+  return staged;
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Rows are cut into register tiles as equal in height as they can be. Accumulators of all rows lie in memory between
+// blocks of k.
+#include "compiler/Codegen/CPU/GemmTile.h"
+
+using namespace mlir;
+using namespace yupana;
+using namespace yupana::codegen;
+
+namespace {
+
+constexpr int64_t cacheLine = 64;
+/// Steps that a multiplying loop takes at once.
+constexpr int64_t unroll = 2;
+/// Cache lines of the panel in one turn of the loop.
+constexpr int64_t turnLines = unroll * panelStepBytes / cacheLine;
+/// Weights that a pass over many rows reads again and again, a first-level cache of them.
+constexpr int64_t weightBlockBytes = 32768;
+/// How far ahead of a single tile weights are fetched: far enough to cover memory's latency at full bandwidth.
+constexpr int64_t streamAhead = 8192;
+
+} // namespace
+
+TileElements TileElements::of(Type weight, const CpuTarget &target) {
+  if (weight.isF32())
+    return {F32};
+  return {target.bf16Dot ? BF16Dot : BF16Widened};
+}
+
+TileEmitter::TileEmitter(KernelEmitter &e, kernel::X86Attr config, TileElements elements, int64_t depth,
+                         int64_t inputStride, int64_t sumStride, int64_t mostRows)
+    : e(e), config(config), elements(elements), steps(elements.steps(depth)), whole(steps / unroll * unroll),
+      inputStride(inputStride), sumStride(sumStride), mostRows(mostRows) {
+  // A lone tile may be half as tall again as the best one of many: reading the panel twice would cost more.
+  single = config.getTileRows();
+  while (single + 1 <= config.getTileRows() * 3 / 2 && tileColumns(single + 1) != 0)
+    ++single;
+}
+
+/// Columns of a tile of this height: the whole panel if its accumulators, one step's weights and a broadcast input stay
+/// in registers, with one to spare; 0 if nothing does.
+int64_t TileEmitter::tileColumns(int64_t height) const {
+  for (int64_t columns : {panelRows, config.getTileColumns()}) {
+    int64_t vectors = columns / e.target.lanes();
+    if (height * vectors + vectors + 1 < e.target.vectorRegisters)
+      return columns;
+  }
+  return 0;
+}
+
+/// The least height that an even split of more than `single` rows has.
+int64_t TileEmitter::lowestEvenHeight() const {
+  int64_t low = config.getTileRows();
+  for (int64_t rows = single + 1; rows <= 4 * single; ++rows)
+    low = std::min<int64_t>(low, rows / llvm::divideCeil(rows, config.getTileRows()));
+  return low;
+}
+
+void TileEmitter::emit(const TileRows &rows) {
+  if (mostRows <= single)
+    emitOneTile(rows);
+  else
+    e.when(
+        e.less(rows.count, e.integer(single + 1)), [&] { emitOneTile(rows); }, [&] { emitManyTiles(rows); });
+  if (whole < steps)
+    emitLastStep(rows);
+}
+
+/// Few rows: every weight is used once, or once per pass, so the whole depth is one block and memory sets the pace.
+void TileEmitter::emitOneTile(const TileRows &rows) {
+  constexpr int32_t firstLevel = 3;
+  Depth all = {e.integer(0), e.integer(whole), /*fromZero=*/true};
+  e.switchOn(rows.count, 1, std::min(single, mostRows), [&](int64_t height) {
+    int64_t columns = tileColumns(height), passes = panelRows / columns;
+    e.pieces(panelRows, columns, [&](Value column, int64_t) {
+      Prefetch prefetch = passes == 1 ? Prefetch{e.at(rows.weights, streamAhead), turnLines, firstLevel}
+                                      : fetchNext(rows, all, e.div(column, columns), passes);
+      emitTile(rows, all, prefetch, e.integer(0), column, height, columns);
+    });
+  });
+}
+
+/// Many rows: the weights of a block of k meet all of them before the next block's do.
+void TileEmitter::emitManyTiles(const TileRows &rows) {
+  int64_t longest = weightBlockBytes / (config.getTileColumns() * 4);
+  if (whole <= longest)
+    return emitBlock(rows, {e.integer(0), e.integer(whole), /*fromZero=*/true});
+  int64_t block = llvm::alignTo(llvm::divideCeil(whole, llvm::divideCeil(whole, longest)), unroll);
+  e.loop(e.integer(0), rows.count, [&](Value row) {
+    for (int64_t column = 0; column < panelRows; column += vectorLanes)
+      e.store(e.splat(0), e.at(e.element(rows.sums, row, sumStride), column * 4), 64);
+  });
+  e.loop(e.integer(0), e.integer(whole), block, {}, [&](Value begin, ValueRange) -> Emitter::Values {
+    emitBlock(rows, {begin, e.min(e.add(begin, block), e.integer(whole)), /*fromZero=*/false});
+    return {};
+  });
+}
+
+void TileEmitter::emitBlock(const TileRows &rows, const Depth &depth) {
+  int64_t columns = config.getTileColumns(), passes = panelRows / columns;
+  Value tiles = e.ceilDiv(rows.count, config.getTileRows());
+  Value low = e.div(rows.count, tiles), taller = e.rem(rows.count, tiles);
+  e.pieces(panelRows, columns, [&](Value column, int64_t) {
+    e.loop(e.integer(0), tiles, 1, e.integer(0), [&](Value tile, ValueRange row) -> Emitter::Values {
+      Value height = e.add(low, e.make<arith::ExtUIOp>(e.i64, e.less(tile, taller)));
+      // There are at least two tiles in every pass.
+      Value slice = e.add(e.mul(e.div(column, columns), 2), e.rem(tile, 2));
+      Prefetch prefetch = fetchNext(rows, depth, slice, 2 * passes);
+      e.switchOn(height, lowestEvenHeight(), config.getTileRows(),
+                 [&](int64_t known) { emitTile(rows, depth, prefetch, row[0], column, known, columns); });
+      return {e.add(row[0], height)};
+    });
+  });
+}
+
+/// Memory is to be busy all the time, so the passes over a block share the fetching of as many weights behind it.
+TileEmitter::Prefetch TileEmitter::fetchNext(const TileRows &rows, const Depth &depth, Value slice, int64_t slices) {
+  constexpr int32_t secondLevel = 2;
+  int64_t bytes = panelStepBytes / slices;
+  Value from = e.add(e.mul(e.mul(e.sub(depth.end, depth.begin), slice), bytes), e.mul(depth.end, panelStepBytes));
+  return {e.at(rows.weights, e.sub(from, e.mul(depth.begin, bytes))), turnLines / slices, secondLevel};
+}
+
+/// Multiplies `height` rows from `row` of `rows` by the `columns` of the panel from `column`.
+void TileEmitter::emitTile(const TileRows &rows, const Depth &depth, const Prefetch &prefetch, Value row, Value column,
+                           int64_t height, int64_t columns) {
+  int64_t vectors = columns / vectorLanes;
+  Value inputs = e.element(rows.inputs, row, inputStride);
+  Value weights = e.element(rows.weights, column, 4);
+  Value sums = e.element(e.element(rows.sums, row, sumStride), column, 4);
+  auto place = [&](int64_t i) { return e.at(sums, i / vectors * sumStride + i % vectors * vectorLanes * 4); };
+  Emitter::Values values;
+  for (int64_t i = 0; i < height * vectors; ++i)
+    values.push_back(depth.fromZero ? e.splat(0) : e.load(e.vf32, place(i), 64));
+  values = e.loop(depth.begin, depth.end, unroll, values, [&](Value step, ValueRange carried) {
+    Value ahead = e.element(prefetch.from, step, prefetch.lines * cacheLine / unroll);
+    for (int64_t line = 0; line < prefetch.lines; ++line)
+      e.make<LLVM::Prefetch>(e.at(ahead, line * cacheLine), /*rw=*/0, prefetch.level, /*cache=*/1);
+    Emitter::Values next(carried);
+    Value input = e.element(inputs, step, elements.inputStepBytes()), weight = e.element(weights, step, panelStepBytes);
+    for (int64_t i = 0; i < unroll; ++i)
+      multiply(e.at(input, i * elements.inputStepBytes()), e.at(weight, i * panelStepBytes), height, next);
+    return next;
+  });
+  for (int64_t i = 0; i < height * vectors; ++i)
+    e.store(values[i], place(i), 64);
+}
+
+/// Adds the products of one step, whose inputs and weights begin there, to the sums of `height` rows.
+void TileEmitter::multiply(Value inputs, Value weights, int64_t height, Emitter::Values &sums) {
+  int64_t vectors = sums.size() / height;
+  bool dot = elements.kind == TileElements::BF16Dot;
+  Emitter::Values outputs;
+  for (int64_t vector = 0; vector < vectors; ++vector)
+    outputs.push_back(
+        e.load(elements.isPaired() ? e.vectorOf(e.i32) : e.vf32, e.at(weights, vector * vectorLanes * 4), 64));
+  if (elements.kind == TileElements::BF16Widened)
+    return multiplyWidened(inputs, outputs, height, sums);
+  for (int64_t row = 0; row < height; ++row) {
+    Value input = e.broadcast(e.load(dot ? e.i32 : e.f32, e.at(inputs, row * inputStride)));
+    for (int64_t vector = 0; vector < vectors; ++vector) {
+      Value &sum = sums[row * vectors + vector];
+      sum = dot ? e.dotBF16(sum, input, outputs[vector]) : e.fma(input, outputs[vector], sum);
+    }
+  }
+}
+
+/// All rows by the odd k, then by the even one: the order of the dot product, and half of the weights live at a time.
+void TileEmitter::multiplyWidened(Value inputs, ArrayRef<Value> weights, int64_t height, Emitter::Values &sums) {
+  int64_t vectors = weights.size();
+  for (int64_t odd : {1, 0}) {
+    Emitter::Values halves;
+    for (Value pair : weights)
+      halves.push_back(e.widenHalf(pair, odd));
+    for (int64_t row = 0; row < height; ++row) {
+      Value input = e.broadcast(e.load(e.f32, e.at(inputs, row * inputStride + odd * 4)));
+      for (int64_t vector = 0; vector < vectors; ++vector) {
+        Value &sum = sums[row * vectors + vector];
+        sum = e.fma(input, halves[vector], sum);
+      }
+    }
+  }
+}
+
+/// The step that an odd number leaves, row by row: not worth a place in every tile.
+void TileEmitter::emitLastStep(const TileRows &rows) {
+  Value weights = e.at(rows.weights, whole * panelStepBytes);
+  e.loop(e.integer(0), rows.count, [&](Value row) {
+    Value inputs = e.at(e.element(rows.inputs, row, inputStride), whole * elements.inputStepBytes());
+    Value place = e.element(rows.sums, row, sumStride);
+    Emitter::Values sums;
+    for (int64_t column = 0; column < panelRows; column += vectorLanes)
+      sums.push_back(e.load(e.vf32, e.at(place, column * 4), 64));
+    multiply(inputs, weights, 1, sums);
+    for (int64_t column = 0; column < panelRows; column += vectorLanes)
+      e.store(sums[column / vectorLanes], e.at(place, column * 4), 64);
+  });
+}

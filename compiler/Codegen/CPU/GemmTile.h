@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Token rows times one panel of 32 weight rows, by register tiles. Each accumulator is one chain of fused multiply-adds
+// over ascending k (pairs of k in bf16, the odd one first), so no cut shows in the bits.
+#ifndef YUPANA_COMPILER_CODEGEN_CPU_GEMMTILE_H
+#define YUPANA_COMPILER_CODEGEN_CPU_GEMMTILE_H
+
+#include "compiler/Codegen/CPU/Emitter.h"
+
+namespace yupana::codegen {
+
+inline constexpr int64_t panelRows = 32;
+
+/// How the elements of a product lie in memory and are multiplied. A step of the loop over k reads 128 bytes of the panel:
+/// one k of float32 or two of bfloat16.
+struct TileElements {
+  enum Kind {
+    F32,         ///< Inputs and weights float32.
+    BF16Dot,     ///< Inputs and weights bfloat16, multiplied in pairs by a dot product.
+    BF16Widened, ///< Weights bfloat16, inputs widened to float32 beforehand.
+  } kind;
+
+  /// For weights of this type on this target.
+  static TileElements of(mlir::Type weight, const CpuTarget &target);
+
+  int64_t steps(int64_t depth) const { return kind == F32 ? depth : llvm::divideCeil(depth, 2); }
+  /// Bytes of one input element, and of the input of one step.
+  int64_t inputBytes() const { return kind == BF16Dot ? 2 : 4; }
+  int64_t inputStepBytes() const { return kind == BF16Widened ? 8 : 4; }
+  bool isPaired() const { return kind != F32; }
+};
+
+/// Bytes of a panel in one step.
+inline constexpr int64_t panelStepBytes = panelRows * 4;
+
+/// Rows that meet a panel together.
+struct TileRows {
+  mlir::Value inputs;  ///< Address of the first row.
+  mlir::Value weights; ///< Address of the panel.
+  mlir::Value sums;    ///< Address of the accumulators of the first row, 64-byte aligned.
+  mlir::Value count;   ///< How many rows, at least 1.
+};
+
+class TileEmitter {
+public:
+  /// `inputStride` and `sumStride` are the bytes from a row to the next; at most `mostRows` come at a time.
+  TileEmitter(KernelEmitter &e, kernel::X86Attr config, TileElements elements, int64_t depth, int64_t inputStride,
+              int64_t sumStride, int64_t mostRows);
+
+  /// Do the registers of the target hold the tile of the config?
+  bool fits() const { return tileColumns(config.getTileRows()) != 0; }
+
+  /// Writes sums[row][0 .. 31] = inputs[row] · panel for all rows.
+  void emit(const TileRows &rows);
+
+private:
+  /// A block of steps, in whole turns of the loop.
+  struct Depth {
+    mlir::Value begin, end;
+    bool fromZero; ///< Do the accumulators begin here?
+  };
+  /// What a loop fetches for later: `lines` cache lines per turn, from an address given for step 0. `level` as
+  /// llvm.prefetch counts: 3 for the first level of cache, 2 for the second.
+  struct Prefetch {
+    mlir::Value from;
+    int64_t lines;
+    int32_t level;
+  };
+
+  int64_t tileColumns(int64_t height) const;
+  int64_t lowestEvenHeight() const;
+  void emitOneTile(const TileRows &rows);
+  void emitManyTiles(const TileRows &rows);
+  void emitBlock(const TileRows &rows, const Depth &depth);
+  Prefetch fetchNext(const TileRows &rows, const Depth &depth, mlir::Value slice, int64_t slices);
+  void emitTile(const TileRows &rows, const Depth &depth, const Prefetch &prefetch, mlir::Value row, mlir::Value column,
+                int64_t height, int64_t columns);
+  void multiply(mlir::Value inputs, mlir::Value weights, int64_t height, Emitter::Values &sums);
+  void multiplyWidened(mlir::Value inputs, llvm::ArrayRef<mlir::Value> weights, int64_t height, Emitter::Values &sums);
+  void emitLastStep(const TileRows &rows);
+
+  KernelEmitter &e;
+  kernel::X86Attr config;
+  TileElements elements;
+  int64_t steps;
+  int64_t whole; ///< The part of the steps in whole turns of the loop.
+  int64_t inputStride, sumStride, mostRows;
+  int64_t single; ///< Most rows that one tile covers when it is the only one.
+};
+
+} // namespace yupana::codegen
+
+#endif // YUPANA_COMPILER_CODEGEN_CPU_GEMMTILE_H

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compiler/Codegen/CPU/GroupRegion.h"
+
+using namespace mlir;
+using namespace yupana;
+using namespace yupana::codegen;
+
+LogicalResult GroupRegion::emit() {
+  // Sums that depend on no other open sum share a pass over the lanes.
+  SmallVector<kernel::SumOp> open(body.getOps<kernel::SumOp>());
+  while (!open.empty()) {
+    SmallVector<kernel::SumOp> ready, later;
+    for (kernel::SumOp sum : open) {
+      bool waits = llvm::any_of(region.slice(sum.getValue()), llvm::IsaPred<kernel::SumOp>);
+      (waits ? later : ready).push_back(sum);
+    }
+    if (failed(emitSums(ready)))
+      return failure();
+    open = std::move(later);
+  }
+  return emitEffects();
+}
+
+/// Writes `ops` for all lanes, 16 at a time. `then` sees what they computed and updates what one piece hands to the
+/// next.
+LogicalResult GroupRegion::overLanes(ArrayRef<Operation *> ops, Emitter::Values &carried,
+                                     function_ref<void(const ScalarRegion &, ActiveLanes, Emitter::Values &)> then) {
+  LogicalResult result = success();
+  carried = e.pieces(width, vectorLanes, carried, [&](Value begin, int64_t count, ValueRange values) {
+    ScalarRegion piece = region;
+    bindLanes(piece, begin, ActiveLanes{count});
+    if (failed(piece.emitVarying(ops, ActiveLanes{count})))
+      result = failure();
+    Emitter::Values next(values);
+    if (succeeded(result))
+      then(piece, ActiveLanes{count}, next);
+    return next;
+  });
+  return result;
+}
+
+LogicalResult GroupRegion::emitSums(ArrayRef<kernel::SumOp> ready) {
+  SmallVector<Value> summands = llvm::map_to_vector(ready, [](kernel::SumOp sum) -> Value { return sum.getValue(); });
+  SmallVector<Operation *> ops = region.slice(summands);
+  if (failed(region.emitInvariant(ops)))
+    return failure();
+  LaneMath math(e);
+  Emitter::Values partial(ready.size(), e.splat(0));
+  LogicalResult result = overLanes(ops, partial, [&](const ScalarRegion &piece, ActiveLanes active, auto &sums) {
+    for (auto [sum, summand] : llvm::zip_equal(sums, summands)) {
+      Value vector = math.vector(piece.get(summand));
+      if (active.count < vectorLanes)
+        vector = e.select(e.laneRange(e.integer(0), e.integer(active.count)), vector, e.splat(0));
+      sum = e.fadd(sum, vector);
+    }
+  });
+  for (auto [sum, vector] : llvm::zip_equal(ready, partial)) {
+    kernel::SumOp op = sum;
+    region.bind(op.getResult(), LaneValue::uniform(e.addLanes(vector)));
+  }
+  return result;
+}
+
+LogicalResult GroupRegion::emitEffects() {
+  SmallVector<Operation *> ops = region.effects();
+  if (failed(region.emitInvariant(ops)))
+    return failure();
+  Emitter::Values none;
+  return overLanes(ops, none, [](const ScalarRegion &, ActiveLanes, Emitter::Values &) {});
+}

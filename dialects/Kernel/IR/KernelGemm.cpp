@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Sizes, verifier and textual form of `kernel.gemm`.
+
+#include "dialects/Kernel/IR/Kernel.h"
+#include "dialects/Kernel/IR/KernelChecks.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/OpImplementation.h"
+#include "llvm/Support/MathExtras.h"
+
+#include <numeric>
+
+using namespace mlir;
+using namespace yupana;
+using namespace yupana::kernel;
+
+//===----------------------------------------------------------------------===//
+// Sizes
+//===----------------------------------------------------------------------===//
+
+constexpr int64_t panelRows = 32;
+
+int64_t GemmOp::getWeightRows() { return getWeightType(0).getDimSize(getWeightType(0).getRank() - 2); }
+int64_t GemmOp::getFeatures() { return getPairs() ? *getPairs() : getWeightRows(); }
+int64_t GemmOp::getDepth(unsigned product) {
+  return getWeightType(product).getDimSize(getWeightType(product).getRank() - 1);
+}
+
+int64_t GemmOp::getExpertCount() {
+  for (unsigned product = 0; product < getProductCount(); ++product)
+    if (isGrouped(product))
+      return getWeightType(product).getDimSize(0);
+  return 1;
+}
+
+Value kernel::getPlainView(Region &input) {
+  Block &block = input.front();
+  auto load = dyn_cast<LoadOp>(block.front());
+  auto yield = dyn_cast<YieldOp>(block.getTerminator());
+  bool plain = load && yield && load->getNextNode() == yield && yield.getValue() == load.getValue() &&
+               llvm::equal(load.getIndices(), block.getArguments()) && load.getView().getType().isRowMajor();
+  return plain ? load.getView() : Value();
+}
+
+Value GemmOp::getPlainInput(unsigned product) {
+  Value view = getPlainView(getInputs()[product]);
+  return view && cast<ViewType>(view.getType()).getDimSize(1) == getDepth(product) ? view : Value();
+}
+
+int64_t GemmOp::getCellPanels() {
+  int64_t panel = panelRows / getArity();
+  return std::lcm(panel, static_cast<int64_t>(getGroup().value_or(panel))) / panel;
+}
+
+int64_t GemmOp::getCells() { return llvm::divideCeil(getFeatures(), getCellPanels() * panelRows / getArity()); }
+
+//===----------------------------------------------------------------------===//
+// Verifier
+//===----------------------------------------------------------------------===//
+
+LogicalResult kernel::checkInput(Operation *op, Region &input, Attribute rows, ViewType weight, Type elementType) {
+  Type index = IndexType::get(op->getContext());
+  if (failed(checkArguments(op, input, {index, index})))
+    return failure();
+  auto yield = dyn_cast<YieldOp>(input.front().getTerminator());
+  if (!yield || yield.getValue().getType() != elementType)
+    return op->emitOpError() << "has an input region that does not yield " << elementType
+                             << ", which the product needs";
+  for (Operation &inner : input.front())
+    if (isa<StoreOp, AppendOp, SumOp>(inner)) {
+      InFlightDiagnostic diag = op->emitOpError() << "has an input region that does more than compute an element";
+      diag.attachNote(inner.getLoc()) << "here";
+      return diag;
+    }
+  Value view = getPlainView(input);
+  if (!view)
+    return success();
+  auto type = cast<ViewType>(view.getType());
+  int64_t depth = weight.getDimSize(weight.getRank() - 1);
+  if (type.getDimSize(1) != depth)
+    return op->emitOpError() << "input is " << type << " and the weight " << weight << ": depths "
+                             << type.getDimSize(1) << " and " << depth << " differ";
+  if (type.getDims()[0] != rows)
+    return op->emitOpError() << "input is " << type << ", expected rows " << rows;
+  return success();
+}
+
+static LogicalResult verifyProduct(GemmOp op, unsigned product) {
+  ViewType weight = op.getWeightType(product);
+  if ((weight.getRank() != 2 && weight.getRank() != 3) || isa<StringAttr>(weight.getDims()[0]))
+    return op.emitOpError() << "weight is " << weight << ", expected two or three static dimensions";
+  if (op.isGrouped(product) && !op.getExperts())
+    return op.emitOpError() << "weight " << weight << " has experts, expected `by` to choose among them";
+  if (!weight.getElementType().isF32() && !weight.getElementType().isBF16())
+    return op.emitOpError() << "multiplies by " << weight.getElementType() << ", expected f32 or bf16";
+  if (weight.getElementType() != op.getWeightType(0).getElementType() ||
+      weight.getDimSize(weight.getRank() - 2) != op.getWeightRows())
+    return op.emitOpError() << "weights " << op.getWeightType(0) << " and " << weight
+                            << " differ in type or rows, their accumulators do not belong together";
+  if (op.isGrouped(product) && weight.getDimSize(0) != op.getExpertCount())
+    return op.emitOpError() << "weight " << weight << " has " << weight.getDimSize(0) << " experts, another "
+                            << op.getExpertCount();
+  return checkInput(op, op.getInputs()[product], op.getRows(), weight, weight.getElementType());
+}
+
+static LogicalResult verifyExperts(GemmOp op, lm::DimSize rows) {
+  if (!op.getExperts())
+    return success();
+  if (llvm::none_of(llvm::seq(op.getProductCount()), [&](unsigned product) { return op.isGrouped(product); }))
+    return op.emitOpError() << "chooses experts, expected a weight of three dimensions";
+  ViewType experts = op.getExperts().getType();
+  FailureOr<lm::DimSize> tokens = lm::parseDimSize(experts.getDims()[0]);
+  if (experts.getRank() == 2 && experts.getElementType().isInteger(32) && tokens->symbol == rows.symbol &&
+      tokens->factor * experts.getDimSize(1) == rows.factor)
+    return success();
+  return op.emitOpError() << "chooses by " << experts << ", expected one i32 per row of " << op.getRows();
+}
+
+LogicalResult GemmOp::verify() {
+  if (getProductCount() == 0 || getInputs().size() != getProductCount())
+    return emitOpError() << "has " << getProductCount() << " weights and " << getInputs().size()
+                         << " inputs, expected at least one of each and as many";
+  FailureOr<lm::DimSize> rows = lm::parseDimSize(getRows());
+  if (failed(rows))
+    return emitOpError() << "rows is " << getRows() << ", expected a size or a name such as \"T\"";
+  for (unsigned product = 0; product < getProductCount(); ++product)
+    if (failed(verifyProduct(*this, product)))
+      return failure();
+  if (failed(verifyExperts(*this, *rows)))
+    return failure();
+  if (getPairs() && getWeightRows() != 2 * static_cast<int64_t>(llvm::alignTo(*getPairs(), 16)))
+    return emitOpError() << "has " << *getPairs() << " pairs and weights of " << getWeightRows()
+                         << " rows, expected two halves of whole sixteens";
+  if (getGroup() && static_cast<int64_t>(*getGroup()) < 1)
+    return emitOpError() << "has groups of " << static_cast<int64_t>(*getGroup()) << ", expected at least 1";
+  if (!isa<EndOp>(getBody().front().getTerminator()))
+    return emitOpError() << "body does not end in kernel.end";
+  Builder builder(getContext());
+  SmallVector<Type> arguments(getProductCount() * getArity(), builder.getF32Type());
+  arguments.append(2, builder.getIndexType());
+  return checkArguments(*this, getBody(), arguments);
+}
+
+LogicalResult SumOp::verify() {
+  auto gemm = dyn_cast<GemmOp>((*this)->getParentOp());
+  if (!gemm || gemm.getGroup())
+    return success();
+  InFlightDiagnostic diag = emitOpError() << "needs a group to add over";
+  diag.attachNote(gemm.getLoc()) << "this kernel.gemm has none";
+  return diag;
+}
+
+//===----------------------------------------------------------------------===//
+// Textual form
+//===----------------------------------------------------------------------===//
+
+/// An input that only reads `view` is written as the view.
+static ParseResult parsePlainInput(OpAsmParser &parser, OpAsmParser::UnresolvedOperand view, Location loc,
+                                   Region &input) {
+  ViewType type;
+  SmallVector<Value> resolved;
+  if (parser.parseColonType(type) || parser.resolveOperand(view, type, resolved))
+    return failure();
+  OpBuilder builder(parser.getContext());
+  Type index = builder.getIndexType();
+  Block *block = builder.createBlock(&input, {}, {index, index}, {loc, loc});
+  Value loaded = LoadOp::create(builder, loc, type.getElementType(), resolved.front(), block->getArguments());
+  YieldOp::create(builder, loc, loaded);
+  return success();
+}
+
+ParseResult kernel::parseProduct(OpAsmParser &parser, Region &input, OpAsmParser::UnresolvedOperand &weight,
+                                 Type &weightType) {
+  Location loc = parser.getEncodedSourceLoc(parser.getCurrentLocation());
+  OpAsmParser::UnresolvedOperand view;
+  OptionalParseResult plain = parser.parseOptionalOperand(view);
+  if (plain.has_value() ? (failed(*plain) || parsePlainInput(parser, view, loc, input))
+                        : bool(parser.parseRegion(input)))
+    return failure();
+  return failure(parser.parseKeyword("times") || parser.parseOperand(weight) || parser.parseColonType(weightType));
+}
+
+void kernel::printProduct(OpAsmPrinter &printer, Region &input, Value weight) {
+  printer << " product ";
+  if (Value view = getPlainView(input))
+    printer << view << " : " << view.getType();
+  else
+    printer.printRegion(input);
+  printer << " times " << weight << " : " << weight.getType();
+}
+
+static ParseResult parseOptionalSize(OpAsmParser &parser, OperationState &result, StringRef keyword, StringAttr name) {
+  int64_t size;
+  if (failed(parser.parseOptionalKeyword(keyword)))
+    return success();
+  if (parser.parseInteger(size))
+    return failure();
+  result.addAttribute(name, parser.getBuilder().getI64IntegerAttr(size));
+  return success();
+}
+
+static ParseResult parseBody(OpAsmParser &parser, OperationState &result, Region &body) {
+  if (parser.parseRegion(body))
+    return failure();
+  if (body.empty())
+    body.emplaceBlock();
+  if (body.front().empty() || !isa<EndOp>(body.front().back())) {
+    OpBuilder builder(result.getContext());
+    builder.setInsertionPointToEnd(&body.front());
+    EndOp::create(builder, result.location);
+  }
+  return success();
+}
+
+ParseResult GemmOp::parse(OpAsmParser &parser, OperationState &result) {
+  Attribute rows;
+  if (parser.parseKeyword("rows") || parseRows(parser, rows))
+    return failure();
+  result.addAttribute(getRowsAttrName(result.name), rows);
+  OpAsmParser::UnresolvedOperand experts;
+  ViewType expertsType;
+  if (succeeded(parser.parseOptionalKeyword("by")) &&
+      (parser.parseOperand(experts) || parser.parseColonType(expertsType)))
+    return failure();
+  if (parseOptionalSize(parser, result, "pairs", getPairsAttrName(result.name)) ||
+      parseOptionalSize(parser, result, "group", getGroupAttrName(result.name)) ||
+      parser.parseOptionalAttrDictWithKeyword(result.attributes))
+    return failure();
+  Region *body = result.addRegion();
+  int32_t products = 0;
+  while (succeeded(parser.parseOptionalKeyword("product"))) {
+    OpAsmParser::UnresolvedOperand weight;
+    Type type;
+    if (parseProduct(parser, *result.addRegion(), weight, type) ||
+        parser.resolveOperand(weight, type, result.operands))
+      return failure();
+    ++products;
+  }
+  if (parseBody(parser, result, *body) ||
+      (expertsType && parser.resolveOperand(experts, expertsType, result.operands)))
+    return failure();
+  result.addAttribute(getOperandSegmentSizeAttr(),
+                      parser.getBuilder().getDenseI32ArrayAttr({products, expertsType ? 1 : 0}));
+  return success();
+}
+
+void GemmOp::print(OpAsmPrinter &printer) {
+  printer << " rows ";
+  printRows(printer, *this, getRows());
+  if (getExperts())
+    printer << " by " << getExperts() << " : " << getExperts().getType();
+  if (getPairs())
+    printer << " pairs " << *getPairs();
+  if (getGroup())
+    printer << " group " << *getGroup();
+  printer.printOptionalAttrDictWithKeyword(
+      (*this)->getAttrs(), {getRowsAttrName(), getPairsAttrName(), getGroupAttrName(), getOperandSegmentSizeAttr()});
+  for (auto [input, weight] : llvm::zip_equal(getInputs(), getWeights()))
+    printProduct(printer, input, weight);
+  printer << ' ';
+  printer.printRegion(getBody(), /*printEntryBlockArgs=*/true, /*printBlockTerminators=*/false);
+}
