@@ -172,7 +172,6 @@ TEST(AttentionTargets, GiveTheSameBits) {
     EXPECT_TRUE(Model(shape, target).step(allTokens()) == first) << target;
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, Attention, testing::ValuesIn(runnableTargets()),
-                         [](const auto &info) { return info.index == 0 ? "v3" : "v4"; });
+INSTANTIATE_TEST_SUITE_P(Targets, Attention, testing::ValuesIn(runnableTargets()), [](const auto &info) { return nameOf(info); });
 
 } // namespace

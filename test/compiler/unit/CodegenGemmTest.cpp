@@ -1,42 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// GEMM kernels against one scalar chain of fused multiply-adds, bit for bit.
+// Plain products against one scalar chain of fused multiply-adds, bit for bit, in float32 and in bfloat16.
 #include "CodegenHarness.h"
 
 #include <fmt/format.h>
 
 #include <cmath>
+#include <limits>
 
 using namespace yupana;
 using namespace yupana::test;
 
 namespace {
 
-float chain(const float *input, const float *weight, int64_t depth) {
-  float sum = 0;
-  for (int64_t k = 0; k < depth; ++k)
-    sum = std::fmaf(input[k], weight[k], sum);
-  return sum;
-}
+class Gemm : public testing::TestWithParam<Form> {
+protected:
+  bool isBF16() const { return GetParam().isBF16; }
+  std::unique_ptr<Library> load(const std::string &kernels) const { return test::load(GetParam().target, kernels); }
+  Numbers random(size_t count, uint32_t seed, float scale = 1) const {
+    return Numbers(randomArray(count, seed, scale), isBF16());
+  }
 
-/// @gemm: y = x · wᵀ.
-std::string plainGemm(int64_t outputs, int64_t depth, int64_t rows) {
-  return fmt::format(R"(
-    kernel.func @gemm {{
-    ^bb0(%x: !kernel.view<["T", {1}], f32>, %w: !kernel.view<[{0}, {1}], f32, "panel32">,
-         %y: !kernel.view<["T", {0}], f32>):
-      kernel.gemm %x, %w {{config = #kernel.x86<%TILE%, rows = {2}>}}
-        : !kernel.view<["T", {1}], f32>, !kernel.view<[{0}, {1}], f32, "panel32"> {{
-      ^bb0(%acc: f32, %row: index, %feature: index):
-        kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", {0}], f32>
-      }}
-    }})",
-                     outputs, depth, rows);
-}
+  /// @gemm: y = x · wᵀ, y in float32.
+  std::string plain(int64_t outputs, int64_t depth, int64_t rows) const {
+    return fmt::format(R"(
+      kernel.func @gemm {{
+      ^bb0(%x: !kernel.view<["T", {1}], {3}>, %w: !kernel.view<[{0}, {1}], {3}, "{4}">,
+           %y: !kernel.view<["T", {0}], f32>):
+        kernel.gemm rows "T" attributes {{config = #kernel.x86<%TILE%, rows = {2}>}}
+            product %x : !kernel.view<["T", {1}], {3}> times %w : !kernel.view<[{0}, {1}], {3}, "{4}"> {{
+        ^bb0(%acc: f32, %row: index, %feature: index):
+          kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", {0}], f32>
+        }}
+      }})",
+                       outputs, depth, rows, GetParam().element(), GetParam().layout());
+  }
 
-uint32_t ceilDiv(int64_t x, int64_t y) { return static_cast<uint32_t>((x + y - 1) / y); }
-
-class Gemm : public testing::TestWithParam<std::string> {};
+  void expectProducts(const Library &library, const Numbers &x, const Numbers &w, const Numbers &packed, uint32_t tokens,
+                      int64_t outputs, int64_t depth, int64_t rowsPerCell) const {
+    Array<float> y(tokens * outputs);
+    auto ceilDiv = [](int64_t a, int64_t b) { return static_cast<uint32_t>((a + b - 1) / b); };
+    library.run("gemm", {x, packed, y}, {tokens}, ceilDiv(outputs, 32) * ceilDiv(tokens, rowsPerCell));
+    for (int64_t t = 0; t < tokens; ++t)
+      for (int64_t n = 0; n < outputs; ++n)
+        ASSERT_EQ(bitsOf(y[t * outputs + n]), bitsOf(chain(x.at(t * depth), w.at(n * depth), depth, isBF16())))
+            << "T " << tokens << " token " << t << " output " << n;
+    ASSERT_TRUE(y.tailIntact()) << "T " << tokens;
+  }
+};
 
 TEST_P(Gemm, TailsOfOutputsDepthAndRows) {
   constexpr int64_t rowsPerCell = 16, maxTokens = 40;
@@ -44,80 +55,128 @@ TEST_P(Gemm, TailsOfOutputsDepthAndRows) {
                                                 {33, 31}, {47, 16}, {48, 13}, {63, 100}, {64, 64}, {70, 129}};
   for (auto [outputs, depth] : shapes) {
     SCOPED_TRACE(fmt::format("N {} K {}", outputs, depth));
-    auto library = load(GetParam(), plainGemm(outputs, depth, rowsPerCell));
-    Array<float> x = randomArray(maxTokens * depth, 1), w = randomArray(outputs * depth, 2);
-    Array<float> packed = packPanels(w, 1, outputs, depth);
-    for (int64_t tokens = 0; tokens <= maxTokens; ++tokens) {
-      Array<float> y(tokens * outputs);
-      library->run("gemm", {x, packed, y}, {static_cast<uint32_t>(tokens)},
-                   ceilDiv(outputs, 32) * ceilDiv(tokens, rowsPerCell));
-      for (int64_t t = 0; t < tokens; ++t)
-        for (int64_t n = 0; n < outputs; ++n)
-          ASSERT_EQ(bitsOf(y[t * outputs + n]), bitsOf(chain(&x[t * depth], &w[n * depth], depth)))
-              << "T " << tokens << " token " << t << " output " << n;
-      ASSERT_TRUE(y.tailIntact()) << "T " << tokens;
-    }
+    auto library = load(plain(outputs, depth, rowsPerCell));
+    Numbers x = random(maxTokens * depth, 1), w = random(outputs * depth, 2), packed = w.packed(1, outputs, depth);
+    for (uint32_t tokens = 0; tokens <= maxTokens; ++tokens)
+      ASSERT_NO_FATAL_FAILURE(expectProducts(*library, x, w, packed, tokens, outputs, depth, rowsPerCell));
   }
 }
 
 TEST_P(Gemm, ManyRowsInOneCell) {
-  constexpr int64_t outputs = 40, depth = 50;
-  auto library = load(GetParam(), plainGemm(outputs, depth, 264));
-  for (uint32_t tokens : {100u, 263u, 265u, 500u}) {
-    Array<float> x = randomArray(tokens * depth, 3), w = randomArray(outputs * depth, 4), y(tokens * outputs);
-    library->run("gemm", {x, packPanels(w, 1, outputs, depth), y}, {tokens}, 2 * ceilDiv(tokens, 264));
-    for (int64_t i = 0; i < tokens * outputs; ++i)
-      ASSERT_EQ(bitsOf(y[i]), bitsOf(chain(&x[i / outputs * depth], &w[i % outputs * depth], depth))) << tokens;
+  // More rows than accumulators are kept for at once, which is 264.
+  constexpr int64_t outputs = 40, depth = 51, maxTokens = 600;
+  Numbers x = random(maxTokens * depth, 3), w = random(outputs * depth, 4), packed = w.packed(1, outputs, depth);
+  for (int64_t rowsPerCell : {264, 600}) {
+    auto library = load(plain(outputs, depth, rowsPerCell));
+    for (uint32_t tokens : {100u, 263u, 265u, 500u, 600u})
+      ASSERT_NO_FATAL_FAILURE(expectProducts(*library, x, w, packed, tokens, outputs, depth, rowsPerCell));
   }
 }
 
 TEST_P(Gemm, DepthInBlocks) {
-  constexpr int64_t outputs = 33;
-  for (int64_t depth : {2048, 2049, 2050, 5121, 6000}) {
+  constexpr int64_t outputs = 33, maxTokens = 45;
+  for (int64_t depth : {2048, 2049, 2050, 5121, 10243}) {
     SCOPED_TRACE(depth);
-    auto library = load(GetParam(), plainGemm(outputs, depth, 30));
-    Array<float> w = randomArray(outputs * depth, 4), packed = packPanels(w, 1, outputs, depth);
-    for (uint32_t tokens : {1u, 5u, 12u, 31u, 45u}) {
-      Array<float> x = randomArray(tokens * depth, 3), y(tokens * outputs);
-      library->run("gemm", {x, packed, y}, {tokens}, 2 * ceilDiv(tokens, 30));
-      for (int64_t i = 0; i < tokens * outputs; ++i)
-        ASSERT_EQ(bitsOf(y[i]), bitsOf(chain(&x[i / outputs * depth], &w[i % outputs * depth], depth))) << tokens;
-    }
+    auto library = load(plain(outputs, depth, 30));
+    Numbers x = random(maxTokens * depth, 3), w = random(outputs * depth, 4), packed = w.packed(1, outputs, depth);
+    for (uint32_t tokens : {1u, 5u, 12u, 31u, 45u})
+      ASSERT_NO_FATAL_FAILURE(expectProducts(*library, x, w, packed, tokens, outputs, depth, 30));
   }
 }
 
-TEST_P(Gemm, GroupedByExpert) {
-  constexpr int64_t experts = 5, outputs = 43, depth = 21;
-  auto library = load(GetParam(), fmt::format(R"(
-    kernel.func @gemm {{
-    ^bb0(%x: !kernel.view<["2*T", {1}], f32>, %w: !kernel.view<[{2}, {0}, {1}], f32, "panel32">,
-         %o: !kernel.view<[{3}], i32>, %y: !kernel.view<["2*T", {0}], f32>):
-      kernel.gemm %x, %w by %o {{config = #kernel.x86<%TILE%, rows = 8>}}
-        : !kernel.view<["2*T", {1}], f32>, !kernel.view<[{2}, {0}, {1}], f32, "panel32"> by !kernel.view<[{3}], i32> {{
-      ^bb0(%acc: f32, %row: index, %feature: index):
-        kernel.store %acc, %y[%row, %feature] : !kernel.view<["2*T", {0}], f32>
-      }}
-    }})",
-                                              outputs, depth, experts, experts + 1));
-  Array<int32_t> offsets = {0, 3, 3, 30, 31, 350};
-  Array<float> x = randomArray(350 * depth, 5), w = randomArray(experts * outputs * depth, 6), y(350 * outputs);
-  library->run("gemm", {x, packPanels(w, experts, outputs, depth), offsets, y}, {175}, experts * 2);
-  for (int64_t e = 0; e < experts; ++e)
-    for (int64_t t = offsets[e]; t < offsets[e + 1]; ++t)
-      for (int64_t n = 0; n < outputs; ++n)
-        ASSERT_EQ(bitsOf(y[t * outputs + n]), bitsOf(chain(&x[t * depth], &w[(e * outputs + n) * depth], depth)));
-  EXPECT_TRUE(y.tailIntact());
+TEST_P(Gemm, SmallNumbersAreFlushedToZero) {
+  // Products and partial sums around the least normal number, 2^-126, and inputs below it.
+  constexpr int64_t outputs = 64, depth = 64, tokens = 20;
+  auto library = load(plain(outputs, depth, 32));
+  for (float scale : {1e-18f, 3e-20f, 1e-38f}) {
+    Numbers x = random(tokens * depth, 5, scale), w = random(outputs * depth, 6, scale < 1e-30f ? 2 : 5e-20f);
+    ASSERT_NO_FATAL_FAILURE(
+        expectProducts(*library, x, w, w.packed(1, outputs, depth), tokens, outputs, depth, 32));
+  }
+}
+
+TEST_P(Gemm, WhatIsNoNumberStaysOne) {
+  constexpr int64_t outputs = 32, depth = 34, tokens = 3;
+  constexpr float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+  auto library = load(plain(outputs, depth, 8));
+  Array<float> given = randomArray(tokens * depth, 7), y(tokens * outputs);
+  given[3] = nan;
+  given[depth + 8] = inf;
+  Numbers x(given, isBF16()), w = random(outputs * depth, 8);
+  library->run("gemm", {x, w.packed(1, outputs, depth), y}, {tokens}, 1);
+  for (int64_t n = 0; n < outputs; ++n) {
+    EXPECT_TRUE(std::isnan(y[n]));
+    EXPECT_EQ(y[outputs + n], w[n * depth + 8] > 0 ? inf : -inf);
+    EXPECT_EQ(bitsOf(y[2 * outputs + n]), bitsOf(chain(x.at(2 * depth), w.at(n * depth), depth, isBF16())));
+  }
+}
+
+TEST_P(Gemm, InputThatIsComputed) {
+  // A gathered row, normalised with a sum that lies beside it in parts, scaled by a gain for each k; then rounded, once.
+  constexpr int64_t outputs = 33, tokens = 50, sources = 9, parts = 20, rowsPerCell = 16;
+  for (int64_t depth : {16, 37, 64, 95}) {
+    SCOPED_TRACE(depth);
+    auto library = load(fmt::format(R"(
+      kernel.func @gemm {{
+      ^bb0(%h: !kernel.view<["R", {1}], {3}>, %ids: !kernel.view<["T"], i32>, %squares: !kernel.view<["R", {5}], f32>,
+           %gain: !kernel.view<[{1}], {3}>, %w: !kernel.view<[{0}, {1}], {3}, "{4}">,
+           %y: !kernel.view<["T", {0}], f32>):
+        kernel.gemm rows "T" attributes {{config = #kernel.x86<%TILE%, rows = {2}>}} product {{
+        ^bb0(%row: index, %k: index):
+          %id32 = kernel.load %ids[%row] : !kernel.view<["T"], i32>
+          %id = arith.index_castui %id32 : i32 to index
+          %x = kernel.load %h[%id, %k] : !kernel.view<["R", {1}], {3}>
+          %sum = kernel.row_sum %squares[%id] : !kernel.view<["R", {5}], f32>
+          %one = arith.constant 1.0 : f32
+          %root = math.sqrt %sum : f32
+          %scale = arith.divf %one, %root : f32
+          %g = kernel.load %gain[%k] : !kernel.view<[{1}], {3}>
+          {6}
+        }} times %w : !kernel.view<[{0}, {1}], {3}, "{4}"> {{
+        ^bb0(%acc: f32, %row: index, %feature: index):
+          kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", {0}], f32>
+        }}
+      }})",
+                                    outputs, depth, rowsPerCell, GetParam().element(), GetParam().layout(), parts,
+                                    isBF16() ? R"(
+          %xw = arith.extf %x : bf16 to f32
+          %gw = arith.extf %g : bf16 to f32
+          %xs = arith.mulf %xw, %scale : f32
+          %xg = arith.mulf %xs, %gw : f32
+          %r = arith.truncf %xg : f32 to bf16
+          kernel.yield %r : bf16)"
+                                             : R"(
+          %xs = arith.mulf %x, %scale : f32
+          %xg = arith.mulf %xs, %g : f32
+          kernel.yield %xg : f32)"));
+    Numbers h = random(sources * depth, 9), gain = random(depth, 10), w = random(outputs * depth, 11);
+    Array<float> squares = randomArray(sources * parts, 12), y(tokens * outputs), input(tokens * depth);
+    for (float &square : squares)
+      square = square * square;
+    Array<int32_t> ids(tokens);
+    for (int64_t t = 0; t < tokens; ++t) {
+      ids[t] = static_cast<int32_t>(t * 5 % sources);
+      float scale = 1 / std::sqrt(treeSum(&squares[ids[t] * parts], parts));
+      for (int64_t k = 0; k < depth; ++k)
+        input[t * depth + k] = h[ids[t] * depth + k] * scale * gain[k];
+    }
+    Numbers x(input, isBF16());
+    library->run("gemm", {h, ids, squares, gain, w.packed(1, outputs, depth), y}, {tokens, 0, sources}, 2 * 4);
+    for (int64_t i = 0; i < tokens * outputs; ++i)
+      ASSERT_EQ(bitsOf(y[i]), bitsOf(chain(x.at(i / outputs * depth), w.at(i % outputs * depth), depth, isBF16()))) << i;
+    EXPECT_TRUE(y.tailIntact());
+  }
 }
 
 TEST_P(Gemm, EpilogueThatNoPassMakes) {
   // x · tanh x + bias, stored by head and feature of the head, plus what a row alone decides.
   constexpr int64_t outputs = 72, depth = 19, tokens = 11, heads = 3, width = 24;
-  auto library = load(GetParam(), fmt::format(R"(
+  auto library = load(fmt::format(R"(
     kernel.func @gemm {{
-    ^bb0(%x: !kernel.view<["T", {1}], f32>, %w: !kernel.view<[{0}, {1}], f32, "panel32">,
+    ^bb0(%x: !kernel.view<["T", {1}], {4}>, %w: !kernel.view<[{0}, {1}], {4}, "{5}">,
          %bias: !kernel.view<[{0}], f32>, %gain: !kernel.view<["T"], f32>, %y: !kernel.view<["T", {2}, {3}], f32>):
-      kernel.gemm %x, %w {{config = #kernel.x86<%TILE%, rows = 4>}}
-        : !kernel.view<["T", {1}], f32>, !kernel.view<[{0}, {1}], f32, "panel32"> {{
+      kernel.gemm rows "T" attributes {{config = #kernel.x86<%TILE%, rows = 4>}}
+          product %x : !kernel.view<["T", {1}], {4}> times %w : !kernel.view<[{0}, {1}], {4}, "{5}"> {{
       ^bb0(%acc: f32, %row: index, %feature: index):
         %width = arith.constant {3} : index
         %head = arith.divui %feature, %width : index
@@ -130,20 +189,53 @@ TEST_P(Gemm, EpilogueThatNoPassMakes) {
         kernel.store %s, %y[%row, %head, %lane] : !kernel.view<["T", {2}, {3}], f32>
       }}
     }})",
-                                              outputs, depth, heads, width));
-  Array<float> x = randomArray(tokens * depth, 7), w = randomArray(outputs * depth, 8), bias = randomArray(outputs, 9);
-  Array<float> gain = randomArray(tokens, 10), y(tokens * outputs);
-  library->run("gemm", {x, packPanels(w, 1, outputs, depth), bias, gain, y}, {tokens}, 3 * 3);
+                                  outputs, depth, heads, width, GetParam().element(), GetParam().layout()));
+  Numbers x = random(tokens * depth, 7), w = random(outputs * depth, 8);
+  Array<float> bias = randomArray(outputs, 9), gain = randomArray(tokens, 10), y(tokens * outputs);
+  library->run("gemm", {x, w.packed(1, outputs, depth), bias, gain, y}, {tokens}, 3 * 3);
   for (int64_t t = 0; t < tokens; ++t)
     for (int64_t n = 0; n < outputs; ++n) {
-      float acc = chain(&x[t * depth], &w[n * depth], depth);
+      float acc = chain(x.at(t * depth), w.at(n * depth), depth, isBF16());
       double expected = double(acc) * std::tanh(double(acc)) * gain[t] + bias[n];
       ASSERT_NEAR(y[t * outputs + n], expected, 1e-6) << t << " " << n;
     }
   EXPECT_TRUE(y.tailIntact());
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, Gemm, testing::ValuesIn(runnableTargets()),
-                         [](const auto &info) { return info.index == 0 ? "v3" : "v4"; });
+TEST_P(Gemm, StoresRoundToNearestEven) {
+  // One column and weights of 1: accumulators are the inputs, in float32 whatever they are multiplied in.
+  constexpr int64_t tokens = 700;
+  auto library = load(R"(
+    kernel.func @gemm {
+    ^bb0(%x: !kernel.view<["T", 1], f32>, %w: !kernel.view<[21, 1], f32, "panel32">, %y: !kernel.view<["T", 21], bf16>):
+      kernel.gemm rows "T" attributes {config = #kernel.x86<%TILE%, rows = 16>}
+          product %x : !kernel.view<["T", 1], f32> times %w : !kernel.view<[21, 1], f32, "panel32"> {
+      ^bb0(%acc: f32, %row: index, %feature: index):
+        %r = arith.truncf %acc : f32 to bf16
+        kernel.store %r, %y[%row, %feature] : !kernel.view<["T", 21], bf16>
+      }
+    })");
+  Array<float> x = randomArray(tokens, 13, 1e3f), w(21);
+  std::fill(w.begin(), w.end(), 1.0f);
+  // Ties to both sides, the carry into the exponent and beyond the largest number, numbers that are none.
+  const uint32_t special[] = {0x3f808000, 0x3f818000, 0x3f808001, 0x3f807fff, 0x3fff8000, 0x7f7f8000, 0x7f7f7fff,
+                              0xff7fffff, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc00001, 0x7f800001, 0x7fffffff,
+                              0x00800000, 0x80808000, 0x00000000, 0x477fffff};
+  for (size_t i = 0; i < std::size(special); ++i)
+    std::memcpy(&x[i * 7], &special[i], 4);
+  Array<uint16_t> y(tokens * 21);
+  library->run("gemm", {x, packPanels(w, 1, 21, 1), y}, {tokens}, (tokens + 15) / 16);
+  for (int64_t i = 0; i < tokens * 21; ++i) {
+    float value = x[i / 21];
+    if (std::isnan(value))
+      ASSERT_TRUE(std::isnan(widenBF16(y[i]))) << i / 21;
+    else
+      ASSERT_EQ(y[i], roundToBF16(flushedFMA(value, 1, 0))) << fmt::format("{:08x}", bitsOf(value));
+  }
+  EXPECT_TRUE(y.tailIntact());
+}
+
+INSTANTIATE_TEST_SUITE_P(Targets, Gemm, testing::ValuesIn(runnableForms()),
+                         [](const auto &info) { return nameOf(info); });
 
 } // namespace

@@ -13,7 +13,9 @@
 #include <cmath>
 #include <cstdio>
 #include <dlfcn.h>
+#include <immintrin.h>
 #include <sys/mman.h>
+#include <thread>
 #include <unistd.h>
 
 using namespace yupana;
@@ -30,20 +32,88 @@ Array<float> test::randomArray(size_t count, uint32_t seed, float scale) {
   return result;
 }
 
-Array<float> test::packPanels(const Array<float> &weights, int64_t experts, int64_t outputs, int64_t depth) {
-  int64_t panels = (outputs + 31) / 32;
-  Array<float> packed(experts * panels * depth * 32);
-  std::fill(packed.begin(), packed.end(), 0.0f);
-  for (int64_t e = 0; e < experts; ++e)
-    for (int64_t n = 0; n < outputs; ++n)
-      for (int64_t k = 0; k < depth; ++k)
-        packed[((e * panels + n / 32) * depth + k) * 32 + n % 32] = weights[(e * outputs + n) * depth + k];
-  return packed;
+//===----------------------------------------------------------------------===//
+// Numbers
+//===----------------------------------------------------------------------===//
+
+uint16_t test::roundToBF16(float value) {
+  if (std::isnan(value))
+    return static_cast<uint16_t>(bitsOf(value) >> 16 | 0x40);
+  uint32_t bits = bitsOf(value), below = bits & 0xffff, above = bits >> 16;
+  bool up = below > 0x8000 || (below == 0x8000 && above % 2 == 1);
+  return static_cast<uint16_t>(above + up);
 }
 
-Library::Library(const std::string &elf, int64_t scratchBytes) : scratchBytes(scratchBytes) {
+float test::widenBF16(uint16_t bits) {
+  uint32_t wide = uint32_t{bits} << 16;
+  float value;
+  std::memcpy(&value, &wide, 4);
+  return value;
+}
+
+Array<uint16_t> test::roundToBF16(const Array<float> &values) {
+  Array<uint16_t> rounded(values.size());
+  for (size_t i = 0; i < values.size(); ++i)
+    rounded[i] = roundToBF16(values[i]);
+  return rounded;
+}
+
+Array<float> test::widenBF16(const Array<uint16_t> &bits) {
+  Array<float> widened(bits.size());
+  for (size_t i = 0; i < bits.size(); ++i)
+    widened[i] = widenBF16(bits[i]);
+  return widened;
+}
+
+Numbers::Numbers(const Array<float> &given, bool isBF16)
+    : isBF16(isBF16), values(given.size()), half(isBF16 ? roundToBF16(given) : Array<uint16_t>(0)) {
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = isBF16 ? widenBF16(half[i]) : given[i];
+}
+
+Numbers Numbers::packed(int64_t experts, int64_t outputs, int64_t depth) const {
+  return Numbers(packPanels(values, experts, outputs, depth, isBF16 ? 2 : 1), isBF16);
+}
+
+static float flushed(float value) { return std::fpclassify(value) == FP_SUBNORMAL ? std::copysign(0.0f, value) : value; }
+
+float test::flushedFMA(float x, float y, float z) { return flushed(std::fmaf(flushed(x), flushed(y), flushed(z))); }
+
+float test::chain(const float *input, const float *weight, int64_t depth, bool isBF16) {
+  float sum = 0;
+  if (!isBF16) {
+    for (int64_t k = 0; k < depth; ++k)
+      sum = flushedFMA(input[k], weight[k], sum);
+    return sum;
+  }
+  for (int64_t k = 0; k < depth; k += 2) {
+    bool whole = k + 1 < depth;
+    sum = flushedFMA(whole ? input[k + 1] : 0, whole ? weight[k + 1] : 0, sum);
+    sum = flushedFMA(input[k], weight[k], sum);
+  }
+  return sum;
+}
+
+float test::treeSum(const float *values, int64_t count) {
+  float partial[16] = {};
+  for (int64_t i = 0; i < count; ++i)
+    partial[i % 16] += values[i];
+  for (int64_t half = 8; half > 0; half /= 2)
+    for (int64_t i = 0; i < half; ++i)
+      partial[i] += partial[i + half];
+  return partial[0];
+}
+
+//===----------------------------------------------------------------------===//
+// Libraries
+//===----------------------------------------------------------------------===//
+
+Library::Library(const codegen::CompiledLibrary &library) {
+  for (const codegen::LibraryKernel &kernel : library.kernels)
+    scratchBytes[kernel.symbol] = kernel.scratchBytes;
   descriptor = memfd_create("kernels", MFD_CLOEXEC);
-  if (descriptor < 0 || write(descriptor, elf.data(), elf.size()) != static_cast<ssize_t>(elf.size()))
+  ssize_t size = static_cast<ssize_t>(library.elf.size());
+  if (descriptor < 0 || write(descriptor, library.elf.data(), library.elf.size()) != size)
     ADD_FAILURE() << "the library cannot be written";
   handle = dlopen(("/proc/self/fd/" + std::to_string(descriptor)).c_str(), RTLD_NOW | RTLD_LOCAL);
   EXPECT_NE(handle, nullptr) << dlerror();
@@ -56,19 +126,27 @@ Library::~Library() {
     close(descriptor);
 }
 
-void Library::run(const std::string &symbol, std::vector<void *> arguments, Sizes sizes, uint32_t cells) const {
+void Library::runRange(const std::string &symbol, const std::vector<void *> &arguments, Sizes sizes, uint32_t first,
+                       uint32_t last) const {
   using Kernel = void (*)(void *const *, const uint32_t *, uint32_t, uint32_t, void *);
   auto kernel = reinterpret_cast<Kernel>(handle ? dlsym(handle, symbol.c_str()) : nullptr);
   ASSERT_NE(kernel, nullptr) << symbol;
   const uint32_t dims[] = {sizes.tokens, sizes.sequences, sizes.rows};
+  Array<unsigned char> scratch(scratchBytes.at(symbol)); // no numbers, and a tail that is watched
+  constexpr unsigned flushToZeroAndDenormalsAreZero = 0x8040;
+  unsigned before = _mm_getcsr();
+  _mm_setcsr(before | flushToZeroAndDenormalsAreZero);
+  kernel(arguments.data(), dims, first, last, scratch);
+  _mm_setcsr(before);
+  EXPECT_TRUE(scratch.tailIntact()) << symbol << " wrote behind its scratch memory";
+}
+
+void Library::run(const std::string &symbol, std::vector<void *> arguments, Sizes sizes, uint32_t cells) const {
   std::vector<std::pair<uint32_t, uint32_t>> ranges;
   for (uint32_t first = 0, length = 1; first < cells; first += length, length = length * 2 + 1)
     ranges.push_back({first, std::min(cells, first + length)});
-  for (auto range = ranges.rbegin(); range != ranges.rend(); ++range) {
-    Array<uint8_t> scratch(scratchBytes);
-    kernel(arguments.data(), dims, range->first, range->second, scratchBytes ? static_cast<void *>(scratch) : nullptr);
-    EXPECT_TRUE(scratch.tailIntact()) << symbol;
-  }
+  for (auto range = ranges.rbegin(); range != ranges.rend(); ++range)
+    runRange(symbol, arguments, sizes, range->first, range->second);
 }
 
 std::string test::libraryText(const std::string &target, const std::string &kernels) {
@@ -93,13 +171,14 @@ Result<codegen::CompiledLibrary> test::compile(const std::string &target, const 
 }
 
 std::unique_ptr<Library> test::load(const std::string &target, const std::string &kernels) {
-  Result<codegen::CompiledLibrary> compiled = compile(target, kernels);
+  codegen::CpuCodegenOptions options;
+  options.jobs = std::max(1u, std::thread::hardware_concurrency());
+  Result<codegen::CompiledLibrary> compiled = compile(target, kernels, options);
   if (!compiled) {
     ADD_FAILURE() << compiled.error().message;
     std::abort();
   }
-  int64_t scratchBytes = *std::max_element(compiled->scratchBytes.begin(), compiled->scratchBytes.end());
-  return std::make_unique<Library>(compiled->elf, scratchBytes);
+  return std::make_unique<Library>(*compiled);
 }
 
 std::vector<std::string> test::allTargets() {
@@ -115,6 +194,25 @@ std::vector<std::string> test::runnableTargets() {
     if (hostRuns(target))
       names.emplace_back(target.name);
   return names;
+}
+
+std::vector<Form> test::runnableForms() {
+  std::vector<Form> forms;
+  for (const std::string &target : runnableTargets())
+    for (bool isBF16 : {false, true})
+      forms.push_back({target, isBF16});
+  return forms;
+}
+
+static std::string inWord(std::string name) {
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
+std::string test::nameOf(const testing::TestParamInfo<std::string> &target) { return inWord(target.param); }
+
+std::string test::nameOf(const testing::TestParamInfo<Form> &form) {
+  return inWord(form.param.target) + "_in_" + form.param.element();
 }
 
 std::string test::disassemble(const std::string &elf) {

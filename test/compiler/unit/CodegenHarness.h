@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <random>
 #include <string>
@@ -60,28 +61,80 @@ private:
 /// Numbers around zero, none of them zero.
 Array<float> randomArray(size_t count, uint32_t seed, float scale = 1);
 
-/// The panel32 form of [experts][outputs][depth].
-Array<float> packPanels(const Array<float> &weights, int64_t experts, int64_t outputs, int64_t depth);
+/// The panel32 form of [experts][outputs][depth]; panel32x2 with a `unit` of 2.
+template <typename T>
+Array<T> packPanels(const Array<T> &weights, int64_t experts, int64_t outputs, int64_t depth, int64_t unit = 1) {
+  int64_t panels = (outputs + 31) / 32, steps = (depth + unit - 1) / unit;
+  Array<T> packed(experts * panels * steps * 32 * unit);
+  std::fill(packed.begin(), packed.end(), T());
+  for (int64_t e = 0; e < experts; ++e)
+    for (int64_t n = 0; n < outputs; ++n)
+      for (int64_t k = 0; k < depth; ++k)
+        packed[(((e * panels + n / 32) * steps + k / unit) * 32 + n % 32) * unit + k % unit] =
+            weights[(e * outputs + n) * depth + k];
+  return packed;
+}
+
+//===----------------------------------------------------------------------===//
+// bfloat16 and float32, as a processor that flushes to zero has them
+//===----------------------------------------------------------------------===//
+
+/// Rounded to nearest even; a not-a-number stays one.
+uint16_t roundToBF16(float value);
+float widenBF16(uint16_t bits);
+Array<uint16_t> roundToBF16(const Array<float> &values);
+Array<float> widenBF16(const Array<uint16_t> &bits);
+
+/// Numbers as kernels store them, and what they are worth.
+class Numbers {
+public:
+  /// Rounds `values` where `isBF16`.
+  Numbers(const Array<float> &values, bool isBF16);
+
+  float operator[](size_t i) const { return values[i]; }
+  const float *at(size_t i) const { return &values[i]; }
+  operator void *() const { return isBF16 ? static_cast<void *>(half) : static_cast<void *>(values); }
+  /// In panels, with columns in pairs where bfloat16.
+  Numbers packed(int64_t experts, int64_t outputs, int64_t depth) const;
+
+private:
+  bool isBF16;
+  Array<float> values;
+  Array<uint16_t> half;
+};
+
+/// x · y + z, rounded once, with inputs and result flushed to zero.
+float flushedFMA(float x, float y, float z);
+
+/// Σ input[k] · weight[k] as a GEMM adds it: over ascending k, in bfloat16 over pairs of k, the odd one first.
+float chain(const float *input, const float *weight, int64_t depth, bool isBF16);
+
+/// Σ of `count` values as every horizontal sum adds it: 16 partial sums, then a tree.
+float treeSum(const float *values, int64_t count);
 
 /// Sizes of a step.
 struct Sizes {
   uint32_t tokens = 0, sequences = 0, rows = 0;
 };
 
-/// A compiled library, loaded.
+/// A compiled library, loaded. Kernels run as a worker of the runtime runs them: denormal numbers are flushed to zero, and
+/// scratch memory holds anything.
 class Library {
 public:
-  explicit Library(const std::string &elf, int64_t scratchBytes = 0);
+  explicit Library(const codegen::CompiledLibrary &library);
   ~Library();
 
   /// Does the cells [0, cells) of a kernel in ranges of odd sizes, the last range first. Scratch memory holds no
   /// numbers before each.
   void run(const std::string &symbol, std::vector<void *> arguments, Sizes sizes, uint32_t cells) const;
+  /// Does the cells [first, last).
+  void runRange(const std::string &symbol, const std::vector<void *> &arguments, Sizes sizes, uint32_t first,
+                uint32_t last) const;
 
 private:
+  std::map<std::string, uint64_t> scratchBytes;
   void *handle = nullptr;
   int descriptor = -1;
-  int64_t scratchBytes;
 };
 
 /// The text of a library: `kernels` are kernel.func ops in which `#kernel.x86<%TILE%, rows = 8>` gets the
@@ -97,6 +150,22 @@ std::unique_ptr<Library> load(const std::string &target, const std::string &kern
 
 /// The targets this machine runs.
 std::vector<std::string> runnableTargets();
+
+/// A target and what weights and activations are stored in.
+struct Form {
+  std::string target;
+  bool isBF16;
+
+  const char *element() const { return isBF16 ? "bf16" : "f32"; }
+  const char *layout() const { return isBF16 ? "panel32x2" : "panel32"; }
+};
+
+/// Both for each of the targets this machine runs.
+std::vector<Form> runnableForms();
+
+/// Names of parameterised tests.
+std::string nameOf(const testing::TestParamInfo<std::string> &target);
+std::string nameOf(const testing::TestParamInfo<Form> &form);
 /// All of them.
 std::vector<std::string> allTargets();
 

@@ -222,7 +222,6 @@ TEST(Tuning, GivesWholeTilesAndCellsOfOneRowAtLeast) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, Libraries, testing::ValuesIn(allTargets()),
-                         [](const auto &info) { return info.index == 0 ? "v3" : "v4"; });
+INSTANTIATE_TEST_SUITE_P(Targets, Libraries, testing::ValuesIn(allTargets()), [](const auto &info) { return nameOf(info); });
 
 } // namespace

@@ -280,7 +280,6 @@ TEST_P(Map, FunctionsWithoutAnInstruction) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, Map, testing::ValuesIn(runnableTargets()),
-                         [](const auto &info) { return info.index == 0 ? "v3" : "v4"; });
+INSTANTIATE_TEST_SUITE_P(Targets, Map, testing::ValuesIn(runnableTargets()), [](const auto &info) { return nameOf(info); });
 
 } // namespace

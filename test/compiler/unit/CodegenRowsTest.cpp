@@ -120,7 +120,6 @@ TEST_P(Rows, SortTokensIsStable) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, Rows, testing::ValuesIn(runnableTargets()),
-                         [](const auto &info) { return info.index == 0 ? "v3" : "v4"; });
+INSTANTIATE_TEST_SUITE_P(Targets, Rows, testing::ValuesIn(runnableTargets()), [](const auto &info) { return nameOf(info); });
 
 } // namespace
