@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Append and attention together, over several pages, against softmax in float64.
+// Append and attention together, over several pages, against softmax in float64: of what is stored, in float32 and in
+// bfloat16.
 #include "CodegenHarness.h"
 
 #include <fmt/format.h>
@@ -20,16 +21,16 @@ struct Shape {
 constexpr int64_t pagesPerSequence = 6;
 
 /// @append writes keys and values of every token, @attend attends.
-std::string kernels(const Shape &shape) {
-  int64_t part = shape.heads * shape.width * shape.pageTokens * 4;
+std::string kernels(const Shape &shape, const Form &form) {
+  int64_t part = shape.heads * shape.width * shape.pageTokens * (form.isBF16 ? 2 : 4);
   auto cache = [&](const char *name) {
-    return fmt::format("!kernel.cache<{}, heads = {}, width = {}, page_tokens = {}, page_bytes = {}>", name,
-                       shape.heads, shape.width, shape.pageTokens, 2 * part + 64);
+    return fmt::format("!kernel.cache<{}, heads = {}, width = {}, page_tokens = {}, page_bytes = {}, {}>", name,
+                       shape.heads, shape.width, shape.pageTokens, 2 * part + 64, form.element());
   };
   std::string pages = fmt::format("!kernel.view<[\"S\", {}], i32>", pagesPerSequence);
   return fmt::format(R"(
     kernel.func @append {{
-    ^bb0(%k: !kernel.view<["T", {row}], f32>, %v: !kernel.view<["T", {row}], f32>, %p: !kernel.view<["T"], i32>,
+    ^bb0(%k: !kernel.view<["T", {row}], {type}>, %v: !kernel.view<["T", {row}], {type}>, %p: !kernel.view<["T"], i32>,
          %s: !kernel.view<["T"], i32>, %pages: {pages}, %keys: {keys}, %values: {values}):
       kernel.map rows "T" groups {heads} width {width} attributes {{config = #kernel.x86<%TILE%, rows = 2>}} {{
       ^bb0(%row: index, %head: index, %lane: index):
@@ -40,58 +41,63 @@ std::string kernels(const Shape &shape) {
         %s32 = kernel.load %s[%row] : !kernel.view<["T"], i32>
         %pos = arith.index_cast %p32 : i32 to index
         %seq = arith.index_cast %s32 : i32 to index
-        %key = kernel.load %k[%row, %at] : !kernel.view<["T", {row}], f32>
-        %value = kernel.load %v[%row, %at] : !kernel.view<["T", {row}], f32>
-        kernel.append %key, %keys[%head, %lane] at %pos of %seq through %pages : {keys}, {pages}
-        kernel.append %value, %values[%head, %lane] at %pos of %seq through %pages : {values}, {pages}
+        %key = kernel.load %k[%row, %at] : !kernel.view<["T", {row}], {type}>
+        %value = kernel.load %v[%row, %at] : !kernel.view<["T", {row}], {type}>
+        kernel.append %key, %keys[%head, %lane] at %pos of %seq through %pages : {type}, {keys}, {pages}
+        kernel.append %value, %values[%head, %lane] at %pos of %seq through %pages : {type}, {values}, {pages}
       }}
     }}
     kernel.func @attend {{
-    ^bb0(%q: !kernel.view<["T", {queries}], f32>, %keys: {keys}, %values: {values}, %p: !kernel.view<["T"], i32>,
-         %s: !kernel.view<["T"], i32>, %pages: {pages}, %o: !kernel.view<["T", {queries}], f32>):
+    ^bb0(%q: !kernel.view<["T", {queries}], {type}>, %keys: {keys}, %values: {values}, %p: !kernel.view<["T"], i32>,
+         %s: !kernel.view<["T"], i32>, %pages: {pages}, %o: !kernel.view<["T", {queries}], {type}>):
       kernel.attention %q, %keys, %values at %p of %s through %pages into %o chunk {chunk} scale 2.5e-1
-        : !kernel.view<["T", {queries}], f32>, {keys}, {values}, !kernel.view<["T"], i32>, !kernel.view<["T"], i32>,
-          {pages}, !kernel.view<["T", {queries}], f32>
+        : !kernel.view<["T", {queries}], {type}>, {keys}, {values}, !kernel.view<["T"], i32>, !kernel.view<["T"], i32>,
+          {pages}, !kernel.view<["T", {queries}], {type}>
     }})",
-                     fmt::arg("row", shape.heads * shape.width), fmt::arg("heads", shape.heads),
-                     fmt::arg("width", shape.width), fmt::arg("pages", pages), fmt::arg("keys", cache("key")),
-                     fmt::arg("values", cache("value")), fmt::arg("chunk", shape.chunk),
+                     fmt::arg("type", form.element()), fmt::arg("row", shape.heads * shape.width),
+                     fmt::arg("heads", shape.heads), fmt::arg("width", shape.width), fmt::arg("pages", pages),
+                     fmt::arg("keys", cache("key")), fmt::arg("values", cache("value")), fmt::arg("chunk", shape.chunk),
                      fmt::arg("queries", shape.heads * shape.group * shape.width));
 }
 
 /// Two sequences that have been through the kernels.
 class Model {
 public:
-  Model(const Shape &shape, const std::string &target)
-      : shape(shape), library(load(target, kernels(shape))), row(shape.heads * shape.width),
-        pageBytes(2 * shape.heads * shape.width * shape.pageTokens * 4 + 64), cache(13 * pageBytes / 4),
-        pages(2 * pagesPerSequence), keys{randomArray(length * row, 1), randomArray(length * row, 2)},
-        values{randomArray(length * row, 3), randomArray(length * row, 4)},
-        queries{randomArray(length * row * shape.group, 5, 4), randomArray(length * row * shape.group, 6, 4)} {
+  Model(const Shape &shape, const Form &form)
+      : shape(shape), isBF16(form.isBF16), library(load(form.target, kernels(shape, form))),
+        row(shape.heads * shape.width), partBytes(row * shape.pageTokens * (isBF16 ? 2 : 4)),
+        cache(13 * (2 * partBytes + 64)), pages(2 * pagesPerSequence), keys{random(1, 1), random(1, 2)},
+        values{random(1, 3), random(1, 4)}, queries{random(shape.group, 5, 4), random(shape.group, 6, 4)} {
     // Physical pages in no order, those of the two sequences mixed; page 0 belongs to none.
     for (int64_t i = 0; i < 2 * pagesPerSequence; ++i)
       pages[i] = static_cast<int32_t>(1 + i * 5 % 12);
   }
 
-  /// Appends and attends for positions of sequences; the rows of the result follow the tokens.
+  /// Appends and attends for positions of sequences; the rows of the result follow the tokens, in float32.
   Array<float> step(const std::vector<std::pair<int32_t, int32_t>> &tokens) {
     size_t count = tokens.size();
-    Array<float> k(count * row), v(count * row), q(count * row * shape.group), out(count * row * shape.group);
+    Array<float> k(count * row), v(count * row), q(count * row * shape.group);
     Array<int32_t> sequence(count), position(count);
     for (size_t t = 0; t < count; ++t) {
       auto [s, p] = tokens[t];
       sequence[t] = s, position[t] = p;
-      std::copy_n(&keys[s][p * row], row, &k[t * row]);
-      std::copy_n(&values[s][p * row], row, &v[t * row]);
-      std::copy_n(&queries[s][p * row * shape.group], row * shape.group, &q[t * row * shape.group]);
+      std::copy_n(keys[s].at(p * row), row, &k[t * row]);
+      std::copy_n(values[s].at(p * row), row, &v[t * row]);
+      std::copy_n(queries[s].at(p * row * shape.group), row * shape.group, &q[t * row * shape.group]);
     }
-    float *part = cache.begin() + shape.heads * shape.width * shape.pageTokens;
+    void *part = cache.begin() + partBytes;
     Sizes sizes{static_cast<uint32_t>(count), 2};
-    library->run("append", {k, v, position, sequence, pages, cache, part}, sizes, (sizes.tokens + 1) / 2);
-    library->run("attend", {q, cache, part, position, sequence, pages, out}, sizes,
-                 sizes.tokens * static_cast<uint32_t>(shape.heads));
-    EXPECT_TRUE(out.tailIntact() && cache.tailIntact());
-    return out;
+    library->run("append", {Numbers(k, isBF16), Numbers(v, isBF16), position, sequence, pages, cache, part}, sizes,
+                 (sizes.tokens + 1) / 2);
+    auto attend = [&](void *out) {
+      library->run("attend", {Numbers(q, isBF16), cache, part, position, sequence, pages, out}, sizes,
+                   sizes.tokens * static_cast<uint32_t>(shape.heads));
+    };
+    Array<float> out(q.size());
+    Array<uint16_t> half(q.size());
+    attend(isBF16 ? static_cast<void *>(half) : out);
+    EXPECT_TRUE(out.tailIntact() && half.tailIntact() && cache.tailIntact());
+    return isBF16 ? widenBF16(half) : std::move(out);
   }
 
   /// One query head's output by float64.
@@ -115,15 +121,28 @@ public:
     return out;
   }
 
+  /// Is a result within `tolerance` of `expected`, and rounded once after that?
+  bool isClose(float found, double expected, double tolerance) const {
+    float low = static_cast<float>(expected - tolerance), high = static_cast<float>(expected + tolerance);
+    if (isBF16)
+      low = widenBF16(roundToBF16(low)), high = widenBF16(roundToBF16(high));
+    return low <= found && found <= high;
+  }
+
   static constexpr int64_t length = 150;
   Shape shape;
 
 private:
+  Numbers random(int64_t rows, uint32_t seed, float scale = 1) const {
+    return Numbers(randomArray(length * row * rows, seed, scale), isBF16);
+  }
+
+  bool isBF16;
   std::unique_ptr<Library> library;
-  int64_t row, pageBytes;
-  Array<float> cache; ///< Starts as all no numbers.
+  int64_t row, partBytes;
+  Array<unsigned char> cache; ///< Starts as all no numbers.
   Array<int32_t> pages;
-  Array<float> keys[2], values[2], queries[2];
+  Numbers keys[2], values[2], queries[2];
 };
 
 /// Every position of both sequences in one step.
@@ -135,13 +154,15 @@ std::vector<std::pair<int32_t, int32_t>> allTokens() {
   return all;
 }
 
-class Attention : public testing::TestWithParam<std::string> {};
+class Attention : public testing::TestWithParam<Form> {};
 
 TEST_P(Attention, MatchesFloat64AndIsTheSameHoweverStepsAreCut) {
   const Shape shapes[] = {{1, 1, 8, 32, 0},  {2, 3, 16, 32, 0},  {1, 5, 24, 64, 0},   {2, 2, 40, 32, 0},
                           {1, 7, 64, 64, 0}, {2, 1, 128, 32, 0}, {1, 13, 100, 32, 0}, {2, 2, 16, 32, 48},
                           {1, 3, 9, 32, 7},  {1, 2, 33, 96, 64}};
   for (const Shape &shape : shapes) {
+    if (GetParam().isBF16 && shape.width % 2)
+      continue; // bfloat16 features are in pairs
     SCOPED_TRACE(fmt::format("heads {} group {} width {} page {} chunk {}", shape.heads, shape.group, shape.width,
                              shape.pageTokens, shape.chunk));
     std::vector<std::pair<int32_t, int32_t>> all = allTokens();
@@ -152,7 +173,9 @@ TEST_P(Attention, MatchesFloat64AndIsTheSameHoweverStepsAreCut) {
       for (int64_t h = 0; h < queryHeads; ++h) {
         std::vector<double> expected = whole.expected(all[t].first, all[t].second, h);
         for (int64_t d = 0; d < shape.width; ++d)
-          ASSERT_NEAR(out[t * rowFloats + h * shape.width + d], expected[d], 3e-6) << "token " << t << " head " << h;
+          ASSERT_TRUE(whole.isClose(out[t * rowFloats + h * shape.width + d], expected[d], 3e-6))
+              << "token " << t << " head " << h << ": " << out[t * rowFloats + h * shape.width + d] << ", expected "
+              << expected[d];
       }
 
     Model pieces(shape, GetParam());
@@ -167,11 +190,14 @@ TEST_P(Attention, MatchesFloat64AndIsTheSameHoweverStepsAreCut) {
 
 TEST(AttentionTargets, GiveTheSameBits) {
   const Shape shape = {2, 7, 72, 64, 100};
-  Array<float> first = Model(shape, runnableTargets().front()).step(allTokens());
-  for (const std::string &target : runnableTargets())
-    EXPECT_TRUE(Model(shape, target).step(allTokens()) == first) << target;
+  for (bool isBF16 : {false, true}) {
+    Array<float> first = Model(shape, {runnableTargets().front(), isBF16}).step(allTokens());
+    for (const std::string &target : runnableTargets())
+      EXPECT_TRUE(Model(shape, {target, isBF16}).step(allTokens()) == first) << target << (isBF16 ? " bf16" : " f32");
+  }
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, Attention, testing::ValuesIn(runnableTargets()), [](const auto &info) { return nameOf(info); });
+INSTANTIATE_TEST_SUITE_P(Targets, Attention, testing::ValuesIn(runnableForms()),
+                         [](const auto &info) { return nameOf(info); });
 
 } // namespace

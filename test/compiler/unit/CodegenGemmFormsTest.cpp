@@ -265,9 +265,8 @@ TEST_P(GemmForms, ProductsWhoseAccumulatorsMeet) {
   Numbers w = random(experts * outputs * depth, 20), v = random(outputs * sharedDepth, 21);
   Array<int32_t> chosen = someExperts(tokens, experts);
   Array<float> h = randomArray(tokens * outputs, 22), y(tokens * outputs);
-  library->run("gemm",
-               {x, u, w.packed(experts, outputs, depth), v.packed(1, outputs, sharedDepth), chosen, h, y}, {tokens},
-               experts * 2);
+  library->run("gemm", {x, u, w.packed(experts, outputs, depth), v.packed(1, outputs, sharedDepth), chosen, h, y},
+               {tokens}, experts * 2);
   for (int64_t t = 0; t < tokens; ++t)
     for (int64_t n = 0; n < outputs; ++n) {
       float both = product(u, t, v, n, sharedDepth) + product(x, t, w, chosen[t] * outputs + n, depth);

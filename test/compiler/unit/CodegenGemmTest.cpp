@@ -36,8 +36,8 @@ protected:
                        outputs, depth, rows, GetParam().element(), GetParam().layout());
   }
 
-  void expectProducts(const Library &library, const Numbers &x, const Numbers &w, const Numbers &packed, uint32_t tokens,
-                      int64_t outputs, int64_t depth, int64_t rowsPerCell) const {
+  void expectProducts(const Library &library, const Numbers &x, const Numbers &w, const Numbers &packed,
+                      uint32_t tokens, int64_t outputs, int64_t depth, int64_t rowsPerCell) const {
     Array<float> y(tokens * outputs);
     auto ceilDiv = [](int64_t a, int64_t b) { return static_cast<uint32_t>((a + b - 1) / b); };
     library.run("gemm", {x, packed, y}, {tokens}, ceilDiv(outputs, 32) * ceilDiv(tokens, rowsPerCell));
@@ -90,8 +90,7 @@ TEST_P(Gemm, SmallNumbersAreFlushedToZero) {
   auto library = load(plain(outputs, depth, 32));
   for (float scale : {1e-18f, 3e-20f, 1e-38f}) {
     Numbers x = random(tokens * depth, 5, scale), w = random(outputs * depth, 6, scale < 1e-30f ? 2 : 5e-20f);
-    ASSERT_NO_FATAL_FAILURE(
-        expectProducts(*library, x, w, w.packed(1, outputs, depth), tokens, outputs, depth, 32));
+    ASSERT_NO_FATAL_FAILURE(expectProducts(*library, x, w, w.packed(1, outputs, depth), tokens, outputs, depth, 32));
   }
 }
 
@@ -112,7 +111,8 @@ TEST_P(Gemm, WhatIsNoNumberStaysOne) {
 }
 
 TEST_P(Gemm, InputThatIsComputed) {
-  // A gathered row, normalised with a sum that lies beside it in parts, scaled by a gain for each k; then rounded, once.
+  // A gathered row, normalised with a sum that lies beside it in parts, scaled by a gain for each k; then rounded,
+  // once.
   constexpr int64_t outputs = 33, tokens = 50, sources = 9, parts = 20, rowsPerCell = 16;
   for (int64_t depth : {16, 37, 64, 95}) {
     SCOPED_TRACE(depth);
@@ -163,7 +163,8 @@ TEST_P(Gemm, InputThatIsComputed) {
     Numbers x(input, isBF16());
     library->run("gemm", {h, ids, squares, gain, w.packed(1, outputs, depth), y}, {tokens, 0, sources}, 2 * 4);
     for (int64_t i = 0; i < tokens * outputs; ++i)
-      ASSERT_EQ(bitsOf(y[i]), bitsOf(chain(x.at(i / outputs * depth), w.at(i % outputs * depth), depth, isBF16()))) << i;
+      ASSERT_EQ(bitsOf(y[i]), bitsOf(chain(x.at(i / outputs * depth), w.at(i % outputs * depth), depth, isBF16())))
+          << i;
     EXPECT_TRUE(y.tailIntact());
   }
 }
@@ -218,9 +219,9 @@ TEST_P(Gemm, StoresRoundToNearestEven) {
   Array<float> x = randomArray(tokens, 13, 1e3f), w(21);
   std::fill(w.begin(), w.end(), 1.0f);
   // Ties to both sides, the carry into the exponent and beyond the largest number, numbers that are none.
-  const uint32_t special[] = {0x3f808000, 0x3f818000, 0x3f808001, 0x3f807fff, 0x3fff8000, 0x7f7f8000, 0x7f7f7fff,
-                              0xff7fffff, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc00001, 0x7f800001, 0x7fffffff,
-                              0x00800000, 0x80808000, 0x00000000, 0x477fffff};
+  const uint32_t special[] = {0x3f808000, 0x3f818000, 0x3f808001, 0x3f807fff, 0x3fff8000, 0x7f7f8000,
+                              0x7f7f7fff, 0xff7fffff, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc00001,
+                              0x7f800001, 0x7fffffff, 0x00800000, 0x80808000, 0x00000000, 0x477fffff};
   for (size_t i = 0; i < std::size(special); ++i)
     std::memcpy(&x[i * 7], &special[i], 4);
   Array<uint16_t> y(tokens * 21);

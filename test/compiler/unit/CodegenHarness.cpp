@@ -75,7 +75,9 @@ Numbers Numbers::packed(int64_t experts, int64_t outputs, int64_t depth) const {
   return Numbers(packPanels(values, experts, outputs, depth, isBF16 ? 2 : 1), isBF16);
 }
 
-static float flushed(float value) { return std::fpclassify(value) == FP_SUBNORMAL ? std::copysign(0.0f, value) : value; }
+static float flushed(float value) {
+  return std::fpclassify(value) == FP_SUBNORMAL ? std::copysign(0.0f, value) : value;
+}
 
 float test::flushedFMA(float x, float y, float z) { return flushed(std::fmaf(flushed(x), flushed(y), flushed(z))); }
 

@@ -117,8 +117,8 @@ struct Sizes {
   uint32_t tokens = 0, sequences = 0, rows = 0;
 };
 
-/// A compiled library, loaded. Kernels run as a worker of the runtime runs them: denormal numbers are flushed to zero, and
-/// scratch memory holds anything.
+/// A compiled library, loaded. Kernels run as a worker of the runtime runs them: denormal numbers are flushed to zero,
+/// and scratch memory holds anything.
 class Library {
 public:
   explicit Library(const codegen::CompiledLibrary &library);

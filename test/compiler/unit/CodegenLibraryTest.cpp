@@ -20,19 +20,20 @@ namespace {
 class Libraries : public testing::TestWithParam<std::string> {};
 
 /// A GEMM with nothing in its epilogue but `op`, applied to the accumulator.
-std::string gemm(const std::string &name, int64_t outputs, int64_t depth, const std::string &op = "math.absf") {
+std::string gemm(const std::string &name, int64_t outputs, int64_t depth, const std::string &op = "math.absf",
+                 bool isBF16 = false) {
   return fmt::format(R"(
     kernel.func @{3} {{
-    ^bb0(%x: !kernel.view<["T", {1}], f32>, %w: !kernel.view<[{0}, {1}], f32, "panel32">,
+    ^bb0(%x: !kernel.view<["T", {1}], {4}>, %w: !kernel.view<[{0}, {1}], {4}, "{5}">,
          %y: !kernel.view<["T", {0}], f32>):
-      kernel.gemm %x, %w {{config = #kernel.x86<%TILE%, rows = 64>}}
-        : !kernel.view<["T", {1}], f32>, !kernel.view<[{0}, {1}], f32, "panel32"> {{
+      kernel.gemm rows "T" attributes {{config = #kernel.x86<%TILE%, rows = 64>}}
+          product %x : !kernel.view<["T", {1}], {4}> times %w : !kernel.view<[{0}, {1}], {4}, "{5}"> {{
       ^bb0(%acc: f32, %row: index, %feature: index):
         %v = {2} %acc : f32
         kernel.store %v, %y[%row, %feature] : !kernel.view<["T", {0}], f32>
       }}
     }})",
-                     outputs, depth, op, name);
+                     outputs, depth, op, name, isBF16 ? "bf16" : "f32", isBF16 ? "panel32x2" : "panel32");
 }
 
 /// A map whose body could become calls of memset, memcpy or a mathematical function.
@@ -53,7 +54,7 @@ const char *const temptation = R"(
     })";
 
 std::string someKernels() {
-  return gemm("a", 40, 16) + gemm("b", 64, 33, "math.tanh") + temptation + gemm("c", 7, 5, "math.log");
+  return gemm("a", 40, 16) + gemm("b", 64, 33, "math.tanh", true) + temptation + gemm("c", 7, 5, "math.log");
 }
 
 template <typename T> const T *at(const std::string &elf, uint64_t offset) {
@@ -63,7 +64,10 @@ template <typename T> const T *at(const std::string &elf, uint64_t offset) {
 TEST_P(Libraries, AreSelfContainedReadOnlyElf) {
   Result<codegen::CompiledLibrary> library = compile(GetParam(), someKernels());
   ASSERT_TRUE(library) << library.error().message;
-  EXPECT_EQ(library->symbols, (std::vector<std::string>{"a", "b", "temptation", "c"}));
+  std::vector<std::string> symbols;
+  for (const codegen::LibraryKernel &kernel : library->kernels)
+    symbols.push_back(kernel.symbol);
+  EXPECT_EQ(symbols, (std::vector<std::string>{"a", "b", "temptation", "c"}));
   const std::string &elf = library->elf;
   auto *header = at<Elf64_Ehdr>(elf, 0);
   EXPECT_EQ(header->e_type, ET_DYN);
@@ -106,6 +110,14 @@ TEST_P(Libraries, HaveTheSameBytesForAnyNumberOfJobs) {
   EXPECT_EQ(first.find("yupana-link"), std::string::npos);
 }
 
+TEST_P(Libraries, SayHowMuchScratchMemoryTheirKernelsTake) {
+  Result<codegen::CompiledLibrary> library = compile(GetParam(), gemm("few", 64, 64) + temptation);
+  ASSERT_TRUE(library) << library.error().message;
+  // Accumulators of 64 rows by a panel of 32, and a vector that may be read behind them; maps take none.
+  EXPECT_EQ(library->kernels[0].scratchBytes, 64u * 32 * 4 + 64);
+  EXPECT_EQ(library->kernels[1].scratchBytes, 0u);
+}
+
 struct Instruction {
   uint64_t address;
   std::string text;
@@ -122,9 +134,13 @@ std::vector<Instruction> instructionsOf(const std::string &assembly) {
   return instructions;
 }
 
+bool isMultiplyAdd(const std::string &text) {
+  return text.find("vfmadd") != std::string::npos || text.find("vdpbf16ps") != std::string::npos;
+}
+
 /// The vector instructions that touch the stack in the innermost loops that multiply, which end in a jump back over at
-/// least eight fused multiply-adds.
-std::vector<std::string> spillsOf(const std::string &assembly) {
+/// least eight fused multiply-adds or dot products; where a loop has no more than `allowed` of them, none.
+std::vector<std::string> spillsOf(const std::string &assembly, size_t allowed) {
   std::vector<Instruction> instructions = instructionsOf(assembly);
   std::vector<std::string> spills;
   size_t loops = 0, afterLoop = 0;
@@ -140,7 +156,7 @@ std::vector<std::string> spillsOf(const std::string &assembly) {
     size_t multiplyAdds = 0;
     for (size_t i = end; instructions[i].address > address; --i) {
       const std::string &body = instructions[i - 1].text;
-      multiplyAdds += body.find("vfmadd") != std::string::npos;
+      multiplyAdds += isMultiplyAdd(body);
       if (body.find("mm") != std::string::npos && body.find("(%rsp") != std::string::npos)
         inLoop.push_back(body);
     }
@@ -148,19 +164,30 @@ std::vector<std::string> spillsOf(const std::string &assembly) {
     if (multiplyAdds < 8)
       continue;
     ++loops;
-    spills.insert(spills.end(), inLoop.begin(), inLoop.end());
+    if (inLoop.size() > allowed)
+      spills.insert(spills.end(), inLoop.begin(), inLoop.end());
   }
   EXPECT_GE(loops, 6u);
   return spills;
 }
 
 TEST_P(Libraries, KeepAccumulatorsInRegisters) {
-  for (auto [outputs, depth] : {std::pair<int64_t, int64_t>{64, 64}, {2048, 1024}, {1024, 5120}}) {
-    Result<codegen::CompiledLibrary> library = compile(GetParam(), gemm("gemm", outputs, depth));
-    ASSERT_TRUE(library) << library.error().message;
-    std::vector<std::string> spills = spillsOf(disassemble(library->elf));
-    EXPECT_TRUE(spills.empty()) << spills.size() << " spills, the first is" << spills.front();
-  }
+  for (bool isBF16 : {false, true})
+    for (auto [outputs, depth] : {std::pair<int64_t, int64_t>{64, 64}, {2048, 1024}, {1024, 5120}}) {
+      SCOPED_TRACE(fmt::format("{} x {} {}", outputs, depth, isBF16 ? "bf16" : "f32"));
+      Result<codegen::CompiledLibrary> library = compile(GetParam(), gemm("gemm", outputs, depth, "math.absf", isBF16));
+      ASSERT_TRUE(library) << library.error().message;
+      std::string assembly = disassemble(library->elf);
+      // 16 registers do not hold a tile of 6 x 16, both halves of its widened weights and an input: the two vectors of
+      // weights of each of the two steps of a turn wait on the stack for their second half.
+      const CpuTarget &target = *lookupCpuTarget(GetParam()).value();
+      bool crowded = isBF16 && target.vectorRegisters == 16;
+      std::vector<std::string> spills = spillsOf(assembly, crowded ? 2 * 2 * 2 : 0);
+      EXPECT_TRUE(spills.empty()) << spills.size() << " spills, the first is" << spills.front();
+      bool dots = isBF16 && target.bf16Dot;
+      EXPECT_EQ(assembly.find("vdpbf16ps") != std::string::npos, dots);
+      EXPECT_EQ(assembly.find("vfmadd") == std::string::npos, dots);
+    }
 }
 
 TEST_P(Libraries, NameWhatTheyCannotCompile) {
@@ -205,6 +232,8 @@ TEST(Libraries, LinkerThatDoesNotExist) {
 
 TEST(Targets, AreFoundByName) {
   EXPECT_EQ(lookupCpuTarget("x86-64-v4").value()->vectorRegisters, 32u);
+  EXPECT_FALSE(lookupCpuTarget("x86-64-v4").value()->bf16Dot);
+  EXPECT_TRUE(lookupCpuTarget("x86-64-v4-bf16").value()->bf16Dot);
   EXPECT_EQ(lookupCpuTarget("sm_90a").error().code, ExitCode::Unsupported);
   EXPECT_EQ(lookupCpuTarget("x86-64-v2").error().code, ExitCode::Usage);
   Result<const CpuTarget *> native = lookupCpuTarget("native");
@@ -222,6 +251,7 @@ TEST(Tuning, GivesWholeTilesAndCellsOfOneRowAtLeast) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, Libraries, testing::ValuesIn(allTargets()), [](const auto &info) { return nameOf(info); });
+INSTANTIATE_TEST_SUITE_P(Targets, Libraries, testing::ValuesIn(allTargets()),
+                         [](const auto &info) { return nameOf(info); });
 
 } // namespace

@@ -87,15 +87,8 @@ TEST_P(Map, SumsAddSixteenPartialSumsInATree) {
     })");
   Array<float> x = randomArray(4 * width, 3), y(4);
   library->run("sum", {x, y}, {4}, 4);
-  for (int64_t t = 0; t < 4; ++t) {
-    float partial[16] = {};
-    for (int64_t i = 0; i < width; ++i)
-      partial[i % 16] += x[t * width + i];
-    for (int64_t half = 8; half > 0; half /= 2)
-      for (int64_t i = 0; i < half; ++i)
-        partial[i] += partial[i + half];
-    EXPECT_EQ(bitsOf(y[t]), bitsOf(partial[0]));
-  }
+  for (int64_t t = 0; t < 4; ++t)
+    EXPECT_EQ(bitsOf(y[t]), bitsOf(treeSum(&x[t * width], width)));
 }
 
 TEST_P(Map, RotationOfNeighbouringLanes) {
@@ -222,6 +215,77 @@ TEST_P(Map, GathersAndScatters) {
   }
 }
 
+TEST_P(Map, Bfloat16IsWidenedWhenLoadedAndRoundedWhenStored) {
+  // Neighbours turned as a rotation turns them, of rows that are found in memory and whose length is odd for vectors.
+  constexpr int64_t tokens = 9, sources = 5;
+  for (int64_t width : {2, 16, 22, 38, 66}) {
+    SCOPED_TRACE(width);
+    auto library = load(GetParam(), fmt::format(R"(
+      kernel.func @turn {{
+      ^bb0(%x: !kernel.view<["R", {0}], bf16>, %ids: !kernel.view<["T"], i32>, %c: !kernel.view<[{0}], f32>,
+           %y: !kernel.view<["T", {0}], bf16>, %z: !kernel.view<["T", {0}], f32>):
+        kernel.map rows "T" groups 1 width {0} attributes {{config = #kernel.x86<%TILE%, rows = 2>}} {{
+        ^bb0(%row: index, %group: index, %lane: index):
+          %c1 = arith.constant 1 : index
+          %partner = arith.xori %lane, %c1 : index
+          %id32 = kernel.load %ids[%row] : !kernel.view<["T"], i32>
+          %id = arith.index_castui %id32 : i32 to index
+          %a16 = kernel.load %x[%id, %lane] : !kernel.view<["R", {0}], bf16>
+          %b16 = kernel.load %x[%id, %partner] : !kernel.view<["R", {0}], bf16>
+          %a = arith.extf %a16 : bf16 to f32
+          %b = arith.extf %b16 : bf16 to f32
+          %f = kernel.load %c[%lane] : !kernel.view<[{0}], f32>
+          %p = arith.mulf %b, %f : f32
+          %s = arith.addf %a, %p : f32
+          %r = arith.truncf %s : f32 to bf16
+          kernel.store %r, %y[%row, %lane] : !kernel.view<["T", {0}], bf16>
+          kernel.store %a, %z[%row, %partner] : !kernel.view<["T", {0}], f32>
+        }}
+      }})",
+                                                width));
+    Numbers x(randomArray(sources * width, 9), true);
+    Array<float> factors = randomArray(width, 10), z(tokens * width);
+    Array<int32_t> ids = {4, 0, 3, 3, 2, 1, 0, 4, 2};
+    Array<uint16_t> y(tokens * width);
+    library->run("turn", {x, ids, factors, y, z}, {tokens, 0, sources}, 5);
+    for (int64_t t = 0; t < tokens; ++t)
+      for (int64_t i = 0; i < width; ++i) {
+        float a = x[ids[t] * width + i], b = x[ids[t] * width + (i ^ 1)];
+        ASSERT_EQ(y[t * width + i], roundToBF16(a + b * factors[i])) << t << " " << i;
+        ASSERT_EQ(bitsOf(z[t * width + (i ^ 1)]), bitsOf(a)) << t << " " << i;
+      }
+    EXPECT_TRUE(y.tailIntact() && z.tailIntact());
+  }
+}
+
+TEST_P(Map, Bfloat16OfAPackedWeightIsGathered) {
+  // What a tied embedding is: rows of a weight with columns in pairs, here an odd number of them.
+  constexpr int64_t tokens = 6, vocabulary = 45;
+  for (int64_t width : {3, 16, 37}) {
+    SCOPED_TRACE(width);
+    auto library = load(GetParam(), fmt::format(R"(
+      kernel.func @gather {{
+      ^bb0(%ids: !kernel.view<["T"], i32>, %w: !kernel.view<[45, {0}], bf16, "panel32x2">,
+           %y: !kernel.view<["T", {0}], bf16>):
+        kernel.map rows "T" groups 1 width {0} attributes {{config = #kernel.x86<%TILE%, rows = 4>}} {{
+        ^bb0(%row: index, %group: index, %lane: index):
+          %id32 = kernel.load %ids[%row] : !kernel.view<["T"], i32>
+          %id = arith.index_castui %id32 : i32 to index
+          %v = kernel.load %w[%id, %lane] : !kernel.view<[45, {0}], bf16, "panel32x2">
+          kernel.store %v, %y[%row, %lane] : !kernel.view<["T", {0}], bf16>
+        }}
+      }})",
+                                                width));
+    Numbers weights(randomArray(vocabulary * width, 6), true);
+    Array<int32_t> ids = {44, 0, 31, 32, 7, 33};
+    Array<uint16_t> y(tokens * width);
+    library->run("gather", {ids, weights.packed(1, vocabulary, width), y}, {tokens}, 2);
+    for (int64_t i = 0; i < tokens * width; ++i)
+      ASSERT_EQ(y[i], roundToBF16(weights[ids[i / width] * width + i % width])) << i;
+    EXPECT_TRUE(y.tailIntact());
+  }
+}
+
 TEST_P(Map, RowsAreAMultipleOfAStepSize) {
   auto library = load(GetParam(), R"(
     kernel.func @count {
@@ -280,6 +344,7 @@ TEST_P(Map, FunctionsWithoutAnInstruction) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, Map, testing::ValuesIn(runnableTargets()), [](const auto &info) { return nameOf(info); });
+INSTANTIATE_TEST_SUITE_P(Targets, Map, testing::ValuesIn(runnableTargets()),
+                         [](const auto &info) { return nameOf(info); });
 
 } // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Kernels that decide something per row: route, sort_tokens.
+// Kernels that decide something per row: route.
 #include "CodegenHarness.h"
 
 #include <fmt/format.h>
@@ -25,8 +25,8 @@ std::string routeKernel(int64_t experts, int64_t k, const char *score) {
   return fmt::format(R"(
     kernel.func @route {{
     ^bb0(%l: !kernel.view<["T", {0}], f32>, %e: !kernel.view<["T", {1}], i32>, %s: !kernel.view<["T", {1}], f32>):
-      kernel.route %l into %e, %s top {1} score {2} {{config = #kernel.x86<%TILE%, rows = 4>}}
-        : !kernel.view<["T", {0}], f32>, !kernel.view<["T", {1}], i32>, !kernel.view<["T", {1}], f32>
+      kernel.route rows "T" logits %l : !kernel.view<["T", {0}], f32> into %e, %s top {1} score {2}
+        {{config = #kernel.x86<%TILE%, rows = 4>}} : !kernel.view<["T", {1}], i32>, !kernel.view<["T", {1}], f32>
     }})",
                      experts, k, score);
 }
@@ -85,41 +85,82 @@ TEST_P(Rows, RouteStaysInRangeWhateverTheLogitsAre) {
   }
 }
 
-//===----------------------------------------------------------------------===//
-// Sort
-//===----------------------------------------------------------------------===//
-
-TEST_P(Rows, SortTokensIsStable) {
-  constexpr int32_t experts = 9, k = 3;
-  auto library = load(GetParam(), R"(
-    kernel.func @sort {
-    ^bb0(%e: !kernel.view<["T", 3], i32>, %o: !kernel.view<[10], i32>, %r: !kernel.view<["3*T"], i32>,
-         %s: !kernel.view<["T", 3], i32>):
-      kernel.sort_tokens %e into %o, %r, %s
-        : !kernel.view<["T", 3], i32>, !kernel.view<[10], i32>, !kernel.view<["3*T"], i32>, !kernel.view<["T", 3], i32>
-    })");
-  std::mt19937 generator(1);
-  for (uint32_t tokens : {0u, 1u, 2u, 17u, 200u}) {
-    SCOPED_TRACE(tokens);
-    int32_t pairs = static_cast<int32_t>(tokens) * k;
-    Array<int32_t> chosen(pairs), offsets(experts + 1), order(pairs), slots(pairs);
-    for (int32_t &expert : chosen)
-      expert = static_cast<int32_t>(generator() % experts) / 2 * 2; // odd experts get nothing
-    library->run("sort", {chosen, offsets, order, slots}, {tokens}, 1);
-    std::vector<int32_t> expected(pairs);
-    std::iota(expected.begin(), expected.end(), 0);
-    std::sort(expected.begin(), expected.end(),
-              [&](int32_t a, int32_t b) { return chosen[a] != chosen[b] ? chosen[a] < chosen[b] : a < b; });
-    for (int32_t slot = 0; slot < pairs; ++slot) {
-      ASSERT_EQ(order[slot], expected[slot]);
-      ASSERT_EQ(slots[order[slot]], slot);
+/// Logits that a route computes: an input that is scaled, by a router of either type.
+TEST_P(Rows, RouteComputesLogitsBySixteenPartialSums) {
+  constexpr uint32_t tokens = 30;
+  for (bool isBF16 : {false, true})
+    for (auto [experts, depth] : {std::pair<int64_t, int64_t>{1, 5}, {4, 16}, {7, 37}, {16, 64}, {18, 100}}) {
+      SCOPED_TRACE(fmt::format("{} experts of {} {}", experts, depth, isBF16 ? "bf16" : "f32"));
+      auto library = load(GetParam(), fmt::format(R"(
+        kernel.func @route {{
+        ^bb0(%x: !kernel.view<["T", {1}], f32>, %c: !kernel.view<["T"], f32>, %w: !kernel.view<[{0}, {1}], {2}>,
+             %e: !kernel.view<["T", 1], i32>, %s: !kernel.view<["T", 1], f32>):
+          kernel.route rows "T" product {{
+          ^bb0(%row: index, %k: index):
+            %v = kernel.load %x[%row, %k] : !kernel.view<["T", {1}], f32>
+            %f = kernel.load %c[%row] : !kernel.view<["T"], f32>
+            %p = arith.mulf %v, %f : f32
+            kernel.yield %p : f32
+          }} times %w : !kernel.view<[{0}, {1}], {2}> into %e, %s top 1 score softmax
+            {{config = #kernel.x86<%TILE%, rows = 4>}} : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+        }})",
+                                                  experts, depth, isBF16 ? "bf16" : "f32"));
+      Array<float> x = randomArray(tokens * depth, 2), scale = randomArray(tokens, 3), scores(tokens);
+      Numbers router(randomArray(experts * depth, 4), isBF16);
+      Array<int32_t> chosen(tokens);
+      library->run("route", {x, scale, router, chosen, scores}, {tokens}, (tokens + 3) / 4);
+      for (uint32_t t = 0; t < tokens; ++t) {
+        std::vector<float> logits(experts);
+        for (int64_t e = 0; e < experts; ++e) {
+          float partial[16] = {};
+          for (int64_t k = 0; k < depth; ++k)
+            partial[k % 16] = flushedFMA(x[t * depth + k] * scale[t], router[e * depth + k], partial[k % 16]);
+          logits[e] = treeSum(partial, 16);
+        }
+        int64_t best = std::max_element(logits.begin(), logits.end()) - logits.begin();
+        double total = 0;
+        for (float logit : logits)
+          total += std::exp(double(logit) - logits[best]);
+        ASSERT_EQ(chosen[t], best) << "token " << t;
+        ASSERT_NEAR(scores[t], 1 / total, 1e-6) << "token " << t;
+      }
+      EXPECT_TRUE(scores.tailIntact() && chosen.tailIntact());
     }
-    for (int32_t e = 0; e <= experts; ++e)
-      ASSERT_EQ(offsets[e], std::count_if(chosen.begin(), chosen.end(), [&](int32_t c) { return c < e; }));
-    EXPECT_TRUE(offsets.tailIntact() && order.tailIntact() && slots.tailIntact());
+}
+
+TEST_P(Rows, RouteOfEqualExpertsTakesTheLowerIndex) {
+  // Two experts of the same router row tie whatever the input is, wherever they stand among those computed together.
+  constexpr uint32_t tokens = 40;
+  constexpr int64_t experts = 11, depth = 33;
+  auto library = load(GetParam(), R"(
+    kernel.func @route {
+    ^bb0(%x: !kernel.view<["T", 33], f32>, %w: !kernel.view<[11, 33], f32>, %e: !kernel.view<["T", 2], i32>,
+         %s: !kernel.view<["T", 2], f32>):
+      kernel.route rows "T" product %x : !kernel.view<["T", 33], f32> times %w : !kernel.view<[11, 33], f32>
+        into %e, %s top 2 score sigmoid {config = #kernel.x86<%TILE%, rows = 4>}
+        : !kernel.view<["T", 2], i32>, !kernel.view<["T", 2], f32>
+    })");
+  Array<float> x = randomArray(tokens * depth, 5), router = randomArray(experts * depth, 6), scores(tokens * 2);
+  std::copy_n(&router[0], depth, &router[5 * depth]);
+  for (int64_t e = 6; e < experts; ++e)
+    std::copy_n(&router[(e - 6) % 4 * depth], depth, &router[e * depth]);
+  Array<int32_t> chosen(tokens * 2);
+  library->run("route", {x, router, chosen, scores}, {tokens}, tokens / 4);
+  // Experts 0, 5, 6 and 10 are one, as are 1 and 7, 2 and 8, 3 and 9; 4 is alone.
+  const int group[] = {0, 1, 2, 3, 4, 0, 0, 1, 2, 3, 0};
+  for (uint32_t t = 0; t < tokens; ++t) {
+    int32_t first = chosen[2 * t], second = chosen[2 * t + 1];
+    if (group[first] == group[second]) {
+      EXPECT_EQ(first, group[first]);
+      EXPECT_EQ(second, first == 0 ? 5 : first + 6);
+      EXPECT_EQ(bitsOf(scores[2 * t]), bitsOf(scores[2 * t + 1]));
+    } else {
+      EXPECT_TRUE(first == 4 || second == 4) << "another expert before the second of a tie: " << first << " " << second;
+    }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, Rows, testing::ValuesIn(runnableTargets()), [](const auto &info) { return nameOf(info); });
+INSTANTIATE_TEST_SUITE_P(Targets, Rows, testing::ValuesIn(runnableTargets()),
+                         [](const auto &info) { return nameOf(info); });
 
 } // namespace
