@@ -85,6 +85,42 @@ TEST(MergePlans, SharesEqualWeightsAndGroups) {
                                     "#plan.argument<page_table 1>, #plan.argument<cache 0 + 64>]");
 }
 
+/// A weight of two parts, in a packed form.
+std::string interleaved(const std::string &layout) {
+  std::string part = " from [\"t\"] : tensor<4x4xf32> through [] : tensor<4x4xf32>\n";
+  return "lm.weight @first" + part + "lm.weight @second" + part +
+         "lm.interleaved @both of @first, @second by 16 layout \"" + layout + "\" : tensor<32x4xf32>\n";
+}
+
+TEST(MergePlans, SharesWeightsOfTwoParts) {
+  TestContext context;
+  std::string arguments = "#plan.argument<buffer 0>, #plan.argument<buffer 0>, #plan.argument<buffer 0>, "
+                          "#plan.argument<weight 0>";
+  std::vector<mlir::OwningOpRef<mlir::ModuleOp>> modules;
+  for (const char *layout : {"panel32", "panel32", "panel32x2"})
+    modules.push_back(context.parse(model + interleaved(layout) + planned("both", layout) +
+                                    target("x" + std::to_string(modules.size()), arguments)));
+  ASSERT_TRUE(modules[0] && modules[1] && modules[2]);
+  auto merged = mergePlanModules(std::move(modules));
+  ASSERT_TRUE(merged) << merged.error().message;
+  mlir::ModuleOp module = **merged;
+  EXPECT_TRUE(succeeded(mlir::verify(module)));
+  std::vector<std::string> layouts;
+  for (auto op : module.getOps<plan::WeightOp>()) {
+    layouts.push_back(op.getLayout().str());
+    // Its parts came with it, once.
+    auto both = mlir::SymbolTable::lookupNearestSymbolFrom<lm::InterleavedOp>(op, op.getParameterAttr());
+    ASSERT_TRUE(both);
+    EXPECT_EQ(both.getLayout(), op.getLayout());
+  }
+  EXPECT_EQ(layouts, (std::vector<std::string>{"panel32", "panel32x2"}));
+  auto parts = module.getOps<lm::WeightOp>();
+  EXPECT_EQ(std::distance(parts.begin(), parts.end()), 2);
+  const char *last[] = {"weight 0>]", "weight 0>]", "weight 1>]"};
+  for (size_t i = 0; i < 3; ++i)
+    EXPECT_NE(argumentsOf(module, i).find(last[i]), std::string::npos) << argumentsOf(module, i);
+}
+
 TEST(MergePlans, RefusesAnotherModel) {
   TestContext context;
   std::string other = model;
