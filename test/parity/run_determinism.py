@@ -15,19 +15,19 @@ def main():
     work = tools.work_folder(arguments)
     for name in ("compiler", "runner", "model"):
         setattr(arguments, name, pathlib.Path(getattr(arguments, name)).resolve())
-    cases, targets = tools.Cases(), ",".join(tools.host_targets())
-    digests = {}
-    for folder, workers in (("one", 1), ("two/deeper", 3), ("one", 2)):
-        place = work / folder
-        shutil.rmtree(place, ignore_errors=True)
-        shutil.copytree(arguments.model, place / arguments.model.name, ignore=shutil.ignore_patterns("expected"))
-        plan = tools.compile_plan(arguments, arguments.model.name, pathlib.Path(f"out{workers}.yplan"), "--target", targets,
-                                  "-j", workers, cwd=place)
-        digests[f"in {folder} with -j {workers}"] = hashlib.sha256((place / plan).read_bytes()).hexdigest()
-        shutil.rmtree(place)
-    first = next(iter(digests.values()))
-    for name, digest in digests.items():
-        cases.check(f"{targets} {name}", digest == first, digest)
+    cases, targets = tools.Cases(), tools.host_targets()
+    for precision in tools.PRECISIONS:
+        first = None
+        for folder, workers in (("one", 1), ("two/deeper", 3), ("one", 2)):
+            place = work / folder
+            shutil.rmtree(place, ignore_errors=True)
+            shutil.copytree(arguments.model, place / arguments.model.name, ignore=shutil.ignore_patterns("expected"))
+            plan = tools.compile_plan(arguments, arguments.model.name, pathlib.Path(f"out{workers}.yplan"), precision, targets,
+                                      "-j", workers, cwd=place)
+            digest = hashlib.sha256((place / plan).read_bytes()).hexdigest()
+            first = first or digest
+            cases.check(f"{precision} {','.join(targets)} in {folder} with -j {workers}", digest == first, digest)
+            shutil.rmtree(place)
     cases.exit()
 
 

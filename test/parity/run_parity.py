@@ -1,71 +1,131 @@
 # SPDX-License-Identifier: Apache-2.0
 """Holds the logits of one checkpoint to float64 truth, and to each other, bit for bit.
 
-For every target this machine runs: the whole prompt at once is within the float32 contract (compare.py); one token at a
-time, odd chunks, two sequences interleaved in one ragged batch, prefill beside decode, on one, two and three threads,
-are the same logits to the last bit.
+In float32 and in bfloat16, for every target this machine runs: the whole prompt at once is within the contract
+(compare.py; in bfloat16 where there are logits of a peer to compare with); one token at a time, odd chunks, two
+sequences interleaved in one ragged batch, prefill beside decode, on one, two and three threads, are the same logits to
+the last bit. All of these on the best target, some on the others, whose logits are those of the best, to the bit.
 """
 
+import json
 import pathlib
+import shutil
+import subprocess
+import sys
 
 import numpy as np
 
-import compare
+import poison
 import tools
 
-LIMIT = 1e-5
+
+def contract(cases, name, ours, model, work, precision, median_only=False):
+    """compare.py's verdict."""
+    truth, peer = model / "expected/truth.npy", model / "expected/hf_bf16.npy"
+    if precision == "bf16" and not peer.exists():
+        return cases.check(f"{name} is finite", bool(np.isfinite(ours).all()))
+    path = work / "ours.npy"
+    np.save(path, ours)
+    words = [sys.executable, "-B", pathlib.Path(__file__).with_name("compare.py"), path, truth, "--precision", precision]
+    if precision == "bf16":
+        words += ["--peer", peer, *(["--median-only"] if median_only else [])]
+    done = subprocess.run([str(word) for word in words], capture_output=True)
+    cases.check(name, done.returncode == 0, (done.stdout + done.stderr).decode().strip())
 
 
-def contract(cases, name, ours, truth):
-    """compare.py's rule for float32 plans; truth may hold the last tokens alone."""
-    ours = ours[-len(truth):].astype(np.float64)
-    if ours.shape != truth.shape or not np.isfinite(ours).all():
-        return cases.check(name, False, f"logits are {ours.shape}, finite: {np.isfinite(ours).all()}; truth is {truth.shape}")
-    error = compare.errors(ours, truth.astype(np.float64))
-    cases.check(name, (error <= LIMIT).all(), f"worst {error.max():.2e} at token {error.argmax()}, limit {LIMIT:.0e}")
-
-
-def ways_to_cut(quick):
+def ways_to_cut(few):
     """(tokens per step or None, threads) that must not change a bit against one step on two threads."""
-    if quick:
+    if few:
         return [(7, 2), (1, 3)]
     return [(step, threads) for step in (None, 1, 7) for threads in (1, 2, 3) if (step, threads) != (None, 2)]
 
 
-def check_plan(cases, target, runner, tokens, truth, quick):
-    (base,) = runner.logits(tokens)
-    contract(cases, f"{target} against truth", base, truth)
-    for step, threads in ways_to_cut(quick):
+def check_cuts(cases, runner, tokens, base, few):
+    """Every way of cutting `tokens` gives the logits `base`."""
+    name = f"{runner.plan.stem} {runner.target}"
+    for step, threads in ways_to_cut(few):
         (ours,) = runner.logits(tokens, threads=threads, step=step)
-        cases.same(f"{target} {step or 'all'} tokens a step, {threads} threads", ours, base)
+        cases.same(f"{name} {step or 'all'} tokens a step, {threads} threads", ours, base)
 
     # A prefix must repeat the bits of the whole; other tokens must repeat their own, run alone.
     prefix = tokens[: len(tokens) * 2 // 3]
-    for threads in (2,) if quick else (1, 2, 3):
+    for threads in (2,) if few else (1, 2, 3):
         whole, part = runner.logits(tokens, prefix, threads=threads)
-        cases.same(f"{target} beside a second sequence, {threads} threads", whole, base)
-        cases.same(f"{target} as the second sequence, {threads} threads", part, base[: len(prefix)])
+        cases.same(f"{name} beside a second sequence, {threads} threads", whole, base)
+        cases.same(f"{name} as the second sequence, {threads} threads", part, base[: len(prefix)])
     other = tokens[::-1][: len(tokens) // 2 + 1]
     (alone,) = runner.logits(other)
     # The shorter prompt ends inside a step of the longer one, so later steps hold a lone sequence.
-    for step in (5,) if quick else (1, 5, 64):
+    for step in (5,) if few else (1, 5, 64):
         first, second = runner.logits(other, tokens, step=step, threads=3)
-        cases.same(f"{target} another sequence first, {step} tokens a step", first, alone)
-        cases.same(f"{target} behind another sequence, {step} tokens a step", second, base)
+        cases.same(f"{name} another sequence first, {step} tokens a step", first, alone)
+        cases.same(f"{name} behind another sequence, {step} tokens a step", second, base)
+
+
+def check_precision(cases, arguments, precision, targets):
+    """Logits of one plan for all targets, the last of which is tried in every way."""
+    plan = tools.compile_plan(arguments, arguments.model, arguments.work / f"{precision}.yplan", precision, targets)
+    tokens = tools.read_tokens(arguments.model)
+    best = None
+    for target in reversed(targets):
+        runner = tools.Runner(arguments, plan, target)
+        (base,) = runner.logits(tokens)
+        if best is None:
+            best = base
+            contract(cases, f"{precision} {target}", base, arguments.model, arguments.work, precision,
+                     arguments.median_only)
+            check_cuts(cases, runner, tokens, base, arguments.quick)
+        else:
+            cases.same(f"{precision} {target} as {targets[-1]}", base, best)
+            check_cuts(cases, runner, tokens, base, few=True)
+    return plan, best
+
+
+def weight_bytes(arguments, plan):
+    sections = json.loads(tools.run([arguments.compiler, "inspect", "--json", plan]))["sections"]
+    return sum(section["bytes"] for section in sections if section["kind"] == "weights")
+
+
+def check_own_plans(cases, arguments, precision, targets, plan, base):
+    """A plan for one target gives the logits, and has the weights, that a plan for all gives and has."""
+    tokens, shared = tools.read_tokens(arguments.model), weight_bytes(arguments, plan)
+    for target in targets:
+        own = tools.compile_plan(arguments, arguments.model, arguments.work / "own.yplan", precision, [target])
+        (ours,) = tools.Runner(arguments, own, target).logits(tokens)
+        cases.same(f"{precision} {target} in a plan of its own", ours, base)
+        cases.check(f"{precision} {target} shares its weights", weight_bytes(arguments, own) == shared)
+        own.unlink()
+
+
+def check_poisoned(cases, arguments, precision, targets, base):
+    """Experts of the upper half tie with those of the lower and are never chosen: what they hold is in no logit."""
+    model = arguments.work / "poisoned"
+    poison.copy(arguments.model, model)
+    plan = tools.compile_plan(arguments, model, arguments.work / "poisoned.yplan", precision, targets)
+    for target in targets:
+        (ours,) = tools.Runner(arguments, plan, target).logits(tools.read_tokens(arguments.model))
+        cases.same(f"{precision} {target} with poisoned upper experts", ours, base)
+    plan.unlink()
+    shutil.rmtree(model)
 
 
 def main():
     parser = tools.parser(__doc__)
-    parser.add_argument("--quick", action="store_true", help="few ways of cutting, lowest target: for slow builds")
+    parser.add_argument("--quick", action="store_true", help="few ways of cutting, one target a precision: for slow builds")
+    parser.add_argument("--median-only", action="store_true", help="bf16: hold the median of the error alone")
+    parser.add_argument("--own-plans", action="store_true", help="also compare with a plan for each target alone")
+    parser.add_argument("--poison", action="store_true", help="also with experts that only a wrong side of a tie would choose")
     parser.add_argument("model", type=pathlib.Path, help="a checkpoint with expected/tokens.json and expected/truth.npy")
     arguments = parser.parse_args()
     tools.work_folder(arguments)
-    cases = tools.Cases()
-    tokens, truth = tools.read_tokens(arguments.model), np.load(arguments.model / "expected/truth.npy")
-    targets = tools.host_targets()
-    for target in targets[:1] if arguments.quick else targets:
-        plan = tools.compile_plan(arguments, arguments.model, arguments.work / f"{target}.yplan", "--target", target)
-        check_plan(cases, target, tools.Runner(arguments, plan), tokens, truth, arguments.quick)
+    cases, targets = tools.Cases(), tools.host_targets()
+    for precision in tools.PRECISIONS:
+        some = targets if not arguments.quick else targets[:1] if precision == "f32" else targets[-1:]
+        plan, base = check_precision(cases, arguments, precision, some)
+        if arguments.own_plans:
+            check_own_plans(cases, arguments, precision, some, plan, base)
+        if arguments.poison:
+            check_poisoned(cases, arguments, precision, some, base)
         plan.unlink()
     cases.exit()
 

@@ -2,6 +2,7 @@
 """Running the programs under test, and a list of cases that names what failed."""
 
 import argparse
+import itertools
 import json
 import os
 import pathlib
@@ -12,9 +13,11 @@ import sys
 import numpy as np
 
 SKIPPED = 77  # Exit code of a test that could not run here and has said why.
-LEVELS = {
+PRECISIONS = ("f32", "bf16")
+LEVELS = {  # What each adds to the one before it.
     "x86-64-v3": {"avx2", "fma", "bmi1", "bmi2", "f16c", "movbe"},
-    "x86-64-v4": {"avx2", "fma", "bmi1", "bmi2", "f16c", "movbe", "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
+    "x86-64-v4": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
+    "x86-64-v4-bf16": {"avx512_bf16"},
 }
 
 
@@ -23,7 +26,7 @@ def host_targets():
     for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("flags"):
             flags = set(line.split(":", 1)[1].split())
-            return [level for level, needed in LEVELS.items() if needed <= flags]
+            return list(itertools.takewhile(lambda level: LEVELS[level] <= flags, LEVELS))
     return []
 
 
@@ -45,9 +48,11 @@ def run(command, timeout=300, **options):
     return done.stdout
 
 
-def compile_plan(arguments, model, plan, *more, cwd=None):
+def compile_plan(arguments, model, plan, precision, targets, *more, cwd=None):
+    """Compiles a checkpoint to one plan for all of `targets`."""
     plan.parent.mkdir(parents=True, exist_ok=True)
-    run([arguments.compiler, "compile", model, "-o", plan, "--precision", "f32", *more], cwd=cwd)
+    run([arguments.compiler, "compile", model, "-o", plan, "--precision", precision, "--target", ",".join(targets), *more],
+        cwd=cwd)
     return plan
 
 
@@ -56,10 +61,10 @@ def read_tokens(model):
 
 
 class Runner:
-    """Runs one plan; logits come back as [tokens, vocabulary] per sequence."""
+    """Runs one target of a plan; logits come back as [tokens, vocabulary] per sequence."""
 
-    def __init__(self, arguments, plan):
-        self.program, self.plan, self.work = arguments.runner, plan, arguments.work
+    def __init__(self, arguments, plan, target):
+        self.program, self.plan, self.target, self.work = arguments.runner, plan, target, arguments.work
 
     def logits(self, *sequences, threads=2, step=None):
         words = []
@@ -72,7 +77,7 @@ class Runner:
         out = self.work / "logits.npy"
         out.unlink(missing_ok=True)
         # Room for every sequence, however many there are.
-        run([self.program, self.plan, *words, "--logits", out, "--threads", threads, "--kv-memory", "512M"])
+        run([self.program, self.plan, "--for", self.target, *words, "--logits", out, "--threads", threads, "--kv-memory", "512M"])
         rows = np.load(out)
         ends = np.cumsum([len(tokens) for tokens in sequences])
         assert rows.dtype == np.float32 and len(rows) == ends[-1], f"{out} is {rows.dtype} {rows.shape}"
