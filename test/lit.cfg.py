@@ -36,6 +36,8 @@ def cpu_levels():
         yield "x86-64-v3"
         if {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"} <= flags:
             yield "x86-64-v4"
+            if "avx512_bf16" in flags:
+                yield "x86-64-v4-bf16"
 
 
 config.available_features.update(cpu_levels())

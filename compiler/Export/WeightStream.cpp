@@ -68,7 +68,9 @@ uint16_t encodeBF16(float value) {
 }
 
 template <SourceElement from> float decode(const uint8_t *bytes) {
-  return from == SourceElement::F32 ? decodeF32(bytes) : from == SourceElement::F16 ? decodeF16(bytes) : decodeBF16(bytes);
+  return from == SourceElement::F32   ? decodeF32(bytes)
+         : from == SourceElement::F16 ? decodeF16(bytes)
+                                      : decodeBF16(bytes);
 }
 
 template <typename To, SourceElement from> To convert(const uint8_t *bytes) {
@@ -89,9 +91,9 @@ struct Part {
 
 /// What the packed form does with the elements.
 struct PackedForm {
-  uint64_t lanes;  ///< Rows side by side; 1 when row-major.
-  uint64_t kUnit;  ///< Neighbours in k that stay together.
-  bool isBF16;     ///< Else float32.
+  uint64_t lanes; ///< Rows side by side; 1 when row-major.
+  uint64_t kUnit; ///< Neighbours in k that stay together.
+  bool isBF16;    ///< Else float32.
 
   uint64_t elementBytes() const { return isBF16 ? 2 : 4; }
 };
@@ -324,8 +326,8 @@ Result<PackedForm> formOf(Operation *parameter) {
   bool paired = layout == "panel32x2", panels = paired || layout == "panel32";
   auto interleaved = dyn_cast<lm::InterleavedOp>(parameter);
   if (interleaved && (!panels || interleaved.getBy() * 2 != panelRows))
-    return makeError(ExitCode::Unsupported, "weight {}: alternates by {} in the form {}, expected by {} in panels", name,
-                     interleaved.getBy(), layout.str(), panelRows / 2);
+    return makeError(ExitCode::Unsupported, "weight {}: alternates by {} in the form {}, expected by {} in panels",
+                     name, interleaved.getBy(), layout.str(), panelRows / 2);
   return PackedForm{panels ? panelRows : 1, paired ? uint64_t{2} : 1, element.isBF16()};
 }
 

@@ -20,8 +20,8 @@ constexpr std::string_view levelFeatures[] = {
 };
 
 /// Targets of the design that nothing generates code for yet.
-constexpr std::array<std::string_view, 9> plannedTargets = {
-    "x86-64-v4-amx", "sm_75", "sm_80", "sm_86", "sm_89", "sm_90a", "sm_100a", "sm_103a", "sm_120a"};
+constexpr std::array<std::string_view, 9> plannedTargets = {"x86-64-v4-amx", "sm_75",   "sm_80",   "sm_86",  "sm_89",
+                                                            "sm_90a",        "sm_100a", "sm_103a", "sm_120a"};
 
 } // namespace
 

@@ -225,8 +225,8 @@ Value Importer::mixture(Value x, size_t index) {
   Value scored = logits(x, weight(name + ".router", t.router), experts);
   auto route = moe::RouteOp::create(builder, loc, chosenType, scoreType, scored, k, moe::ScoreFunction::Sigmoid,
                                     /*normalize=*/false);
-  Value dispatched = moe::DispatchOp::create(builder, loc, rows(pairs(), config.hiddenSize), x, route.getExperts(),
-                                             route.getScores());
+  Value dispatched =
+      moe::DispatchOp::create(builder, loc, rows(pairs(), config.hiddenSize), x, route.getExperts(), route.getScores());
   auto silu = lm::ActivationAttr::get(builder.getContext(), lm::Activation::SiLU);
   MLPWeights w = expertWeights(name + ".experts", t.experts);
   Value routed = moe::ExpertsOp::create(builder, loc, dispatched.getType(), dispatched, route.getExperts(), w.gate,

@@ -76,8 +76,8 @@ private:
         diag.attachNote(group.caches.front().getLoc()) << "first of the group";
         return diag;
       }
-      int64_t partBytes = cache.getHeads() * cache.getWidth() * group.pageTokens *
-                          (cache.getElementType().getIntOrFloatBitWidth() / 8);
+      int64_t partBytes =
+          cache.getHeads() * cache.getWidth() * group.pageTokens * (cache.getElementType().getIntOrFloatBitWidth() / 8);
       placements[cache.getSymNameAttr()] = {symbol, group.pageBytes, group.pageBytes + partBytes};
       group.pageBytes += 2 * partBytes;
       layers.push_back(cache.getLayer());

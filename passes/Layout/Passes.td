@@ -8,13 +8,13 @@ include "mlir/Pass/PassBase.td"
 def PackWeightsPass : Pass<"yupana-pack-weights", "::mlir::ModuleOp"> {
   let summary = "Choose the one packed form of every weight";
   let description = [{
-    A weight that a `kernel.gemm` multiplies by is packed in panels of 32 rows, bf16 with k in pairs; any other stays
-    row-major. The parts of an interleaved weight are packed with it, not for themselves. A tied embedding is both
-    multiplied by and gathered from: it has the panel form, and the gather reads that. The choice ends the weight's chain
-    and becomes part of every view of it.
+    A weight that a `kernel.gemm` multiplies by is packed in panels of 32 outputs, with columns in pairs where it is
+    bf16; any other stays row-major. An interleaved weight is packed as one, and its parts are not. A tied embedding is
+    both multiplied by and gathered from: it has the panel form, and the gather reads that. The choice ends the weight's
+    chain, or is the layout of the interleaved one, and becomes part of every view of it.
 
-    Precondition: kernel form. Postcondition: every weight but parts of another ends in `#lm.pack` or names a
-    layout.
+    Precondition: kernel form. Postcondition: every weight ends in `#lm.pack` or names a layout, parts of
+    another apart.
 
     ```mlir
     lm.weight @q from ["q"] : tensor<64x64xf32> through [] : tensor<64x64xf32>

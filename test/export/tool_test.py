@@ -77,8 +77,6 @@ class Tool(unittest.TestCase):
         out = self.path("p.yplan")
         self.fails(5, "sm_90a", "compile", SMALL, "-o", out, "--target", "sm_90a")
         self.fails(5, "--quantize", "compile", SMALL, "-o", out, "--quantize", "fp8")
-        self.fails(5, "--precision f32", "compile", NANO, "-o", out)
-        self.fails(5, "--precision f32", "compile", SMALL, "-o", out, "--precision", "bf16")
 
     def test_files(self):
         out = self.path("p.yplan")
@@ -111,6 +109,25 @@ class Tool(unittest.TestCase):
         with open(first, "rb") as a, open(self.path("second.yplan"), "rb") as b:
             self.assertEqual(a.read(), b.read())
         self.assertEqual(run("verify", first).returncode, 0)
+
+    def test_precision(self):
+        """Without being told, a checkpoint is stored in float32 if all of it is, else in bfloat16; half the bytes."""
+        rounded, plain = self.path("rounded.yplan"), self.path("plain.yplan")
+        full = self.path("full.yplan")
+        ties = os.path.join(MODELS, "parity", "ties")
+        for model, plan, more in ((ties, rounded, ()), (ties, full, ("--precision", "f32")), (SMALL, plain, ())):
+            self.assertEqual(run("compile", model, "-o", plan, "--target", "x86-64-v3", *more).returncode, 0)
+        reports = [json.loads(run("inspect", plan, "--json").stdout) for plan in (rounded, full, plain)]
+        self.assertEqual([report["model"]["precision"] for report in reports], ["bf16", "f32", "f32"])
+        elements = [{weight["name"]: weight["element"] for weight in report["weights"]} for report in reports]
+        self.assertEqual(elements[0]["embedding"], "bf16")
+        self.assertEqual(set(elements[1].values()), {"f32"})
+        groups = [sum(group["page_bytes"] for group in report["cache_groups"]) for report in reports]
+        self.assertEqual(groups[1], 2 * groups[0])
+        text = run("inspect", rounded).stdout
+        for part in ("bf16", "panel32x2"):
+            self.assertIn(part, text)
+        self.assertEqual(run("verify", rounded).returncode, 0)
 
     def test_inspect_and_damage(self):
         plan = self.path("p.yplan")

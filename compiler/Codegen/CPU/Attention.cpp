@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A cell is one token and one key head; the query heads that share it go through the keys together. Softmax runs online
-// over blocks of 32 positions at absolute multiples of 32, so the bits of a row depend on its position alone. In bfloat16
-// scores are sums over pairs of features, the odd one first, as in a GEMM; weights of values stay float32.
+// over blocks of 32 positions at absolute multiples of 32, so the bits of a row depend on its position alone. In
+// bfloat16 scores are sums over pairs of features, the odd one first, as in a GEMM; weights of values stay float32.
 #include "compiler/Codegen/CPU/GemmTile.h"
 #include "compiler/Codegen/CPU/Kernels.h"
 
@@ -46,8 +46,8 @@ private:
   KernelEmitter &e;
   kernel::AttentionOp op;
   int64_t width, heads, group, vectors;
-  TileElements elements; ///< Of queries and keys.
-  int64_t bytes;         ///< Of an element of the cache.
+  TileElements elements;        ///< Of queries and keys.
+  int64_t bytes;                ///< Of an element of the cache.
   int64_t headTile, vectorTile; ///< Query heads, and vectors of a value, that are kept in registers at once.
   Value zero;
   // Of each head of the group: [32] scores of the block, then their exponentials; the largest score so far; 16 partial
@@ -153,8 +153,7 @@ void AttentionEmitter::addFeature(Value key, Value query, int64_t count, Emitter
   bool dot = elements.kind == TileElements::BF16Dot, widens = elements.kind == TileElements::BF16Widened;
   Emitter::Values keys;
   for (int64_t vector = 0; vector < blockVectors; ++vector)
-    keys.push_back(
-        e.load(elements.isPaired() ? e.vectorOf(e.i32) : e.vf32, e.at(key, vector * vectorLanes * 4)));
+    keys.push_back(e.load(elements.isPaired() ? e.vectorOf(e.i32) : e.vf32, e.at(key, vector * vectorLanes * 4)));
   auto addAll = [&](Type type, int64_t offset, ArrayRef<Value> by) {
     for (int64_t i = 0; i < count; ++i) {
       Value input = e.broadcast(e.load(type, e.at(query, i * width * elements.inputBytes() + offset)));

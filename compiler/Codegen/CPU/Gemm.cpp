@@ -187,9 +187,8 @@ void GemmEmitter::emitCell(Value outer, Value cell, const RowBlock &rows, ValueR
     emitPanel(outer, cell, e.integer(0), rows, addresses);
   } else {
     Value first = e.mul(cell, cellPanels), last = e.min(e.add(first, cellPanels), e.integer(panels));
-    e.loop(first, last, [&](Value panel) {
-      emitPanel(outer, panel, e.mul(e.sub(panel, first), panelRows), rows, addresses);
-    });
+    e.loop(first, last,
+           [&](Value panel) { emitPanel(outer, panel, e.mul(e.sub(panel, first), panelRows), rows, addresses); });
   }
   emitEpilogue(cell, rows);
 }
@@ -211,8 +210,8 @@ void GemmEmitter::emitPanel(Value outer, Value panel, Value column, const RowBlo
 void GemmEmitter::emitEpilogue(Value cell, const RowBlock &rows) {
   int64_t features = op.getFeatures(), cellFeatures = cellPanels * featuresPerPanel;
   Value firstFeature = e.mul(cell, cellFeatures);
-  Value groups = e.min(e.ceilDiv(e.sub(e.integer(features), firstFeature), groupWidth),
-                       e.integer(cellFeatures / groupWidth));
+  Value groups =
+      e.min(e.ceilDiv(e.sub(e.integer(features), firstFeature), groupWidth), e.integer(cellFeatures / groupWidth));
   SmallVector<Value> varying(op.getBody().getArguments().drop_back(2));
   varying.push_back(op.getFeature());
   e.loop(e.integer(0), rows.count, [&](Value i) {

@@ -29,8 +29,8 @@ static LogicalResult emitElements(KernelEmitter &e, Region &region, const Scalar
   return success();
 }
 
-LogicalResult codegen::emitInputRows(KernelEmitter &e, Region &region, int64_t depth, bool asBF16,
-                                     const RowBlock &rows, Value to, int64_t stride) {
+LogicalResult codegen::emitInputRows(KernelEmitter &e, Region &region, int64_t depth, bool asBF16, const RowBlock &rows,
+                                     Value to, int64_t stride) {
   LogicalResult result = success();
   Value yielded = cast<kernel::YieldOp>(region.front().getTerminator()).getValue();
   e.loop(e.integer(0), rows.count, [&](Value i) {
@@ -50,7 +50,8 @@ GemmInput::GemmInput(KernelEmitter &e, kernel::GemmOp op, unsigned product, Tile
     : e(e), op(op), product(product), elements(elements), depth(op.getDepth(product)) {
   rowStride = depth * elements.inputBytes();
   bool wholeSteps = elements.kind == TileElements::F32 || depth % 2 == 0;
-  bool inPlace = op.getPlainInput(product) && !op.getExperts() && wholeSteps && elements.kind != TileElements::BF16Widened;
+  bool inPlace =
+      op.getPlainInput(product) && !op.getExperts() && wholeSteps && elements.kind != TileElements::BF16Widened;
   if (inPlace)
     return;
   // A line more than the row needs: rows a power of two apart would share the same few places of the cache.

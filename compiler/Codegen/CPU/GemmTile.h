@@ -11,8 +11,8 @@ namespace yupana::codegen {
 
 inline constexpr int64_t panelRows = 32;
 
-/// How the elements of a product lie in memory and are multiplied. A step of the loop over k reads 128 bytes of the panel:
-/// one k of float32 or two of bfloat16.
+/// How the elements of a product lie in memory and are multiplied. A step of the loop over k reads 128 bytes of the
+/// panel: one k of float32 or two of bfloat16.
 struct TileElements {
   enum Kind {
     F32,         ///< Inputs and weights float32.

@@ -22,9 +22,8 @@ public:
 private:
   mlir::LogicalResult emitSums(llvm::ArrayRef<kernel::SumOp> ready);
   mlir::LogicalResult emitEffects();
-  mlir::LogicalResult
-  overLanes(llvm::ArrayRef<mlir::Operation *> ops, Emitter::Values &carried,
-            llvm::function_ref<void(const ScalarRegion &, ActiveLanes, Emitter::Values &)> then);
+  mlir::LogicalResult overLanes(llvm::ArrayRef<mlir::Operation *> ops, Emitter::Values &carried,
+                                llvm::function_ref<void(const ScalarRegion &, ActiveLanes, Emitter::Values &)> then);
 
   KernelEmitter &e;
   mlir::Region &body;

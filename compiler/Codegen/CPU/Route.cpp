@@ -86,8 +86,7 @@ Value RouteEmitter::routerVector(Value expert, Value k, int64_t count) {
   bool bf16 = op.getRouter().getType().getElementType().isBF16();
   Value place = e.element(e.address(op.getRouter()), e.add(e.mul(expert, depth), k), bf16 ? 2 : 4);
   Value loaded = bf16 ? e.widenBF16(e.load(e.vectorOf(e.i16), place)) : e.load(e.vf32, place);
-  return count == vectorLanes ? loaded
-                              : e.select(e.laneRange(e.integer(0), e.integer(count)), loaded, e.splat(0));
+  return count == vectorLanes ? loaded : e.select(e.laneRange(e.integer(0), e.integer(count)), loaded, e.splat(0));
 }
 
 /// Marks the k largest logits. A later expert replaces an earlier one only if its logit is greater, so ties go to the

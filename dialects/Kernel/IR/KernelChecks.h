@@ -25,8 +25,8 @@ mlir::LogicalResult checkView(mlir::Operation *op, llvm::StringRef name, mlir::V
 /// Checks the block arguments of a scalar region.
 mlir::LogicalResult checkArguments(mlir::Operation *op, mlir::Region &body, llvm::ArrayRef<mlir::Type> types);
 
-/// Checks the input of a product of `rows` rows: a region (row, k) that writes nothing and yields `elementType`. One that
-/// only reads a view reads it at the depth of `weight`.
+/// Checks the input of a product of `rows` rows: a region (row, k) that writes nothing and yields `elementType`. One
+/// that only reads a view reads it at the depth of `weight`.
 mlir::LogicalResult checkInput(mlir::Operation *op, mlir::Region &input, mlir::Attribute rows, ViewType weight,
                                mlir::Type elementType);
 

@@ -79,8 +79,8 @@ LogicalResult kernel::checkInput(Operation *op, Region &input, Attribute rows, V
   auto type = cast<ViewType>(view.getType());
   int64_t depth = weight.getDimSize(weight.getRank() - 1);
   if (type.getDimSize(1) != depth)
-    return op->emitOpError() << "input is " << type << " and the weight " << weight << ": depths "
-                             << type.getDimSize(1) << " and " << depth << " differ";
+    return op->emitOpError() << "input is " << type << " and the weight " << weight << ": depths " << type.getDimSize(1)
+                             << " and " << depth << " differ";
   if (type.getDims()[0] != rows)
     return op->emitOpError() << "input is " << type << ", expected rows " << rows;
   return success();
@@ -232,13 +232,11 @@ ParseResult GemmOp::parse(OpAsmParser &parser, OperationState &result) {
   while (succeeded(parser.parseOptionalKeyword("product"))) {
     OpAsmParser::UnresolvedOperand weight;
     Type type;
-    if (parseProduct(parser, *result.addRegion(), weight, type) ||
-        parser.resolveOperand(weight, type, result.operands))
+    if (parseProduct(parser, *result.addRegion(), weight, type) || parser.resolveOperand(weight, type, result.operands))
       return failure();
     ++products;
   }
-  if (parseBody(parser, result, *body) ||
-      (expertsType && parser.resolveOperand(experts, expertsType, result.operands)))
+  if (parseBody(parser, result, *body) || (expertsType && parser.resolveOperand(experts, expertsType, result.operands)))
     return failure();
   result.addAttribute(getOperandSegmentSizeAttr(),
                       parser.getBuilder().getDenseI32ArrayAttr({products, expertsType ? 1 : 0}));

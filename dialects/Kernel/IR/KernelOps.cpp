@@ -44,8 +44,7 @@ static void printRouter(OpAsmPrinter &printer, Operation *, Region &input, Value
 // Shared checks
 //===----------------------------------------------------------------------===//
 
-LogicalResult kernel::checkView(Operation *op, StringRef name, Value view, ArrayRef<Attribute> dims,
-                                Type elementType) {
+LogicalResult kernel::checkView(Operation *op, StringRef name, Value view, ArrayRef<Attribute> dims, Type elementType) {
   auto type = cast<ViewType>(view.getType());
   bool same = type.getDims().size() == dims.size() && type.getElementType() == elementType;
   for (size_t i = 0; same && i < dims.size(); ++i)
@@ -273,8 +272,7 @@ LogicalResult RouteOp::verify() {
     return emitOpError() << "chooses " << getTopK() << " experts by " << (getLogits() ? "logits " : "router ")
                          << scored;
   Attribute k = sizeAttr(*this, getTopK());
-  if (getLogits() &&
-      failed(checkView(*this, "logits", getLogits(), {getRows(), Attribute()}, builder.getF32Type())))
+  if (getLogits() && failed(checkView(*this, "logits", getLogits(), {getRows(), Attribute()}, builder.getF32Type())))
     return failure();
   if (getRouter()) {
     if (!scored.isRowMajor() || isa<StringAttr>(scored.getDims()[0]) ||

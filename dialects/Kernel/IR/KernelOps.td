@@ -72,11 +72,11 @@ def Kernel_GemmOp : Kernel_LaunchedOp<"gemm", [AttrSizedOperandSegments, SingleB
     *Inputs* are read from a view, or computed by a region from row and k: a gather, a scale, a norm. What the region
     yields is rounded to the weight's type, once.
 
-    *Experts.* With `by`, rows are the pairs of `experts` [T, k], and a weight of three dimensions [E, N, K] meets pair r
-    as weight[experts[r div k, r rem k]].
+    *Experts.* With `by`, rows are the pairs of `experts` [T, k], and a weight of three dimensions [E, N, K] meets pair
+    r as weight[experts[r div k, r rem k]].
 
-    *Pairs.* With `pairs F` the rows of every weight are two halves interleaved by 16 (`lm.interleaved`), and the body has
-    two accumulators a product, feature n of either half, for n in [0, F).
+    *Pairs.* With `pairs F` the rows of every weight are two halves interleaved by 16 (`lm.interleaved`), and the body
+    has two accumulators a product, feature n of either half, for n in [0, F).
 
     *Groups.* With `group G`, `kernel.sum` in the body adds over the G features [g·G, (g + 1)·G) that n lies in.
 
@@ -184,7 +184,8 @@ def Kernel_RouteOp : Kernel_LaunchedOp<"route", [AttrSizedOperandSegments]> {
   let regions = (region MaxSizedRegion<1>:$input);
   let assemblyFormat = [{
     `rows` custom<Rows>($rows) (`logits` $logits^ `:` qualified(type($logits)))?
-    custom<Router>($input, $router, type($router)) `into` $experts `,` $scores `top` $top_k `score` $score (`normalize` $normalize^)? attr-dict
+    custom<Router>($input, $router, type($router)) `into` $experts `,` $scores
+    `top` $top_k `score` $score (`normalize` $normalize^)? attr-dict
     `:` qualified(type($experts)) `,` qualified(type($scores))
   }];
   let extraClassDeclaration = [{

@@ -50,8 +50,8 @@ def Kernel_AppendOp : Kernel_Op<"append"> {
       : f32, !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>, !kernel.view<["S", 16], i32>
     ```
   }];
-  let arguments = (ins AnyTypeOf<[F32, BF16]>:$value, Kernel_CacheType:$cache, Index:$head, Index:$lane, Index:$position, Index:$sequence,
-                       Kernel_ViewType:$pages);
+  let arguments = (ins AnyTypeOf<[F32, BF16]>:$value, Kernel_CacheType:$cache, Index:$head, Index:$lane,
+                       Index:$position, Index:$sequence, Kernel_ViewType:$pages);
   let assemblyFormat = [{
     $value `,` $cache `[` $head `,` $lane `]` `at` $position `of` $sequence `through` $pages attr-dict
     `:` type($value) `,` qualified(type($cache)) `,` qualified(type($pages))

@@ -46,8 +46,8 @@ def Kernel_CacheType : Kernel_Type<"Cache", "cache"> {
   let summary = "The keys or the values of one layer in the pages of a cache group";
   let description = [{
     The address of the part in page 0; page i lies i · page_bytes further. Within a page, with P = page_tokens (a
-    multiple of 32), values lie as `[heads][P][width]`; keys as `[heads][P / 32][width][32]` in float32, and in bfloat16,
-    whose width is even, as `[heads][P / 32][width / 2][32][2]`, the pairs that a dot product takes together.
+    multiple of 32), values lie as `[heads][P][width]`; keys as `[heads][P / 32][width][32]` in float32, and in
+    bfloat16, whose width is even, as `[heads][P / 32][width / 2][32][2]`, the pairs that a dot product takes together.
     `page_bytes` is 0 until the layer has been given its group. Without a type elements are float32.
 
     ```mlir

@@ -47,8 +47,8 @@ mlir::RankedTensorType getNamedTensorType(llvm::ArrayRef<mlir::Attribute> entrie
 /// The entries of a tensor type's `#lm.dims`, or its static shape when it has none.
 llvm::SmallVector<mlir::Attribute> getDimEntries(mlir::RankedTensorType type);
 
-/// The `lm.weight`, `lm.interleaved` or `lm.table` a symbol names, looked up from `op`; emits an error at `op` when there
-/// is none.
+/// The `lm.weight`, `lm.interleaved` or `lm.table` a symbol names, looked up from `op`; emits an error at `op` when
+/// there is none.
 mlir::Operation *lookupParameter(mlir::Operation *op, mlir::FlatSymbolRefAttr symbol,
                                  mlir::SymbolTableCollection &symbols);
 

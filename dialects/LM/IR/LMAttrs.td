@@ -49,7 +49,8 @@ def LM_StackAttr : LM_Transform<"Stack", "stack"> {
 
 def LM_SliceAttr : LM_Transform<"Slice", "slice"> {
   let summary = "Keeps `size` indices of one axis: offset, offset + step, ..";
-  let parameters = (ins "int64_t":$axis, "int64_t":$offset, "int64_t":$size, DefaultValuedParameter<"int64_t", "1">:$step);
+  let parameters = (ins "int64_t":$axis, "int64_t":$offset, "int64_t":$size,
+                        DefaultValuedParameter<"int64_t", "1">:$step);
   let assemblyFormat = [{
     `<` `axis` `=` $axis `,` `offset` `=` $offset `,` `size` `=` $size (`,` `step` `=` $step^)? `>`
   }];

@@ -128,9 +128,8 @@ LogicalResult InterleavedOp::verifySymbolUses(SymbolTableCollection &symbols) {
   }
   RankedTensorType type = parts[0].getTensorType();
   if (type != parts[1].getTensorType() || type.getRank() < 2) {
-    InFlightDiagnostic diag = emitOpError()
-                              << "has parts of " << type << " and " << parts[1].getTensorType()
-                              << ", expected two of one type and at least two dimensions";
+    InFlightDiagnostic diag = emitOpError() << "has parts of " << type << " and " << parts[1].getTensorType()
+                                            << ", expected two of one type and at least two dimensions";
     diag.attachNote(parts[1].getLoc()) << getSecondAttr() << " is declared here";
     return diag;
   }

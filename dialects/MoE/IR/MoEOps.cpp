@@ -84,8 +84,7 @@ LogicalResult ExpertsOp::verifySymbolUses(SymbolTableCollection &symbols) {
   if (rankOf(getRows()) != 2 || getResult().getType() != getRows().getType())
     return emitOpError() << "turns " << getRows().getType() << " into " << getResult().getType()
                          << ", expected the same [pairs, features]";
-  if (rankOf(getExperts()) != 2 ||
-      !namesPairs(dimsOf(getRows())[0], dimsOf(getExperts())[0], sizeOf(getExperts(), 1)))
+  if (rankOf(getExperts()) != 2 || !namesPairs(dimsOf(getRows())[0], dimsOf(getExperts())[0], sizeOf(getExperts(), 1)))
     return emitOpError() << "experts are " << getExperts().getType() << ", expected one per row of "
                          << getRows().getType();
   Operation *gate = lm::lookupParameter(*this, getGateAttr(), symbols);
