@@ -77,7 +77,8 @@ def check_precision(cases, arguments, precision, targets):
             check_cuts(cases, runner, tokens, base, arguments.quick)
         else:
             cases.same(f"{precision} {target} as {targets[-1]}", base, best)
-            check_cuts(cases, runner, tokens, base, few=True)
+            if not arguments.long:
+                check_cuts(cases, runner, tokens, base, few=True)
     return plan, best
 
 
@@ -112,6 +113,7 @@ def check_poisoned(cases, arguments, precision, targets, base):
 def main():
     parser = tools.parser(__doc__)
     parser.add_argument("--quick", action="store_true", help="few ways of cutting, one target a precision: for slow builds")
+    parser.add_argument("--long", action="store_true", help="cut prompts on the best target alone: for very long ones")
     parser.add_argument("--median-only", action="store_true", help="bf16: hold the median of the error alone")
     parser.add_argument("--own-plans", action="store_true", help="also compare with a plan for each target alone")
     parser.add_argument("--poison", action="store_true", help="also with experts that only a wrong side of a tie would choose")
