@@ -424,6 +424,6 @@ TEST_P(Sample, DrawsHaveTheirDistribution) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Targets, Sample, testing::ValuesIn(runnableTargets()),
-                         [](const auto &info) { return info.index == 0 ? "v3" : "v4"; });
+                         [](const auto &info) { return nameOf(info); });
 
 } // namespace
