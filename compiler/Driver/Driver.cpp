@@ -82,6 +82,15 @@ Result<std::string> choosePrecision(const CompileOptions &options, const OpenedC
   return makeError(ExitCode::Usage, "precision {}: unknown, expected f32 or bf16", inQuotes(options.precision));
 }
 
+Result<void> checkFusions(const CompileOptions &options) {
+  std::vector<std::string> known = fusionNames();
+  for (const std::string &name : options.disabledFusions)
+    if (!llvm::is_contained(known, name))
+      return makeError(ExitCode::Usage, "fusing pass {}: unknown, expected one of {}", inQuotes(name),
+                       fmt::join(known, ", "));
+  return {};
+}
+
 Result<void> checkMaximum(std::string_view option, uint64_t value, uint64_t greatest) {
   if (value >= 1 && value <= greatest)
     return {};
@@ -140,6 +149,7 @@ Result<ExportSummary> writePlan(ModuleOp module, const TensorSource &source, con
 
 Result<CompileSummary> yupana::compile(const CompileOptions &given) {
   CompileOptions options = given;
+  YUPANA_RETURN_IF_ERROR(checkFusions(options));
   YUPANA_ASSIGN_OR_RETURN(options.targets, resolveTargets(options));
   YUPANA_ASSIGN_OR_RETURN(OpenedCheckpoint checkpoint, openCheckpoint(options));
   YUPANA_ASSIGN_OR_RETURN(options.precision, choosePrecision(options, checkpoint));

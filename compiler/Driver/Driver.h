@@ -48,6 +48,9 @@ struct CompileOptions {
   Observer observer;
 };
 
+/// The names that `disabledFusions` may hold, in the order the passes run.
+std::vector<std::string> fusionNames();
+
 struct CompileSummary {
   uint64_t planBytes = 0;
   uint64_t weightBytes = 0;

@@ -28,8 +28,39 @@ void buildImportPipeline(mlir::OpPassManager &pm, const PipelineOptions &options
 // Kernel level
 //===----------------------------------------------------------------------===//
 
+/// The fusing passes in their order. Each finds less to do where another has not run, and none needs another.
+static const std::vector<std::pair<llvm::StringRef, std::function<std::unique_ptr<mlir::Pass>()>>> &fusingPasses() {
+  static const std::vector<std::pair<llvm::StringRef, std::function<std::unique_ptr<mlir::Pass>()>>> all = {
+      // Pairs first: once a map has become an epilogue, what it read as two products is not seen any more.
+      {"pair-gate-up", createPairGateUpPass},
+      {"pair-rotation", createPairRotationPass},
+      // Before epilogues are fused, so that the sums over the residual become part of them.
+      {"fuse-norm-statistics", createFuseNormStatisticsPass},
+      // Before epilogues are fused: the combine has to meet both of its products.
+      {"join-products", createJoinProductsPass},
+      {"fuse-epilogues", createFuseEpiloguesPass},
+      // Behind the statistics: a norm that sums is no producer that could be repeated.
+      {"inline-producers", createInlineProducersPass},
+      // Behind the producers: the router's norm becomes part of it.
+      {"fuse-router", createFuseRouterPass},
+      // Last: members of a launch are looked into by no other pass.
+      {"merge-launches", createMergeLaunchesPass},
+  };
+  return all;
+}
+
+std::vector<std::string> fusionNames() {
+  std::vector<std::string> names;
+  for (const auto &[name, create] : fusingPasses())
+    names.push_back(name.str());
+  return names;
+}
+
 void buildFusePipeline(mlir::OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(createModelToKernelPass({options.maxContext, options.maxStepTokens, options.pageTokens}));
+  for (const auto &[name, create] : fusingPasses())
+    if (!llvm::is_contained(options.disabled, name))
+      pm.addPass(create());
   pm.addPass(createVerifyKernelFormPass());
 }
 

@@ -45,6 +45,9 @@ void buildToPlanPipeline(mlir::OpPassManager &pm, const PipelineOptions &options
 /// Closes the compilation, once code generation has replaced the library.
 void buildClosePipeline(mlir::OpPassManager &pm, const PipelineOptions &options);
 
+/// The names that `disable-fusion` knows, in the order the passes run.
+std::vector<std::string> fusionNames();
+
 struct Phase {
   std::string name; ///< As `--dump-ir` names its files and `yupana-opt` its pipelines.
   void (*build)(mlir::OpPassManager &, const PipelineOptions &);

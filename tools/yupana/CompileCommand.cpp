@@ -18,18 +18,19 @@ Compiles the Llama 4 checkpoint in FOLDER (config.json and safetensors, as Huggi
 that `yupana-run` runs and that needs nothing else.
 
   -o PLAN               the plan to write. It appears when it is complete, not before
-  --target A,B          machines to compile for: x86-64-v3, x86-64-v4, or native, the best this machine can run
-                        (default). Several targets share one plan and, where their form is the same, the weights
-  --precision P         f32, or bf16, which this version cannot compile yet. Default: f32 for a checkpoint of F32
-                        tensors alone, else bf16
+  --target A,B          machines to compile for: x86-64-v3, x86-64-v4, x86-64-v4-bf16, or native, the best this machine
+                        can run (default). Several targets share one plan and, where their form is the same, the weights
+  --precision P         what weights, activations and cache are stored in, f32 or bf16; sums are float32 in both.
+                        Default: f32 for a checkpoint of F32 tensors alone, else bf16
   --max-context N       positions a sequence may hold (default: what the model allows, at most 32768)
   --max-batch N         sequences a step may hold (default 8)
   --max-step-tokens N   tokens a step may hold, of all its sequences (default 2048)
   -j N                  threads (default: all cores). The plan does not depend on it
+  --disable-fusion A,B  leave fusing passes out, to find a fault or to measure one: %FUSIONS%
   --dump-ir DIR         write the module after every phase to DIR/NN-PHASE.mlir, and every kernel's code
   --help                print this
 
-Example: yupana compile ./Llama-4-Scout-17B-16E-Instruct -o scout.yplan --precision f32
+Example: yupana compile ./Llama-4-Scout-17B-16E-Instruct -o scout.yplan --target x86-64-v3,x86-64-v4-bf16
 )";
 
 const char *const exportHelp = R"(usage: yupana export FILE.mlir -o PLAN
@@ -55,6 +56,15 @@ std::vector<std::string> splitList(const std::string &list) {
     start = comma + 1;
   }
   return items;
+}
+
+/// The help with the names that the pipeline knows, one to a line of their own where they do not fit.
+std::string compileHelpText() {
+  std::string text = compileHelp, names;
+  for (const std::string &name : fusionNames())
+    names += "\n                          " + name;
+  const std::string place = " %FUSIONS%";
+  return text.replace(text.find(place), place.size(), names);
 }
 
 Result<unsigned> jobsOf(const Arguments &arguments) {
@@ -97,11 +107,12 @@ Result<void> yupana::runCompile(const Words &words) {
                                                                  {"--max-batch", true},
                                                                  {"--max-step-tokens", true},
                                                                  {"-j", true},
+                                                                 {"--disable-fusion", true},
                                                                  {"--dump-ir", true},
                                                                  {"--help"}},
                                                                 plannedOptions));
   if (arguments.has("--help"))
-    return fmt::print("{}", compileHelp), Result<void>();
+    return fmt::print("{}", compileHelpText()), Result<void>();
   CompileOptions options;
   YUPANA_ASSIGN_OR_RETURN(options.checkpoint, arguments.only("the checkpoint FOLDER"));
   YUPANA_ASSIGN_OR_RETURN(options.output, outputOf(arguments));
@@ -117,6 +128,8 @@ Result<void> yupana::runCompile(const Words &words) {
   options.maxBatch = batch.value_or(options.maxBatch);
   options.maxStepTokens = tokens.value_or(options.maxStepTokens);
   YUPANA_ASSIGN_OR_RETURN(options.jobs, jobsOf(arguments));
+  if (std::optional<std::string> disabled = arguments.value("--disable-fusion"))
+    options.disabledFusions = splitList(*disabled);
   options.dumpIrDirectory = arguments.value("--dump-ir").value_or("");
   options.observer = makeObserver("weights");
   catchInterrupts();

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "passes/Fuse/Fusion.h"
+#include "passes/Fuse/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+#define DEBUG_TYPE "yupana-fuse-norm-statistics"
+
+namespace yupana {
+#define GEN_PASS_DEF_FUSENORMSTATISTICSPASS
+#include "passes/Fuse/Passes.h.inc"
+} // namespace yupana
+
+using namespace mlir;
+using namespace yupana;
+using namespace yupana::fusion;
+
+namespace {
+
+/// Most features under one partial sum: a panel of a weight, so that the kernel that writes them has them at hand.
+constexpr int64_t mostFeatures = 32;
+
+/// The largest power of two that divides `width`, but no more than a panel.
+int64_t partialWidth(int64_t width) { return std::min(mostFeatures, width & -width); }
+
+/// A sum of squares over whole rows of a buffer, as a norm takes it.
+struct SquareSum {
+  kernel::SumOp sum;
+  Value view;
+};
+
+std::optional<SquareSum> squareSumOf(kernel::MapOp map) {
+  auto sums = map.getBody().getOps<kernel::SumOp>();
+  if (map.getGroups() != 1 || !llvm::hasSingleElement(sums))
+    return std::nullopt;
+  kernel::SumOp sum = *sums.begin();
+  auto square = sum.getValue().getDefiningOp<arith::MulFOp>();
+  if (!square || square.getLhs() != square.getRhs())
+    return std::nullopt;
+  Value x = square.getLhs();
+  if (auto widen = x.getDefiningOp<arith::ExtFOp>())
+    x = widen.getIn();
+  auto load = x.getDefiningOp<kernel::LoadOp>();
+  bool wholeRow = load && isOwnElement(load.getIndices(), map) &&
+                  load.getView().getType().getDimSize(1) == static_cast<int64_t>(map.getWidth());
+  return wholeRow ? std::optional(SquareSum{sum, load.getView()}) : std::nullopt;
+}
+
+struct FuseNormStatisticsPass : yupana::impl::FuseNormStatisticsPassBase<FuseNormStatisticsPass> {
+  void runOnOperation() override {
+    for (auto program : getOperation().getOps<kernel::ProgramOp>()) {
+      partials.clear();
+      for (auto map : program.getBody().getOps<kernel::MapOp>())
+        if (std::optional<SquareSum> found = squareSumOf(map))
+          replace(*found, map);
+    }
+  }
+
+private:
+  void replace(SquareSum found, kernel::MapOp map) {
+    Value &squares = partials[found.view];
+    if (!squares)
+      squares = addPartials(found.view);
+    if (!squares)
+      return;
+    OpBuilder builder(found.sum);
+    found.sum.replaceAllUsesWith(
+        kernel::RowSumOp::create(builder, found.sum.getLoc(), squares, map.getRow()).getResult());
+    found.sum.erase();
+    tidy(map);
+  }
+
+  /// Lets the kernel that writes `view` write partial sums of squares beside it; null if it cannot.
+  Value addPartials(Value view) {
+    BufferUses uses = usesOf(view);
+    if (uses.stores.size() != 1)
+      return {};
+    kernel::StoreOp store = uses.stores.front();
+    int64_t features = cast<kernel::ViewType>(view.getType()).getDimSize(1), width = partialWidth(features);
+    Value feature = regroup(store, width);
+    if (!feature)
+      return {};
+    Location loc = store.getLoc();
+    OpBuilder builder(uses.writer());
+    auto type = kernel::ViewType::get(
+        builder.getContext(),
+        {cast<kernel::ViewType>(view.getType()).getDims()[0], builder.getI64IntegerAttr(features / width)},
+        builder.getF32Type(), "row-major");
+    std::string name = (view.getDefiningOp<kernel::BufferOp>().getName() + ".squares").str();
+    Value squares = kernel::BufferOp::create(builder, loc, type, builder.getStringAttr(name), IntegerAttr(), IntegerAttr());
+
+    builder.setInsertionPointAfter(store);
+    // Of what was stored, so that a norm sees the statistics of what it reads.
+    Value x = store.getValue();
+    if (x.getType().isBF16())
+      x = arith::ExtFOp::create(builder, loc, builder.getF32Type(), x);
+    Value sum = kernel::SumOp::create(builder, loc, arith::MulFOp::create(builder, loc, x, x).getResult());
+    Value place = arith::DivUIOp::create(builder, loc, feature, indexConstant(builder, loc, width));
+    kernel::StoreOp::create(builder, loc, sum, squares, {store.getIndices()[0], place});
+    return squares;
+  }
+
+  /// Gives the op that `store` stands in groups of `width` features; returns the feature it stores at, null if it has
+  /// another order.
+  static Value regroup(kernel::StoreOp store, int64_t width) {
+    if (auto gemm = dyn_cast<kernel::GemmOp>(store->getParentOp())) {
+      if (gemm.getPairs() || gemm.getGroup() || store.getIndices()[1] != gemm.getFeature())
+        return {};
+      gemm.setGroup(width);
+      return gemm.getFeature();
+    }
+    auto map = dyn_cast<kernel::MapOp>(store->getParentOp());
+    if (!map || map.getGroups() != 1 || !isOwnElement(store.getIndices(), map) ||
+        !map.getBody().getOps<kernel::SumOp>().empty())
+      return {};
+    OpBuilder builder = OpBuilder::atBlockBegin(&map.getBody().front());
+    Location loc = map.getLoc();
+    map.getGroup().replaceAllUsesWith(indexConstant(builder, loc, 0));
+    Value first = arith::MulIOp::create(builder, loc, map.getGroup(), indexConstant(builder, loc, width));
+    auto feature = arith::AddIOp::create(builder, loc, first, map.getLane());
+    map.getLane().replaceAllUsesExcept(feature, feature);
+    map.setGroups(map.getWidth() / width);
+    map.setWidth(width);
+    return feature;
+  }
+
+  llvm::DenseMap<Value, Value> partials;
+};
+
+} // namespace

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "passes/Fuse/Fusion.h"
+#include "passes/Fuse/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+#define DEBUG_TYPE "yupana-fuse-router"
+
+namespace yupana {
+#define GEN_PASS_DEF_FUSEROUTERPASS
+#include "passes/Fuse/Passes.h.inc"
+} // namespace yupana
+
+using namespace mlir;
+using namespace yupana;
+using namespace yupana::fusion;
+
+namespace {
+
+struct FuseRouterPass : yupana::impl::FuseRouterPassBase<FuseRouterPass> {
+  void runOnOperation() override {
+    for (auto program : getOperation().getOps<kernel::ProgramOp>()) {
+      for (auto route : llvm::make_early_inc_range(program.getBody().getOps<kernel::RouteOp>()))
+        if (kernel::GemmOp router = routerOf(route))
+          fuse(route, router);
+      eraseUnusedViews(program);
+    }
+  }
+
+private:
+  /// The gemm that does nothing but compute the logits, and whose weight nothing else needs in panels.
+  static kernel::GemmOp routerOf(kernel::RouteOp route) {
+    Value logits = route.getLogits();
+    if (!logits || !logits.getDefiningOp<kernel::BufferOp>())
+      return {};
+    kernel::StoreOp store;
+    for (Operation *user : logits.getUsers()) {
+      if (user == route)
+        continue;
+      if (store || !isa<kernel::StoreOp>(user))
+        return {};
+      store = cast<kernel::StoreOp>(user);
+    }
+    auto gemm = store ? dyn_cast<kernel::GemmOp>(store->getParentOp()) : kernel::GemmOp();
+    bool storesSums = gemm && !gemm.getPairs() && !gemm.getExperts() && gemm.getProductCount() == 1 &&
+                      store.getValue() == gemm.getAccumulator(0) && store.getIndices()[0] == gemm.getRow() &&
+                      store.getIndices()[1] == gemm.getFeature() && kernel::getAccesses(gemm).writes.size() == 1;
+    return storesSums && gemm.getRows() == route.getRows() && gemm.getWeights().front().hasOneUse()
+               ? gemm
+               : kernel::GemmOp();
+  }
+
+  static void fuse(kernel::RouteOp route, kernel::GemmOp router) {
+    OpBuilder builder(route);
+    auto fused = kernel::RouteOp::create(builder, route.getLoc(), route.getRows(), /*logits=*/Value(),
+                                         router.getWeights().front(), route.getExperts(), route.getScores(),
+                                         route.getTopK(), route.getScore(), route.getNormalize(), kernel::GridAttr(),
+                                         Attribute());
+    fused.getInput().takeBody(router.getInputs().front());
+    // Nothing that a choice is made by is rounded, its input included where it is computed here.
+    auto yield = cast<kernel::YieldOp>(fused.getInput().front().getTerminator());
+    builder.setInsertionPoint(yield);
+    Value value = beforeRounding(yield.getValue());
+    if (value.getType().isBF16())
+      value = arith::ExtFOp::create(builder, yield.getLoc(), builder.getF32Type(), value);
+    yield.getValueMutable().assign(value);
+    route.erase();
+    router.erase();
+    tidy(fused);
+  }
+};
+
+} // namespace

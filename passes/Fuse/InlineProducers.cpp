@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "passes/Fuse/Fusion.h"
+#include "passes/Fuse/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+#define DEBUG_TYPE "yupana-inline-producers"
+
+namespace yupana {
+#define GEN_PASS_DEF_INLINEPRODUCERSPASS
+#include "passes/Fuse/Passes.h.inc"
+} // namespace yupana
+
+using namespace mlir;
+using namespace yupana;
+using namespace yupana::fusion;
+
+namespace {
+
+/// A map that computes one buffer element by element from a row of one other: cheaper to repeat than to keep.
+struct Producer {
+  kernel::MapOp map;
+  kernel::StoreOp store;
+};
+
+std::optional<Producer> producerOf(kernel::MapOp map) {
+  Producer producer = {map, {}};
+  SmallVector<Value> wide;
+  for (Operation &op : map.getBody().front()) {
+    if (auto load = dyn_cast<kernel::LoadOp>(op)) {
+      bool isRow = load.getView().getDefiningOp<kernel::BufferOp>() && load.getIndices().size() == 2 &&
+                   laneIndex(load.getIndices()[1], map).value_or(LaneIndex{0, 1, 0}).lane != 0;
+      if (isRow && !llvm::is_contained(wide, load.getView()))
+        wide.push_back(load.getView());
+    } else if (auto store = dyn_cast<kernel::StoreOp>(op)) {
+      if (producer.store)
+        return std::nullopt;
+      producer.store = store;
+    } else if (isa<kernel::SumOp, kernel::AppendOp>(op)) {
+      return std::nullopt;
+    }
+  }
+  bool simple = producer.store && isOwnElement(producer.store.getIndices(), map) && wide.size() == 1;
+  return simple ? std::optional(producer) : std::nullopt;
+}
+
+struct InlineProducersPass : yupana::impl::InlineProducersPassBase<InlineProducersPass> {
+  void runOnOperation() override {
+    for (auto program : getOperation().getOps<kernel::ProgramOp>()) {
+      for (auto map : llvm::make_early_inc_range(program.getBody().getOps<kernel::MapOp>()))
+        if (std::optional<Producer> producer = producerOf(map))
+          inlineAll(*producer);
+      eraseUnusedViews(program);
+    }
+  }
+
+private:
+  void inlineAll(Producer producer) {
+    BufferUses uses = usesOf(producer.store.getView());
+    if (uses.hasOthers || uses.loads.empty())
+      return;
+    llvm::SetVector<Operation *> readers;
+    for (kernel::LoadOp load : uses.loads) {
+      readers.insert(launchedOf(load));
+      inlineAt(load, producer);
+    }
+    producer.map.erase();
+    for (Operation *reader : readers)
+      tidy(cast<kernel::LaunchedOpInterface>(reader));
+  }
+
+  /// Computes the element in front of the load.
+  static void inlineAt(kernel::LoadOp load, Producer producer) {
+    OpBuilder builder(load);
+    IRMapping mapping;
+    mapFeature(builder, producer.map, load.getIndices()[0], load.getIndices()[1], mapping);
+    BodyCloner cloner(builder, mapping);
+    for (Operation &op : producer.map.getBody().front())
+      if (&op != producer.store.getOperation())
+        cloner.clone(op);
+    Value value = cloner.lookup(producer.store.getValue());
+    for (Operation *user : llvm::make_early_inc_range(load.getValue().getUsers()))
+      if (auto widen = dyn_cast<arith::ExtFOp>(user); widen && beforeRounding(value) != value) {
+        widen.replaceAllUsesWith(beforeRounding(value));
+        widen.erase();
+      }
+    load.replaceAllUsesWith(value);
+    load.erase();
+  }
+};
+
+} // namespace

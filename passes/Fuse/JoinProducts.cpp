@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "passes/Fuse/Fusion.h"
+#include "passes/Fuse/Passes.h"
+
+#define DEBUG_TYPE "yupana-join-products"
+
+namespace yupana {
+#define GEN_PASS_DEF_JOINPRODUCTSPASS
+#include "passes/Fuse/Passes.h.inc"
+} // namespace yupana
+
+using namespace mlir;
+using namespace yupana;
+using namespace yupana::fusion;
+
+namespace {
+
+/// Do the accumulators of two gemms belong to the same rows and features?
+bool canJoin(kernel::GemmOp x, kernel::GemmOp y) {
+  return x != y && x.getRows() == y.getRows() && x.getWeightRows() == y.getWeightRows() &&
+         x.getWeightType(0).getElementType() == y.getWeightType(0).getElementType() &&
+         (!x.getExperts() || !y.getExperts() || x.getExperts() == y.getExperts());
+}
+
+struct JoinProductsPass : yupana::impl::JoinProductsPassBase<JoinProductsPass> {
+  void runOnOperation() override {
+    for (auto program : getOperation().getOps<kernel::ProgramOp>()) {
+      for (auto map : llvm::make_early_inc_range(program.getBody().getOps<kernel::MapOp>()))
+        fuse(map);
+      eraseUnusedViews(program);
+    }
+  }
+
+private:
+  void fuse(kernel::MapOp map) {
+    if (!map.getBody().getOps<kernel::SumOp>().empty())
+      return;
+    SmallVector<std::pair<Value, PlainGemm>> products;
+    for (Value view : loadedViews(map.getBody())) {
+      std::optional<PlainGemm> plain = plainGemmOf(view, map);
+      bool own = llvm::all_of(usesOf(view).loads, [&](auto load) { return isOwnElement(load.getIndices(), map); });
+      if (plain && own && plain->gemm.getRows() == map.getRows() &&
+          (products.empty() || canJoin(products.front().second.gemm, plain->gemm)))
+        products.push_back({view, *plain});
+    }
+    if (products.size() < 2)
+      return;
+    build(map, products);
+  }
+
+  /// One gemm at the place of the map: the products of all, then their bodies, then the map's.
+  void build(kernel::MapOp map, ArrayRef<std::pair<Value, PlainGemm>> products) {
+    OpBuilder builder(map);
+    Location loc = map.getLoc();
+    SmallVector<Value> weights;
+    Value experts;
+    for (auto [view, plain] : products) {
+      llvm::append_range(weights, plain.gemm.getWeights());
+      if (kernel::GemmOp gemm = plain.gemm; gemm.getExperts())
+        experts = gemm.getExperts();
+    }
+    auto joined = kernel::GemmOp::create(builder, loc, map.getRows(), weights, experts, IntegerAttr(), IntegerAttr(),
+                                         kernel::GridAttr(), Attribute(), weights.size());
+    Type index = builder.getIndexType();
+    SmallVector<Type> types(weights.size(), builder.getF32Type());
+    types.append(2, index);
+    builder.createBlock(&joined.getBody(), {}, types, SmallVector<Location>(types.size(), loc));
+    kernel::EndOp::create(builder, loc);
+    builder.setInsertionPoint(joined.getBody().front().getTerminator());
+
+    IRMapping mapping;
+    mapFeature(builder, map, joined.getRow(), joined.getFeature(), mapping);
+    BodyCloner cloner(builder, mapping);
+    unsigned product = 0;
+    for (auto [view, plain] : products) {
+      Value stored = continueWith(joined, plain, product, builder);
+      for (kernel::LoadOp load : usesOf(view).loads)
+        cloner.replaceLoad(load, stored);
+    }
+    cloner.cloneAll(map.getBody().front());
+    map.erase();
+    for (auto [view, plain] : products)
+      kernel::GemmOp(plain.gemm).erase();
+    tidy(joined);
+  }
+
+  /// Takes the products of `plain` over as `product` and the next; returns the value its body stored.
+  static Value continueWith(kernel::GemmOp joined, PlainGemm plain, unsigned &product, OpBuilder &builder) {
+    IRMapping mapping;
+    mapping.map(plain.gemm.getRow(), joined.getRow());
+    mapping.map(plain.gemm.getFeature(), joined.getFeature());
+    for (unsigned own = 0; own < plain.gemm.getProductCount(); ++own, ++product) {
+      mapping.map(plain.gemm.getAccumulator(own), joined.getAccumulator(product));
+      joined.getInputs()[product].takeBody(plain.gemm.getInputs()[own]);
+    }
+    BodyCloner cloner(builder, mapping);
+    for (Operation &op : plain.gemm.getBody().front())
+      if (&op != plain.store.getOperation())
+        cloner.clone(op);
+    return cloner.lookup(plain.store.getValue());
+  }
+};
+
+} // namespace

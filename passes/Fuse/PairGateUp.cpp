@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "passes/Fuse/Fusion.h"
+#include "passes/Fuse/PairedGemm.h"
+#include "passes/Fuse/Passes.h"
+
+#define DEBUG_TYPE "yupana-pair-gate-up"
+
+namespace yupana {
+#define GEN_PASS_DEF_PAIRGATEUPPASS
+#include "passes/Fuse/Passes.h.inc"
+} // namespace yupana
+
+using namespace mlir;
+using namespace yupana;
+using namespace yupana::fusion;
+
+namespace {
+
+/// Do two gemms multiply the same rows by weights of one type?
+bool haveSameRows(kernel::GemmOp x, kernel::GemmOp y) {
+  return x != y && x.getProductCount() == 1 && y.getProductCount() == 1 && x.getExperts() == y.getExperts() &&
+         x.getRows() == y.getRows() && x.getPlainInput(0) && x.getPlainInput(0) == y.getPlainInput(0) &&
+         x.getWeightType(0) == y.getWeightType(0);
+}
+
+struct PairGateUpPass : yupana::impl::PairGateUpPassBase<PairGateUpPass> {
+  void runOnOperation() override {
+    for (auto program : getOperation().getOps<kernel::ProgramOp>()) {
+      for (auto map : llvm::make_early_inc_range(program.getBody().getOps<kernel::MapOp>()))
+        fuse(map);
+      eraseUnusedViews(program);
+    }
+  }
+
+private:
+  /// A map that reads two products of the same rows, each at its own feature, and sums nothing.
+  void fuse(kernel::MapOp map) {
+    if (!map.getBody().getOps<kernel::SumOp>().empty())
+      return;
+    SmallVector<std::pair<Value, PlainGemm>> products;
+    for (Value view : loadedViews(map.getBody())) {
+      std::optional<PlainGemm> plain = plainGemmOf(view, map);
+      bool own = llvm::all_of(usesOf(view).loads, [&](auto load) { return isOwnElement(load.getIndices(), map); });
+      if (plain && own && plain->gemm.getRows() == map.getRows())
+        products.push_back({view, *plain});
+    }
+    if (products.size() != 2)
+      return;
+    const PlainGemm &first = products[0].second, &second = products[1].second;
+    if (!haveSameRows(first.gemm, second.gemm) || !isOnlyUse(first.gemm) || !isOnlyUse(second.gemm))
+      return;
+
+    PairedGemm paired(first.gemm, kernel::GemmOp(first.gemm).getFeatures(),
+                      interleave(weightOf(first.gemm), weightOf(second.gemm), getOperation()), map);
+    Value stored[] = {paired.continueWith(first, 0, paired.feature()), paired.continueWith(second, 1, paired.feature())};
+    paired.absorb(map, [&](BodyCloner &cloner) {
+      for (int64_t half : {0, 1})
+        for (kernel::LoadOp load : usesOf(products[half].first).loads)
+          cloner.replaceLoad(load, stored[half]);
+    });
+    for (auto &[view, product] : products)
+      product.gemm.erase();
+  }
+};
+
+} // namespace

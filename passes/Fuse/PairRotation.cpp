@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "passes/Fuse/Fusion.h"
+#include "passes/Fuse/PairedGemm.h"
+#include "passes/Fuse/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+#define DEBUG_TYPE "yupana-pair-rotation"
+
+namespace yupana {
+#define GEN_PASS_DEF_PAIRROTATIONPASS
+#include "passes/Fuse/Passes.h.inc"
+} // namespace yupana
+
+using namespace mlir;
+using namespace yupana;
+using namespace yupana::fusion;
+
+namespace {
+
+/// Which of the features 2p and 2p + 1 of pair p = group · width + lane an index names: 0, 1, or none.
+std::optional<int64_t> halfOfPair(ValueRange indices, kernel::MapOp map) {
+  if (indices.size() != 2 || indices[0] != map.getRow())
+    return std::nullopt;
+  std::optional<LaneIndex> index = laneIndex(indices[1], map);
+  int64_t head = 2 * static_cast<int64_t>(map.getWidth());
+  if (!index || index->lane != 2 || (map.getGroups() != 1 && index->group != head) || index->constant < 0 ||
+      index->constant > 1)
+    return std::nullopt;
+  return index->constant;
+}
+
+struct PairRotationPass : yupana::impl::PairRotationPassBase<PairRotationPass> {
+  void runOnOperation() override {
+    for (auto program : getOperation().getOps<kernel::ProgramOp>()) {
+      for (auto map : llvm::make_early_inc_range(program.getBody().getOps<kernel::MapOp>()))
+        for (Value view : loadedViews(map.getBody()))
+          if (fuse(map, view))
+            break;
+      eraseUnusedViews(program);
+    }
+  }
+
+private:
+  /// A map that reads one product in pairs of neighbours.
+  bool fuse(kernel::MapOp map, Value view) {
+    std::optional<PlainGemm> plain = plainGemmOf(view, map);
+    int64_t pairs = map.getGroups() * map.getWidth();
+    if (!plain || plain->gemm.getProductCount() != 1 || plain->gemm.getRows() != map.getRows() ||
+        plain->gemm.getFeatures() != 2 * pairs || !isOnlyUse(plain->gemm) ||
+        !map.getBody().getOps<kernel::SumOp>().empty())
+      return false;
+    SmallVector<kernel::LoadOp> loads = usesOf(view).loads;
+    if (!llvm::all_of(loads, [&](auto load) { return halfOfPair(load.getIndices(), map).has_value(); }))
+      return false;
+
+    kernel::WeightOp weight = weightOf(plain->gemm);
+    PairedGemm paired(plain->gemm, pairs,
+                      interleave(everySecondRow(weight, 0, getOperation()), everySecondRow(weight, 1, getOperation()),
+                                 getOperation()),
+                      map);
+    Value stored[2];
+    for (int64_t half : {0, 1})
+      stored[half] = paired.continueWith(*plain, half, paired.featureOfHalf(half));
+    paired.absorb(map, [&](BodyCloner &cloner) {
+      for (kernel::LoadOp load : loads)
+        cloner.replaceLoad(load, stored[*halfOfPair(load.getIndices(), map)]);
+    });
+    plain->gemm.erase();
+    return true;
+  }
+};
+
+} // namespace
