@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include "passes/Fuse/Fusion.h"
+#include "passes/Fuse/PairedGemm.h"
 #include "passes/Fuse/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -20,9 +20,10 @@ namespace {
 
 struct FuseRouterPass : yupana::impl::FuseRouterPassBase<FuseRouterPass> {
   void runOnOperation() override {
+    WeightUses weights(getOperation());
     for (auto program : getOperation().getOps<kernel::ProgramOp>()) {
       for (auto route : llvm::make_early_inc_range(program.getBody().getOps<kernel::RouteOp>()))
-        if (kernel::GemmOp router = routerOf(route))
+        if (kernel::GemmOp router = routerOf(route, weights))
           fuse(route, router);
       eraseUnusedViews(program);
     }
@@ -30,9 +31,10 @@ struct FuseRouterPass : yupana::impl::FuseRouterPassBase<FuseRouterPass> {
 
 private:
   /// The gemm that does nothing but compute the logits, and whose weight nothing else needs in panels.
-  static kernel::GemmOp routerOf(kernel::RouteOp route) {
+  static kernel::GemmOp routerOf(kernel::RouteOp route, WeightUses &weights) {
     Value logits = route.getLogits();
-    if (!logits || !logits.getDefiningOp<kernel::BufferOp>())
+    auto buffer = logits ? logits.getDefiningOp<kernel::BufferOp>() : kernel::BufferOp();
+    if (!buffer || isShared(buffer))
       return {};
     kernel::StoreOp store;
     for (Operation *user : logits.getUsers()) {
@@ -46,17 +48,14 @@ private:
     bool storesSums = gemm && !gemm.getPairs() && !gemm.getExperts() && gemm.getProductCount() == 1 &&
                       store.getValue() == gemm.getAccumulator(0) && store.getIndices()[0] == gemm.getRow() &&
                       store.getIndices()[1] == gemm.getFeature() && kernel::getAccesses(gemm).writes.size() == 1;
-    return storesSums && gemm.getRows() == route.getRows() && gemm.getWeights().front().hasOneUse()
-               ? gemm
-               : kernel::GemmOp();
+    return storesSums && gemm.getRows() == route.getRows() && weights.isOnlyUse(gemm) ? gemm : kernel::GemmOp();
   }
 
   static void fuse(kernel::RouteOp route, kernel::GemmOp router) {
     OpBuilder builder(route);
-    auto fused = kernel::RouteOp::create(builder, route.getLoc(), route.getRows(), /*logits=*/Value(),
-                                         router.getWeights().front(), route.getExperts(), route.getScores(),
-                                         route.getTopK(), route.getScore(), route.getNormalize(), kernel::GridAttr(),
-                                         Attribute());
+    auto fused = kernel::RouteOp::create(
+        builder, route.getLoc(), route.getRows(), /*logits=*/Value(), router.getWeights().front(), route.getExperts(),
+        route.getScores(), route.getTopK(), route.getScore(), route.getNormalize(), kernel::GridAttr(), Attribute());
     fused.getInput().takeBody(router.getInputs().front());
     // Nothing that a choice is made by is rounded, its input included where it is computed here.
     auto yield = cast<kernel::YieldOp>(fused.getInput().front().getTerminator());

@@ -36,9 +36,19 @@ template <typename Ops> static kernel::LaunchedOpInterface commonLaunched(const 
 kernel::LaunchedOpInterface BufferUses::writer() const { return commonLaunched(stores); }
 kernel::LaunchedOpInterface BufferUses::reader() const { return commonLaunched(loads); }
 
+bool fusion::isShared(kernel::BufferOp buffer) {
+  auto program = buffer->getParentOfType<kernel::ProgramOp>();
+  return llvm::any_of(program->getParentRegion()->getOps<kernel::ProgramOp>(), [&](kernel::ProgramOp other) {
+    return other != program && llvm::any_of(other.getBody().getOps<kernel::BufferOp>(), [&](kernel::BufferOp named) {
+             return named.getNameAttr() == buffer.getNameAttr();
+           });
+  });
+}
+
 BufferUses fusion::usesOf(Value view) {
   BufferUses uses;
-  uses.hasOthers = !view.getDefiningOp<kernel::BufferOp>();
+  auto buffer = view.getDefiningOp<kernel::BufferOp>();
+  uses.hasOthers = !buffer || isShared(buffer);
   for (Operation *user : view.getUsers()) {
     if (auto store = dyn_cast<kernel::StoreOp>(user))
       uses.stores.push_back(store);
@@ -104,6 +114,23 @@ bool fusion::isOwnElement(ValueRange indices, kernel::MapOp map) {
   std::optional<LaneIndex> index = laneIndex(indices[1], map);
   return index && index->lane == 1 && index->constant == 0 &&
          (map.getGroups() == 1 || index->group == static_cast<int64_t>(map.getWidth()));
+}
+
+bool fusion::covers(kernel::MapOp map, int64_t features) {
+  return static_cast<int64_t>(map.getGroups() * map.getWidth()) == features;
+}
+
+bool fusion::dependsOn(Value value, BlockArgument argument) {
+  llvm::SetVector<Value> open;
+  open.insert(value);
+  for (size_t i = 0; i < open.size(); ++i) {
+    Value next = open[i];
+    if (next == argument)
+      return true;
+    if (Operation *op = next.getDefiningOp(); op && op->getBlock() == argument.getOwner())
+      open.insert(op->operand_begin(), op->operand_end());
+  }
+  return false;
 }
 
 Value fusion::indexConstant(OpBuilder &builder, Location loc, int64_t value) {

@@ -26,7 +26,8 @@ kernel::LaunchedOpInterface launchedOf(mlir::Operation *op);
 struct BufferUses {
   llvm::SmallVector<kernel::StoreOp> stores;
   llvm::SmallVector<kernel::LoadOp> loads;
-  /// Read or written other than by a load or a store in a region: as an operand of a kernel, or by the runtime.
+  /// Read or written other than by a load or a store in a region: as an operand of a kernel, by another program, or by
+  /// the runtime.
   bool hasOthers = false;
 
   /// The op all stores stand in, if they stand in one.
@@ -34,6 +35,9 @@ struct BufferUses {
   /// The op all loads stand in, if they stand in one.
   kernel::LaunchedOpInterface reader() const;
 };
+
+/// Does another program name the same memory? Programs share buffers by name.
+bool isShared(kernel::BufferOp buffer);
 
 /// Nothing is known of a view that is no buffer: `hasOthers`.
 BufferUses usesOf(mlir::Value view);
@@ -60,6 +64,12 @@ std::optional<LaneIndex> laneIndex(mlir::Value index, kernel::MapOp map);
 /// Is (row, index) the element of a map's own row and feature, group · width + lane?
 bool isOwnElement(mlir::ValueRange indices, kernel::MapOp map);
 
+/// Has a map one lane for each of so many features, no more and no fewer?
+bool covers(kernel::MapOp map, int64_t features);
+
+/// Does a value in a region differ with one of the region's arguments?
+bool dependsOn(mlir::Value value, mlir::BlockArgument argument);
+
 /// Maps row, group and lane of a map to those of a feature, which is group · width + lane, and every index of its body
 /// that is a multiple of the feature and a constant to just that.
 void mapFeature(mlir::OpBuilder &builder, kernel::MapOp map, mlir::Value row, mlir::Value feature,
@@ -74,8 +84,9 @@ mlir::Value indexConstant(mlir::OpBuilder &builder, mlir::Location loc, int64_t 
 // Bodies
 //===----------------------------------------------------------------------===//
 
-/// Clones the ops of a block one by one. Loads that are given a value are replaced by it; where such a value was rounded
-/// to bf16 only to be stored and is widened at once, the value before rounding is taken: a value is rounded once a store.
+/// Clones the ops of a block one by one. Loads that are given a value are replaced by it; where such a value was
+/// rounded to bf16 only to be stored and is widened at once, the value before rounding is taken: a value is rounded
+/// once a store.
 class BodyCloner {
 public:
   BodyCloner(mlir::OpBuilder &builder, mlir::IRMapping mapping) : builder(builder), mapping(std::move(mapping)) {}

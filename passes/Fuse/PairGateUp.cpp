@@ -26,34 +26,36 @@ bool haveSameRows(kernel::GemmOp x, kernel::GemmOp y) {
 
 struct PairGateUpPass : yupana::impl::PairGateUpPassBase<PairGateUpPass> {
   void runOnOperation() override {
+    WeightUses weights(getOperation());
     for (auto program : getOperation().getOps<kernel::ProgramOp>()) {
       for (auto map : llvm::make_early_inc_range(program.getBody().getOps<kernel::MapOp>()))
-        fuse(map);
+        fuse(map, weights);
       eraseUnusedViews(program);
     }
   }
 
 private:
   /// A map that reads two products of the same rows, each at its own feature, and sums nothing.
-  void fuse(kernel::MapOp map) {
+  void fuse(kernel::MapOp map, WeightUses &weights) {
     if (!map.getBody().getOps<kernel::SumOp>().empty())
       return;
     SmallVector<std::pair<Value, PlainGemm>> products;
     for (Value view : loadedViews(map.getBody())) {
       std::optional<PlainGemm> plain = plainGemmOf(view, map);
       bool own = llvm::all_of(usesOf(view).loads, [&](auto load) { return isOwnElement(load.getIndices(), map); });
-      if (plain && own && plain->gemm.getRows() == map.getRows())
+      if (plain && own && plain->gemm.getRows() == map.getRows() && covers(map, plain->gemm.getFeatures()))
         products.push_back({view, *plain});
     }
     if (products.size() != 2)
       return;
     const PlainGemm &first = products[0].second, &second = products[1].second;
-    if (!haveSameRows(first.gemm, second.gemm) || !isOnlyUse(first.gemm) || !isOnlyUse(second.gemm))
+    if (!haveSameRows(first.gemm, second.gemm) || !weights.isOnlyUse(first.gemm) || !weights.isOnlyUse(second.gemm))
       return;
 
     PairedGemm paired(first.gemm, kernel::GemmOp(first.gemm).getFeatures(),
                       interleave(weightOf(first.gemm), weightOf(second.gemm), getOperation()), map);
-    Value stored[] = {paired.continueWith(first, 0, paired.feature()), paired.continueWith(second, 1, paired.feature())};
+    Value stored[] = {paired.continueWith(first, 0, paired.feature()),
+                      paired.continueWith(second, 1, paired.feature())};
     paired.absorb(map, [&](BodyCloner &cloner) {
       for (int64_t half : {0, 1})
         for (kernel::LoadOp load : usesOf(products[half].first).loads)

@@ -33,10 +33,11 @@ std::optional<int64_t> halfOfPair(ValueRange indices, kernel::MapOp map) {
 
 struct PairRotationPass : yupana::impl::PairRotationPassBase<PairRotationPass> {
   void runOnOperation() override {
+    WeightUses weights(getOperation());
     for (auto program : getOperation().getOps<kernel::ProgramOp>()) {
       for (auto map : llvm::make_early_inc_range(program.getBody().getOps<kernel::MapOp>()))
         for (Value view : loadedViews(map.getBody()))
-          if (fuse(map, view))
+          if (fuse(map, view, weights))
             break;
       eraseUnusedViews(program);
     }
@@ -44,11 +45,11 @@ struct PairRotationPass : yupana::impl::PairRotationPassBase<PairRotationPass> {
 
 private:
   /// A map that reads one product in pairs of neighbours.
-  bool fuse(kernel::MapOp map, Value view) {
+  bool fuse(kernel::MapOp map, Value view, WeightUses &weights) {
     std::optional<PlainGemm> plain = plainGemmOf(view, map);
     int64_t pairs = map.getGroups() * map.getWidth();
     if (!plain || plain->gemm.getProductCount() != 1 || plain->gemm.getRows() != map.getRows() ||
-        plain->gemm.getFeatures() != 2 * pairs || !isOnlyUse(plain->gemm) ||
+        plain->gemm.getFeatures() != 2 * pairs || !weights.isOnlyUse(plain->gemm) ||
         !map.getBody().getOps<kernel::SumOp>().empty())
       return false;
     SmallVector<kernel::LoadOp> loads = usesOf(view).loads;
@@ -68,6 +69,10 @@ private:
         cloner.replaceLoad(load, stored[*halfOfPair(load.getIndices(), map)]);
     });
     plain->gemm.erase();
+    // Its halves have taken the weight's place.
+    auto whole = SymbolTable::lookupNearestSymbolFrom<lm::WeightOp>(weight, weight.getWeightAttr());
+    weight.erase();
+    whole.erase();
     return true;
   }
 };

@@ -17,14 +17,12 @@ kernel::WeightOp fusion::weightOf(kernel::GemmOp gemm) {
   return gemm.getWeights().front().getDefiningOp<kernel::WeightOp>();
 }
 
-bool fusion::isOnlyUse(kernel::GemmOp gemm) {
-  kernel::WeightOp weight = weightOf(gemm);
-  if (!weight || !weight.getView().hasOneUse() ||
-      !SymbolTable::lookupNearestSymbolFrom<lm::WeightOp>(weight, weight.getWeightAttr()))
+bool WeightUses::isOnlyUse(kernel::GemmOp gemm) {
+  kernel::WeightOp view = weightOf(gemm);
+  if (!view || !view.getView().hasOneUse())
     return false;
-  auto module = weight->getParentOfType<ModuleOp>();
-  std::optional<SymbolTable::UseRange> uses = SymbolTable::getSymbolUses(weight.getWeightAttr().getAttr(), module);
-  return uses && llvm::hasSingleElement(*uses);
+  auto weight = tables.lookupNearestSymbolFrom<lm::WeightOp>(view, view.getWeightAttr());
+  return weight && weight.getLayout().empty() && llvm::hasSingleElement(users.getUsers(weight));
 }
 
 FlatSymbolRefAttr fusion::everySecondRow(kernel::WeightOp view, int64_t half, ModuleOp module) {

@@ -17,8 +17,19 @@ inline constexpr int64_t interleavedRows = 16;
 /// The declaration that a gemm's only weight names.
 kernel::WeightOp weightOf(kernel::GemmOp gemm);
 
-/// Is this gemm all that uses its weight, an `lm.weight`? Another use would need the weight a second time in another form.
-bool isOnlyUse(kernel::GemmOp gemm);
+/// Who used which weight when a pass began. Found by one walk over the module: asking for one weight costs the same.
+class WeightUses {
+public:
+  explicit WeightUses(mlir::ModuleOp module) : users(tables, module) {}
+
+  /// Is this gemm all that uses its only weight, an `lm.weight` that is not packed? Another use would need the weight a
+  /// second time in another form.
+  bool isOnlyUse(kernel::GemmOp gemm);
+
+private:
+  mlir::SymbolTableCollection tables;
+  mlir::SymbolUserMap users;
+};
 
 /// Declares the `lm.weight` of rows half, half + 2, .. of another; returns its name.
 mlir::FlatSymbolRefAttr everySecondRow(kernel::WeightOp weight, int64_t half, mlir::ModuleOp module);

@@ -42,8 +42,10 @@ struct VerifyModelFormPass : yupana::impl::VerifyModelFormPassBase<VerifyModelFo
       for (Operation &op : function.getBody().front())
         if (failed(checkOp(op, function)))
           return signalPassFailure();
+    SymbolTableCollection tables;
+    SymbolUserMap users(tables, module);
     for (auto weight : module.getOps<lm::WeightOp>()) {
-      if (!SymbolTable::symbolKnownUseEmpty(weight, module))
+      if (!users.useEmpty(weight))
         continue;
       weight.emitOpError() << "is used by no op";
       return signalPassFailure();
