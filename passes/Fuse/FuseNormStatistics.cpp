@@ -78,7 +78,7 @@ private:
       return {};
     kernel::StoreOp store = uses.stores.front();
     int64_t features = cast<kernel::ViewType>(view.getType()).getDimSize(1), width = partialWidth(features);
-    Value feature = regroup(store, width);
+    Value feature = regroup(store, features, width);
     if (!feature)
       return {};
     Location loc = store.getLoc();
@@ -88,7 +88,8 @@ private:
         {cast<kernel::ViewType>(view.getType()).getDims()[0], builder.getI64IntegerAttr(features / width)},
         builder.getF32Type(), "row-major");
     std::string name = (view.getDefiningOp<kernel::BufferOp>().getName() + ".squares").str();
-    Value squares = kernel::BufferOp::create(builder, loc, type, builder.getStringAttr(name), IntegerAttr(), IntegerAttr());
+    Value squares =
+        kernel::BufferOp::create(builder, loc, type, builder.getStringAttr(name), IntegerAttr(), IntegerAttr());
 
     builder.setInsertionPointAfter(store);
     // Of what was stored, so that a norm sees the statistics of what it reads.
@@ -101,17 +102,18 @@ private:
     return squares;
   }
 
-  /// Gives the op that `store` stands in groups of `width` features; returns the feature it stores at, null if it has
-  /// another order.
-  static Value regroup(kernel::StoreOp store, int64_t width) {
+  /// Gives the op that `store` stands in groups of `width` features; returns the feature it stores at, null if it does
+  /// not store all `features` of a row in their order.
+  static Value regroup(kernel::StoreOp store, int64_t features, int64_t width) {
     if (auto gemm = dyn_cast<kernel::GemmOp>(store->getParentOp())) {
-      if (gemm.getPairs() || gemm.getGroup() || store.getIndices()[1] != gemm.getFeature())
+      if (gemm.getPairs() || gemm.getGroup() || gemm.getFeatures() != features ||
+          store.getIndices()[0] != gemm.getRow() || store.getIndices()[1] != gemm.getFeature())
         return {};
       gemm.setGroup(width);
       return gemm.getFeature();
     }
     auto map = dyn_cast<kernel::MapOp>(store->getParentOp());
-    if (!map || map.getGroups() != 1 || !isOwnElement(store.getIndices(), map) ||
+    if (!map || map.getGroups() != 1 || !covers(map, features) || !isOwnElement(store.getIndices(), map) ||
         !map.getBody().getOps<kernel::SumOp>().empty())
       return {};
     OpBuilder builder = OpBuilder::atBlockBegin(&map.getBody().front());

@@ -40,8 +40,8 @@ private:
     for (Value view : loadedViews(map.getBody())) {
       std::optional<PlainGemm> plain = plainGemmOf(view, map);
       bool own = llvm::all_of(usesOf(view).loads, [&](auto load) { return isOwnElement(load.getIndices(), map); });
-      if (plain && own && plain->gemm.getRows() == map.getRows() &&
-          (products.empty() || canJoin(products.front().second.gemm, plain->gemm)))
+      if (plain && own && plain->gemm.getRows() == map.getRows() && covers(map, plain->gemm.getFeatures()) &&
+          llvm::all_of(products, [&](auto &other) { return canJoin(other.second.gemm, plain->gemm); }))
         products.push_back({view, *plain});
     }
     if (products.size() < 2)
