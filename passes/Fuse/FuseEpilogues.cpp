@@ -64,17 +64,20 @@ std::optional<Producer> producerOf(Value view, kernel::MapOp map) {
                matches(store.getIndices()[1]);
       });
     };
-    if (uses.stores.size() == 1 && storesAt([&](Value index) { return index == gemm.getFeature(); }) != uses.stores.end())
+    if (uses.stores.size() == 1 &&
+        storesAt([&](Value index) { return index == gemm.getFeature(); }) != uses.stores.end())
       producer.stores.push_back(uses.stores.front());
     for (int64_t half : {0, 1})
       if (auto found = storesAt([&](Value index) { return isNeighbour(index, gemm.getFeature(), half); });
           uses.stores.size() == 2 && found != uses.stores.end())
         producer.stores.push_back(*found);
-    return producer.stores.size() == uses.stores.size() ? std::optional(producer) : std::nullopt;
+    bool all = producer.stores.size() == uses.stores.size() &&
+               covers(map, gemm.getFeatures() * static_cast<int64_t>(producer.stores.size()));
+    return all ? std::optional(producer) : std::nullopt;
   }
   auto other = dyn_cast<kernel::MapOp>(op.getOperation());
   bool own = other && uses.stores.size() == 1 && other.getRows() == map.getRows() && other.getGroups() == 1 &&
-             isOwnElement(uses.stores.front().getIndices(), other) && !sums(other);
+             covers(map, other.getWidth()) && isOwnElement(uses.stores.front().getIndices(), other) && !sums(other);
   return own ? std::optional(Producer{op, {uses.stores.front()}, Value(), other.getRow()}) : std::nullopt;
 }
 
@@ -83,28 +86,43 @@ struct FuseEpiloguesPass : yupana::impl::FuseEpiloguesPassBase<FuseEpiloguesPass
     for (auto program : getOperation().getOps<kernel::ProgramOp>()) {
       // What a map becomes part of stands in its place, and the maps behind it look at that.
       for (auto map : llvm::make_early_inc_range(program.getBody().getOps<kernel::MapOp>()))
-        for (Value view : loadedViews(map.getBody()))
-          if (std::optional<Producer> producer = producerOf(view, map); producer && fuse(*producer, view, map))
-            break;
+        while (map && fuse(map))
+          continue;
       eraseUnusedViews(program);
     }
   }
 
 private:
-  bool fuse(Producer &producer, Value view, kernel::MapOp map) {
+  /// Continues one producer with a map; `map` becomes the one that took its place, null where a gemm did. Maps come
+  /// first: what they become may still go on from a gemm.
+  bool fuse(kernel::MapOp &map) {
+    SmallVector<std::pair<Producer, Value>> gemms;
+    for (Value view : loadedViews(map.getBody())) {
+      std::optional<Producer> producer = producerOf(view, map);
+      if (!producer || !canContinue(*producer, view, map))
+        continue;
+      if (isa<kernel::MapOp>(producer->op.getOperation())) {
+        map = intoMap(*producer, view, map);
+        return true;
+      }
+      gemms.push_back({*producer, view});
+    }
+    return llvm::any_of(gemms, [&](auto &gemm) { return intoGemm(gemm.first, gemm.second, map); });
+  }
+
+  static bool canContinue(Producer &producer, Value view, kernel::MapOp map) {
     kernel::Accesses written = kernel::getAccesses(producer.op), read = kernel::getAccesses(map);
-    bool readsMore = llvm::any_of(written.writes, [&](Value other) { return other != view && read.all.contains(other); });
-    if (readsMore || !canSinkTo(producer.op, map))
-      return false;
-    auto gemm = dyn_cast<kernel::GemmOp>(producer.op.getOperation());
-    return gemm ? intoGemm(producer, view, gemm, map) : intoMap(producer, view, map);
+    bool readsMore =
+        llvm::any_of(written.writes, [&](Value other) { return other != view && read.all.contains(other); });
+    return !readsMore && canSinkTo(producer.op, map);
   }
 
   //===--------------------------------------------------------------------===//
   // A gemm goes on
   //===--------------------------------------------------------------------===//
 
-  bool intoGemm(Producer &producer, Value view, kernel::GemmOp gemm, kernel::MapOp map) {
+  bool intoGemm(Producer &producer, Value view, kernel::MapOp &map) {
+    auto gemm = cast<kernel::GemmOp>(producer.op.getOperation());
     int64_t members = producer.stores.size(), width = map.getWidth();
     if (members == 2 && width % 2)
       return false;
@@ -132,6 +150,7 @@ private:
       store.erase();
     gemm->moveBefore(map);
     map.erase();
+    map = {};
     tidy(gemm);
     return true;
   }
@@ -164,8 +183,8 @@ private:
   /// The sum over features is one over pairs of what the members of a pair add up to.
   static void addMembers(OpBuilder &builder, kernel::SumOp sum, MutableArrayRef<BodyCloner> cloners) {
     Location loc = sum.getLoc();
-    Value both = arith::AddFOp::create(builder, loc, cloners[0].lookup(sum.getValue()),
-                                       cloners[1].lookup(sum.getValue()));
+    Value both =
+        arith::AddFOp::create(builder, loc, cloners[0].lookup(sum.getValue()), cloners[1].lookup(sum.getValue()));
     Value total = kernel::SumOp::create(builder, loc, both);
     for (BodyCloner &cloner : cloners)
       cloner.map(sum.getResult(), total);
@@ -176,11 +195,9 @@ private:
   //===--------------------------------------------------------------------===//
 
   /// The producer's body comes first in the map, at the map's own feature.
-  bool intoMap(Producer &producer, Value view, kernel::MapOp map) {
+  static kernel::MapOp intoMap(Producer &producer, Value view, kernel::MapOp map) {
     auto other = cast<kernel::MapOp>(producer.op.getOperation());
     kernel::StoreOp store = producer.stores.front();
-    if (other.getWidth() != map.getGroups() * map.getWidth())
-      return false;
     OpBuilder builder(map);
     Location loc = map.getLoc();
     auto joined = kernel::MapOp::create(builder, loc, map.getRows(), map.getGroups(), map.getWidth(),
@@ -210,7 +227,7 @@ private:
     map.erase();
     other.erase();
     tidy(joined);
-    return true;
+    return joined;
   }
 };
 
