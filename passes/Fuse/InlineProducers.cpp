@@ -27,11 +27,12 @@ struct Producer {
 std::optional<Producer> producerOf(kernel::MapOp map) {
   Producer producer = {map, {}};
   SmallVector<Value> wide;
+  auto lane = cast<BlockArgument>(map.getLane());
   for (Operation &op : map.getBody().front()) {
     if (auto load = dyn_cast<kernel::LoadOp>(op)) {
-      bool isRow = load.getView().getDefiningOp<kernel::BufferOp>() && load.getIndices().size() == 2 &&
-                   laneIndex(load.getIndices()[1], map).value_or(LaneIndex{0, 1, 0}).lane != 0;
-      if (isRow && !llvm::is_contained(wide, load.getView()))
+      bool isAlongRow = load.getView().getDefiningOp<kernel::BufferOp>() &&
+                        llvm::any_of(load.getIndices(), [&](Value index) { return dependsOn(index, lane); });
+      if (isAlongRow && !llvm::is_contained(wide, load.getView()))
         wide.push_back(load.getView());
     } else if (auto store = dyn_cast<kernel::StoreOp>(op)) {
       if (producer.store)
@@ -58,7 +59,8 @@ struct InlineProducersPass : yupana::impl::InlineProducersPassBase<InlineProduce
 private:
   void inlineAll(Producer producer) {
     BufferUses uses = usesOf(producer.store.getView());
-    if (uses.hasOthers || uses.loads.empty())
+    if (uses.hasOthers || uses.loads.empty() ||
+        !llvm::all_of(uses.loads, [&](kernel::LoadOp load) { return canInlineAt(load, producer.map); }))
       return;
     llvm::SetVector<Operation *> readers;
     for (kernel::LoadOp load : uses.loads) {
@@ -68,6 +70,12 @@ private:
     producer.map.erase();
     for (Operation *reader : readers)
       tidy(cast<kernel::LaunchedOpInterface>(reader));
+  }
+
+  /// A sum over a row is computed once for all features that are read together, so they have to be of one row.
+  static bool canInlineAt(kernel::LoadOp load, kernel::MapOp map) {
+    BlockArgument feature = load->getBlock()->getArguments().back();
+    return map.getBody().getOps<kernel::RowSumOp>().empty() || !dependsOn(load.getIndices().front(), feature);
   }
 
   /// Computes the element in front of the load.
