@@ -16,62 +16,60 @@ using namespace yupana::fusion;
 
 namespace {
 
+/// A launched op and what it touches.
+struct Launch {
+  kernel::LaunchedOpInterface op;
+  kernel::Accesses accesses;
+};
 
-
-/// May `op` run beside `earlier`, before everything that stands between? It must read nothing that is written there, and
-/// what it writes must be touched by nobody there.
-bool canRunBeside(kernel::LaunchedOpInterface op, kernel::LaunchedOpInterface earlier) {
-  kernel::Accesses own = kernel::getAccesses(op);
-  for (Operation *other = earlier; other != op; other = other->getNextNode()) {
-    auto launched = dyn_cast<kernel::LaunchedOpInterface>(other);
-    if (!launched)
-      continue;
-    kernel::Accesses accesses = kernel::getAccesses(launched);
-    if (llvm::any_of(own.reads, [&](Value view) { return accesses.writes.contains(view); }) ||
-        llvm::any_of(own.writes, [&](Value view) { return accesses.all.contains(view); }))
-      return false;
-  }
-  return true;
+/// Must `op` stay behind `other`? It may read nothing that is written there, and nobody there may touch what it writes.
+bool dependsOnLaunch(const kernel::Accesses &op, const kernel::Accesses &other) {
+  return llvm::any_of(op.reads, [&](Value view) { return other.writes.contains(view); }) ||
+         llvm::any_of(op.writes, [&](Value view) { return other.all.contains(view); });
 }
 
 struct MergeLaunchesPass : yupana::impl::MergeLaunchesPassBase<MergeLaunchesPass> {
   void runOnOperation() override {
     for (auto program : getOperation().getOps<kernel::ProgramOp>()) {
-      SmallVector<kernel::LaunchedOpInterface> gemms;
-      for (auto op : llvm::make_early_inc_range(program.getBody().getOps<kernel::GemmOp>()))
-        place(op, gemms);
+      SmallVector<Launch> launches;
+      for (auto op : llvm::make_early_inc_range(program.getBody().getOps<kernel::LaunchedOpInterface>()))
+        place({op, kernel::getAccesses(op)}, launches);
     }
   }
 
 private:
-  /// Joins the first group of gemms that `op` can run beside, else begins one.
-  void place(kernel::GemmOp op, SmallVectorImpl<kernel::LaunchedOpInterface> &groups) {
-    for (kernel::LaunchedOpInterface &group : groups)
-      if (canRunBeside(op, group)) {
-        group = join(op, group);
-        return;
-      }
-    groups.push_back(op);
-  }
-
-  static kernel::LaunchedOpInterface join(kernel::GemmOp op, kernel::LaunchedOpInterface group) {
-    auto parallel = dyn_cast<kernel::ParallelOp>(group.getOperation());
-    if (!parallel) {
-      OpBuilder builder(group);
-      parallel = kernel::ParallelOp::create(builder, group->getLoc(), kernel::GridAttr(), Attribute());
-      builder.createBlock(&parallel.getBody());
-      group->moveBefore(&parallel.getBody().front(), parallel.getBody().front().end());
+  /// Lets a gemm join the first one behind everything that it depends on; all else stays where it is.
+  static void place(Launch next, SmallVectorImpl<Launch> &launches) {
+    if (auto gemm = dyn_cast<kernel::GemmOp>(next.op.getOperation())) {
+      auto free = launches.end();
+      while (free != launches.begin() && !dependsOnLaunch(next.accesses, std::prev(free)->accesses))
+        --free;
+      auto group = std::find_if(free, launches.end(), [](Launch &launch) {
+        return isa<kernel::GemmOp, kernel::ParallelOp>(launch.op.getOperation());
+      });
+      if (group != launches.end())
+        return join(gemm, next.accesses, *group);
     }
-    hoistViews(op, parallel);
-    op->moveBefore(&parallel.getBody().front(), parallel.getBody().front().end());
-    return parallel;
+    launches.push_back(std::move(next));
   }
 
-  /// What names the memory of `op` has to stand before the place it moves to.
-  static void hoistViews(kernel::GemmOp op, kernel::ParallelOp to) {
-    for (Value view : kernel::getAccesses(op).all)
-      if (Operation *named = view.getDefiningOp(); to->isBeforeInBlock(named))
-        named->moveBefore(to);
+  static void join(kernel::GemmOp op, const kernel::Accesses &accesses, Launch &group) {
+    auto parallel = dyn_cast<kernel::ParallelOp>(group.op.getOperation());
+    if (!parallel) {
+      OpBuilder builder(group.op);
+      parallel = kernel::ParallelOp::create(builder, group.op->getLoc(), kernel::GridAttr(), Attribute());
+      builder.createBlock(&parallel.getBody());
+      group.op->moveBefore(&parallel.getBody().front(), parallel.getBody().front().end());
+      group.op = parallel;
+    }
+    // What names the memory of `op` has to stand before the place it moves to.
+    for (Value view : accesses.all)
+      if (Operation *named = view.getDefiningOp(); parallel->isBeforeInBlock(named))
+        named->moveBefore(parallel);
+    op->moveBefore(&parallel.getBody().front(), parallel.getBody().front().end());
+    group.accesses.reads.insert_range(accesses.reads);
+    group.accesses.writes.insert_range(accesses.writes);
+    group.accesses.all.insert_range(accesses.all);
   }
 };
 
