@@ -1,0 +1,315 @@
+// Two layers of Mixtral: softmax over all experts, two for each token, scores that are normalised and apply to what the
+// experts put out, none shared. No pass knows Llama 4: the same ones fuse this, to seven launches a layer.
+//
+// DEFINE: %{all} = pair-gate-up,pair-rotation,fuse-norm-statistics,join-products,fuse-epilogues,inline-producers,fuse-router,merge-launches
+//
+// RUN: yupana-opt %s --yupana-import-phase=max-context=1024 --yupana-fuse-phase=max-context=1024 -o %t.fused
+// RUN: FileCheck %s --input-file %t.fused
+// RUN: grep -E '^    kernel\.(map|gemm|route|attention|parallel|sample) ' %t.fused | FileCheck %s --check-prefix=LAUNCHES
+//
+// In bfloat16 all but logits and scores is stored in half the bytes, and fused alike.
+// RUN: sed '/^!\(scored\|scores\|logits\|temperatures\) /!s/f32/bf16/g' %s > %t.bf16.mlir
+// RUN: yupana-opt %t.bf16.mlir --yupana-import-phase=max-context=1024 --yupana-fuse-phase=max-context=1024 -o %t.bf16
+// RUN: FileCheck %s --input-file %t.bf16
+// RUN: grep -E '^    kernel\.(map|gemm|route|attention|parallel|sample) ' %t.bf16 | FileCheck %s --check-prefix=LAUNCHES
+//
+// With every fusing pass left out each op of the model is a launch, and the same phases take that to a plan.
+// RUN: yupana-opt %s --yupana-import-phase=max-context=1024 --yupana-fuse-phase='max-context=1024 disable-fusion=%{all}' \
+// RUN:   | grep -cE '^    kernel\.(map|gemm|route|attention|parallel|sample) ' | FileCheck %s --check-prefix=UNFUSED
+// RUN: yupana-opt %s --yupana-pipeline='max-context=1024 disable-fusion=%{all}' \
+// RUN:   | FileCheck %s --check-prefix=PLAN
+// RUN: yupana-opt %t.bf16.mlir --yupana-pipeline='max-context=1024 precision=bf16 disable-fusion=%{all}' \
+// RUN:   | FileCheck %s --check-prefix=PLAN
+
+// UNFUSED: 47
+
+// PLAN: plan.program function step
+// PLAN-COUNT-46: plan.launch
+// PLAN-NOT: plan.launch
+// PLAN: plan.program function sample
+// PLAN: plan.launch
+
+// The embedding sums the squares of what it stores, 32 features at a time.
+// CHECK-LABEL: kernel.program @step
+// CHECK: %[[H:.*]] = kernel.buffer "embed.0"
+// CHECK: %[[HS:.*]] = kernel.buffer "embed.0.squares"
+// CHECK: kernel.map rows "T" groups 2 width 32
+// CHECK: kernel.store %{{.*}}, %[[H]][
+// CHECK: kernel.sum
+// CHECK: kernel.store %{{.*}}, %[[HS]][
+//
+// Layer 0: queries, keys and values side by side, each norming its rows as it stages them.
+// Two neighbours turn together.
+// CHECK: kernel.parallel {
+// CHECK: kernel.gemm rows "T" pairs 32 product {
+// CHECK: kernel.load %[[H]][
+// CHECK: kernel.row_sum %[[HS]][
+// CHECK: math.sqrt
+// CHECK: kernel.yield
+// CHECK: arith.subf
+// CHECK: kernel.store %{{.*}}, %[[Q0:[0-9]+]][
+// CHECK: arith.addf
+// CHECK: kernel.store %{{.*}}, %[[Q0]][
+// CHECK: kernel.gemm rows "T" pairs 16 product {
+// CHECK: kernel.load %[[H]][
+// CHECK: kernel.row_sum %[[HS]][
+// CHECK: math.sqrt
+// CHECK: kernel.yield
+// CHECK: arith.subf
+// CHECK: arith.addf
+// CHECK: kernel.append {{.*}}!kernel.cache<key, heads = 2
+// CHECK: kernel.append {{.*}}!kernel.cache<key, heads = 2
+// CHECK: kernel.gemm rows "T" product {
+// CHECK: kernel.load %[[H]][
+// CHECK: kernel.row_sum %[[HS]][
+// CHECK: math.sqrt
+// CHECK: kernel.yield
+// CHECK: kernel.append {{.*}}!kernel.cache<value, heads = 2
+// CHECK: %[[A0:.*]] = kernel.buffer "attention.0"
+// CHECK: kernel.attention %[[Q0]], {{.*}} into %[[A0]] chunk 0
+//
+// Its projection adds the residual and sums the squares for the norm behind it.
+// CHECK: %[[H0A:.*]] = kernel.buffer "add.0"
+// CHECK: %[[H0AS:.*]] = kernel.buffer "add.0.squares"
+// CHECK: kernel.gemm rows "T" group 32 product %[[A0]] :
+// CHECK: kernel.load %[[H]][
+// CHECK: arith.addf
+// CHECK: kernel.store %{{.*}}, %[[H0A]][
+// CHECK: kernel.sum
+// CHECK: kernel.store %{{.*}}, %[[H0AS]][
+//
+// Routing: softmax over all experts, two of them, scores that add up to 1.
+// CHECK: %[[E0:.*]] = kernel.buffer "route.0"
+// CHECK: %[[P0:.*]] = kernel.buffer "route.1"
+// CHECK: kernel.route rows "T" product {
+// CHECK: kernel.load %[[H0A]][
+// CHECK: kernel.row_sum %[[H0AS]][
+// CHECK: math.sqrt
+// CHECK: kernel.yield %{{.*}} : f32
+// CHECK: } times %{{.*}} into %[[E0]], %[[P0]] top 2 score softmax normalize
+//
+// Every pair of token and choice gathers its row and norms it; no score here.
+// CHECK: %[[I0:.*]] = kernel.buffer "gated.0"
+// CHECK: kernel.gemm rows "2*T" by %[[E0]] : {{.*}} pairs 32 product {
+// CHECK: arith.divui
+// CHECK: kernel.load %[[H0A]][
+// CHECK: kernel.row_sum %[[H0AS]][
+// CHECK: math.sqrt
+// CHECK: kernel.yield
+// CHECK: math.exp
+// CHECK: kernel.store %{{.*}}, %[[I0]][
+//
+// Down writes a row a pair; one map scores and adds the two, adds the residual and sums the squares: seven launches.
+// CHECK: %[[D0:.*]] = kernel.buffer "experts.down.0"
+// CHECK: kernel.gemm rows "2*T" by %[[E0]] : {{.*}} product %[[I0]] :
+// CHECK: kernel.store %{{.*}}, %[[D0]][
+// CHECK: %[[H0:.*]] = kernel.buffer "add.1"
+// CHECK: %[[H0S:.*]] = kernel.buffer "add.1.squares"
+// CHECK: kernel.map rows "T" groups 2 width 32
+// CHECK: kernel.load %[[D0]][
+// CHECK: kernel.load %[[P0]][
+// CHECK: kernel.load %[[D0]][
+// CHECK: kernel.load %[[P0]][
+// CHECK: arith.addf
+// CHECK: kernel.load %[[H0A]][
+// CHECK: arith.addf
+// CHECK: kernel.store %{{.*}}, %[[H0]][
+// CHECK: kernel.sum
+// CHECK: kernel.store %{{.*}}, %[[H0S]][
+//
+// Layer 1: queries, keys and values side by side, each norming its rows as it stages them.
+// Two neighbours turn together.
+// CHECK: kernel.parallel {
+// CHECK: kernel.gemm rows "T" pairs 32 product {
+// CHECK: kernel.load %[[H0]][
+// CHECK: kernel.row_sum %[[H0S]][
+// CHECK: math.sqrt
+// CHECK: kernel.yield
+// CHECK: arith.subf
+// CHECK: kernel.store %{{.*}}, %[[Q1:[0-9]+]][
+// CHECK: arith.addf
+// CHECK: kernel.store %{{.*}}, %[[Q1]][
+// CHECK: kernel.gemm rows "T" pairs 16 product {
+// CHECK: kernel.load %[[H0]][
+// CHECK: kernel.row_sum %[[H0S]][
+// CHECK: math.sqrt
+// CHECK: kernel.yield
+// CHECK: arith.subf
+// CHECK: arith.addf
+// CHECK: kernel.append {{.*}}!kernel.cache<key, heads = 2
+// CHECK: kernel.append {{.*}}!kernel.cache<key, heads = 2
+// CHECK: kernel.gemm rows "T" product {
+// CHECK: kernel.load %[[H0]][
+// CHECK: kernel.row_sum %[[H0S]][
+// CHECK: math.sqrt
+// CHECK: kernel.yield
+// CHECK: kernel.append {{.*}}!kernel.cache<value, heads = 2
+// CHECK: %[[A1:.*]] = kernel.buffer "attention.1"
+// CHECK: kernel.attention %[[Q1]], {{.*}} into %[[A1]] chunk 0
+//
+// Its projection adds the residual and sums the squares for the norm behind it.
+// CHECK: %[[H1A:.*]] = kernel.buffer "add.2"
+// CHECK: %[[H1AS:.*]] = kernel.buffer "add.2.squares"
+// CHECK: kernel.gemm rows "T" group 32 product %[[A1]] :
+// CHECK: kernel.load %[[H0]][
+// CHECK: arith.addf
+// CHECK: kernel.store %{{.*}}, %[[H1A]][
+// CHECK: kernel.sum
+// CHECK: kernel.store %{{.*}}, %[[H1AS]][
+//
+// Routing: softmax over all experts, two of them, scores that add up to 1.
+// CHECK: %[[E1:.*]] = kernel.buffer "route.2"
+// CHECK: %[[P1:.*]] = kernel.buffer "route.3"
+// CHECK: kernel.route rows "T" product {
+// CHECK: kernel.load %[[H1A]][
+// CHECK: kernel.row_sum %[[H1AS]][
+// CHECK: math.sqrt
+// CHECK: kernel.yield %{{.*}} : f32
+// CHECK: } times %{{.*}} into %[[E1]], %[[P1]] top 2 score softmax normalize
+//
+// Every pair of token and choice gathers its row and norms it; no score here.
+// CHECK: %[[I1:.*]] = kernel.buffer "gated.1"
+// CHECK: kernel.gemm rows "2*T" by %[[E1]] : {{.*}} pairs 32 product {
+// CHECK: arith.divui
+// CHECK: kernel.load %[[H1A]][
+// CHECK: kernel.row_sum %[[H1AS]][
+// CHECK: math.sqrt
+// CHECK: kernel.yield
+// CHECK: math.exp
+// CHECK: kernel.store %{{.*}}, %[[I1]][
+//
+// Down writes a row a pair; one map scores and adds the two, adds the residual and sums the squares: seven launches.
+// CHECK: %[[D1:.*]] = kernel.buffer "experts.down.1"
+// CHECK: kernel.gemm rows "2*T" by %[[E1]] : {{.*}} product %[[I1]] :
+// CHECK: kernel.store %{{.*}}, %[[D1]][
+// CHECK: %[[H1:.*]] = kernel.buffer "add.3"
+// CHECK: %[[H1S:.*]] = kernel.buffer "add.3.squares"
+// CHECK: kernel.map rows "T" groups 2 width 32
+// CHECK: kernel.load %[[D1]][
+// CHECK: kernel.load %[[P1]][
+// CHECK: kernel.load %[[D1]][
+// CHECK: kernel.load %[[P1]][
+// CHECK: arith.addf
+// CHECK: kernel.load %[[H1A]][
+// CHECK: arith.addf
+// CHECK: kernel.store %{{.*}}, %[[H1]][
+// CHECK: kernel.sum
+// CHECK: kernel.store %{{.*}}, %[[H1S]][
+//
+// The last norm is in the product of the wanted rows.
+// CHECK: %[[LOGITS:.*]] = kernel.buffer "logits"
+// CHECK: kernel.gemm rows "R" product {
+// CHECK: kernel.load %[[H1]][
+// CHECK: kernel.row_sum %[[H1S]][
+// CHECK: math.sqrt
+// CHECK: kernel.yield
+// CHECK: kernel.result logits %[[LOGITS]]
+
+// One launch more and this does not hold.
+// LAUNCHES: kernel.map rows "T"
+// LAUNCHES-NEXT: kernel.parallel {
+// LAUNCHES-NEXT: kernel.attention
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
+// LAUNCHES-NEXT: kernel.route rows "T" product {
+// LAUNCHES-NEXT: kernel.gemm rows "2*T" by
+// LAUNCHES-NEXT: kernel.gemm rows "2*T" by
+// LAUNCHES-NEXT: kernel.map rows "T" groups 2 width 32
+// LAUNCHES-NEXT: kernel.parallel {
+// LAUNCHES-NEXT: kernel.attention
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
+// LAUNCHES-NEXT: kernel.route rows "T" product {
+// LAUNCHES-NEXT: kernel.gemm rows "2*T" by
+// LAUNCHES-NEXT: kernel.gemm rows "2*T" by
+// LAUNCHES-NEXT: kernel.map rows "T" groups 2 width 32
+// LAUNCHES-NEXT: kernel.gemm rows "R"
+// LAUNCHES-NEXT: kernel.sample
+// LAUNCHES-NOT: {{^ +}}kernel
+
+!ids = tensor<?xi32, #lm.dims<"T">>
+!x = tensor<?x64xf32, #lm.dims<"T", 64>>
+!kv = tensor<?x32xf32, #lm.dims<"T", 32>>
+!logits = tensor<?x16xf32, #lm.dims<"R", 16>>
+!experts = tensor<?x2xi32, #lm.dims<"T", 2>>
+!scored = tensor<?x8xf32, #lm.dims<"T", 8>>
+!scores = tensor<?x2xf32, #lm.dims<"T", 2>>
+!pairs = tensor<?x64xf32, #lm.dims<"2*T", 64>>
+!rows = tensor<?xi32, #lm.dims<"R">>
+!keys = tensor<?xi64, #lm.dims<"R">>
+!temperatures = tensor<?xf32, #lm.dims<"R">>
+
+lm.model "layers" architecture "Test" vocabulary 16 hidden 64 layers 2 parameters 1 begin 1 stop [2]
+lm.weight @embedding from ["embedding"] : tensor<16x64xf32> through [] : tensor<16x64xf32>
+lm.weight @layers.0.input_norm from ["layers.0.input_norm"] : tensor<64xf32> through [] : tensor<64xf32>
+lm.weight @layers.0.q from ["layers.0.q"] : tensor<64x64xf32> through [] : tensor<64x64xf32>
+lm.weight @layers.0.k from ["layers.0.k"] : tensor<32x64xf32> through [] : tensor<32x64xf32>
+lm.weight @layers.0.v from ["layers.0.v"] : tensor<32x64xf32> through [] : tensor<32x64xf32>
+lm.cache @layers.0 layer 0 heads 2 width 16 : f32
+lm.weight @layers.0.o from ["layers.0.o"] : tensor<64x64xf32> through [] : tensor<64x64xf32>
+lm.weight @layers.0.post_attention_norm from ["layers.0.post_attention_norm"] : tensor<64xf32>
+  through [] : tensor<64xf32>
+lm.weight @layers.0.router from ["layers.0.router"] : tensor<8x64xf32> through [] : tensor<8x64xf32>
+lm.weight @layers.0.experts.gate from ["layers.0.experts.0.gate", "layers.0.experts.1.gate", "layers.0.experts.2.gate", "layers.0.experts.3.gate", "layers.0.experts.4.gate", "layers.0.experts.5.gate", "layers.0.experts.6.gate", "layers.0.experts.7.gate"] : tensor<32x64xf32> through [#lm.stack<8>] : tensor<8x32x64xf32>
+lm.weight @layers.0.experts.up from ["layers.0.experts.0.up", "layers.0.experts.1.up", "layers.0.experts.2.up", "layers.0.experts.3.up", "layers.0.experts.4.up", "layers.0.experts.5.up", "layers.0.experts.6.up", "layers.0.experts.7.up"] : tensor<32x64xf32> through [#lm.stack<8>] : tensor<8x32x64xf32>
+lm.weight @layers.0.experts.down from ["layers.0.experts.0.down", "layers.0.experts.1.down", "layers.0.experts.2.down", "layers.0.experts.3.down", "layers.0.experts.4.down", "layers.0.experts.5.down", "layers.0.experts.6.down", "layers.0.experts.7.down"] : tensor<64x32xf32> through [#lm.stack<8>] : tensor<8x64x32xf32>
+lm.weight @layers.1.input_norm from ["layers.1.input_norm"] : tensor<64xf32> through [] : tensor<64xf32>
+lm.weight @layers.1.q from ["layers.1.q"] : tensor<64x64xf32> through [] : tensor<64x64xf32>
+lm.weight @layers.1.k from ["layers.1.k"] : tensor<32x64xf32> through [] : tensor<32x64xf32>
+lm.weight @layers.1.v from ["layers.1.v"] : tensor<32x64xf32> through [] : tensor<32x64xf32>
+lm.cache @layers.1 layer 1 heads 2 width 16 : f32
+lm.weight @layers.1.o from ["layers.1.o"] : tensor<64x64xf32> through [] : tensor<64x64xf32>
+lm.weight @layers.1.post_attention_norm from ["layers.1.post_attention_norm"] : tensor<64xf32>
+  through [] : tensor<64xf32>
+lm.weight @layers.1.router from ["layers.1.router"] : tensor<8x64xf32> through [] : tensor<8x64xf32>
+lm.weight @layers.1.experts.gate from ["layers.1.experts.0.gate", "layers.1.experts.1.gate", "layers.1.experts.2.gate", "layers.1.experts.3.gate", "layers.1.experts.4.gate", "layers.1.experts.5.gate", "layers.1.experts.6.gate", "layers.1.experts.7.gate"] : tensor<32x64xf32> through [#lm.stack<8>] : tensor<8x32x64xf32>
+lm.weight @layers.1.experts.up from ["layers.1.experts.0.up", "layers.1.experts.1.up", "layers.1.experts.2.up", "layers.1.experts.3.up", "layers.1.experts.4.up", "layers.1.experts.5.up", "layers.1.experts.6.up", "layers.1.experts.7.up"] : tensor<32x64xf32> through [#lm.stack<8>] : tensor<8x32x64xf32>
+lm.weight @layers.1.experts.down from ["layers.1.experts.0.down", "layers.1.experts.1.down", "layers.1.experts.2.down", "layers.1.experts.3.down", "layers.1.experts.4.down", "layers.1.experts.5.down", "layers.1.experts.6.down", "layers.1.experts.7.down"] : tensor<64x32xf32> through [#lm.stack<8>] : tensor<8x64x32xf32>
+lm.weight @final_norm from ["final_norm"] : tensor<64xf32> through [] : tensor<64xf32>
+lm.weight @lm_head from ["lm_head"] : tensor<16x64xf32> through [] : tensor<16x64xf32>
+
+func.func @step(%ids: !ids, %positions: !ids, %sequences: !ids, %rows: !rows) -> !logits {
+  %h = lm.embed %ids, @embedding : !ids -> !x
+  %n0 = lm.rms_norm %h, @layers.0.input_norm width 64 epsilon 1.0e-5 : !x
+  %q0 = lm.linear %n0, @layers.0.q : !x -> !x
+  %k0 = lm.linear %n0, @layers.0.k : !x -> !kv
+  %v0 = lm.linear %n0, @layers.0.v : !x -> !kv
+  %q0r = lm.rope %q0, %positions width 16 <theta = 5.0e5 : f64> : !x, !ids
+  %k0r = lm.rope %k0, %positions width 16 <theta = 5.0e5 : f64> : !kv, !ids
+  %a0 = lm.attention %q0r, %k0r, %v0 at %positions of %sequences cache @layers.0 scale 2.5e-1 : !x, !kv, !ids
+  %o0 = lm.linear %a0, @layers.0.o : !x -> !x
+  %h0a = lm.add %h, %o0 : !x
+  %m0 = lm.rms_norm %h0a, @layers.0.post_attention_norm width 64 epsilon 1.0e-5 : !x
+  %l0 = lm.linear %m0, @layers.0.router : !x -> !scored
+  %e0, %s0 = moe.route %l0 top 2 score softmax normalize : !scored -> !experts, !scores
+  %x0 = moe.dispatch %m0 to %e0 : !x, !experts -> !pairs
+  %y0 = moe.experts %x0 by %e0 gate @layers.0.experts.gate up @layers.0.experts.up down @layers.0.experts.down
+    activation silu : !pairs, !experts -> !pairs
+  %c0 = moe.combine %y0 scaled %s0 : !pairs scaled !scores -> !x
+  %h0 = lm.add %h0a, %c0 : !x
+  %n1 = lm.rms_norm %h0, @layers.1.input_norm width 64 epsilon 1.0e-5 : !x
+  %q1 = lm.linear %n1, @layers.1.q : !x -> !x
+  %k1 = lm.linear %n1, @layers.1.k : !x -> !kv
+  %v1 = lm.linear %n1, @layers.1.v : !x -> !kv
+  %q1r = lm.rope %q1, %positions width 16 <theta = 5.0e5 : f64> : !x, !ids
+  %k1r = lm.rope %k1, %positions width 16 <theta = 5.0e5 : f64> : !kv, !ids
+  %a1 = lm.attention %q1r, %k1r, %v1 at %positions of %sequences cache @layers.1 scale 2.5e-1 : !x, !kv, !ids
+  %o1 = lm.linear %a1, @layers.1.o : !x -> !x
+  %h1a = lm.add %h0, %o1 : !x
+  %m1 = lm.rms_norm %h1a, @layers.1.post_attention_norm width 64 epsilon 1.0e-5 : !x
+  %l1 = lm.linear %m1, @layers.1.router : !x -> !scored
+  %e1, %s1 = moe.route %l1 top 2 score softmax normalize : !scored -> !experts, !scores
+  %x1 = moe.dispatch %m1 to %e1 : !x, !experts -> !pairs
+  %y1 = moe.experts %x1 by %e1 gate @layers.1.experts.gate up @layers.1.experts.up down @layers.1.experts.down
+    activation silu : !pairs, !experts -> !pairs
+  %c1 = moe.combine %y1 scaled %s1 : !pairs scaled !scores -> !x
+  %h1 = lm.add %h1a, %c1 : !x
+  %f = lm.rms_norm %h1, @final_norm width 64 epsilon 1.0e-5 : !x
+  %last = lm.take_rows %f, %rows : !x, !rows -> tensor<?x64xf32, #lm.dims<"R", 64>>
+  %logits = lm.linear %last, @lm_head : tensor<?x64xf32, #lm.dims<"R", 64>> -> !logits
+  return %logits : !logits
+}
+
+func.func @sample(%l: !logits, %t: !temperatures, %seeds: !keys, %n: !keys, %p: !rows) -> !rows {
+  %ids = lm.sample %l temperatures %t seeds %seeds sequences %n positions %p
+    : !logits, !temperatures, !keys, !rows -> !rows
+  return %ids : !rows
+}
