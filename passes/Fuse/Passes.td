@@ -45,14 +45,15 @@ def PairGateUpPass : Pass<"yupana-pair-gate-up", "::mlir::ModuleOp"> {
     map becomes the epilogue. Nothing here asks what the map computes.
 
     Precondition: kernel form, weights not packed. Applies where two gemms read the same view, for the same experts, by
-    weights of one type that nothing else uses, and one map without sums alone reads both results at its own features.
+    weights of one type that nothing else uses, and where all that reads the two results is one map without sums, with a
+    lane for every feature, at its own.
 
     ```mlir
     kernel.gemm rows "T" product %x : .. times %gate : .. { store %a }
     kernel.gemm rows "T" product %x : .. times %up : .. { store %b }
     kernel.map rows "T" groups 1 width 32 { .. load %a, load %b .. store %c }
     // becomes
-    lm.interleaved @gate+up of @gate, @up by 16 : tensor<64x64xf32>
+    lm.interleaved @"gate+up" of @gate, @up by 16 : tensor<64x64xf32>
     kernel.gemm rows "T" pairs 32 product %x : .. times %both : .. {
     ^bb0(%a: f32, %b: f32, %row: index, %feature: index):
       .. store %c
@@ -66,10 +67,10 @@ def PairRotationPass : Pass<"yupana-pair-rotation", "::mlir::ModuleOp"> {
   let summary = "Compute a product whose neighbours a map rotates as one product of pairs";
   let description = [{
     A rotary embedding needs the features 2p and 2p + 1 of a projection at once. Even and odd rows of the weight become
-    the two halves of an interleaved one, and the map the epilogue over pairs.
+    the two halves of an interleaved one, which takes its place, and the map the epilogue over pairs.
 
-    Precondition: kernel form, weights not packed. Applies where one map without sums alone reads a gemm's result, at
-    2p and 2p + 1 for p = group · width + lane.
+    Precondition: kernel form, weights not packed. Applies where nothing else uses the weight, and where all that reads
+    the gemm's result is a map without sums, with a lane for every pair, at 2p and 2p + 1 for p = group · width + lane.
 
     ```mlir
     kernel.gemm rows "T" product %x : .. times %q : .. { store %a }
@@ -77,7 +78,7 @@ def PairRotationPass : Pass<"yupana-pair-rotation", "::mlir::ModuleOp"> {
     // becomes
     lm.weight @q.even from ["q"] .. through [#lm.slice<axis = 0, offset = 0, size = 32, step = 2>] ..
     lm.weight @q.odd ..
-    lm.interleaved @q.even+odd of @q.even, @q.odd by 16 : tensor<64x64xf32>
+    lm.interleaved @"q.even+odd" of @q.even, @q.odd by 16 : tensor<64x64xf32>
     kernel.gemm rows "T" pairs 32 product %x : .. times %both : .. { .. }
     ```
   }];
@@ -87,12 +88,12 @@ def PairRotationPass : Pass<"yupana-pair-rotation", "::mlir::ModuleOp"> {
 def FuseNormStatisticsPass : Pass<"yupana-fuse-norm-statistics", "::mlir::ModuleOp"> {
   let summary = "Let the kernel that writes a row also write the partial sums of squares that its norms need";
   let description = [{
-    A norm over a row first sums its squares. The kernel that writes the row has its values at hand: it stores one sum per
-    32 features (per largest power of two that divides the row, if that is less), and the norm adds those. What is left
-    of the norm works element by element and can become part of whoever reads it.
+    A norm over a row first sums its squares. The kernel that writes the row has its values at hand: it stores one sum
+    per 32 features (per largest power of two that divides the row, if that is less), and the norm adds those. What is
+    left of the norm works element by element and can become part of whoever reads it.
 
     Precondition: kernel form. Applies to a map of one group whose only sum is over the squares of a buffer's whole row,
-    where the buffer is written by a gemm or a map of one group, neither of which sums.
+    where a gemm without pairs or groups, or a map of one group without sums, stores that row feature by feature.
 
     ```mlir
     kernel.map rows "T" groups 1 width 64 { .. store %x, %h .. }
@@ -111,8 +112,8 @@ def JoinProductsPass : Pass<"yupana-join-products", "::mlir::ModuleOp"> {
     With one expert per token, the routed down projection and the shared expert's have the same rows and features, and
     the combine adds them: they become two products of one gemm, whose epilogue has an accumulator of each.
 
-    Precondition: kernel form. Applies where a map without sums alone reads the results of several gemms of the same
-    rows, features and type, at its own features.
+    Precondition: kernel form. Applies where all that reads the results of several gemms of the same rows, features and
+    type, of no more than one choice of experts, is a map without sums, with a lane for every feature, at its own.
 
     ```mlir
     kernel.gemm rows "T" by %experts : .. product %x : .. times %down : .. { store %a }
@@ -136,8 +137,9 @@ def FuseEpiloguesPass : Pass<"yupana-fuse-epilogues", "::mlir::ModuleOp"> {
     over a map's groups become sums over groups of a gemm's features; where the gemm has pairs of neighbours, each half
     goes on and a sum adds both.
 
-    Precondition: kernel form. Applies where the map is the buffer's only reader, reads nothing else that the kernel
-    writes, and nothing between them is in the way.
+    Precondition: kernel form. Applies where the map is the buffer's only reader, has a lane for every feature, reads
+    nothing else that the kernel writes, and nothing between them is in the way; where it sums, over no more than 256
+    features, and over groups that the gemm has already if it has some. A map continued so must not sum itself.
 
     ```mlir
     kernel.gemm rows "T" product %x : .. times %o : .. { store %a }
@@ -157,7 +159,8 @@ def InlineProducersPass : Pass<"yupana-inline-producers", "::mlir::ModuleOp"> {
     staged.
 
     Precondition: kernel form. Applies to a map without sums that stores one value at its own row and feature and reads
-    one buffer along the features, where every use of the result is a load in a region.
+    one buffer along the features, where every use of the result is a load in a region; of one row in all lanes, if the
+    map adds up a row (`kernel.row_sum`).
 
     ```mlir
     kernel.map rows "T" groups 1 width 64 { %x = load %h[%row, %lane] .. store %y, %n }
@@ -178,8 +181,8 @@ def FuseRouterPass : Pass<"yupana-fuse-router", "::mlir::ModuleOp"> {
     A router is a small matrix: multiplying by it, choosing the top k and scoring them is one kernel, whose logits never
     leave it. Its weight stays row-major. The input is taken before rounding where the kernel computes it.
 
-    Precondition: kernel form. Applies where a gemm of one product stores its accumulators alone, for one
-    `kernel.route` to read.
+    Precondition: kernel form, weights not packed. Applies where a gemm of one product, whose weight nothing else uses,
+    stores its accumulators alone, for one `kernel.route` to read.
 
     ```mlir
     kernel.gemm rows "T" product %x : .. times %router : .. { store %logits }
@@ -195,7 +198,8 @@ def MergeLaunchesPass : Pass<"yupana-merge-launches", "::mlir::ModuleOp"> {
   let summary = "Launch products that do not depend on one another side by side";
   let description = [{
     Queries, keys and values; the routed and the shared gate and up: each pair of launches saves a barrier and lets the
-    cells of the larger fill the gaps of the smaller. A gemm joins the first one before it that it can run beside.
+    cells of the larger fill the gaps of the smaller. A gemm joins the first one before it that it can run beside,
+    itself alone or with others.
 
     Precondition: kernel form. Applies where nothing from the earlier gemm on touches what the later one writes, or
     writes what it reads.
