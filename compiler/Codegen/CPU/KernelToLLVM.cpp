@@ -10,6 +10,8 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/ADT/TypeSwitch.h"
 
+#include <algorithm>
+
 #define DEBUG_TYPE "yupana-kernel-to-llvm"
 
 namespace yupana::codegen {
@@ -32,21 +34,26 @@ LogicalResult codegen::emitLaunched(KernelEmitter &e, Operation *op) {
       .Default([](Operation *op) { return op->emitError() << "'" << op->getName() << "' has no CPU kernel"; });
 }
 
-/// Each member does the part of [first, last) that falls among its own cells.
+/// Each member does the part of [first, last) that falls among its own cells. A worker runs them one after the other,
+/// so they share its scratch memory.
 LogicalResult codegen::emitParallel(KernelEmitter &e, kernel::ParallelOp op) {
   Value first = e.first, last = e.last, begin = e.integer(0);
   LogicalResult result = success();
+  uint64_t scratchBegin = e.scratchBytes, scratchEnd = scratchBegin;
   for (auto member : op.getBody().getOps<kernel::LaunchedOpInterface>()) {
     if (!member.getGridAttr())
       return member->emitError() << "has no grid, which its place among others needs";
     Value cells = e.size(member.getGridAttr());
     e.first = e.min(e.max(e.sub(first, begin), e.integer(0)), cells);
     e.last = e.min(e.max(e.sub(last, begin), e.integer(0)), cells);
+    e.scratchBytes = scratchBegin;
     e.when(e.less(e.first, e.last), [&] { result = emitLaunched(e, member); });
     if (failed(result))
       return failure();
+    scratchEnd = std::max(scratchEnd, e.scratchBytes);
     begin = e.add(begin, cells);
   }
+  e.scratchBytes = scratchEnd;
   return success();
 }
 

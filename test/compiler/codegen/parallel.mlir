@@ -1,0 +1,42 @@
+// RUN: yupana-opt %s --yupana-kernel-to-llvm | FileCheck %s
+
+// A worker runs the members of a launch one after the other: together they need no more scratch memory than the largest
+// of them alone, wherever it stands.
+// CHECK: llvm.func @alone({{.*}} attributes {kernel.scratch_bytes = [[BYTES:[0-9]+]] : i64}
+// CHECK: llvm.func @side_by_side({{.*}} attributes {kernel.scratch_bytes = [[BYTES]] : i64}
+!x = !kernel.view<["T", 64], f32>
+!w = !kernel.view<[64, 64], f32, "panel32">
+kernel.library @library target "x86-64-v4" {
+  kernel.func @alone {
+  ^bb0(%x: !x, %w: !w, %y: !x):
+    kernel.gemm rows "T" attributes {config = #kernel.x86<"x86-64-v4", tile = 8 x 32, rows = 144>,
+                                     grid = #kernel.grid<"T", 144, "ceildiv", 2, "*">}
+        product %x : !x times %w : !w {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %y[%row, %feature] : !x
+    }
+  }
+  kernel.func @side_by_side {
+  ^bb0(%x: !x, %w: !w, %y: !x, %z: !x, %u: !x):
+    kernel.parallel {
+      kernel.gemm rows "T" attributes {config = #kernel.x86<"x86-64-v4", tile = 8 x 32, rows = 24>,
+                                       grid = #kernel.grid<"T", 24, "ceildiv", 2, "*">}
+          product %x : !x times %w : !w {
+      ^bb0(%acc: f32, %row: index, %feature: index):
+        kernel.store %acc, %z[%row, %feature] : !x
+      }
+      kernel.gemm rows "T" attributes {config = #kernel.x86<"x86-64-v4", tile = 8 x 32, rows = 144>,
+                                       grid = #kernel.grid<"T", 144, "ceildiv", 2, "*">}
+          product %x : !x times %w : !w {
+      ^bb0(%acc: f32, %row: index, %feature: index):
+        kernel.store %acc, %y[%row, %feature] : !x
+      }
+      kernel.gemm rows "T" attributes {config = #kernel.x86<"x86-64-v4", tile = 8 x 32, rows = 48>,
+                                       grid = #kernel.grid<"T", 48, "ceildiv", 2, "*">}
+          product %x : !x times %w : !w {
+      ^bb0(%acc: f32, %row: index, %feature: index):
+        kernel.store %acc, %u[%row, %feature] : !x
+      }
+    }
+  }
+}
