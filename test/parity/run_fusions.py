@@ -39,6 +39,14 @@ def check(cases, arguments, precision, disabled):
     return plan.read_bytes()
 
 
+def check_unknown(cases, arguments, names):
+    """A name that is no pass is refused, and the names that are stand in the sentence."""
+    done = subprocess.run([arguments.compiler, "compile", arguments.model, "-o", arguments.work / "none.yplan",
+                           "--disable-fusion", "fuse-everything"], capture_output=True, text=True, timeout=60)
+    refused = done.returncode == 2 and all(name in done.stderr for name in ["fuse-everything", *names])
+    cases.check("an unknown pass", refused, done.stderr.strip())
+
+
 def main():
     parser = tools.parser(__doc__)
     parser.add_argument("model", type=pathlib.Path, help="a checkpoint with truth.npy and hf_bf16.npy in expected/")
@@ -46,6 +54,7 @@ def main():
     tools.work_folder(arguments)
     cases = tools.Cases()
     names = fusion_names(arguments)
+    check_unknown(cases, arguments, names)
     for precision in ("f32", "bf16"):
         fused = check(cases, arguments, precision, [])
         for name in names:
