@@ -20,7 +20,8 @@ namespace {
 bool canJoin(kernel::GemmOp x, kernel::GemmOp y) {
   return x != y && x.getRows() == y.getRows() && x.getWeightRows() == y.getWeightRows() &&
          x.getWeightType(0).getElementType() == y.getWeightType(0).getElementType() &&
-         (!x.getExperts() || !y.getExperts() || x.getExperts() == y.getExperts());
+         (!x.getExperts() || !y.getExperts() ||
+          (x.getExperts() == y.getExperts() && x.getExpertCount() == y.getExpertCount()));
 }
 
 struct JoinProductsPass : yupana::impl::JoinProductsPassBase<JoinProductsPass> {

@@ -167,6 +167,55 @@ kernel.program @step function step max_tokens 16 {
 
 // -----
 
+// The products have different numbers of experts to choose from.
+!x = !kernel.view<["T", 32], f32>
+!y = !kernel.view<["T", 64], f32>
+!e = !kernel.view<["T", 1], i32>
+!w = !kernel.view<[4, 64, 32], f32>
+!v = !kernel.view<[8, 64, 48], f32>
+!z = !kernel.view<["T", 48], f32>
+lm.weight @down from ["down"] : tensor<4x64x32xf32> through [] : tensor<4x64x32xf32>
+lm.weight @shared_down from ["shared_down"] : tensor<8x64x48xf32> through [] : tensor<8x64x48xf32>
+lm.weight @bias from ["bias"] : tensor<64xf32> through [] : tensor<64xf32>
+kernel.program @step function step max_tokens 16 {
+  %x = kernel.buffer "x" : !x
+  %z = kernel.buffer "z" : !z
+  %experts = kernel.buffer "experts" : !e
+  %residual = kernel.buffer "residual" : !y
+  %down = kernel.weight @down : !w
+  %shared_down = kernel.weight @shared_down : !v
+  %bias = kernel.weight @bias : !kernel.view<[64], f32>
+  %a = kernel.buffer "a" : !y
+  %b = kernel.buffer "b" : !y
+  %c = kernel.buffer "c" : !y
+  kernel.gemm rows "T" by %experts : !e product %x : !x times %down : !w {
+  ^bb0(%acc: f32, %row: index, %feature: index):
+    kernel.store %acc, %a[%row, %feature] : !y
+  }
+  kernel.gemm rows "T" by %experts : !e product {
+  ^bb0(%row: index, %k: index):
+    %v = kernel.load %z[%row, %k] : !z
+    %w = arith.mulf %v, %v : f32
+    kernel.yield %w : f32
+  } times %shared_down : !v {
+  ^bb0(%acc: f32, %row: index, %feature: index):
+    %by = kernel.load %bias[%feature] : !kernel.view<[64], f32>
+    %sum = arith.addf %acc, %by : f32
+    kernel.store %sum, %b[%row, %feature] : !y
+  }
+  kernel.map rows "T" groups 1 width 64 {
+  ^bb0(%row: index, %group: index, %lane: index):
+    %shared = kernel.load %b[%row, %lane] : !y
+    %routed = kernel.load %a[%row, %lane] : !y
+    %old = kernel.load %residual[%row, %lane] : !y
+    %sum = arith.addf %shared, %routed : f32
+    %new = arith.addf %old, %sum : f32
+    kernel.store %new, %c[%row, %lane] : !y
+  }
+}
+
+// -----
+
 // With two experts per token the rows of the routed product are pairs, those of the map tokens.
 !x = !kernel.view<["2*T", 32], f32>
 !a = !kernel.view<["2*T", 64], f32>

@@ -293,16 +293,17 @@ kernel.program @step function step max_tokens 16 {
 
 // -----
 
-// One product is by experts, the other is not.
+// The products choose experts by different views.
 !x = !kernel.view<["T", 64], f32>
 !y = !kernel.view<["T", 24], f32>
-!w = !kernel.view<[24, 64], f32>
+!w = !kernel.view<[4, 24, 64], f32>
 !e = !kernel.view<["T", 1], i32>
-lm.weight @mlp.gate from ["mlp.gate"] : tensor<24x64xf32> through [] : tensor<24x64xf32>
-lm.weight @mlp.up from ["mlp.up"] : tensor<24x64xf32> through [] : tensor<24x64xf32>
+lm.weight @mlp.gate from ["mlp.gate"] : tensor<4x24x64xf32> through [] : tensor<4x24x64xf32>
+lm.weight @mlp.up from ["mlp.up"] : tensor<4x24x64xf32> through [] : tensor<4x24x64xf32>
 kernel.program @step function step max_tokens 16 {
   %x = kernel.buffer "x" : !x
   %e = kernel.buffer "e" : !e
+  %f = kernel.buffer "f" : !e
   %gate = kernel.weight @mlp.gate : !w
   %up = kernel.weight @mlp.up : !w
   %a = kernel.buffer "a" : !y
@@ -312,7 +313,7 @@ kernel.program @step function step max_tokens 16 {
   ^bb0(%acc: f32, %row: index, %feature: index):
     kernel.store %acc, %a[%row, %feature] : !y
   }
-  kernel.gemm rows "T" product %x : !x times %up : !w {
+  kernel.gemm rows "T" by %f : !e product %x : !x times %up : !w {
   ^bb0(%acc: f32, %row: index, %feature: index):
     kernel.store %acc, %b[%row, %feature] : !y
   }
