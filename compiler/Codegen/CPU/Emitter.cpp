@@ -304,4 +304,7 @@ FailureOr<kernel::X86Attr> KernelEmitter::config(kernel::LaunchedOpInterface op)
   return config;
 }
 
-void KernelEmitter::finish() { make<LLVM::ReturnOp>(ValueRange()); }
+void KernelEmitter::finish() {
+  make<LLVM::ReturnOp>(ValueRange());
+  function->setAttr(scratchBytesName, b.getI64IntegerAttr(scratchBytes));
+}

@@ -20,6 +20,9 @@ namespace yupana::codegen {
 /// the same bits on every target.
 inline constexpr int64_t vectorLanes = 16;
 
+/// The attribute of a kernel's function that says how much scratch memory a worker has to give it, in bytes.
+inline constexpr llvm::StringLiteral scratchBytesName = "kernel.scratch_bytes";
+
 class Emitter {
 public:
   Emitter(mlir::OpBuilder builder, mlir::Location loc);
@@ -138,6 +141,8 @@ public:
   mlir::LLVM::LLVMFuncOp function;
   /// The cells to do.
   mlir::Value first, last;
+  /// Bytes of scratch memory given out so far.
+  int64_t scratchBytes = 0;
 
   /// Where a view or cache that the kernel was given begins.
   mlir::Value address(mlir::Value argument) const { return addresses.lookup(argument); }
@@ -147,8 +152,6 @@ public:
   mlir::Value size(kernel::GridAttr grid);
   /// `bytes` of the worker's scratch memory, 64-byte aligned; not initialised.
   mlir::Value scratch(int64_t bytes);
-  /// Of all pieces of scratch memory together.
-  int64_t getScratchBytes() const { return scratchBytes; }
   /// sum + even·even + odd·odd, the odd product first, of pairs of bfloat16 in vector<16xi32>. Of targets with
   /// `bf16Dot` alone.
   mlir::Value dotBF16(mlir::Value sum, mlir::Value x, mlir::Value y);
@@ -162,7 +165,6 @@ public:
 private:
   llvm::DenseMap<mlir::Value, mlir::Value> addresses;
   mlir::Value dims;
-  int64_t scratchBytes = 0;
 };
 
 } // namespace yupana::codegen

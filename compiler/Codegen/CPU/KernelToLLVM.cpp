@@ -39,7 +39,7 @@ LogicalResult codegen::emitLaunched(KernelEmitter &e, Operation *op) {
 LogicalResult codegen::emitParallel(KernelEmitter &e, kernel::ParallelOp op) {
   Value first = e.first, last = e.last, begin = e.integer(0);
   LogicalResult result = success();
-  uint64_t scratchBegin = e.scratchBytes, scratchEnd = scratchBegin;
+  int64_t scratchBegin = e.scratchBytes, scratchEnd = scratchBegin;
   for (auto member : op.getBody().getOps<kernel::LaunchedOpInterface>()) {
     if (!member.getGridAttr())
       return member->emitError() << "has no grid, which its place among others needs";
@@ -57,14 +57,13 @@ LogicalResult codegen::emitParallel(KernelEmitter &e, kernel::ParallelOp op) {
   return success();
 }
 
-FailureOr<int64_t> codegen::emitKernel(kernel::FuncOp func, const CpuTarget &target) {
+LogicalResult codegen::emitKernel(kernel::FuncOp func, const CpuTarget &target) {
   KernelEmitter e(func, target);
   LogicalResult result = emitLaunched(e, &func.getBody().front().front());
   e.finish();
-  if (failed(result))
-    return failure();
-  func.erase();
-  return e.getScratchBytes();
+  if (succeeded(result))
+    func.erase();
+  return result;
 }
 
 namespace {

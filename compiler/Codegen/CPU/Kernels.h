@@ -19,9 +19,8 @@ mlir::LogicalResult emitSample(KernelEmitter &e, kernel::SampleOp op);
 /// Runs the template of a launched op.
 mlir::LogicalResult emitLaunched(KernelEmitter &e, mlir::Operation *op);
 
-/// Replaces `func` by an `llvm.func` of the same name and gives the bytes of scratch memory that it needs. The error
-/// has been reported when it fails.
-mlir::FailureOr<int64_t> emitKernel(kernel::FuncOp func, const CpuTarget &target);
+/// Replaces `func` by an `llvm.func` of the same name. The error has been reported when it fails.
+mlir::LogicalResult emitKernel(kernel::FuncOp func, const CpuTarget &target);
 
 } // namespace yupana::codegen
 

@@ -66,8 +66,7 @@ Result<CompiledKernel> compileKernel(const Job &job, const CpuTarget &target) {
     return error.as(ExitCode::Internal, job.symbol);
 
   auto library = *module->getOps<kernel::LibraryOp>().begin();
-  FailureOr<int64_t> scratchBytes = emitKernel(*library.getOps<kernel::FuncOp>().begin(), target);
-  if (failed(scratchBytes))
+  if (failed(emitKernel(*library.getOps<kernel::FuncOp>().begin(), target)))
     return error.as(ExitCode::Unsupported, job.symbol);
   module->getBody()->getOperations().splice(module->getBody()->end(), library.getBody().front().getOperations());
   library.erase();
@@ -76,8 +75,10 @@ Result<CompiledKernel> compileKernel(const Job &job, const CpuTarget &target) {
   buildCpuLowerPipeline(passes);
   if (failed(passes.run(*module)))
     return error.as(ExitCode::Unsupported, job.symbol);
+  auto function = *module->getOps<LLVM::LLVMFuncOp>().begin();
+  auto scratchBytes = cast<IntegerAttr>(function->removeAttr(scratchBytesName));
   YUPANA_ASSIGN_OR_RETURN(CompiledKernel compiled, compileToObject(*module, target, job.symbol));
-  compiled.scratchBytes = *scratchBytes;
+  compiled.scratchBytes = scratchBytes.getInt();
   return compiled;
 }
 

@@ -16,7 +16,7 @@ kernel.library @library target "x86-64-v3" {
 
 // Keys of the whole row; then the penalty, where there is one, from the logits as they were; then the best.
 // CHECK-LABEL: llvm.func @sample(
-// CHECK-SAME:  %[[SCRATCH:[a-z0-9]+]]: !llvm.ptr) {
+// CHECK-SAME:  %[[SCRATCH:[a-z0-9]+]]: !llvm.ptr) attributes
 // CHECK:         arith.bitcast %{{.*}} : vector<16xf32> to vector<16xi32>
 // CHECK:         llvm.store %{{.*}}, %{{.*}} {alignment = 64 : i64} : vector<16xi32>
 // CHECK:         arith.cmpf one

@@ -290,8 +290,9 @@ func.func @step(%ids: !ids, %positions: !ids, %sequences: !ids, %rows: !rows) ->
   return %logits : !logits
 }
 
-func.func @sample(%l: !logits, %t: !temperatures, %seeds: !keys, %n: !keys, %p: !rows) -> !rows {
-  %ids = lm.sample %l temperatures %t seeds %seeds sequences %n positions %p
-    : !logits, !temperatures, !keys, !rows -> !rows
+func.func @sample(%l: !logits, %t: !temperatures, %k: !rows, %p: !temperatures, %m: !temperatures, %r: !temperatures,
+                  %s: !keys, %n: !keys, %x: !rows, %h: !rows) -> !rows {
+  %ids = lm.sample %l temperatures %t top_k %k top_p %p min_p %m penalties %r seeds %s sequences %n positions %x
+    slots %h : !logits, !temperatures, !keys, !rows -> !rows
   return %ids : !rows
 }

@@ -15,25 +15,28 @@
 // IMPORT: lm.rope {{.*}} tables [@rope.0]
 // IMPORT: lm.attention_temperature {{.*}} table @temperature.1
 
-// Fuse: launched kernels alone, in the order of the model.
+// Fuse: launched kernels alone, in the order of the model; what is fused is the other files' matter.
 // FUSE-NOT: func.func
 // FUSE-LABEL: kernel.program @step
 // FUSE: kernel.history
 // FUSE: kernel.map
 // FUSE: kernel.sum
+// FUSE: kernel.parallel
 // FUSE-COUNT-2: kernel.gemm
 // FUSE: kernel.append
 // FUSE: kernel.attention
 // FUSE: kernel.route
-// FUSE-COUNT-3: kernel.gemm {{.*}} by
-// FUSE-COUNT-3: kernel.gemm
+// FUSE: kernel.parallel
+// FUSE-COUNT-2: kernel.gemm {{.*}} by
+// FUSE: kernel.gemm rows "R"
 // FUSE: kernel.result logits
 // FUSE-LABEL: kernel.program @sample
 // FUSE: kernel.sample
 
 // Layout: one packed form a weight, one group a retention.
 // LAYOUT-DAG: lm.weight @embedding {{.*}} #lm.pack<"row-major">
-// LAYOUT-DAG: lm.weight @gate {{.*}} #lm.pack<"panel32">
+// LAYOUT-DAG: lm.interleaved @"gate+up" of @gate, @up by 16 layout "panel32"
+// LAYOUT-DAG: lm.weight @shared_down {{.*}}#lm.pack<"panel32">
 // LAYOUT-DAG: kernel.cache_group @chunk48 layers [0] chunk 48 page_tokens 64 page_bytes 16384
 // LAYOUT: kernel.cache @layer in @chunk48 offset 8192
 
