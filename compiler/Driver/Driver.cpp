@@ -155,7 +155,11 @@ Result<CompileSummary> yupana::compile(const CompileOptions &given) {
   YUPANA_ASSIGN_OR_RETURN(options.precision, choosePrecision(options, checkpoint));
   YUPANA_ASSIGN_OR_RETURN(Maxima maxima, chooseMaxima(options, checkpoint.config.text));
   ExportInputs inputs{thisCompiler(), {}};
-  YUPANA_ASSIGN_OR_RETURN(inputs.tokenizer, compileTokenizer(options.checkpoint));
+  std::vector<std::string> notes;
+  YUPANA_ASSIGN_OR_RETURN(inputs.tokenizer,
+                          compileTokenizer(options.checkpoint, checkpoint.config.text.vocabSize, notes));
+  for (const std::string &sentence : notes)
+    note(options.observer, sentence);
   if (inputs.tokenizer.empty())
     note(options.observer, "the checkpoint has no tokenizer, so the plan runs on token ids alone");
 

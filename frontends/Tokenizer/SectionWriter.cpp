@@ -18,7 +18,9 @@ struct SectionArrays {
   std::vector<uint32_t> mergeRows;
   std::vector<schema::TokenizerMerge> merges;
   std::vector<schema::TokenizerAdded> added;
+  std::vector<uint32_t> chatOffsets;
   std::string text;
+  std::string chat;
 };
 
 void addTexts(const TokenizerModel &model, SectionArrays &arrays) {
@@ -39,17 +41,13 @@ void addTexts(const TokenizerModel &model, SectionArrays &arrays) {
 }
 
 void addMerges(const TokenizerModel &model, SectionArrays &arrays) {
-  std::vector<uint32_t> ranks(model.merges.size());
-  for (uint32_t rank = 0; rank < ranks.size(); ++rank)
-    ranks[rank] = rank;
-  std::sort(ranks.begin(), ranks.end(), [&](uint32_t a, uint32_t b) {
-    const TokenizerModel::Merge &x = model.merges[a], &y = model.merges[b];
-    return x.left != y.left ? x.left < y.left : x.right < y.right;
+  std::vector<TokenizerModel::Merge> sorted = model.merges;
+  std::sort(sorted.begin(), sorted.end(), [](const TokenizerModel::Merge &a, const TokenizerModel::Merge &b) {
+    return a.left != b.left ? a.left < b.left : a.right < b.right;
   });
   arrays.mergeRows.assign(model.texts.size() + 1, 0);
-  for (uint32_t rank : ranks) {
-    const TokenizerModel::Merge &merge = model.merges[rank];
-    arrays.merges.push_back({merge.right, rank, merge.result});
+  for (const TokenizerModel::Merge &merge : sorted) {
+    arrays.merges.push_back({merge.right, merge.rank, merge.result});
     ++arrays.mergeRows[merge.left + 1];
   }
   for (size_t row = 1; row < arrays.mergeRows.size(); ++row)
@@ -66,6 +64,28 @@ void addAdded(const TokenizerModel &model, SectionArrays &arrays) {
             });
 }
 
+void addChat(const TokenizerModel &model, SectionArrays &arrays) {
+  arrays.chatOffsets.assign(schema::kChatPartCount + 1, 0);
+  if (!model.chat)
+    return;
+  const ChatFormat &chat = *model.chat;
+  const std::string *parts[schema::kChatPartCount] = {&chat.begin,      &chat.headers[0], &chat.headers[1],
+                                                      &chat.headers[2], &chat.end,        &chat.generation};
+  for (size_t part = 0; part < schema::kChatPartCount; ++part) {
+    arrays.chat += *parts[part];
+    arrays.chatOffsets[part + 1] = static_cast<uint32_t>(arrays.chat.size());
+  }
+}
+
+uint32_t chatFlags(const TokenizerModel &model) {
+  if (!model.chat)
+    return 0;
+  uint32_t flags = model.chat->omitsEmptySystem ? uint32_t(schema::kChatOmitEmptySystem) : 0;
+  for (size_t role = 0; role < chatRoleCount; ++role)
+    flags |= model.chat->trims[role] ? uint32_t(schema::kChatTrimSystem) << role : 0;
+  return flags;
+}
+
 template <typename Range> void append(std::vector<uint8_t> &out, const Range &values) {
   const auto *bytes = reinterpret_cast<const uint8_t *>(values.data());
   out.insert(out.end(), bytes, bytes + values.size() * sizeof(*values.data()));
@@ -78,6 +98,7 @@ std::vector<uint8_t> yupana::writeTokenizerSection(const TokenizerModel &model) 
   addTexts(model, arrays);
   addMerges(model, arrays);
   addAdded(model, arrays);
+  addChat(model, arrays);
   CharClassTables classes = computeCharClasses();
   std::vector<schema::TokenizerFold> folds = computeLetterFolds();
 
@@ -94,6 +115,8 @@ std::vector<uint8_t> yupana::writeTokenizerSection(const TokenizerModel &model) 
   header.fold_count = static_cast<uint32_t>(folds.size());
   header.class_block_count = static_cast<uint32_t>(classes.blocks.size() / schema::kClassBlockSize);
   header.text_size = static_cast<uint32_t>(arrays.text.size());
+  header.chat_size = static_cast<uint32_t>(arrays.chat.size());
+  header.chat_flags = chatFlags(model);
 
   std::vector<uint8_t> section;
   append(section, std::vector<schema::TokenizerHeader>{header});
@@ -104,8 +127,10 @@ std::vector<uint8_t> yupana::writeTokenizerSection(const TokenizerModel &model) 
   append(section, arrays.merges);
   append(section, arrays.added);
   append(section, folds);
+  append(section, arrays.chatOffsets);
   append(section, classes.index);
   append(section, classes.blocks);
   append(section, arrays.text);
+  append(section, arrays.chat);
   return section;
 }

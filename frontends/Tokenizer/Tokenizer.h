@@ -5,6 +5,7 @@
 #define YUPANA_FRONTENDS_TOKENIZER_TOKENIZER_H
 
 #include "compiler/Support/Error.h"
+#include "frontends/ChatTemplate/ChatTemplate.h"
 
 #include <cstdint>
 #include <optional>
@@ -16,11 +17,13 @@ namespace yupana {
 
 /// A byte-level BPE tokenizer whose text is split as Llama 4 splits it.
 struct TokenizerModel {
-  /// `left` followed by `right` becomes `result`; ids.
+  /// `left` followed by `right` becomes `result`; ids. The pair of lowest rank merges first, of equal ranks the
+  /// leftmost.
   struct Merge {
     uint32_t left;
     uint32_t right;
     uint32_t result;
+    uint32_t rank; ///< Below the number of merges.
   };
   /// A token that is found in the text before the text is split.
   struct AddedToken {
@@ -40,22 +43,46 @@ struct TokenizerModel {
   std::optional<uint32_t> beginToken;
   /// A word that is in the vocabulary as a whole is one token, whatever the merges say.
   bool ignoreMerges = false;
+  /// How a conversation is written; none for a checkpoint without a chat template, or with one that is not understood.
+  std::optional<ChatFormat> chat;
 };
 
 /// Largest tokenizer.json that is read; Llama 4's has 28 MB.
 inline constexpr uint64_t maxTokenizerBytes = uint64_t(256) << 20;
+/// Largest tokenizer.model that is read, Llama 4's has 4 MB, and its longest token, Llama 4's has 113 bytes: the work
+/// of finding merges is bounded by their product.
+inline constexpr uint64_t maxTokenizerModelBytes = uint64_t(64) << 20;
+inline constexpr size_t maxTokenBytes = 1024;
 
 /// Reads the text of a `tokenizer.json`; `file` names it in errors. ExitCode::InvalidInput when it contradicts itself,
 /// ExitCode::Unsupported, naming the field, when it asks for another tokenizer than TokenizerModel describes.
 Result<TokenizerModel> parseTokenizerJson(std::string_view text, std::string_view file);
 
-/// The bytes of runtime/schema/tokenizer.h for a model as parseTokenizerJson makes them, with the Unicode classes of
-/// every code point. The same model gives the same bytes.
+/// Reads the text of a `tokenizer.model` as tiktoken writes it: a line for every word, its bytes in base64, a space and
+/// its rank, which is its id. Text is split as Llama 4 splits it, there are no added tokens yet, and of the pairs whose
+/// bytes together are a word the one of lowest id merges first. ExitCode::InvalidInput, naming the line, for anything
+/// else.
+Result<TokenizerModel> parseTokenizerModel(std::string_view text, std::string_view file);
+
+/// Adds what a `tokenizer.model` leaves to the text of a `tokenizer_config.json`: its added tokens and its begin token.
+/// Without added tokens there, or with an empty text for no such file, the model gets Meta's special tokens, from the
+/// first free id to below `vocabularySize`, and begins with <|begin_of_text|> unless the file says otherwise.
+Result<void> addSpecialTokens(TokenizerModel &model, std::string_view config, std::string_view file,
+                              uint64_t vocabularySize);
+
+/// Llama 4's 2048 special tokens, in the order of their ids.
+std::vector<std::string> metaSpecialTokens();
+
+/// The bytes of runtime/schema/tokenizer.h for a model as the parsers make them, with the Unicode classes of every code
+/// point. The same model gives the same bytes.
 std::vector<uint8_t> writeTokenizerSection(const TokenizerModel &model);
 
-/// The tokenizer section for the checkpoint in `folder`, from its `tokenizer.json`; no bytes when the folder has no
-/// tokenizer. ExitCode::Unsupported for a folder with a `tokenizer.model` alone.
-Result<std::vector<uint8_t>> compileTokenizer(const std::string &folder);
+/// The tokenizer section for the checkpoint in `folder`, from its `tokenizer.json`, else from its `tokenizer.model`; no
+/// bytes when the folder has neither. The chat format comes from `chat_template.jinja`, else from `chat_template.json`,
+/// else from `tokenizer_config.json`; a template that is not understood adds a sentence to `notes`. `vocabularySize` is
+/// how many ids the model knows.
+Result<std::vector<uint8_t>> compileTokenizer(const std::string &folder, uint64_t vocabularySize,
+                                              std::vector<std::string> &notes);
 
 } // namespace yupana
 

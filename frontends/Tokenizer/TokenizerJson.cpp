@@ -5,11 +5,10 @@
 // has a token), offsets.
 #include "frontends/Tokenizer/Tokenizer.h"
 
-#include "compiler/Support/File.h"
 #include "compiler/Support/Json.h"
+#include "frontends/Tokenizer/JsonFields.h"
 #include "runtime/schema/tokenizer.h"
 
-#include <nlohmann/json.hpp>
 #include <utf8proc.h>
 
 #include <algorithm>
@@ -26,42 +25,6 @@ constexpr std::string_view llama4Split =
     R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|)"
     R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|)"
     R"(\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-
-/// The value of a field, or null where `object` is no object or lacks it: readers then see the wrong type.
-const json &member(const json &object, const char *name) {
-  static const json absent;
-  auto found = object.find(name);
-  return found == object.end() ? absent : *found;
-}
-
-/// Is this field true? Absent means false.
-bool isTrue(const json &object, const char *name) {
-  const json &value = member(object, name);
-  return value.is_boolean() && value.get_ref<const bool &>();
-}
-
-bool isType(const json &object, std::string_view type) {
-  const json &value = member(object, "type");
-  return value.is_string() && value.get_ref<const std::string &>() == type;
-}
-
-std::optional<uint32_t> asId(const json &value) {
-  if (!value.is_number_unsigned() || value.get<uint64_t>() >= schema::kMaxTokenizerEntries)
-    return std::nullopt;
-  return static_cast<uint32_t>(value.get<uint64_t>());
-}
-
-/// A value as it stands in the file, cut to a length that fits a sentence.
-std::string shown(const json &value) {
-  std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
-  constexpr size_t longest = 120;
-  if (text.size() <= longest)
-    return text;
-  size_t length = longest;
-  while ((text[length] & 0xC0) == 0x80) // not inside a character
-    --length;
-  return text.substr(0, length) + "...";
-}
 
 /// Undoes the byte-level alphabet, in which printable Latin-1 characters stand for their own byte and U+0100 onwards
 /// for the others, in ascending order.
@@ -316,7 +279,7 @@ Result<void> Reader::readMerge(const json &entry) {
                      shown(std::string(spellings[i])));
     ids[i] = found->second;
   }
-  model.merges.push_back({ids[0], ids[1], ids[2]});
+  model.merges.push_back({ids[0], ids[1], ids[2], /*rank=*/0});
   return {};
 }
 
@@ -337,6 +300,8 @@ Result<void> Reader::readMerges() {
     if (seen.insert(uint64_t(merge->left) << 32 | merge->right).second)
       kept.push_back(*merge);
   model.merges.assign(kept.rbegin(), kept.rend());
+  for (uint32_t rank = 0; rank < model.merges.size(); ++rank)
+    model.merges[rank].rank = rank;
   return {};
 }
 
@@ -384,18 +349,4 @@ Result<void> Reader::readPostProcessor(const json &processor) {
 Result<TokenizerModel> yupana::parseTokenizerJson(std::string_view text, std::string_view file) {
   YUPANA_ASSIGN_OR_RETURN(json root, parseJson(text, file));
   return Reader(root, file).read();
-}
-
-Result<std::vector<uint8_t>> yupana::compileTokenizer(const std::string &folder) {
-  std::string path = folder + "/tokenizer.json";
-  if (!pathExists(path)) {
-    std::string other = folder + "/tokenizer.model";
-    if (pathExists(other))
-      return makeError(ExitCode::Unsupported,
-                       "{}: a tokenizer.model without a tokenizer.json beside it is not supported", other);
-    return std::vector<uint8_t>();
-  }
-  YUPANA_ASSIGN_OR_RETURN(std::string text, readWholeFile(path, maxTokenizerBytes));
-  YUPANA_ASSIGN_OR_RETURN(TokenizerModel model, parseTokenizerJson(text, path));
-  return writeTokenizerSection(model);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The tokenizer section of a plan: a byte-level BPE vocabulary with everything encoding and decoding need, in tables
-// that are read in place. Little-endian. The arrays follow the header in this order, without padding, and fill the
-// section:
+// The tokenizer section of a plan: a byte-level BPE vocabulary with everything encoding and decoding need, and the
+// texts around the messages of a conversation, in tables that are read in place. Little-endian. The arrays follow the
+// header in this order, without padding, and fill the section:
 //
 //   uint32_t        text_offsets[id_count + 1]   text of id i: text[text_offsets[i], text_offsets[i + 1])
 //   uint32_t        words[word_count]            ids that BPE may produce, strictly ascending by their bytes
@@ -11,9 +11,11 @@
 //   TokenizerMerge  merges[merge_count]          strictly ascending by right id within a row
 //   TokenizerAdded  added[added_count]           strictly ascending by their bytes, each well-formed UTF-8
 //   TokenizerFold   folds[fold_count]            strictly ascending by code point
+//   uint32_t        chat_offsets[kChatPartCount + 1]  ChatPart p: chat[chat_offsets[p], chat_offsets[p + 1])
 //   uint16_t        class_index[kClassIndexSize] block of 256 code points -> index into class_blocks
 //   uint8_t         class_blocks[class_block_count][256]  CharClass of each code point
 //   uint8_t         text[text_size]
+//   uint8_t         chat[chat_size]              each part well-formed UTF-8
 //
 // The Unicode tables travel with the vocabulary, so that a plan splits text the same way wherever it runs and the
 // runtime needs no Unicode data of its own. An id with an empty text has no token.
@@ -27,12 +29,13 @@
 namespace yupana::schema {
 
 inline constexpr uint32_t kTokenizerMagic = 0x4B4F5459; // "YTOK"
-inline constexpr uint32_t kTokenizerVersion = 1;
+inline constexpr uint32_t kTokenizerVersion = 2;
 inline constexpr uint32_t kNoToken = 0xFFFFFFFF;
 
 /// Bounds of every count below, checked before any size is computed from them.
 inline constexpr uint32_t kMaxTokenizerEntries = uint32_t{1} << 24;
 inline constexpr uint32_t kMaxTokenizerText = uint32_t{1} << 30;
+inline constexpr uint32_t kMaxChatText = uint32_t{1} << 20;
 
 inline constexpr size_t kClassBlockSize = 256;
 inline constexpr size_t kClassIndexSize = 0x110000 / kClassBlockSize;
@@ -58,6 +61,25 @@ enum class CharClass : uint8_t {
 };
 inline constexpr uint8_t kCharClassCount = 7;
 
+/// A conversation is `begin`, then for every message its role's header, its content and `end`, then `generation` where
+/// the model is to answer, which is not empty. Special tokens in these texts are tokens, those in contents are text.
+enum class ChatPart : uint32_t {
+  begin = 0,
+  system_header = 1, // headers come in the order of the flags below
+  user_header = 2,
+  assistant_header = 3,
+  end = 4,
+  generation = 5,
+};
+inline constexpr uint32_t kChatPartCount = 6;
+
+enum ChatFlags : uint32_t {
+  kChatTrimSystem = 1, // white space around the content of messages of this role is left out
+  kChatTrimUser = 2,
+  kChatTrimAssistant = 4,
+  kChatOmitEmptySystem = 8, // a system message without content is left out
+};
+
 struct TokenizerHeader {
   uint32_t magic;
   uint32_t version;
@@ -71,11 +93,14 @@ struct TokenizerHeader {
   uint32_t fold_count;
   uint32_t class_block_count;
   uint32_t text_size;
-  uint32_t reserved[4]; // zero
+  uint32_t chat_size;   // 0: the plan has no chat format
+  uint32_t chat_flags;  // ChatFlags
+  uint32_t reserved[2]; // zero
 };
 static_assert(sizeof(TokenizerHeader) == 64);
 
-/// `left` (the row) followed by `right` becomes `result`; the pair of lowest rank merges first.
+/// `left` (the row) followed by `right` becomes `result`; the pair of lowest rank merges first, of equal ranks the
+/// leftmost.
 struct TokenizerMerge {
   uint32_t right;
   uint32_t rank;

@@ -24,10 +24,11 @@ struct Cursor {
 };
 
 uint64_t section_size(const TokenizerHeader &h) {
-  return sizeof(TokenizerHeader) + sizeof(uint32_t) * (2 * (uint64_t{h.id_count} + 1) + h.word_count + 256) +
+  return sizeof(TokenizerHeader) +
+         sizeof(uint32_t) * (2 * (uint64_t{h.id_count} + 1) + h.word_count + 256 + kChatPartCount + 1) +
          sizeof(TokenizerMerge) * uint64_t{h.merge_count} + sizeof(TokenizerAdded) * uint64_t{h.added_count} +
          sizeof(TokenizerFold) * uint64_t{h.fold_count} + sizeof(uint16_t) * kClassIndexSize +
-         kClassBlockSize * uint64_t{h.class_block_count} + h.text_size;
+         kClassBlockSize * uint64_t{h.class_block_count} + h.text_size + h.chat_size;
 }
 
 const char *check_header(const TokenizerHeader &h, size_t size) {
@@ -43,8 +44,8 @@ const char *check_header(const TokenizerHeader &h, size_t size) {
   for (uint32_t count : {h.id_count, h.word_count, h.merge_count, h.added_count, h.fold_count, h.class_block_count})
     if (count > kMaxTokenizerEntries)
       return "a count of the tokenizer section is too large";
-  if (h.text_size > kMaxTokenizerText)
-    return "the text of the tokenizer section is too large";
+  if (h.text_size > kMaxTokenizerText || h.chat_size > kMaxChatText)
+    return "a text of the tokenizer section is too large";
   return section_size(h) == size ? nullptr : "the tokenizer section's size does not follow from its counts";
 }
 
@@ -133,6 +134,26 @@ const char *check_unicode(const Section &s) {
   return nullptr;
 }
 
+const char *check_chat(const Section &s) {
+  constexpr uint32_t known = kChatTrimSystem | kChatTrimUser | kChatTrimAssistant | kChatOmitEmptySystem;
+  if ((s.header.chat_flags & ~known) || (!s.header.chat_size && s.header.chat_flags))
+    return "the chat format has unknown flags";
+  for (uint32_t part = 0; part < kChatPartCount; ++part)
+    if (s.chat_offsets[part] > s.chat_offsets[part + 1])
+      return "the chat format's offsets do not ascend";
+  if (s.chat_offsets[0] != 0 || s.chat_offsets[kChatPartCount] != s.header.chat_size)
+    return "the chat format's offsets do not cover its text";
+  // So that there is always something to go on from.
+  if (s.header.chat_size && s.chat_part(ChatPart::generation).empty())
+    return "the chat format has no prompt for an answer";
+  for (uint32_t part = 0; part < kChatPartCount; ++part) {
+    std::string_view text = s.chat_part(static_cast<ChatPart>(part));
+    if (find_ill_formed(text) != text.size())
+      return "the chat format is not well-formed UTF-8";
+  }
+  return nullptr;
+}
+
 } // namespace
 
 const char *open_section(const void *data, size_t size, Section *section) {
@@ -154,12 +175,14 @@ const char *open_section(const void *data, size_t size, Section *section) {
   s.merges = cursor.take<TokenizerMerge>(h.merge_count);
   s.added = cursor.take<TokenizerAdded>(h.added_count);
   s.folds = cursor.take<TokenizerFold>(h.fold_count);
+  s.chat_offsets = cursor.take<uint32_t>(kChatPartCount + 1);
   s.class_index = cursor.take<uint16_t>(kClassIndexSize);
   s.class_blocks = cursor.take<uint8_t>(kClassBlockSize * uint64_t{h.class_block_count});
   s.text = cursor.take<char>(h.text_size);
+  s.chat = cursor.take<char>(h.chat_size);
 
   // Tokens first: the other checks read their text.
-  for (auto check : {check_tokens, check_merges, check_added, check_unicode})
+  for (auto check : {check_tokens, check_merges, check_added, check_unicode, check_chat})
     if (const char *error = check(s))
       return error;
   return nullptr;

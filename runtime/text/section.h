@@ -24,13 +24,20 @@ struct Section {
   const schema::TokenizerMerge *merges;
   const schema::TokenizerAdded *added;
   const schema::TokenizerFold *folds;
+  const uint32_t *chat_offsets;
   const uint16_t *class_index;
   const uint8_t *class_blocks;
   const char *text;
+  const char *chat;
 
   /// The bytes of an id below header.id_count; empty for an id without a token.
   std::string_view token(uint32_t id) const {
     return {text + text_offsets[id], text_offsets[id + 1] - text_offsets[id]};
+  }
+  /// Empty, all of them, in a section without a chat format.
+  std::string_view chat_part(schema::ChatPart part) const {
+    const uint32_t *offset = chat_offsets + static_cast<uint32_t>(part);
+    return {chat + offset[0], offset[1] - offset[0]};
   }
 };
 

@@ -35,9 +35,18 @@ const TokenizerAdded *longest_added(const Section &section, std::string_view tex
 /// Encodes one text; gathers what the levels of splitting share.
 class Encoder {
 public:
-  Encoder(const Section &section, const bool *starts_added, bool parse_special, std::vector<uint32_t> *ids)
-      : section_(section), starts_added_(starts_added), parse_special_(parse_special), merger_(section), ids_(ids) {}
+  Encoder(const Section &section, const bool *starts_added, std::vector<uint32_t> *ids)
+      : section_(section), starts_added_(starts_added), merger_(section), ids_(ids) {}
 
+  /// Adds a part of the text.
+  void add(std::string_view text, bool parse_special) {
+    parse_special_ = parse_special;
+    cut_added(text, /*normalized=*/false);
+  }
+  /// Encodes what is left after the last part.
+  void finish() { encode_run(); }
+
+private:
   /// Cuts `text` at the added tokens whose `normalized` flag is `normalized`: those without it are found first, the
   /// others in the pieces between, and words are split in what is then left.
   void cut_added(std::string_view text, bool normalized) {
@@ -53,33 +62,38 @@ public:
       size_t length = section_.token(added->id).size();
       // A special token that is not parsed still hides what overlaps it, as in the `tokenizers` library.
       if (parse_special_ || !(added->flags & schema::kAddedSpecial)) {
-        encode_piece(text.substr(start, offset - start), normalized);
+        add_piece(text.substr(start, offset - start), normalized);
+        encode_run();
         ids_->push_back(added->id);
         start = offset + length;
       }
       offset += length;
     }
-    encode_piece(text.substr(start), normalized);
+    add_piece(text.substr(start), normalized);
   }
 
-private:
-  void encode_piece(std::string_view piece, bool normalized) {
-    if (!normalized) {
+  void add_piece(std::string_view piece, bool normalized) {
+    if (normalized)
+      run_ += piece;
+    else
       cut_added(piece, true);
-      return;
+  }
+
+  void encode_run() {
+    for (std::string_view rest = run_; !rest.empty();) {
+      size_t length = next_word(section_, rest);
+      merger_.encode(rest.substr(0, length), ids_);
+      rest.remove_prefix(length);
     }
-    while (!piece.empty()) {
-      size_t length = next_word(section_, piece);
-      merger_.encode(piece.substr(0, length), ids_);
-      piece.remove_prefix(length);
-    }
+    run_.clear();
   }
 
   const Section &section_;
   const bool *starts_added_;
-  bool parse_special_;
+  bool parse_special_ = false;
   Merger merger_;
   std::vector<uint32_t> *ids_;
+  std::string run_; // text since the last added token
 };
 
 } // namespace
@@ -113,8 +127,15 @@ size_t Tokenizer::encode(std::string_view text, const EncodeOptions &options, st
     return well_formed;
   if (options.begin_token && begin_token())
     ids->push_back(*begin_token());
-  Encoder(section_, starts_added_, options.parse_special, ids).cut_added(text, /*normalized=*/false);
+  encode_fragments({{text, options.parse_special}}, ids);
   return text.size();
+}
+
+void Tokenizer::encode_fragments(const std::vector<Fragment> &fragments, std::vector<uint32_t> *ids) const {
+  Encoder encoder(section_, starts_added_, ids);
+  for (const Fragment &fragment : fragments)
+    encoder.add(fragment.text, fragment.parse_special);
+  encoder.finish();
 }
 
 void StreamDecoder::push(uint32_t id, std::string *out) {

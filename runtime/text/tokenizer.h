@@ -21,6 +21,12 @@ struct EncodeOptions {
   bool parse_special = true; // false: special tokens in the text are text like any other
 };
 
+/// A part of a text, with special tokens of its own.
+struct Fragment {
+  std::string_view text; // well-formed UTF-8
+  bool parse_special;
+};
+
 /// A tokenizer section, opened. Immutable: any number of threads may use one at once.
 class Tokenizer {
 public:
@@ -42,6 +48,11 @@ public:
   /// replacement would not decode to the same bytes. Returns text.size(), or the byte offset of the first ill-formed
   /// sequence, with `*ids` as it was.
   size_t encode(std::string_view text, const EncodeOptions &options, std::vector<uint32_t> *ids) const;
+  /// Appends the ids of the text that `fragments` make one behind the other. Words go across their borders, added
+  /// tokens do not.
+  void encode_fragments(const std::vector<Fragment> &fragments, std::vector<uint32_t> *ids) const;
+
+  const Section &section() const { return section_; }
 
 private:
   Section section_{};

@@ -25,7 +25,8 @@ ARROWS = {
     "dialects": LLVM,
     "frontends": ["dialects"] + BASE + LLVM,
     "frontends/Safetensors": BASE,
-    "frontends/Tokenizer": ["runtime/schema"] + BASE,
+    "frontends/ChatTemplate": BASE,
+    "frontends/Tokenizer": ["frontends/ChatTemplate", "runtime/schema"] + BASE,
     "passes": ["dialects"] + CHOICES + LLVM,
     "runtime/include": [],
     "runtime/schema": [],
@@ -39,6 +40,7 @@ ARROWS = {
     "tools/support": ["runtime/include"],
     "tools/yupana-bench": ["runtime/include", "runtime/plan", "runtime/schema", "tools/support"],
     "tools/yupana-opt": ["compiler/Pipelines", "compiler/Codegen", "dialects", "passes"] + LLVM,
+    "tools/yupana": ["compiler/Driver", "runtime/include", "runtime/plan", "runtime/schema", "runtime/text", "tools/support"] + BASE + LLVM,
     "tools/yupana-run": ["runtime/include", "runtime/schema", "runtime/text", "tools/support"],
     "tools/cmake": LLVM,
 }

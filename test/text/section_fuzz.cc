@@ -3,6 +3,7 @@
 // Fuzz target of the tokenizer section: whatever opens must encode and decode without harm. With a fuzzing engine,
 // LLVMFuzzerTestOneInput is all that is used; without one, main() changes good sections at random, the same way each
 // time.
+#include "runtime/text/chat.h"
 #include "test/text/support.h"
 
 #include <cstdio>
@@ -24,6 +25,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   for (const char *text :
        {"", "The capital of France isn't  42\n\n\u4E2D\u6587 <|eot|><|begin_of_text|> \U0001F600 e\u0301"})
     tokenizer.encode(text, {true, true}, &ids);
+  if (text::has_chat_format(tokenizer)) {
+    text::encode_chat(tokenizer,
+                      {{text::Role::system, " \u2003"},
+                       {text::Role::user, "<|eot|> What?\n"},
+                       {text::Role::assistant, "Yes."},
+                       {text::Role::user, ""}},
+                      &ids);
+    if (ids.empty())
+      std::abort();
+  }
   std::string text;
   text::StreamDecoder decoder(tokenizer, true);
   for (uint32_t id : ids)

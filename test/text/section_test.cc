@@ -21,9 +21,10 @@ TokenizerModel small_model() {
   model.texts.insert(model.texts.end(), {"ab", "abc", "<|x|>", "", "<|xy|>"});
   model.isWord.assign(model.texts.size(), true);
   model.isWord[258] = model.isWord[259] = model.isWord[260] = false;
-  model.merges = {{'a', 'b', 256}, {256, 'c', 257}};
+  model.merges = {{'a', 'b', 256, 0}, {256, 'c', 257, 1}};
   model.added = {{258, true, false}, {260, false, true}};
   model.beginToken = 258;
+  model.chat = ChatFormat{"<|x|>", {"sys:", "usr:", "bot:"}, "\u00E9<|xy|>", "bot:", {true, false, true}, true};
   return model;
 }
 
@@ -133,6 +134,51 @@ TEST_F(SectionTest, AddedIllFormed) {
   EXPECT_STREQ(open(), "an added token of the tokenizer is not well-formed UTF-8");
 }
 
+TEST_F(SectionTest, ChatParts) {
+  EXPECT_EQ(good.chat_part(schema::ChatPart::begin), "<|x|>");
+  EXPECT_EQ(good.chat_part(schema::ChatPart::user_header), "usr:");
+  EXPECT_EQ(good.chat_part(schema::ChatPart::end), "\u00E9<|xy|>");
+  EXPECT_EQ(good.chat_part(schema::ChatPart::generation), "bot:");
+  EXPECT_EQ(header.chat_flags,
+            uint32_t(schema::kChatTrimSystem | schema::kChatTrimAssistant | schema::kChatOmitEmptySystem));
+}
+
+TEST_F(SectionTest, ChatOffsets) {
+  set(good.chat_offsets + 2, 1000u);
+  EXPECT_STREQ(open(), "the chat format's offsets do not ascend");
+}
+
+TEST_F(SectionTest, ChatOffsetsCover) {
+  set(good.chat_offsets + schema::kChatPartCount, header.chat_size - 1);
+  EXPECT_STREQ(open(), "the chat format's offsets do not cover its text");
+}
+
+TEST_F(SectionTest, ChatWithoutGenerationPrompt) {
+  set(good.chat_offsets + schema::kChatPartCount - 1, header.chat_size);
+  EXPECT_STREQ(open(), "the chat format has no prompt for an answer");
+}
+
+TEST_F(SectionTest, ChatIllFormed) {
+  // Between the two bytes of a character.
+  set(good.chat_offsets + 4, good.chat_offsets[4] + 1);
+  EXPECT_STREQ(open(), "the chat format is not well-formed UTF-8");
+}
+
+TEST_F(SectionTest, ChatFlags) {
+  header.chat_flags = 16;
+  EXPECT_STREQ(open_with(header), "the chat format has unknown flags");
+}
+
+TEST_F(SectionTest, FlagsWithoutChat) {
+  TokenizerModel model = small_model();
+  model.chat.reset();
+  bytes = writeTokenizerSection(model);
+  EXPECT_EQ(open(), nullptr);
+  std::memcpy(&header, bytes.data(), sizeof header);
+  header.chat_flags = schema::kChatTrimUser;
+  EXPECT_STREQ(open_with(header), "the chat format has unknown flags");
+}
+
 TEST_F(SectionTest, ClassOutOfRange) {
   set(good.class_blocks + 9, schema::kCharClassCount);
   EXPECT_STREQ(open(), "the tokenizer's character classes have a value out of range");
@@ -194,8 +240,10 @@ TEST(MergeTest, AgreesWithPlainMerging) {
       model.texts.push_back(joined);
       parts.push_back(id);
       model.merges.insert(model.merges.begin() + random.below(static_cast<uint32_t>(model.merges.size()) + 1),
-                          {left, right, id});
+                          {left, right, id, 0});
     }
+    for (uint32_t rank = 0; rank < model.merges.size(); ++rank)
+      model.merges[rank].rank = rank;
     model.added.clear();
     model.beginToken.reset();
     model.isWord.assign(model.texts.size(), true);

@@ -27,10 +27,30 @@ std::string read_model_file(std::string_view name) {
   return std::move(content).value();
 }
 
+namespace {
+
+/// The section of a tokenizer.model alone.
+std::vector<uint8_t> compile_tiktoken_section(std::string_view file) {
+  Result<TokenizerModel> model = parseTokenizerModel(read_model_file(file), file);
+  if (!model)
+    fail(model.error().message);
+  if (Result<void> added = addSpecialTokens(*model, "", "", UINT32_MAX); !added)
+    fail(added.error().message);
+  return writeTokenizerSection(*model);
+}
+
+} // namespace
+
 std::vector<uint8_t> compile_section(std::string_view name) {
-  Result<std::vector<uint8_t>> section = compileTokenizer(model_path(name));
+  constexpr std::string_view ending = ".model";
+  if (name.size() > ending.size() && name.substr(name.size() - ending.size()) == ending)
+    return compile_tiktoken_section(name);
+  std::vector<std::string> notes;
+  Result<std::vector<uint8_t>> section = compileTokenizer(model_path(name), UINT32_MAX, notes);
   if (!section)
     fail(section.error().message);
+  if (!notes.empty())
+    fail(notes[0]);
   return std::move(section).value();
 }
 

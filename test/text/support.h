@@ -20,7 +20,8 @@ std::string model_path(std::string_view name);
 /// The bytes of a file under test/models; the test program ends when it cannot be read.
 std::string read_model_file(std::string_view name);
 
-/// The tokenizer section of the folder `name` under test/models.
+/// The tokenizer section of the folder `name` under test/models, or, when `name` ends with ".model", that of a tiktoken
+/// file there with Meta's special tokens.
 std::vector<uint8_t> compile_section(std::string_view name);
 
 /// A tokenizer with the bytes it reads.
@@ -28,7 +29,7 @@ struct OpenTokenizer {
   std::vector<uint8_t> section;
   text::Tokenizer tokenizer;
 };
-/// The tokenizer of the folder `name` under test/models, compiled once per program.
+/// The tokenizer of compile_section(name), compiled once per program.
 const text::Tokenizer &open_tokenizer(std::string_view name);
 
 /// The section whose text splits as compiled tables say, for tests that work below the tokenizer.

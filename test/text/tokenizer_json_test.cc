@@ -155,14 +155,4 @@ TEST_F(TokenizerJsonTest, NotAnObject) {
   expect_error(ExitCode::InvalidInput, "is a list, expected an object");
 }
 
-TEST(CompileTokenizerTest, FolderWithoutTokenizer) {
-  Result<std::vector<uint8_t>> section = compileTokenizer(test::model_path("nano/expected"));
-  ASSERT_TRUE(section.ok());
-  EXPECT_TRUE(section->empty());
-}
-
-TEST(CompileTokenizerTest, SameBytesEachTime) {
-  EXPECT_EQ(test::compile_section("tokenizer"), test::compile_section("tokenizer"));
-}
-
 } // namespace

@@ -7,13 +7,15 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 using nlohmann::json;
 using namespace yupana;
 
 namespace {
 
 struct Vectors {
-  const char *folder;
+  const char *folder; // or tiktoken file
   const char *file;
   size_t count;
 };
@@ -98,8 +100,15 @@ TEST_P(VectorsTest, StreamIsWholeAtEveryByte) {
 
 INSTANTIATE_TEST_SUITE_P(All, VectorsTest,
                          testing::Values(Vectors{"tokenizer", "tokenizer/vectors.json", 847},
-                                         Vectors{"nano", "nano/expected/tokenizer_vectors.json", 16}),
-                         [](const auto &info) { return std::string(info.param.folder); });
+                                         Vectors{"nano", "nano/expected/tokenizer_vectors.json", 16},
+                                         Vectors{"tokenizer/tokenizer.model", "tokenizer/vectors.json", 847},
+                                         Vectors{"nano/tokenizer.model", "nano/expected/tokenizer_vectors.json", 16}),
+                         [](const auto &info) {
+                           std::string name = info.param.folder;
+                           std::replace_if(
+                               name.begin(), name.end(), [](char c) { return c == '/' || c == '.'; }, '_');
+                           return name;
+                         });
 
 TEST(TokenizerTest, BeginTokenComesFirstWhenAskedFor) {
   const text::Tokenizer &tokenizer = test::open_tokenizer("nano");

@@ -1,0 +1,494 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Evaluates trees. An undefined value is JSON's "discarded", which nothing else makes.
+#include "frontends/ChatTemplate/JinjaSyntax.h"
+
+#include "compiler/Support/Json.h"
+
+#include <map>
+
+using namespace yupana;
+using namespace yupana::jinja;
+using nlohmann::json;
+
+namespace {
+
+/// Bounds of one rendering: steps, where touching a value counts by its weight, and the longest text it may make.
+constexpr uint64_t maxSteps = uint64_t(1) << 18;
+constexpr size_t maxText = size_t(1) << 16;
+
+json undefined() { return json(json::value_t::discarded); }
+
+bool isOpaque(const json &value) {
+  return value.is_string() && value.get_ref<const std::string &>().find(opaqueMark) != std::string::npos;
+}
+
+bool isTruthy(const json &value) {
+  switch (value.type()) {
+  case json::value_t::null:
+  case json::value_t::discarded:
+    return false;
+  case json::value_t::boolean:
+    return value.get<bool>();
+  case json::value_t::string:
+    return !value.get_ref<const std::string &>().empty();
+  case json::value_t::array:
+  case json::value_t::object:
+    return !value.empty();
+  default:
+    return value != 0;
+  }
+}
+
+/// What copying a value costs, in steps.
+uint64_t weightOf(const json &value) {
+  uint64_t weight = 1;
+  if (value.is_string())
+    weight += value.get_ref<const std::string &>().size() / 64;
+  if (value.is_structured())
+    for (const json &element : value)
+      weight += weightOf(element);
+  return weight;
+}
+
+class Renderer {
+public:
+  explicit Renderer(const json &variables) {
+    scopes.emplace_back();
+    for (const auto &[name, value] : variables.items())
+      scopes.back()[name] = value;
+  }
+
+  Result<void> run(const Body &body);
+  std::string takeOutput() { return std::move(output); }
+
+private:
+  using Arguments = std::vector<json>;
+
+  Result<void> run(const Statement &statement);
+  Result<void> runFor(const Statement &statement);
+  Result<std::string> print(const json &value, size_t line) const;
+
+  Result<json> evaluate(const Expression &expression);
+  Result<json> evaluateKind(const Expression &expression);
+  Result<json> attribute(const Expression &expression);
+  Result<json> subscript(const Expression &expression);
+  Result<json> slice(const Expression &expression);
+  Result<json> call(const Expression &expression);
+  Result<json> filter(const Expression &expression);
+  Result<json> test(const Expression &expression);
+  Result<json> binary(const Expression &expression);
+  Result<json> compare(const Expression &expression, const json &left, const json &right) const;
+  Result<json> contains(const Expression &expression, const json &left, const json &right) const;
+  Result<json> join(const Expression &expression, const json &list, const std::string &between) const;
+
+  const json *find(const std::string &name) const;
+  Result<void> charge(const json &value, size_t line);
+  static Error unknown(const Expression &expression, std::string_view what) {
+    return errorAt(expression.line, "{} is not understood", what);
+  }
+  static Error looksInside(const Expression &expression) {
+    return errorAt(expression.line, "what is written depends on the text of a message");
+  }
+
+  std::vector<std::map<std::string, json>> scopes;
+  std::string output;
+  uint64_t steps = 0;
+};
+
+// --- Statements ------------------------------------------------------------------------------------------------------
+
+Result<void> Renderer::run(const Body &body) {
+  for (const auto &statement : body)
+    YUPANA_RETURN_IF_ERROR(run(*statement));
+  return {};
+}
+
+Result<void> Renderer::run(const Statement &statement) {
+  YUPANA_RETURN_IF_ERROR(charge(json(), statement.line));
+  switch (statement.kind) {
+  case Statement::Text:
+    output += statement.text;
+    break;
+  case Statement::Print: {
+    YUPANA_ASSIGN_OR_RETURN(json value, evaluate(*statement.value));
+    YUPANA_ASSIGN_OR_RETURN(std::string text, print(value, statement.line));
+    output += text;
+    break;
+  }
+  case Statement::If: {
+    size_t chosen = 0;
+    for (; chosen < statement.conditions.size(); ++chosen) {
+      YUPANA_ASSIGN_OR_RETURN(json condition, evaluate(*statement.conditions[chosen]));
+      if (isTruthy(condition))
+        break;
+    }
+    if (chosen < statement.bodies.size())
+      YUPANA_RETURN_IF_ERROR(run(statement.bodies[chosen]));
+    break;
+  }
+  case Statement::For:
+    YUPANA_RETURN_IF_ERROR(runFor(statement));
+    break;
+  case Statement::Set: {
+    if (statement.text.empty())
+      return errorAt(statement.line, "setting several variables, or an attribute, is not understood");
+    YUPANA_ASSIGN_OR_RETURN(json value, evaluate(*statement.value));
+    scopes.back()[statement.text] = std::move(value);
+    break;
+  }
+  }
+  if (output.size() > maxText)
+    return errorAt(statement.line, "it writes more than {} bytes", maxText);
+  return {};
+}
+
+Result<void> Renderer::runFor(const Statement &statement) {
+  if (statement.text.empty())
+    return errorAt(statement.line, "a loop with several variables, or with a condition, is not understood");
+  YUPANA_ASSIGN_OR_RETURN(json list, evaluate(*statement.value));
+  if (!list.is_array())
+    return errorAt(statement.line, "a loop over something else than a list is not understood");
+  if (list.empty() && statement.bodies.size() > 1)
+    return run(statement.bodies[1]);
+  for (size_t i = 0; i < list.size(); ++i) {
+    YUPANA_RETURN_IF_ERROR(charge(list[i], statement.line));
+    // What is set inside is forgotten after every round.
+    scopes.emplace_back();
+    scopes.back()[statement.text] = list[i];
+    scopes.back()["loop"] = {{"index", i + 1},
+                             {"index0", i},
+                             {"revindex", list.size() - i},
+                             {"revindex0", list.size() - i - 1},
+                             {"first", i == 0},
+                             {"last", i + 1 == list.size()},
+                             {"length", list.size()}};
+    YUPANA_RETURN_IF_ERROR(run(statement.bodies[0]));
+    scopes.pop_back();
+  }
+  return {};
+}
+
+Result<std::string> Renderer::print(const json &value, size_t line) const {
+  if (value.is_string())
+    return value.get_ref<const std::string &>();
+  if (value.is_number_integer())
+    return value.dump();
+  if (value.is_discarded())
+    return std::string();
+  return errorAt(line, "writing {} is not understood", jsonTypeName(value));
+}
+
+// --- Expressions -----------------------------------------------------------------------------------------------------
+
+const json *Renderer::find(const std::string &name) const {
+  for (auto scope = scopes.rbegin(); scope != scopes.rend(); ++scope)
+    if (auto found = scope->find(name); found != scope->end())
+      return &found->second;
+  return nullptr;
+}
+
+Result<void> Renderer::charge(const json &value, size_t line) {
+  steps += weightOf(value);
+  if (steps > maxSteps)
+    return errorAt(line, "it takes more than {} steps", maxSteps);
+  return {};
+}
+
+Result<json> Renderer::evaluate(const Expression &expression) {
+  YUPANA_ASSIGN_OR_RETURN(json value, evaluateKind(expression));
+  YUPANA_RETURN_IF_ERROR(charge(value, expression.line));
+  return std::move(value);
+}
+
+Result<json> Renderer::evaluateKind(const Expression &expression) {
+  switch (expression.kind) {
+  case Expression::Literal:
+    return expression.value;
+  case Expression::List: {
+    json list = json::array();
+    for (const ExpressionPtr &operand : expression.operands) {
+      YUPANA_ASSIGN_OR_RETURN(json element, evaluate(*operand));
+      list.push_back(std::move(element));
+    }
+    return std::move(list);
+  }
+  case Expression::Variable: {
+    const json *found = find(expression.name);
+    return found ? *found : undefined();
+  }
+  case Expression::Attribute:
+    return attribute(expression);
+  case Expression::Subscript:
+    return subscript(expression);
+  case Expression::Slice:
+    return slice(expression);
+  case Expression::Call:
+    return call(expression);
+  case Expression::Filter:
+    return filter(expression);
+  case Expression::Test:
+    return test(expression);
+  case Expression::Not: {
+    YUPANA_ASSIGN_OR_RETURN(json value, evaluate(*expression.operands[0]));
+    return json(!isTruthy(value));
+  }
+  case Expression::And:
+  case Expression::Or: {
+    YUPANA_ASSIGN_OR_RETURN(json left, evaluate(*expression.operands[0]));
+    if (isTruthy(left) == (expression.kind == Expression::Or))
+      return std::move(left);
+    return evaluate(*expression.operands[1]);
+  }
+  case Expression::Binary:
+    return binary(expression);
+  case Expression::Conditional: {
+    YUPANA_ASSIGN_OR_RETURN(json condition, evaluate(*expression.operands[1]));
+    if (isTruthy(condition))
+      return evaluate(*expression.operands[0]);
+    return expression.operands[2] ? evaluate(*expression.operands[2]) : undefined();
+  }
+  case Expression::Unknown:
+    break;
+  }
+  return unknown(expression, expression.name);
+}
+
+/// object.name: the field, or undefined. Methods are only ever called, see call().
+Result<json> Renderer::attribute(const Expression &expression) {
+  YUPANA_ASSIGN_OR_RETURN(json object, evaluate(*expression.operands[0]));
+  static constexpr std::string_view methods[] = {"clear", "copy",    "fromkeys",   "get",    "items", "keys",
+                                                 "pop",   "popitem", "setdefault", "update", "values"};
+  bool isMethod = std::find(std::begin(methods), std::end(methods), expression.name) != std::end(methods);
+  // A loop has more fields than are kept here.
+  bool isLoop = expression.operands[0]->kind == Expression::Variable && expression.operands[0]->name == "loop";
+  if (!object.is_object() || isMethod || (isLoop && !object.contains(expression.name)))
+    return unknown(expression, fmt::format("the attribute {}", expression.name));
+  auto found = object.find(expression.name);
+  return found == object.end() ? undefined() : *found;
+}
+
+Result<json> Renderer::subscript(const Expression &expression) {
+  YUPANA_ASSIGN_OR_RETURN(json object, evaluate(*expression.operands[0]));
+  YUPANA_ASSIGN_OR_RETURN(json index, evaluate(*expression.operands[1]));
+  if (object.is_object() && index.is_string()) {
+    auto found = object.find(index.get_ref<const std::string &>());
+    return found == object.end() ? undefined() : *found;
+  }
+  if (!object.is_array() || !index.is_number_integer())
+    return unknown(expression, fmt::format("taking {} out of {}", jsonTypeName(index), jsonTypeName(object)));
+  int64_t position = index.get<int64_t>(), size = static_cast<int64_t>(object.size());
+  position += position < 0 ? size : 0;
+  return position < 0 || position >= size ? undefined() : object[static_cast<size_t>(position)];
+}
+
+Result<json> Renderer::slice(const Expression &expression) {
+  YUPANA_ASSIGN_OR_RETURN(json list, evaluate(*expression.operands[0]));
+  int64_t size = static_cast<int64_t>(list.size()), bounds[2] = {0, size};
+  for (size_t i = 0; i < 2; ++i) {
+    if (!expression.operands[i + 1])
+      continue;
+    YUPANA_ASSIGN_OR_RETURN(json bound, evaluate(*expression.operands[i + 1]));
+    if (!bound.is_number_integer())
+      return unknown(expression, "a slice bound that is no number");
+    int64_t position = bound.get<int64_t>();
+    bounds[i] = std::clamp<int64_t>(position < 0 ? position + size : position, 0, size);
+  }
+  if (!list.is_array())
+    return unknown(expression, fmt::format("a slice of {}", jsonTypeName(list)));
+  json part = json::array();
+  for (int64_t i = bounds[0]; i < bounds[1]; ++i)
+    part.push_back(list[static_cast<size_t>(i)]);
+  return std::move(part);
+}
+
+/// The functions and methods that are known.
+Result<json> Renderer::call(const Expression &expression) {
+  const Expression &callee = *expression.operands[0];
+  bool isPlain = expression.operands.size() == 1 && expression.named.empty();
+  if (callee.kind == Expression::Variable && callee.name == "raise_exception")
+    return errorAt(expression.line, "it raises an exception");
+  // A date changes from day to day: what is written with one in it has no fixed form.
+  if (callee.kind == Expression::Variable && callee.name == "strftime_now")
+    return json(std::string(opaqueMark));
+  if (callee.kind == Expression::Attribute && callee.name == "strip" && isPlain) {
+    YUPANA_ASSIGN_OR_RETURN(json text, evaluate(*callee.operands[0]));
+    if (text.is_string())
+      return json(std::string(strip(text.get_ref<const std::string &>())));
+  }
+  return unknown(expression, callee.name.empty() ? "a call" : fmt::format("the call of {}", callee.name));
+}
+
+Result<json> Renderer::join(const Expression &expression, const json &list, const std::string &between) const {
+  std::string text;
+  for (size_t i = 0; i < list.size(); ++i) {
+    YUPANA_ASSIGN_OR_RETURN(std::string part, print(list[i], expression.line));
+    text += i ? between + part : part;
+    if (text.size() > maxText)
+      return errorAt(expression.line, "it makes a text of more than {} bytes", maxText);
+  }
+  return json(std::move(text));
+}
+
+Result<json> Renderer::filter(const Expression &expression) {
+  YUPANA_ASSIGN_OR_RETURN(json value, evaluate(*expression.operands[0]));
+  const std::string &name = expression.name;
+  bool isPlain = expression.operands.size() == 1 && expression.named.empty();
+  if (name == "trim" && isPlain && value.is_string())
+    return json(std::string(strip(value.get_ref<const std::string &>())));
+  if ((name == "length" || name == "count") && isPlain && value.is_structured())
+    return json(static_cast<int64_t>(value.size()));
+  if ((name == "string" || name == "safe") && isPlain && value.is_string())
+    return std::move(value);
+  if (name == "list" && isPlain && value.is_array())
+    return std::move(value);
+  if ((name == "first" || name == "last") && isPlain && value.is_array() && !value.empty())
+    return name == "first" ? value.front() : value.back();
+  if ((name == "default" || name == "d") && expression.operands.size() == 2 && expression.named.empty())
+    return value.is_discarded() ? evaluate(*expression.operands[1]) : std::move(value);
+  if (name == "join" && expression.operands.size() <= 2 && expression.named.empty() && value.is_array()) {
+    json between = "";
+    if (expression.operands.size() == 2) {
+      YUPANA_ASSIGN_OR_RETURN(between, evaluate(*expression.operands[1]));
+    }
+    if (between.is_string())
+      return join(expression, value, between.get_ref<const std::string &>());
+  }
+  if (name == "map" && expression.operands.size() == 1 && expression.named.size() == 1 &&
+      expression.named[0].first == "attribute" && value.is_array()) {
+    YUPANA_ASSIGN_OR_RETURN(json field, evaluate(*expression.named[0].second));
+    json mapped = json::array();
+    for (const json &element : value) {
+      if (!element.is_object() || !field.is_string() || !element.contains(field.get_ref<const std::string &>()))
+        return unknown(expression, "map over other things than objects with the attribute");
+      mapped.push_back(element[field.get_ref<const std::string &>()]);
+    }
+    return std::move(mapped);
+  }
+  return unknown(expression, fmt::format("the filter {} on {}", name, jsonTypeName(value)));
+}
+
+Result<json> Renderer::test(const Expression &expression) {
+  const Expression &operand = *expression.operands[0];
+  const std::string &name = expression.name;
+  bool isPlain = expression.operands.size() == 1 && expression.named.empty();
+  // Functions are not values here, but they are defined.
+  bool isFunction =
+      operand.kind == Expression::Variable && (operand.name == "raise_exception" || operand.name == "strftime_now");
+  if (isPlain && isFunction && (name == "defined" || name == "undefined"))
+    return json(name == "defined");
+  YUPANA_ASSIGN_OR_RETURN(json value, evaluate(operand));
+  if (!isPlain)
+    return unknown(expression, fmt::format("the test {}", name));
+  if (name == "defined")
+    return json(!value.is_discarded());
+  if (name == "undefined")
+    return json(value.is_discarded());
+  if (name == "none")
+    return json(value.is_null());
+  if (name == "string")
+    return json(value.is_string());
+  if (name == "mapping")
+    return json(value.is_object());
+  if (name == "iterable" || name == "sequence")
+    return json(value.is_structured() || value.is_string() || value.is_discarded());
+  if (name == "number")
+    return json(value.is_number() || value.is_boolean());
+  if (name == "boolean")
+    return json(value.is_boolean());
+  if (name == "true" || name == "false")
+    return json(value.is_boolean() && value.get<bool>() == (name == "true"));
+  return unknown(expression, fmt::format("the test {}", name));
+}
+
+Result<json> Renderer::binary(const Expression &expression) {
+  const std::string &name = expression.name;
+  YUPANA_ASSIGN_OR_RETURN(json left, evaluate(*expression.operands[0]));
+  YUPANA_ASSIGN_OR_RETURN(json right, evaluate(*expression.operands[1]));
+  if (name == "in")
+    return contains(expression, left, right);
+  if (name == "~" || (name == "+" && left.is_string() && right.is_string())) {
+    YUPANA_ASSIGN_OR_RETURN(std::string text, print(left, expression.line));
+    YUPANA_ASSIGN_OR_RETURN(std::string more, print(right, expression.line));
+    if (text.size() + more.size() > maxText)
+      return errorAt(expression.line, "it makes a text of more than {} bytes", maxText);
+    return json(text + more);
+  }
+  if (name == "==" || name == "!=" || name[0] == '<' || name[0] == '>')
+    return compare(expression, left, right);
+  bool areNumbers = left.is_number_integer() && right.is_number_integer();
+  int64_t a = areNumbers ? left.get<int64_t>() : 0, b = areNumbers ? right.get<int64_t>() : 0, result = 0;
+  if (areNumbers && name == "+" && !__builtin_add_overflow(a, b, &result))
+    return json(result);
+  if (areNumbers && name == "-" && !__builtin_sub_overflow(a, b, &result))
+    return json(result);
+  // Python's remainder has the sign of the divisor.
+  if (areNumbers && name == "%" && b > 0)
+    return json((a % b + b) % b);
+  return unknown(expression,
+                 fmt::format("{} between {} and {}", inQuotes(name), jsonTypeName(left), jsonTypeName(right)));
+}
+
+Result<json> Renderer::compare(const Expression &expression, const json &left, const json &right) const {
+  const std::string &name = expression.name;
+  // Against a text, values of other types are known to differ.
+  if ((isOpaque(left) && right.is_string()) || (isOpaque(right) && left.is_string()))
+    return looksInside(expression);
+  if (name == "==" || name == "!=") {
+    bool areComparable = !left.is_structured() && !right.is_structured() && left.is_boolean() == right.is_boolean();
+    bool differInKind = left.is_discarded() || left.is_null() || right.is_discarded() || right.is_null();
+    if (!areComparable && !differInKind)
+      return unknown(expression, fmt::format("comparing {} with {}", jsonTypeName(left), jsonTypeName(right)));
+    bool areEqual =
+        left.is_discarded() || right.is_discarded() ? left.is_discarded() && right.is_discarded() : left == right;
+    return json(areEqual == (name == "=="));
+  }
+  if (!left.is_number_integer() || !right.is_number_integer())
+    return unknown(expression, fmt::format("comparing {} with {}", jsonTypeName(left), jsonTypeName(right)));
+  int64_t a = left.get<int64_t>(), b = right.get<int64_t>();
+  return json(name == "<" ? a < b : name == "<=" ? a <= b : name == ">" ? a > b : a >= b);
+}
+
+Result<json> Renderer::contains(const Expression &expression, const json &left, const json &right) const {
+  if (isOpaque(left) || isOpaque(right))
+    return looksInside(expression);
+  if (left.is_string() && right.is_object())
+    return json(right.contains(left.get_ref<const std::string &>()));
+  if (left.is_string() && right.is_string())
+    return json(right.get_ref<const std::string &>().find(left.get_ref<const std::string &>()) != std::string::npos);
+  if (!left.is_string() || !right.is_array())
+    return unknown(expression, fmt::format("looking for {} in {}", jsonTypeName(left), jsonTypeName(right)));
+  for (const json &element : right) {
+    if (isOpaque(element))
+      return looksInside(expression);
+    if (element == left)
+      return json(true);
+  }
+  return json(false);
+}
+
+} // namespace
+
+Template::Template(Body body) : body(std::move(body)) {}
+Template::Template(Template &&) noexcept = default;
+Template &Template::operator=(Template &&) noexcept = default;
+Template::~Template() = default;
+
+Result<Template> Template::parse(std::string_view text) {
+  if (text.size() > maxTemplateBytes)
+    return makeError(ExitCode::Unsupported, "it has more than {} bytes", maxTemplateBytes);
+  // The two ways to write ill-formed bytes down differ only if there are any.
+  json asJson = std::string(text);
+  if (asJson.dump(-1, ' ', false, json::error_handler_t::replace) !=
+      asJson.dump(-1, ' ', false, json::error_handler_t::ignore))
+    return makeError(ExitCode::Unsupported, "it is not well-formed UTF-8");
+  YUPANA_ASSIGN_OR_RETURN(std::vector<Token> tokens, tokenize(text));
+  YUPANA_ASSIGN_OR_RETURN(Body parsed, parseBody(tokens));
+  return Template(std::move(parsed));
+}
+
+Result<std::string> Template::render(const json &variables) const {
+  Renderer renderer(variables);
+  YUPANA_RETURN_IF_ERROR(renderer.run(body));
+  return renderer.takeOutput();
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "frontends/Tokenizer/JsonFields.h"
+
+#include "runtime/schema/tokenizer.h"
+
+using namespace yupana;
+using nlohmann::json;
+
+const json &yupana::member(const json &object, const char *name) {
+  static const json absent;
+  auto found = object.find(name);
+  return found == object.end() ? absent : *found;
+}
+
+bool yupana::isTrue(const json &object, const char *name) {
+  const json &value = member(object, name);
+  return value.is_boolean() && value.get_ref<const bool &>();
+}
+
+bool yupana::isType(const json &object, std::string_view type) {
+  const json &value = member(object, "type");
+  return value.is_string() && value.get_ref<const std::string &>() == type;
+}
+
+std::optional<uint32_t> yupana::asId(const json &value) {
+  if (!value.is_number_unsigned() || value.get<uint64_t>() >= schema::kMaxTokenizerEntries)
+    return std::nullopt;
+  return static_cast<uint32_t>(value.get<uint64_t>());
+}
+
+std::optional<std::string> yupana::asTokenText(const json &value) {
+  const json &text = value.is_object() ? member(value, "content") : value;
+  return text.is_string() ? std::optional<std::string>(text.get_ref<const std::string &>()) : std::nullopt;
+}
+
+std::string yupana::shown(const json &value) {
+  std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
+  constexpr size_t longest = 120;
+  if (text.size() <= longest)
+    return text;
+  size_t length = longest;
+  while ((text[length] & 0xC0) == 0x80) // not inside a character
+    --length;
+  return text.substr(0, length) + "...";
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The special tokens of a tokenizer.model, which holds none itself.
+#include "frontends/Tokenizer/Tokenizer.h"
+
+#include "compiler/Support/Json.h"
+#include "frontends/Tokenizer/JsonFields.h"
+#include "runtime/schema/tokenizer.h"
+
+#include <algorithm>
+#include <map>
+#include <unordered_set>
+
+using namespace yupana;
+using nlohmann::json;
+
+namespace {
+
+void addToken(TokenizerModel &model, uint32_t id, const std::string &text, bool isSpecial, bool isNormalized) {
+  if (id >= model.texts.size()) {
+    model.texts.resize(id + 1);
+    model.isWord.resize(id + 1);
+  }
+  model.texts[id] = text;
+  model.added.push_back({id, isSpecial, isNormalized});
+}
+
+/// One entry of added_tokens_decoder, `key` being its id.
+Result<void> addEntry(TokenizerModel &model, const std::string &key, const json &entry, std::string_view file) {
+  json number = json::parse(key, nullptr, /*allow_exceptions=*/false);
+  std::optional<uint32_t> id = asId(number);
+  std::optional<std::string> text = entry.is_object() ? asTokenText(entry) : std::nullopt;
+  if (!id || !text || text->empty())
+    return makeError(ExitCode::InvalidInput,
+                     "{}: added_tokens_decoder has the entry {}: {}, expected an id below {} and an object with "
+                     "`content`",
+                     file, shown(key), shown(entry), schema::kMaxTokenizerEntries);
+  for (const char *option : {"single_word", "lstrip", "rstrip"})
+    if (isTrue(entry, option))
+      return makeError(ExitCode::Unsupported, "{}: {} of the added token {} is true, supported is false", file, option,
+                       shown(*text));
+  if (*id < model.texts.size() && !model.texts[*id].empty() && model.texts[*id] != *text)
+    return makeError(ExitCode::InvalidInput, "{}: added token {} has the id {} of another token", file, shown(*text),
+                     *id);
+  addToken(model, *id, *text, isTrue(entry, "special"), isTrue(entry, "normalized"));
+  return {};
+}
+
+Result<void> addEntries(TokenizerModel &model, const json &entries, std::string_view file) {
+  if (!entries.is_object())
+    return makeError(ExitCode::InvalidInput, "{}: added_tokens_decoder is {}, expected an object", file,
+                     jsonTypeName(entries));
+  for (const auto &[key, entry] : entries.items())
+    YUPANA_RETURN_IF_ERROR(addEntry(model, key, entry, file));
+  std::unordered_set<std::string_view> seen;
+  for (const TokenizerModel::AddedToken &token : model.added)
+    if (!seen.insert(model.texts[token.id]).second)
+      return makeError(ExitCode::InvalidInput, "{}: added_tokens_decoder has {} twice", file,
+                       shown(model.texts[token.id]));
+  return {};
+}
+
+void addMetaTokens(TokenizerModel &model, uint64_t vocabularySize) {
+  for (const std::string &text : metaSpecialTokens())
+    if (model.texts.size() < std::min<uint64_t>(vocabularySize, schema::kMaxTokenizerEntries))
+      addToken(model, static_cast<uint32_t>(model.texts.size()), text, /*isSpecial=*/true, /*isNormalized=*/false);
+}
+
+/// The id of the added token with this text.
+std::optional<uint32_t> findAdded(const TokenizerModel &model, std::string_view text) {
+  for (const TokenizerModel::AddedToken &token : model.added)
+    if (model.texts[token.id] == text)
+      return token.id;
+  return std::nullopt;
+}
+
+/// "<|NAME_reserved_special_token_FIRST|>" to that of LAST.
+void addReserved(std::vector<std::string> &tokens, std::string_view name, int first, int last) {
+  for (int number = first; number <= last; ++number)
+    tokens.push_back(fmt::format("<|{}reserved_special_token_{}|>", name, number));
+}
+
+} // namespace
+
+// The list of Llama4Tokenizer in github.com/meta-llama/llama-models, models/llama4/tokenizer.py.
+std::vector<std::string> yupana::metaSpecialTokens() {
+  std::vector<std::string> tokens = {"<|begin_of_text|>", "<|end_of_text|>",  "<|fim_prefix|>", "<|fim_middle|>",
+                                     "<|fim_suffix|>",    "<|header_start|>", "<|header_end|>", "<|eom|>",
+                                     "<|eot|>",           "<|step|>"};
+  auto add = [&](std::initializer_list<const char *> more) { tokens.insert(tokens.end(), more.begin(), more.end()); };
+  addReserved(tokens, "text_post_train_", 0, 5);
+  add({"<|python_start|>", "<|python_end|>", "<|finetune_right_pad|>"});
+  addReserved(tokens, "text_post_train_", 8, 68);
+  add({"<|image_start|>", "<|image_end|>"});
+  addReserved(tokens, "vision_", 0, 1);
+  add({"<|tile_x_separator|>", "<|tile_y_separator|>"});
+  addReserved(tokens, "vision_", 2, 5);
+  add({"<|image|>"});
+  addReserved(tokens, "vision_", 6, 6);
+  add({"<|patch|>"});
+  addReserved(tokens, "vision_", 7, 1047);
+  addReserved(tokens, "reasoning_", 0, 7);
+  add({"<|reasoning_thinking_start|>", "<|reasoning_thinking_end|>"});
+  addReserved(tokens, "", 0, 903);
+  return tokens;
+}
+
+Result<void> yupana::addSpecialTokens(TokenizerModel &model, std::string_view config, std::string_view file,
+                                      uint64_t vocabularySize) {
+  json root = json::object();
+  if (!config.empty()) {
+    YUPANA_ASSIGN_OR_RETURN(root, parseJson(config, file));
+  }
+  if (!root.is_object())
+    return makeError(ExitCode::InvalidInput, "{}: is {}, expected an object", file, jsonTypeName(root));
+  if (const json &entries = member(root, "added_tokens_decoder"); !entries.is_null())
+    YUPANA_RETURN_IF_ERROR(addEntries(model, entries, file));
+  else
+    addMetaTokens(model, vocabularySize);
+  uint64_t bytes = 0;
+  for (const std::string &text : model.texts)
+    bytes += text.size();
+  if (bytes > schema::kMaxTokenizerText)
+    return makeError(ExitCode::InvalidInput, "{}: the tokens have {} bytes in all, at most {} are expected", file,
+                     bytes, schema::kMaxTokenizerText);
+
+  const json &begin = member(root, "bos_token");
+  if (begin.is_null() && root.contains("bos_token"))
+    return {}; // said to have none
+  std::string text = asTokenText(begin).value_or("<|begin_of_text|>");
+  model.beginToken = findAdded(model, text);
+  if (!model.beginToken && !begin.is_null())
+    return makeError(ExitCode::InvalidInput, "{}: bos_token is {}, which is no added token", file, shown(begin));
+  return {};
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a conversation is as token ids, in the format that stands in the plan.
+
+#ifndef YUPANA_RUNTIME_TEXT_CHAT_H
+#define YUPANA_RUNTIME_TEXT_CHAT_H
+
+#include "runtime/text/tokenizer.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace yupana::text {
+
+enum class Role { system = 0, user = 1, assistant = 2 };
+
+struct Message {
+  Role role;
+  std::string content; // well-formed UTF-8; special tokens in it are text
+};
+
+/// Does the tokenizer's section say how a conversation is written?
+bool has_chat_format(const Tokenizer &tokenizer);
+
+/// Appends to `*ids` what the checkpoint's chat template gives for the conversation, with the prompt for the model's
+/// answer behind it. `tokenizer` has a chat format.
+void encode_chat(const Tokenizer &tokenizer, const std::vector<Message> &messages, std::vector<uint32_t> *ids);
+
+} // namespace yupana::text
+
+#endif
