@@ -7,9 +7,9 @@ using namespace yupana;
 
 static const char *const inspectHelp = R"(usage: yupana inspect PLAN [--json]
 
-Says what is inside a plan: model, compiled maxima, sections, weights with their packed forms, cache groups and, for
-every target, whether this machine runs it, memory to the byte, the kernels that each layer launches, and where every
-buffer lies while it is in use. Reads neither weights nor code.
+Says what is inside a plan: model, compiled maxima, tokenizer and chat format, sections, weights with their packed
+forms, cache groups and, for every target, whether this machine runs it, memory to the byte, the kernels that each layer
+launches, and where every buffer lies while it is in use. Reads neither weights nor code.
 
   --json   the same as one JSON object
   --help   print this
@@ -21,6 +21,8 @@ Result<void> yupana::runInspect(const Words &words) {
     return fmt::print("{}", inspectHelp), Result<void>();
   YUPANA_ASSIGN_OR_RETURN(std::string path, arguments.only("the PLAN"));
   YUPANA_ASSIGN_OR_RETURN(OpenedPlan plan, OpenedPlan::open(path));
-  fmt::print("{}", arguments.has("--json") ? jsonReport(plan) : textReport(plan));
+  YUPANA_ASSIGN_OR_RETURN(std::optional<PlanTokenizer> read, readTokenizer(plan));
+  const PlanTokenizer *tokenizer = read ? &*read : nullptr;
+  fmt::print("{}", arguments.has("--json") ? jsonReport(plan, tokenizer) : textReport(plan, tokenizer));
   return {};
 }

@@ -55,6 +55,23 @@ Json limitsJson(const schema::Limits &limits) {
           {"max_logit_rows", limits.max_logit_rows()}};
 }
 
+Json tokenizerJson(const PlanTokenizer &tokenizer) {
+  const schema::TokenizerHeader &header = tokenizer.section.header;
+  Json chat;
+  if (tokenizer.hasChat()) {
+    for (uint32_t part = 0; part < schema::kChatPartCount; ++part)
+      chat[chatPartNames[part]] = tokenizer.section.chat_part(static_cast<schema::ChatPart>(part));
+    chat["trimmed"] = trimmedRoles(tokenizer);
+    chat["omits_empty_system"] = tokenizer.hasFlag(schema::kChatOmitEmptySystem);
+  }
+  return {{"ids", header.id_count},
+          {"words", header.word_count},
+          {"merges", header.merge_count},
+          {"added_tokens", header.added_count},
+          {"begin_token", header.begin_token == schema::kNoToken ? Json() : Json(header.begin_token)},
+          {"chat", std::move(chat)}};
+}
+
 Json sectionsJson(const OpenedPlan &plan) {
   Json list = Json::array();
   for (uint32_t i = 0; i < yupana_plan_section_count(plan.get()); ++i) {
@@ -167,7 +184,7 @@ Json targetJson(const OpenedPlan &plan, uint32_t index) {
 
 } // namespace
 
-std::string yupana::jsonReport(const OpenedPlan &plan) {
+std::string yupana::jsonReport(const OpenedPlan &plan, const PlanTokenizer *tokenizer) {
   const schema::Plan &root = plan.metadata();
   Json targets = Json::array();
   for (uint32_t i = 0; i < root.targets()->size(); ++i)
@@ -181,6 +198,8 @@ std::string yupana::jsonReport(const OpenedPlan &plan) {
                  {"weights", weightsJson(root)},
                  {"cache_groups", groupsJson(root)},
                  {"targets", std::move(targets)}};
+  if (tokenizer)
+    report["tokenizer"] = tokenizerJson(*tokenizer);
   // A path need not be UTF-8, which JSON is.
   return report.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

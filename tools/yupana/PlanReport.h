@@ -5,6 +5,7 @@
 #define YUPANA_TOOLS_YUPANA_PLANREPORT_H
 
 #include "tools/yupana/OpenedPlan.h"
+#include "tools/yupana/PlanTokenizer.h"
 
 #include <optional>
 #include <string>
@@ -56,9 +57,9 @@ std::string digestText(const uint8_t (&digest)[32]);
 /// A grid in the notation of the IR: "T 256 ceildiv 8 *".
 std::string gridText(const schema::Launch &launch);
 
-/// The whole report, for people and as one JSON object.
-std::string textReport(const OpenedPlan &plan);
-std::string jsonReport(const OpenedPlan &plan);
+/// The whole report, for people and as one JSON object. `tokenizer` is the plan's, null when it has none.
+std::string textReport(const OpenedPlan &plan, const PlanTokenizer *tokenizer);
+std::string jsonReport(const OpenedPlan &plan, const PlanTokenizer *tokenizer);
 
 } // namespace yupana
 

@@ -4,6 +4,7 @@
 #include "tools/yupana/PlanReport.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <map>
@@ -53,6 +54,34 @@ void addModel(std::string &out, const OpenedPlan &plan) {
         generation->top_p(), generation->min_p(), generation->repetition_penalty());
   add(out, "  limits       context {}, batch {}, step tokens {}, logit rows {}\n", limits.max_context(),
       limits.max_batch(), limits.max_step_tokens(), limits.max_logit_rows());
+}
+
+/// A text as JSON writes it, so that line ends and quotes show.
+std::string quoted(std::string_view text) {
+  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+void addTokenizer(std::string &out, const PlanTokenizer *tokenizer) {
+  if (!tokenizer) {
+    add(out, "  tokenizer    none: the plan runs on token ids\n");
+    return;
+  }
+  const schema::TokenizerHeader &header = tokenizer->section.header;
+  std::string begin =
+      header.begin_token == schema::kNoToken ? "nothing" : quoted(tokenizer->section.token(header.begin_token));
+  add(out, "  tokenizer    {} ids, {} words, {} merges, {} added tokens; a prompt begins with {}\n", header.id_count,
+      header.word_count, header.merge_count, header.added_count, begin);
+  if (!tokenizer->hasChat()) {
+    add(out, "  chat format  none\n");
+    return;
+  }
+  for (uint32_t part = 0; part < schema::kChatPartCount; ++part)
+    add(out, "  {:<12} {:<10} {}\n", part ? "" : "chat format", chatPartNames[part],
+        quoted(tokenizer->section.chat_part(static_cast<schema::ChatPart>(part))));
+  std::vector<std::string> trimmed = trimmedRoles(*tokenizer);
+  add(out, "  {:<12} {:<10} {}{}\n", "", "trimmed",
+      trimmed.empty() ? "none" : fmt::format("{}", fmt::join(trimmed, ", ")),
+      tokenizer->hasFlag(schema::kChatOmitEmptySystem) ? "; an empty system message is left out" : "");
 }
 
 void addSections(std::string &out, const OpenedPlan &plan) {
@@ -211,9 +240,10 @@ void addTarget(std::string &out, const OpenedPlan &plan, uint32_t index) {
 
 } // namespace
 
-std::string yupana::textReport(const OpenedPlan &plan) {
+std::string yupana::textReport(const OpenedPlan &plan, const PlanTokenizer *tokenizer) {
   std::string out;
   addModel(out, plan);
+  addTokenizer(out, tokenizer);
   addSections(out, plan);
   addWeights(out, plan.metadata());
   addCacheGroups(out, plan);

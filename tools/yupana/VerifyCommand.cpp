@@ -4,6 +4,7 @@
 #include "tools/support/Targets.h"
 #include "tools/yupana/Commands.h"
 #include "tools/yupana/OpenedPlan.h"
+#include "tools/yupana/PlanTokenizer.h"
 
 using namespace yupana;
 
@@ -12,7 +13,8 @@ namespace {
 const char *const verifyHelp = R"(usage: yupana verify PLAN [options]
 
 Reads all of a plan: compares every digest, section by section and the weights in chunks of 16 MiB, checks every index,
-size and range, the form of the code, and that no two buffers overlap while both are in use. Runs nothing.
+size and range, the form of the code and of the tokenizer, and that no two buffers overlap while both are in use. Runs
+nothing.
 
   --for TARGET   also see that the plan has code for TARGET, such as x86-64-v3; if not, the exit code is 6
   --threads N    threads that read and digest (default: all cores)
@@ -53,6 +55,7 @@ Result<void> yupana::runVerify(const Words &words) {
     yupana_status_t status;
     YUPANA_RETURN_IF_ERROR(checkStatus(yupana_plan_verify(plan.get(), &options, &status), status));
   }
+  YUPANA_RETURN_IF_ERROR(readTokenizer(plan));
   fmt::print("{}: {} bytes in {} sections, all as recorded\n", path, yupana_plan_file_bytes(plan.get()),
              yupana_plan_section_count(plan.get()));
   return {};
