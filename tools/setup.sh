@@ -21,7 +21,7 @@ packages=(
   libmlir-22-dev llvm-22-dev llvm-22-tools mlir-22-tools                     # MLIR, lit and FileCheck
   flatbuffers-compiler libflatbuffers-dev                                    # the metadata of a plan
   libfmt-dev nlohmann-json3-dev libutf8proc-dev libzstd-dev zlib1g-dev       # libraries
-  libgtest-dev python3 python3-numpy                                         # tests
+  libgtest-dev python3 python3-jinja2 python3-numpy                          # tests
 )
 
 missing_packages() {

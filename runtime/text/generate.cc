@@ -44,10 +44,8 @@ yupana_status_code_t Generator::run(const std::vector<Request> &requests, Observ
     if (code == YUPANA_STATUS_OK)
       code = release_finished(status);
   }
-  for (Active &active : active_) {
-    yupana_sequence_release(context_, active.sequence, nullptr);
-    free_positions_ += active.reserved;
-  }
+  for (Active &active : active_)
+    release(active, nullptr);
   active_.clear();
   return code;
 }
@@ -65,9 +63,13 @@ yupana_status_code_t Generator::admit(yupana_status_t *status) {
     Active active = {};
     active.request = waiting_;
     active.reserved = positions;
-    yupana_status_code_t code = yupana_sequence_create(context_, waiting_, &active.sequence, status);
-    if (code != YUPANA_STATUS_OK)
-      return code;
+    active.sequence = request.sequence;
+    active.done = request.held;
+    if (!request.sequence) {
+      yupana_status_code_t code = yupana_sequence_create(context_, waiting_, &active.sequence, status);
+      if (code != YUPANA_STATUS_OK)
+        return code;
+    }
     free_positions_ -= positions;
     active_.push_back(active);
     ++waiting_;
@@ -200,14 +202,20 @@ void Generator::finish(Active *active, Stop stop) {
   observer_->on_stop(active->request, stop);
 }
 
+/// Gives back what a request took.
+yupana_status_code_t Generator::release(const Active &active, yupana_status_t *status) {
+  free_positions_ += active.reserved;
+  bool is_own = !(*requests_)[active.request].sequence;
+  return is_own ? yupana_sequence_release(context_, active.sequence, status) : YUPANA_STATUS_OK;
+}
+
 yupana_status_code_t Generator::release_finished(yupana_status_t *status) {
   for (size_t i = active_.size(); i-- > 0;) {
     if ((*replies_)[active_[i].request].stop == Stop::running)
       continue;
-    yupana_status_code_t code = yupana_sequence_release(context_, active_[i].sequence, status);
+    yupana_status_code_t code = release(active_[i], status);
     if (code != YUPANA_STATUS_OK)
       return code;
-    free_positions_ += active_[i].reserved;
     active_.erase(active_.begin() + static_cast<ptrdiff_t>(i));
   }
   return YUPANA_STATUS_OK;

@@ -26,6 +26,10 @@ struct Request {
   float top_p = 1;
   float min_p = 0;
   float repetition_penalty = 1;
+  // A sequence of the context that holds the first `held` tokens of the prompt, not all of them; it is gone on with
+  // and stays alive. 0: a sequence of the request's own.
+  yupana_sequence_t sequence = 0;
+  uint32_t held = 0;
 };
 
 enum class Stop {
@@ -62,8 +66,9 @@ public:
 /// others to end.
 class Generator {
 public:
-  /// `plan` is the one `context` was made from; both outlive the generator, and no one else creates sequences in
-  /// `context`. A step takes at most `step_tokens` tokens; 0, or more than the plan's limit, stands for that limit.
+  /// `plan` is the one `context` was made from; both outlive the generator, and other sequences in `context` are only
+  /// those of requests. A step takes at most `step_tokens` tokens; 0, or more than the plan's limit, stands for that
+  /// limit.
   Generator(yupana_plan_t *plan, yupana_context_t *context, uint32_t step_tokens);
 
   /// Runs all requests to their end; the replies stand in the order of the requests. On failure, `*status` says why,
@@ -90,6 +95,7 @@ private:
   bool take_results(Active *active, const yupana_step_result_t &result, uint32_t first_row);
   void accept_token(Active *active, uint32_t id);
   void finish(Active *active, Stop stop);
+  yupana_status_code_t release(const Active &active, yupana_status_t *status);
   yupana_status_code_t release_finished(yupana_status_t *status);
 
   uint32_t remaining_prompt(const Active &active) const;

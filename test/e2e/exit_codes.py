@@ -75,8 +75,8 @@ def check_interrupt(yupana, model, work):
 def check_plan(yupana, runner, bench, model, work):
     plan = work / "good.yplan"
     expect("compile", 0, [yupana, "compile", model, "-o", plan, "--precision", "f32"])
-    expect("inspect", 0, [yupana, "inspect", plan], ["weights"])
-    expect("inspect --json", 0, [yupana, "inspect", plan, "--json"], ["{"])
+    expect("inspect", 0, [yupana, "inspect", plan], ["weights", "chat format  begin"])
+    expect("inspect --json", 0, [yupana, "inspect", plan, "--json"], ["{", '"generation": "<|header_start|>assistant'])
     expect("verify", 0, [yupana, "verify", plan])
     expect("check", 0, [yupana, "check", plan], ["runs on this machine"])
     for program in ([yupana, "check"], [yupana, "verify"], [runner], [bench]):
@@ -104,6 +104,7 @@ def check_plan(yupana, runner, bench, model, work):
     expect("token out of range", 4, [runner, plan, "--tokens", "999999"], ["999999"])
     for program, name in ((runner, "yupana-run"), (bench, "yupana-bench"), (yupana, "yupana")):
         expect(f"{name} --version", 0, [program, "--version"], [name + " "])
+    expect("system without user", 2, [runner, plan, "--system", "a", "--prompt", "b"], ["--system"])
     expect("run", 0, [runner, plan, "--tokens", "1,2", "--max-new-tokens", "2"])
 
 

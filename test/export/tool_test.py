@@ -145,6 +145,7 @@ class Tool(unittest.TestCase):
         routed = sum(64 * 32 * 8 * 3 for _ in range(report["model"]["layers"]))
         self.assertEqual(report["model"]["active_parameters"], report["model"]["parameters"] - routed * 6 // 8)
         self.assertEqual(report["bytes"], os.path.getsize(plan))
+        self.assertNotIn("tokenizer", report)
         for target in report["targets"]:
             memory = target["memory"]
             parts = ("weights", "activations", "cache", "inputs", "code")
@@ -160,8 +161,8 @@ class Tool(unittest.TestCase):
         # One packed form for both targets: every weight is stored once.
         self.assertEqual(len({weight["name"] for weight in report["weights"]}), len(report["weights"]))
         text = run("inspect", plan).stdout
-        for part in ("Target x86-64-v3", "Target x86-64-v4", "panel32", "per layer", "layers 0 1 2: ", "layer 3: ",
-                     "outside layers: ", "arena activations"):
+        for part in ("tokenizer    none", "Target x86-64-v3", "Target x86-64-v4", "panel32", "per layer", "layers 0 1 2: ",
+                     "layer 3: ", "outside layers: ", "arena activations"):
             self.assertIn(part, text)
 
         weights = next(section for section in report["sections"] if section["kind"] == "weights")

@@ -73,6 +73,24 @@ void check_batch(const yupana_context_t *context, const yupana_batch_t *batch) {
   require(rows <= fake_core().max_logit_rows, "max_logit_rows");
 }
 
+/// For tests that look at what was read: a line of ids, all tokens of a sequence, whenever one is sampled.
+void trace(const std::vector<uint32_t> &tokens) {
+  const char *path = std::getenv("FAKE_TRACE");
+  FILE *file = path ? std::fopen(path, "a") : nullptr;
+  if (!file)
+    return;
+  for (uint32_t token : tokens)
+    std::fprintf(file, "%u ", token);
+  std::fputc('\n', file);
+  std::fclose(file);
+}
+
+/// A number of the environment, for tests that run a program over this core.
+void take_setting(const char *name, uint32_t *value) {
+  if (const char *text = std::getenv(name))
+    *value = static_cast<uint32_t>(std::strtoul(text, nullptr, 10));
+}
+
 } // namespace
 
 namespace yupana::test {
@@ -122,6 +140,9 @@ const char *yupana_version(void) { return "0.0.0"; }
 
 yupana_status_code_t yupana_plan_open_file(const char *path, const yupana_allocator_t *, yupana_plan_t **out_plan,
                                            yupana_status_t *out_status) {
+  take_setting("FAKE_VOCABULARY", &fake_core().vocab_size);
+  take_setting("FAKE_CONTEXT", &fake_core().max_context);
+  take_setting("FAKE_FAIL_AT_STEP", &fake_core().fail_at_step);
   *out_plan = yupana::test::open_fake_plan(path);
   return *out_plan ? YUPANA_STATUS_OK
                    : fail(out_status, YUPANA_STATUS_UNREADABLE, std::string(path) + ": cannot be opened");
@@ -213,6 +234,24 @@ yupana_status_code_t yupana_sequence_release(yupana_context_t *context, yupana_s
   return YUPANA_STATUS_OK;
 }
 
+yupana_status_code_t yupana_sequence_length(const yupana_context_t *context, yupana_sequence_t sequence,
+                                            uint32_t *out_length) {
+  auto found = context->sequences.find(sequence);
+  require(found != context->sequences.end(), "length of a sequence that is not alive");
+  *out_length = static_cast<uint32_t>(found->second.size());
+  return YUPANA_STATUS_OK;
+}
+
+yupana_status_code_t yupana_sequence_truncate(yupana_context_t *context, yupana_sequence_t sequence, uint32_t length,
+                                              yupana_status_t *out_status) {
+  auto found = context->sequences.find(sequence);
+  require(found != context->sequences.end() && length <= found->second.size(), "length to truncate to");
+  if (length < fake_core().shortest)
+    return fail(out_status, YUPANA_STATUS_INVALID_ARGUMENT, "pages are freed");
+  found->second.resize(length);
+  return YUPANA_STATUS_OK;
+}
+
 yupana_status_code_t yupana_context_step(yupana_context_t *context, const yupana_batch_t *batch,
                                          yupana_step_result_t *out_result, yupana_status_t *out_status) {
   check_batch(context, batch);
@@ -239,6 +278,9 @@ yupana_status_code_t yupana_context_step(yupana_context_t *context, const yupana
       context->logits.insert(context->logits.end(), row.begin(), row.end());
       context->sampled.push_back(span.sample ? yupana::test::fake_next(tokens) : YUPANA_NO_TOKEN);
     }
+    fake_core().last_tokens = tokens;
+    if (span.sample)
+      trace(tokens);
   }
   out_result->rows = static_cast<uint32_t>(context->sampled.size());
   out_result->vocab_size = fake_core().vocab_size;

@@ -24,11 +24,14 @@ struct FakeCore {
   uint64_t kv_positions = 64;
   std::vector<uint32_t> stop_tokens = {1};
   uint32_t fail_at_step = UINT32_MAX; // this step reports OUT_OF_MEMORY
+  uint32_t shortest = 0;              // truncating to less is refused, as where pages are freed
 
   /// Token counts of the spans of every step.
   std::vector<std::vector<uint32_t>> steps;
   yupana_span_t last_span = {}; // of the last step
-  uint32_t alive = 0; // sequences not released
+  uint32_t alive = 0;           // sequences not released
+  /// All tokens of the sequence that the last span went on with.
+  std::vector<uint32_t> last_tokens;
 };
 FakeCore &fake_core();
 

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Running sequences and telling what comes of them: text as it comes, JSON at the end, logits in a file.
-#include "runtime/text/generate.h"
+#include "tools/yupana-run/Generate.h"
 
 #include "tools/support/ProgressBar.h"
 #include "tools/support/Targets.h"
 #include "tools/yupana-run/Inputs.h"
+#include "tools/yupana-run/Interrupts.h"
 #include "tools/yupana-run/Json.h"
 #include "tools/yupana-run/NpyWriter.h"
 #include "tools/yupana-run/Sampling.h"
 
 #include <algorithm>
-#include <csignal>
 #include <cstdio>
 #include <ctime>
 #include <memory>
@@ -20,15 +20,6 @@
 using namespace yupana;
 
 namespace {
-
-volatile std::sig_atomic_t interruptCount = 0;
-
-/// The first Ctrl-C ends the replies, a second one the program.
-void onInterrupt(int) {
-  interruptCount = interruptCount + 1;
-  if (interruptCount > 1)
-    ::_exit(exitInterrupted);
-}
 
 double now() {
   timespec time;
@@ -39,7 +30,7 @@ double now() {
 /// Passes the progress of loading on to a bar, and Ctrl-C to the library.
 int reportLoading(void *user, uint64_t done, uint64_t total) {
   static_cast<ProgressBar *>(user)->update(done, total);
-  return interruptCount > 0;
+  return wasInterrupted();
 }
 
 /// What the program keeps of one sequence.
@@ -90,7 +81,7 @@ public:
     logitsCode = logits.writeRows(sequences[request].firstRow + first, count, data);
     return logitsCode == exitDone;
   }
-  bool interrupted() override { return interruptCount > 0; }
+  bool interrupted() override { return wasInterrupted(); }
 
 private:
   bool isStopToken(uint32_t id) const {
@@ -192,36 +183,13 @@ void Teller::printJson(const std::vector<text::Reply> &replies, double loadSecon
 
 std::vector<text::Request> makeRequests(const Session &session, std::vector<std::vector<uint32_t>> sequences,
                                         const Options &options) {
-  text::Request request;
-  request.want_logits = !options.logits.empty();
-  request.max_new_tokens = options.maxNewTokens.value_or(request.want_logits ? 0 : 256);
-  chooseSampling(session, options, request);
+  text::Request request = makeRequest(session, options);
   std::vector<text::Request> requests;
   for (std::vector<uint32_t> &sequence : sequences) {
     requests.push_back(request);
     requests.back().prompt = std::move(sequence);
   }
   return requests;
-}
-
-/// Prepares the plan for this machine.
-int createContext(const Session &session, const Options &options, yupana_context_t *&context) {
-  yupana_status_t status;
-  uint32_t index = 0;
-  if (!options.target.empty() && findTarget(session.plan(), options.target, index, status) != YUPANA_STATUS_OK)
-    return report(status);
-  auto bar = std::make_unique<ProgressBar>("loading");
-  yupana_progress_t progress = {sizeof progress, bar.get(), reportLoading};
-  yupana_context_options_t contextOptions = {};
-  contextOptions.size = sizeof contextOptions;
-  contextOptions.target = options.target.empty() ? nullptr : options.target.c_str();
-  contextOptions.threads = options.threads;
-  contextOptions.kv_bytes = options.kvMemory;
-  contextOptions.map_weights = options.mapWeights;
-  contextOptions.progress = &progress;
-  yupana_status_code_t code = yupana_context_create(session.plan(), &contextOptions, nullptr, &context, &status);
-  bar.reset(); // clears its line before anything else is written
-  return code == YUPANA_STATUS_OK ? exitDone : report(status);
 }
 
 int runRequests(const Session &session, const Options &options, const std::vector<text::Request> &requests,
@@ -253,6 +221,33 @@ int runRequests(const Session &session, const Options &options, const std::vecto
 
 } // namespace
 
+text::Request yupana::makeRequest(const Session &session, const Options &options) {
+  text::Request request;
+  request.want_logits = !options.logits.empty();
+  request.max_new_tokens = options.maxNewTokens.value_or(request.want_logits ? 0 : 256);
+  chooseSampling(session, options, request);
+  return request;
+}
+
+int yupana::createContext(const Session &session, const Options &options, yupana_context_t *&context) {
+  yupana_status_t status;
+  uint32_t index = 0;
+  if (!options.target.empty() && findTarget(session.plan(), options.target, index, status) != YUPANA_STATUS_OK)
+    return report(status);
+  auto bar = std::make_unique<ProgressBar>("loading");
+  yupana_progress_t progress = {sizeof progress, bar.get(), reportLoading};
+  yupana_context_options_t contextOptions = {};
+  contextOptions.size = sizeof contextOptions;
+  contextOptions.target = options.target.empty() ? nullptr : options.target.c_str();
+  contextOptions.threads = options.threads;
+  contextOptions.kv_bytes = options.kvMemory;
+  contextOptions.map_weights = options.mapWeights;
+  contextOptions.progress = &progress;
+  yupana_status_code_t code = yupana_context_create(session.plan(), &contextOptions, nullptr, &context, &status);
+  bar.reset(); // clears its line before anything else is written
+  return code == YUPANA_STATUS_OK ? exitDone : report(status);
+}
+
 int yupana::runGenerate(Session &session, const Options &options) {
   std::vector<std::vector<uint32_t>> sequences;
   if (int code = readInputs(session, options, sequences))
@@ -266,8 +261,6 @@ int yupana::runGenerate(Session &session, const Options &options) {
     if (int code = teller.openLogits(options.logits))
       return code;
 
-  struct sigaction action = {};
-  action.sa_handler = onInterrupt;
-  ::sigaction(SIGINT, &action, nullptr);
+  catchInterrupts();
   return runRequests(session, options, requests, teller);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/yupana-run/Inputs.h"
 
+#include "runtime/text/chat.h"
+#include "runtime/text/unicode.h"
 #include "tools/yupana-run/Json.h"
 
 #include <cerrno>
@@ -28,12 +30,9 @@ int readAll(FILE *stream, const std::string &name, std::string &content) {
   return std::ferror(stream) ? report(exitUnreadable, name + ": cannot be read: " + std::strerror(errno)) : exitDone;
 }
 
-int readPrompt(const Session &session, const std::string &value, Sequences &sequences) {
-  if (!session.tokenizer())
-    return report(exitUnsupported, session.path() +
-                                       ": the plan was compiled without a tokenizer, so --prompt cannot be "
-                                       "encoded; --tokens works");
-  std::string text = value, name = "--prompt";
+/// The text that the value of a flag stands for; `name` is then what to call it in messages.
+int readText(const std::string &value, std::string &text, std::string &name) {
+  text = value;
   if (value == "-") {
     text.clear();
     name = "standard input";
@@ -43,18 +42,47 @@ int readPrompt(const Session &session, const std::string &value, Sequences &sequ
     if (!text.empty() && text.back() == '\n')
       text.pop_back();
   }
+  return checkText(text, name);
+}
+
+int readPrompt(const Session &session, const Options &options, const std::string &value, Sequences &sequences) {
+  if (!session.tokenizer())
+    return report(exitUnsupported, session.path() +
+                                       ": the plan was compiled without a tokenizer, so --prompt cannot be "
+                                       "encoded; --tokens works");
+  std::string text, name = "--prompt";
+  if (int code = readText(value, text, name))
+    return code;
   const text::Tokenizer &tokenizer = *session.tokenizer();
-  text::EncodeOptions options;
-  options.begin_token = true;
+  text::EncodeOptions encode;
+  encode.begin_token = true;
+  encode.parse_special = !options.noSpecial;
   std::vector<uint32_t> ids;
-  size_t wellFormed = tokenizer.encode(text, options, &ids);
-  if (wellFormed != text.size())
-    return report(exitInvalid, name + ": is not well-formed UTF-8 at byte " + std::to_string(wellFormed));
+  tokenizer.encode(text, encode, &ids);
   if (ids.empty())
     return report(exitUsage, name + ": is empty, and the tokenizer has no begin token to go on from");
   if (ids.size() > 1 && tokenizer.begin_token() == ids[0] && ids[0] == ids[1])
     std::fprintf(stderr, "yupana-run: note: the prompt starts with the begin token, so it is there twice\n");
   sequences.push_back(std::move(ids));
+  return exitDone;
+}
+
+/// One turn of a chat.
+int readUser(const Session &session, const Options &options, const std::string &value, Sequences &sequences) {
+  if (int code = session.requireChatFormat("--user"))
+    return code;
+  std::vector<text::Message> messages;
+  if (options.system) {
+    if (int code = checkText(*options.system, "--system"))
+      return code;
+    messages.push_back({text::Role::system, *options.system});
+  }
+  std::string name = "--user";
+  messages.push_back({text::Role::user, {}});
+  if (int code = readText(value, messages.back().content, name))
+    return code;
+  sequences.emplace_back();
+  text::encode_chat(*session.tokenizer(), messages, &sequences.back());
   return exitDone;
 }
 
@@ -89,35 +117,43 @@ int readTokens(const std::string &value, Sequences &sequences) {
   return exitDone;
 }
 
-/// What the plan has room for.
-int checkSequences(const Session &session, const Sequences &sequences) {
+} // namespace
+
+int yupana::checkText(const std::string &text, const std::string &name) {
+  size_t wellFormed = text::find_ill_formed(text);
+  if (wellFormed == text.size())
+    return exitDone;
+  return report(exitInvalid, name + ": is not well-formed UTF-8 at byte " + std::to_string(wellFormed));
+}
+
+int yupana::checkSequence(const Session &session, const std::vector<uint32_t> &sequence) {
   yupana_model_info_t model;
   model.size = sizeof model;
   yupana_plan_model(session.plan(), &model);
   yupana_limits_t limits;
   limits.size = sizeof limits;
   yupana_plan_limits(session.plan(), &limits);
-  for (const std::vector<uint32_t> &sequence : sequences) {
-    if (sequence.size() > limits.max_context)
-      return report(exitUsage, "a sequence has " + std::to_string(sequence.size()) + " tokens, " + session.path() +
-                                   " was compiled for at most " + std::to_string(limits.max_context) +
-                                   " (yupana compile --max-context)");
-    for (uint32_t id : sequence)
-      if (id >= model.vocab_size)
-        return report(exitInvalid, "token id " + std::to_string(id) + " is not below the vocabulary size " +
-                                       std::to_string(model.vocab_size) + " of " + session.path());
-  }
+  if (sequence.size() > limits.max_context)
+    return report(exitUsage, "a sequence has " + std::to_string(sequence.size()) + " tokens, " + session.path() +
+                                 " was compiled for at most " + std::to_string(limits.max_context) +
+                                 " (yupana compile --max-context)");
+  for (uint32_t id : sequence)
+    if (id >= model.vocab_size)
+      return report(exitInvalid, "token id " + std::to_string(id) + " is not below the vocabulary size " +
+                                     std::to_string(model.vocab_size) + " of " + session.path());
   return exitDone;
 }
 
-} // namespace
-
 int yupana::readInputs(const Session &session, const Options &options, Sequences &sequences) {
   for (const Input &input : options.inputs) {
-    int code =
-        input.kind == Input::Prompt ? readPrompt(session, input.value, sequences) : readTokens(input.value, sequences);
+    int code = input.kind == Input::Prompt ? readPrompt(session, options, input.value, sequences)
+               : input.kind == Input::User ? readUser(session, options, input.value, sequences)
+                                           : readTokens(input.value, sequences);
     if (code)
       return code;
   }
-  return checkSequences(session, sequences);
+  for (const std::vector<uint32_t> &sequence : sequences)
+    if (int code = checkSequence(session, sequence))
+      return code;
+  return exitDone;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From `--prompt` and `--tokens` to the ids of the sequences to run.
+// From `--prompt`, `--user` and `--tokens` to the ids of the sequences to run.
 #ifndef YUPANA_TOOLS_YUPANARUN_INPUTS_H
 #define YUPANA_TOOLS_YUPANARUN_INPUTS_H
 
@@ -14,6 +14,12 @@ namespace yupana {
 /// Appends the sequences of all inputs, in their order, to `sequences`; none is empty, longer than the plan's context,
 /// or has an id that the model does not know. Returns an exit code, after reporting what went wrong.
 int readInputs(const Session &session, const Options &options, std::vector<std::vector<uint32_t>> &sequences);
+
+/// exitDone for a sequence that the plan has room for and whose ids the model knows; else reports why not.
+int checkSequence(const Session &session, const std::vector<uint32_t> &sequence);
+
+/// exitDone for well-formed UTF-8; else reports where `name` is not.
+int checkText(const std::string &text, const std::string &name);
 
 } // namespace yupana
 

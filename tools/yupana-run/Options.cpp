@@ -3,6 +3,7 @@
 
 #include "tools/support/Numbers.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cfloat>
 #include <cmath>
@@ -13,14 +14,23 @@ using namespace yupana;
 
 const char *const yupana::helpText =
     R"(usage: yupana-run PLAN --prompt TEXT [options]
+       yupana-run PLAN --user TEXT [--system TEXT] [options]
+       yupana-run PLAN --chat [--system TEXT] [options]
        yupana-run PLAN --tokens IDS [--tokens IDS ...] [--logits FILE.npy] [options]
        yupana-run PLAN --tokenize | --detokenize
 
-Runs a plan made by `yupana compile`. Text is written as it comes; Ctrl-C ends it with what there is.
+Runs a plan made by `yupana compile`. Text is written as it comes; Ctrl-C ends it with what there is, a second one ends
+the program at once.
 
 What to run
   --prompt TEXT         text to go on with; `-` reads standard input, less one line end at its end. The begin token
                         is put before it, and special tokens such as <|eot|> in it are special tokens
+  --no-special          with --prompt: special tokens in the text are text
+  --user TEXT           a message to answer, written as the checkpoint's chat template says; `-` reads standard input
+                        likewise. Special tokens in it are text
+  --system TEXT         with --user and --chat: a system message before it
+  --chat                a conversation: each line of standard input is a message, each reply is written as it comes.
+                        What is read stays in the cache. Ctrl-C ends a reply, end of file the conversation
   --tokens IDS          token ids, as they are: a comma list such as 200000,954,7963, or a JSON file with a list of ids
                         (or a list of such lists). Repeated, the sequences run in one ragged batch
 
@@ -121,7 +131,7 @@ private:
 
 /// Flags of other versions of the program, to be told from spelling mistakes.
 bool isLaterFlag(std::string_view name) {
-  for (std::string_view later : {"--user", "--system", "--chat", "--device", "--driver"})
+  for (std::string_view later : {"--device", "--driver"})
     if (name == later)
       return true;
   return false;
@@ -129,7 +139,7 @@ bool isLaterFlag(std::string_view name) {
 
 int Parser::setMode(Options::Mode mode) {
   if (options.mode != Options::Generate && options.mode != mode)
-    return fail("--tokenize and --detokenize exclude each other");
+    return fail("--chat, --tokenize and --detokenize exclude each other");
   options.mode = mode;
   return exitDone;
 }
@@ -169,8 +179,15 @@ int Parser::parseRealFlag(const RealFlag &flag, const std::string &value) {
 
 /// A flag that is followed by a value.
 int Parser::parseValue(const std::string &name, const std::string &value) {
-  if (name == "--prompt" || name == "--tokens") {
-    options.inputs.push_back({name == "--prompt" ? Input::Prompt : Input::Tokens, value});
+  if (name == "--prompt" || name == "--user" || name == "--tokens") {
+    options.inputs.push_back({name == "--prompt" ? Input::Prompt
+                              : name == "--user" ? Input::User
+                                                 : Input::Tokens,
+                              value});
+  } else if (name == "--system") {
+    if (options.system)
+      return fail("--system is given twice");
+    options.system = value;
   } else if (name == "--logits") {
     if (value.empty())
       return fail("--logits needs the name of a file");
@@ -190,8 +207,8 @@ int Parser::parseValue(const std::string &name, const std::string &value) {
 
 int Parser::parseFlag(const std::string &name) {
   for (std::string_view valued :
-       {"--prompt", "--tokens", "--logits", "--for", "--temperature", "--top-k", "--top-p", "--min-p",
-        "--repetition-penalty", "--seed", "--max-new-tokens", "--step-tokens", "--threads", "--kv-memory"})
+       {"--prompt", "--user", "--system", "--tokens", "--logits", "--for", "--temperature", "--top-k", "--top-p",
+        "--min-p", "--repetition-penalty", "--seed", "--max-new-tokens", "--step-tokens", "--threads", "--kv-memory"})
     if (name == valued) {
       if (!attached && next == words.size())
         return fail(name + " needs a value");
@@ -209,6 +226,8 @@ int Parser::parseFlag(const std::string &name) {
     options.noSpecial = true;
   else if (name == "--mmap")
     options.mapWeights = true;
+  else if (name == "--chat")
+    return setMode(Options::Chat);
   else if (name == "--tokenize")
     return setMode(Options::Tokenize);
   else if (name == "--detokenize")
@@ -222,15 +241,23 @@ int Parser::parseFlag(const std::string &name) {
 int Parser::check() {
   if (options.plan.empty())
     return fail("no plan given (usage: yupana-run PLAN --prompt TEXT; see yupana-run --help)");
-  if (options.noSpecial && options.mode != Options::Tokenize)
-    return fail("--no-special goes with --tokenize");
+  auto has = [&](Input::Kind kind) {
+    return std::any_of(options.inputs.begin(), options.inputs.end(), [&](auto &input) { return input.kind == kind; });
+  };
+  if (options.noSpecial && options.mode != Options::Tokenize && !has(Input::Prompt))
+    return fail(
+        "--no-special goes with --tokenize or --prompt; special tokens in --user, --system and --chat are text");
+  if (options.system && options.mode != Options::Chat && !has(Input::User))
+    return fail("--system goes with --user or --chat");
   if (options.mode == Options::Generate) {
     if (options.inputs.empty())
-      return fail("nothing to run: give --prompt TEXT or --tokens IDS (see yupana-run --help)");
+      return fail("nothing to run: give --prompt TEXT, --user TEXT, --chat or --tokens IDS (see yupana-run --help)");
     return exitDone;
   }
   if (!options.inputs.empty() || !options.logits.empty() || options.json)
-    return fail("--tokenize and --detokenize read standard input alone: no --prompt, --tokens, --logits or --json");
+    return fail(
+        "--chat, --tokenize and --detokenize read standard input alone: no --prompt, --user, --tokens, --logits "
+        "or --json");
   return exitDone;
 }
 

@@ -24,17 +24,18 @@ enum ExitCode {
   exitInterrupted = 130,
 };
 
-/// One `--prompt` or `--tokens`.
+/// One `--prompt`, `--user` or `--tokens`.
 struct Input {
-  enum Kind { Prompt, Tokens } kind;
+  enum Kind { Prompt, User, Tokens } kind;
   std::string value;
 };
 
 struct Options {
-  enum Mode { Generate, Tokenize, Detokenize, Help, Version } mode = Generate;
+  enum Mode { Generate, Chat, Tokenize, Detokenize, Help, Version } mode = Generate;
   std::string plan;
   std::vector<Input> inputs; ///< In the order given.
-  std::string logits;        ///< Empty: none wanted.
+  std::optional<std::string> system;
+  std::string logits; ///< Empty: none wanted.
   bool json = false;
   bool noSpecial = false;
   bool mapWeights = false;

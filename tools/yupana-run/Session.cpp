@@ -2,6 +2,7 @@
 #include "tools/yupana-run/Session.h"
 
 #include "runtime/schema/tokenizer.h"
+#include "runtime/text/chat.h"
 
 #include <cstdio>
 
@@ -47,5 +48,16 @@ int Session::openTokenizer() {
     return report(status);
   if (const char *problem = openedTokenizer.open(section.get(), info.bytes))
     return report(exitInvalid, planPath + ": " + problem);
+  return exitDone;
+}
+
+int Session::requireChatFormat(const char *flag) const {
+  if (!tokenizer())
+    return report(exitUnsupported, planPath + ": the plan was compiled without a tokenizer, so " + flag +
+                                       " cannot be encoded; --tokens works");
+  if (!text::has_chat_format(*tokenizer()))
+    return report(exitUnsupported, planPath + ": the plan has no chat format, as its checkpoint had no chat template " +
+                                       "that yupana compile understands, so " + flag +
+                                       " cannot be encoded; --prompt works");
   return exitDone;
 }

@@ -33,6 +33,8 @@ public:
   const std::string &path() const { return planPath; }
   /// Null when the plan was compiled without a tokenizer.
   const text::Tokenizer *tokenizer() const { return section ? &openedTokenizer : nullptr; }
+  /// exitDone for a plan with a tokenizer and a chat format; else reports that `flag` needs them.
+  int requireChatFormat(const char *flag) const;
 
 private:
   int openTokenizer();
@@ -45,6 +47,7 @@ private:
 
 /// Runs what the options ask for; each returns an exit code.
 int runGenerate(Session &session, const Options &options);
+int runChat(Session &session, const Options &options);
 int runTokenize(Session &session, const Options &options);
 int runDetokenize(Session &session);
 

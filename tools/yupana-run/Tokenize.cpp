@@ -2,47 +2,17 @@
 //
 // The tokenizer alone: standard input line by line.
 #include "tools/yupana-run/Json.h"
+#include "tools/yupana-run/Lines.h"
 #include "tools/yupana-run/Session.h"
 
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <string_view>
 
 using namespace yupana;
 
 namespace {
-
-/// The lines of standard input, without their ends.
-class Lines {
-public:
-  ~Lines() { std::free(buffer); }
-
-  bool next(std::string_view &line) {
-    ssize_t length = ::getline(&buffer, &capacity, stdin);
-    if (length < 0)
-      return false;
-    ++count;
-    if (length > 0 && buffer[length - 1] == '\n')
-      --length;
-    line = {buffer, static_cast<size_t>(length)};
-    return true;
-  }
-  int fail(const std::string &problem) const {
-    return report(exitInvalid, "standard input, line " + std::to_string(count) + ": " + problem);
-  }
-  /// How reading ended.
-  int result() const {
-    return std::ferror(stdin) ? report(exitUnreadable, std::string("standard input: ") + std::strerror(errno))
-                              : exitDone;
-  }
-
-private:
-  char *buffer = nullptr;
-  size_t capacity = 0;
-  uint64_t count = 0;
-};
 
 /// Line by line, so that another program can hold a conversation over pipes.
 int writeLine(std::string &line) {

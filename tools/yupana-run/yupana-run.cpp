@@ -36,6 +36,8 @@ int main(int argc, char **argv) {
     return runTokenize(session, options);
   case Options::Detokenize:
     return runDetokenize(session);
+  case Options::Chat:
+    return runChat(session, options);
   default:
     return runGenerate(session, options);
   }

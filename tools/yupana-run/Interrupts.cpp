@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/yupana-run/Interrupts.h"
+
+#include "tools/yupana-run/Options.h"
+
+#include <csignal>
+#include <unistd.h>
+
+using namespace yupana;
+
+namespace {
+
+volatile std::sig_atomic_t interrupted = 0;
+volatile std::sig_atomic_t underWay = 1;
+
+void onInterrupt(int) {
+  if (interrupted || !underWay)
+    ::_exit(exitInterrupted);
+  interrupted = 1;
+}
+
+} // namespace
+
+void yupana::catchInterrupts() {
+  struct sigaction action = {};
+  action.sa_handler = onInterrupt;
+  ::sigaction(SIGINT, &action, nullptr);
+}
+
+bool yupana::wasInterrupted() { return interrupted; }
+
+void yupana::beginInterruptible() {
+  interrupted = 0;
+  underWay = 1;
+}
+
+void yupana::endInterruptible() { underWay = 0; }

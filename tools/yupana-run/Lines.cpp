@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/yupana-run/Lines.h"
+
+#include "tools/yupana-run/Session.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+using namespace yupana;
+
+Lines::~Lines() { std::free(buffer); }
+
+bool Lines::next(std::string_view &line) {
+  ssize_t length = ::getline(&buffer, &capacity, stdin);
+  if (length < 0)
+    return false;
+  ++count;
+  if (length > 0 && buffer[length - 1] == '\n')
+    --length;
+  line = {buffer, static_cast<size_t>(length)};
+  return true;
+}
+
+int Lines::fail(const std::string &problem) const { return report(exitInvalid, name() + ": " + problem); }
+
+int Lines::result() const {
+  return std::ferror(stdin) ? report(exitUnreadable, std::string("standard input: ") + std::strerror(errno)) : exitDone;
+}
