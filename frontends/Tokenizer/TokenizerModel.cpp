@@ -55,7 +55,7 @@ public:
 
   Result<TokenizerModel> read(std::string_view text) {
     YUPANA_RETURN_IF_ERROR(readWords(text));
-    YUPANA_RETURN_IF_ERROR(checkBytes());
+    YUPANA_RETURN_IF_ERROR(indexWords());
     YUPANA_RETURN_IF_ERROR(findMerges());
     model.isWord.assign(model.texts.size(), true);
     // A word of the vocabulary is one token before any pair is looked at.
@@ -69,13 +69,13 @@ private:
   }
   Result<void> readWords(std::string_view text);
   Result<void> readWord(std::string_view line);
-  Result<void> checkBytes() const;
+  Result<void> indexWords();
   Result<void> findMerges();
 
   std::string_view file;
   TokenizerModel model;
   uint64_t textBytes = 0;
-  std::unordered_map<std::string, uint32_t> ids;
+  std::unordered_map<std::string_view, uint32_t> ids; ///< Of the texts in `model`, which stay where they are.
 };
 
 Result<void> Reader::readWords(std::string_view text) {
@@ -99,9 +99,6 @@ Result<void> Reader::readWord(std::string_view line) {
                    inQuotes(line.substr(space + 1)), rank);
   if (bytes->size() > maxTokenBytes)
     return invalid("line {} has a token of {} bytes, at most {} are expected", rank + 1, bytes->size(), maxTokenBytes);
-  auto [entry, isNew] = ids.emplace(*bytes, static_cast<uint32_t>(rank));
-  if (!isNew)
-    return invalid("line {} has the token of line {} again, {}", rank + 1, entry->second + 1, inQuotes(*bytes));
   textBytes += bytes->size();
   if (textBytes > schema::kMaxTokenizerText)
     return invalid("the tokens have more than {} bytes in all", schema::kMaxTokenizerText);
@@ -109,10 +106,19 @@ Result<void> Reader::readWord(std::string_view line) {
   return {};
 }
 
-Result<void> Reader::checkBytes() const {
-  for (int byte = 0; byte < 256; ++byte)
-    if (!ids.count(std::string(1, static_cast<char>(byte))))
+Result<void> Reader::indexWords() {
+  ids.reserve(model.texts.size());
+  for (uint32_t id = 0; id < model.texts.size(); ++id) {
+    auto [entry, isNew] = ids.emplace(model.texts[id], id);
+    if (!isNew)
+      return invalid("line {} has the token of line {} again, {}", id + 1, entry->second + 1,
+                     inQuotes(model.texts[id]));
+  }
+  for (int byte = 0; byte < 256; ++byte) {
+    char text = static_cast<char>(byte);
+    if (!ids.count(std::string_view(&text, 1)))
       return invalid("has no token for the single byte 0x{:02X}, expected all 256", byte);
+  }
   return {};
 }
 
@@ -120,7 +126,7 @@ Result<void> Reader::checkBytes() const {
 Result<void> Reader::findMerges() {
   uint32_t rank = 0;
   for (uint32_t id = 0; id < model.texts.size(); ++id) {
-    const std::string &text = model.texts[id];
+    std::string_view text = model.texts[id];
     size_t before = model.merges.size();
     for (size_t cut = 1; cut < text.size(); ++cut) {
       auto left = ids.find(text.substr(0, cut));

@@ -79,7 +79,7 @@ class TemplateTest(unittest.TestCase):
 
     def test_language(self):
         understood = 0
-        for _ in range(3000):
+        for _ in range(1500):
             template = random_template()
             # transformers teaches Jinja the tag that we leave out here.
             plain = template.replace("{% generation %}", "{% if true %}").replace("{% endgeneration %}", "{% endif %}")
@@ -91,7 +91,7 @@ class TemplateTest(unittest.TestCase):
             if got is not None:
                 self.assertEqual(got, wanted, template)
                 understood += 1
-        self.assertGreater(understood, 2500)
+        self.assertGreater(understood, 1250)
 
     def check_format(self, template):
         parsed = JINJA.from_string(template)

@@ -2,6 +2,9 @@
 //
 // Conversations as ids: those of the template rendered whole, but for special tokens in what is said.
 #include "runtime/text/chat.h"
+
+#include "frontends/ChatTemplate/Jinja.h"
+#include "runtime/text/unicode.h"
 #include "test/text/support.h"
 
 #include <gtest/gtest.h>
@@ -114,6 +117,29 @@ TEST(ChatTest, EqualsTheWholeText) {
         EXPECT_EQ(written.encode(messages), written.encode_whole(messages));
       }
     }
+}
+
+// What is trimmed is what the templates' `trim` takes away, character by character.
+TEST(ChatTest, TrimsWhatTemplatesTrim) {
+  ChatFormat format = llama;
+  format.trims = {true, true, true};
+  Written written(format);
+  const text::Section &section = written.tokenizer.section();
+  size_t trimmed = 0;
+  for (uint32_t c = 0; c <= text::kMaxCodePoint; ++c) {
+    if (c >= 0xD800 && c <= 0xDFFF)
+      continue;
+    std::string space;
+    text::append_code_point(c, &space);
+    bool is_space = section.class_blocks[section.class_index[c / 256] * 256 + c % 256] ==
+                    static_cast<uint8_t>(schema::CharClass::space);
+    if (!is_space && !jinja::strip(space).empty())
+      continue;
+    EXPECT_EQ(written.encode({{Role::user, space + "x" + space}}), written.encode({{Role::user, "x"}})) << c;
+    EXPECT_EQ(jinja::strip(space), "") << c;
+    ++trimmed;
+  }
+  EXPECT_EQ(trimmed, 29u);
 }
 
 // What is said cannot end a message or begin another.
