@@ -144,7 +144,7 @@ Result<Body> Parser::parseStatements(std::initializer_list<std::string_view> end
     } else {
       take();
       if (std::any_of(ends.begin(), ends.end(), [&](std::string_view end) { return isName(end); }))
-        return std::move(body);
+        return body;
       YUPANA_ASSIGN_OR_RETURN(statement, parseBlock());
     }
     body.push_back(std::move(statement));
@@ -166,7 +166,7 @@ Result<std::unique_ptr<Statement>> Parser::parseBlock() {
     YUPANA_RETURN_IF_ERROR(parseGeneration(*statement));
   else
     return unexpected("if, for or set");
-  return std::move(statement);
+  return statement;
 }
 
 Result<void> Parser::parseIf(Statement &statement) {
@@ -196,7 +196,7 @@ Result<std::string> Parser::parseTarget() {
     YUPANA_RETURN_IF_ERROR(expectKind(Token::Name, "a name"));
     target.clear();
   }
-  return std::move(target);
+  return target;
 }
 
 Result<void> Parser::parseFor(Statement &statement) {
@@ -266,7 +266,7 @@ Result<ExpressionPtr> Parser::parseExpression() {
   }
   if (value->height > maxHeight)
     return errorAt(peek().line, "an expression has more than {} operators inside one another", maxHeight);
-  return std::move(value);
+  return value;
 }
 
 /// operand, then any number of (name, operand), grouped from the left.
@@ -286,7 +286,7 @@ Result<ExpressionPtr> Parser::parseChain(Rule operand, Expression::Kind kind,
     chain->addOperand(std::move(right));
     value = std::move(chain);
   }
-  return std::move(value);
+  return value;
 }
 
 Result<ExpressionPtr> Parser::parseOr() { return parseChain(&Parser::parseAnd, Expression::Or, {"or"}); }
@@ -301,7 +301,7 @@ Result<ExpressionPtr> Parser::parseNot() {
   ExpressionPtr negation = make(Expression::Not);
   YUPANA_ASSIGN_OR_RETURN(ExpressionPtr operand, parseNot());
   negation->addOperand(std::move(operand));
-  return std::move(negation);
+  return negation;
 }
 
 Result<ExpressionPtr> Parser::parseComparison() {
@@ -311,7 +311,7 @@ Result<ExpressionPtr> Parser::parseComparison() {
   static constexpr std::string_view comparisons[] = {"==", "!=", "<", "<=", ">", ">="};
   if (!isMembership &&
       std::none_of(std::begin(comparisons), std::end(comparisons), [&](auto name) { return isOperator(name); }))
-    return std::move(left);
+    return left;
   if (negated)
     take();
   ExpressionPtr comparison = make(Expression::Binary, take().text);
@@ -321,10 +321,10 @@ Result<ExpressionPtr> Parser::parseComparison() {
   if (std::any_of(std::begin(comparisons), std::end(comparisons), [&](auto name) { return isOperator(name); }))
     return unexpected("one comparison");
   if (!negated)
-    return std::move(comparison);
+    return comparison;
   ExpressionPtr negation = make(Expression::Not);
   negation->addOperand(std::move(comparison));
-  return std::move(negation);
+  return negation;
 }
 
 Result<ExpressionPtr> Parser::parseSum() {
@@ -345,7 +345,7 @@ Result<ExpressionPtr> Parser::parseSigned() {
     if (!isNumber)
       return make(Expression::Unknown, "the sign -");
     operand->value = -operand->value.get<int64_t>();
-    return std::move(operand);
+    return operand;
   }
   YUPANA_ASSIGN_OR_RETURN(ExpressionPtr value, parsePrimary());
   return parseSuffixes(std::move(value));
@@ -360,7 +360,7 @@ Result<ExpressionPtr> Parser::parseName() {
       ExpressionPtr literal = make(Expression::Literal);
       if (value >= 0)
         literal->value = value == 1;
-      return std::move(literal);
+      return literal;
     }
   return make(Expression::Variable, std::move(name));
 }
@@ -375,14 +375,14 @@ Result<ExpressionPtr> Parser::parsePrimary() {
     while (peek().kind == Token::String) // side by side they are one
       text += take().text;
     literal->value = std::move(text);
-    return std::move(literal);
+    return literal;
   }
   case Token::Integer: {
     if (peek().text.size() > 9)
       return errorAt(peek().line, "the number {} is too long", inQuotes(peek().text));
     ExpressionPtr literal = make(Expression::Literal);
     literal->value = static_cast<int64_t>(std::stoll(take().text));
-    return std::move(literal);
+    return literal;
   }
   default:
     break;
@@ -390,7 +390,7 @@ Result<ExpressionPtr> Parser::parsePrimary() {
   if (takeOperator("[")) {
     YUPANA_ASSIGN_OR_RETURN(ExpressionPtr list, parseElements("]"));
     list->kind = Expression::List;
-    return std::move(list);
+    return list;
   }
   if (takeOperator("{"))
     return parseDictionary();
@@ -411,7 +411,7 @@ Result<ExpressionPtr> Parser::parseElements(std::string_view close) {
     if (!takeOperator(",") && !isOperator(close))
       return unexpected(inQuotes(close));
   }
-  return std::move(list);
+  return list;
 }
 
 Result<ExpressionPtr> Parser::parseDictionary() {
@@ -449,7 +449,7 @@ Result<ExpressionPtr> Parser::parseSuffixes(ExpressionPtr value) {
       YUPANA_RETURN_IF_ERROR(parseArguments(*call));
       value = std::move(call);
     } else {
-      return std::move(value);
+      return value;
     }
   }
 }
@@ -477,7 +477,7 @@ Result<ExpressionPtr> Parser::parseSubscript(ExpressionPtr value) {
   subscript->addOperand(std::move(value));
   subscript->addOperand(std::move(from));
   subscript->addOperand(std::move(to));
-  return std::move(subscript);
+  return subscript;
 }
 
 /// value is [not] name [(arguments) or one value], whose `is` is taken.
@@ -497,10 +497,10 @@ Result<ExpressionPtr> Parser::parseTest(ExpressionPtr value) {
     test->addOperand(std::move(argument));
   }
   if (!negated)
-    return std::move(test);
+    return test;
   ExpressionPtr negation = make(Expression::Not);
   negation->addOperand(std::move(test));
-  return std::move(negation);
+  return negation;
 }
 
 /// The arguments of a call, filter or test whose bracket is taken.

@@ -198,7 +198,7 @@ Result<void> Renderer::charge(const json &value, size_t line) {
 Result<json> Renderer::evaluate(const Expression &expression) {
   YUPANA_ASSIGN_OR_RETURN(json value, evaluateKind(expression));
   YUPANA_RETURN_IF_ERROR(charge(value, expression.line));
-  return std::move(value);
+  return value;
 }
 
 Result<json> Renderer::evaluateKind(const Expression &expression) {
@@ -211,7 +211,7 @@ Result<json> Renderer::evaluateKind(const Expression &expression) {
       YUPANA_ASSIGN_OR_RETURN(json element, evaluate(*operand));
       list.push_back(std::move(element));
     }
-    return std::move(list);
+    return list;
   }
   case Expression::Variable: {
     const json *found = find(expression.name);
@@ -237,7 +237,7 @@ Result<json> Renderer::evaluateKind(const Expression &expression) {
   case Expression::Or: {
     YUPANA_ASSIGN_OR_RETURN(json left, evaluate(*expression.operands[0]));
     if (isTruthy(left) == (expression.kind == Expression::Or))
-      return std::move(left);
+      return left;
     return evaluate(*expression.operands[1]);
   }
   case Expression::Binary:
@@ -299,7 +299,7 @@ Result<json> Renderer::slice(const Expression &expression) {
   json part = json::array();
   for (int64_t i = bounds[0]; i < bounds[1]; ++i)
     part.push_back(list[static_cast<size_t>(i)]);
-  return std::move(part);
+  return part;
 }
 
 /// The functions and methods that are known.
@@ -339,9 +339,9 @@ Result<json> Renderer::filter(const Expression &expression) {
   if ((name == "length" || name == "count") && isPlain && value.is_structured())
     return json(static_cast<int64_t>(value.size()));
   if ((name == "string" || name == "safe") && isPlain && value.is_string())
-    return std::move(value);
+    return value;
   if (name == "list" && isPlain && value.is_array())
-    return std::move(value);
+    return value;
   if ((name == "first" || name == "last") && isPlain && value.is_array() && !value.empty())
     return name == "first" ? value.front() : value.back();
   if ((name == "default" || name == "d") && expression.operands.size() == 2 && expression.named.empty())
@@ -363,7 +363,7 @@ Result<json> Renderer::filter(const Expression &expression) {
         return unknown(expression, "map over other things than objects with the attribute");
       mapped.push_back(element[field.get_ref<const std::string &>()]);
     }
-    return std::move(mapped);
+    return mapped;
   }
   return unknown(expression, fmt::format("the filter {} on {}", name, jsonTypeName(value)));
 }

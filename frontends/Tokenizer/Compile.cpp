@@ -38,7 +38,7 @@ Result<TokenizerModel> readModel(const std::string &folder, uint64_t vocabularyS
   std::string configPath = folder + "/tokenizer_config.json";
   YUPANA_ASSIGN_OR_RETURN(std::string config, readIfThere(configPath));
   YUPANA_RETURN_IF_ERROR(addSpecialTokens(model, config, configPath, vocabularySize));
-  return std::move(model);
+  return model;
 }
 
 /// A chat template and the file it stands in; no text for a checkpoint without one.
@@ -69,15 +69,15 @@ Result<FoundTemplate> findTemplate(const std::string &folder, const json &tokeni
   found.path = folder + "/chat_template.jinja";
   YUPANA_ASSIGN_OR_RETURN(found.text, readIfThere(found.path));
   if (!found.text.empty())
-    return std::move(found);
+    return found;
   found.path = folder + "/chat_template.json";
   YUPANA_ASSIGN_OR_RETURN(json processorConfig, parseIfThere(found.path));
   YUPANA_ASSIGN_OR_RETURN(found.text, templateIn(processorConfig, found.path));
   if (!found.text.empty())
-    return std::move(found);
+    return found;
   found.path = folder + "/tokenizer_config.json";
   YUPANA_ASSIGN_OR_RETURN(found.text, templateIn(tokenizerConfig, found.path));
-  return std::move(found);
+  return found;
 }
 
 /// Recognises the checkpoint's chat template, if it has one.
