@@ -81,6 +81,8 @@ class ToolTest(unittest.TestCase):
         self.expect(2, "--no-special goes with", self.plan, "--no-special", "--tokens", "1")
         self.expect(2, "exclude each other", self.plan, "--tokenize", "--detokenize")
         self.expect(2, "exclude each other", self.plan, "--tokenize", "--chat")
+        for flag in ("--device", "--driver"):
+            self.expect(5, f"{flag} is not supported", self.plan, flag)
         self.expect(2, "--no-special goes with", self.plan, "--no-special", "--user", "hello")
         self.expect(2, "--system goes with", self.plan, "--system", "hello", "--prompt", "hello")
         self.expect(2, "--system is given twice", self.plan, "--system", "a", "--system", "b", "--chat")
