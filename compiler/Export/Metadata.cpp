@@ -83,11 +83,10 @@ flatbuffers::Offset<schema::Model> MetadataWriter::writeModel(plan::ModelOp op) 
   std::vector<uint32_t> stop;
   for (int64_t token : op.getStopTokens())
     stop.push_back(narrow(token, "a stop token"));
-  return schema::CreateModelDirect(builder, op.getName().str().c_str(), op.getArchitecture().str().c_str(),
-                                   narrow(op.getVocabulary(), "vocabulary"), narrow(op.getHidden(), "hidden"),
-                                   narrow(op.getLayers(), "layers"), op.getParameters(),
-                                   op.getPrecision().str().c_str(), op.getBeginToken(), &stop, generation,
-                                   op.getActiveParameters().value_or(0));
+  return schema::CreateModelDirect(
+      builder, op.getName().str().c_str(), op.getArchitecture().str().c_str(), narrow(op.getVocabulary(), "vocabulary"),
+      narrow(op.getHidden(), "hidden"), narrow(op.getLayers(), "layers"), op.getParameters(),
+      op.getPrecision().str().c_str(), op.getBeginToken(), &stop, generation, op.getActiveParameters().value_or(0));
 }
 
 flatbuffers::Offset<schema::Limits> MetadataWriter::writeLimits(plan::ModelOp op) {
@@ -139,6 +138,12 @@ schema::ElementType elementOf(Type type) {
 flatbuffers::Offset<schema::Weight> MetadataWriter::writeWeight(plan::WeightOp op, Operation *parameter, size_t index) {
   RankedTensorType type = lm::getParameterType(parameter);
   std::vector<uint64_t> shape(type.getShape().begin(), type.getShape().end());
+  // The type counts what fills runs of rows up; the plan's shape is that before any padding.
+  if (auto interleaved = dyn_cast<lm::InterleavedOp>(parameter)) {
+    auto part = SymbolTable::lookupNearestSymbolFrom<lm::WeightOp>(parameter, interleaved.getFirstAttr());
+    int64_t rowAxis = type.getRank() - 2;
+    shape[rowAxis] = 2 * static_cast<uint64_t>(part.getTensorType().getDimSize(rowAxis));
+  }
   const WeightSection::Placement &place = places.weights[index];
   return schema::CreateWeightDirect(builder, op.getParameter().str().c_str(), elementOf(type.getElementType()), &shape,
                                     op.getLayout().str().c_str(), places.weightSection, place.offset, place.bytes,
