@@ -113,8 +113,8 @@ def main():
     prompts = ["The capital of France is", "Once upon a time there was a", "2 + 3 ="]
     for target in tools.host_targets():
         print(target)
-        plan = tools.compile_plan(arguments, arguments.model, work / f"{target}.yplan", "--target", target)
-        check_settings(cases, arguments, plan, tools.Runner(arguments, plan), prompts)
+        plan = tools.compile_plan(arguments, arguments.model, work / f"{target}.yplan", "f32", [target])
+        check_settings(cases, arguments, plan, tools.Runner(arguments, plan, target), prompts)
         check_defaults(cases, arguments, plan, arguments.model, prompts[:1])
         tools.run([arguments.truncate, plan])
         cases.check("after truncating", True)
