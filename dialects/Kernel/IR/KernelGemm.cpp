@@ -182,7 +182,7 @@ ParseResult kernel::parseProduct(OpAsmParser &parser, Region &input, OpAsmParser
 }
 
 void kernel::printProduct(OpAsmPrinter &printer, Region &input, Value weight) {
-  printer << " product ";
+  printer << "product ";
   if (Value view = getPlainView(input))
     printer << view << " : " << view.getType();
   else
@@ -254,8 +254,10 @@ void GemmOp::print(OpAsmPrinter &printer) {
     printer << " group " << *getGroup();
   printer.printOptionalAttrDictWithKeyword(
       (*this)->getAttrs(), {getRowsAttrName(), getPairsAttrName(), getGroupAttrName(), getOperandSegmentSizeAttr()});
-  for (auto [input, weight] : llvm::zip_equal(getInputs(), getWeights()))
+  for (auto [input, weight] : llvm::zip_equal(getInputs(), getWeights())) {
+    printer << ' ';
     printProduct(printer, input, weight);
+  }
   printer << ' ';
   printer.printRegion(getBody(), /*printEntryBlockArgs=*/true, /*printBlockTerminators=*/false);
 }

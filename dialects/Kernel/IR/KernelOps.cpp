@@ -22,16 +22,24 @@ ParseResult kernel::parseRows(OpAsmParser &parser, Attribute &rows) {
 
 void kernel::printRows(OpAsmPrinter &printer, Operation *, Attribute rows) { lm::printDimEntries(printer, rows); }
 
-/// The product that a router is part of, if there is one.
-static ParseResult parseRouter(OpAsmParser &parser, Region &input,
-                               std::optional<OpAsmParser::UnresolvedOperand> &router, Type &type) {
+/// Logits that are given, or the product that computes them. The verifier says what is missing.
+static ParseResult parseLogits(OpAsmParser &parser, std::optional<OpAsmParser::UnresolvedOperand> &logits,
+                               Type &logitsType, Region &input, std::optional<OpAsmParser::UnresolvedOperand> &router,
+                               Type &routerType) {
+  if (succeeded(parser.parseOptionalKeyword("logits"))) {
+    logits.emplace();
+    if (parser.parseOperand(*logits) || parser.parseColonType(logitsType))
+      return failure();
+  }
   if (failed(parser.parseOptionalKeyword("product")))
     return success();
   router.emplace();
-  return parseProduct(parser, input, *router, type);
+  return parseProduct(parser, input, *router, routerType);
 }
 
-static void printRouter(OpAsmPrinter &printer, Operation *, Region &input, Value router, Type) {
+static void printLogits(OpAsmPrinter &printer, Operation *, Value logits, Type, Region &input, Value router, Type) {
+  if (logits)
+    printer << "logits " << logits << " : " << logits.getType() << (router ? " " : "");
   if (router)
     printProduct(printer, input, router);
 }

@@ -183,8 +183,8 @@ def Kernel_RouteOp : Kernel_LaunchedOp<"route", [AttrSizedOperandSegments]> {
                        UnitAttr:$normalize, OptionalAttr<Kernel_GridAttr>:$grid, OptionalAttr<AnyAttr>:$config);
   let regions = (region MaxSizedRegion<1>:$input);
   let assemblyFormat = [{
-    `rows` custom<Rows>($rows) (`logits` $logits^ `:` qualified(type($logits)))?
-    custom<Router>($input, $router, type($router)) `into` $experts `,` $scores
+    `rows` custom<Rows>($rows) custom<Logits>($logits, type($logits), $input, $router, type($router))
+    `into` $experts `,` $scores
     `top` $top_k `score` $score (`normalize` $normalize^)? attr-dict
     `:` qualified(type($experts)) `,` qualified(type($scores))
   }];
