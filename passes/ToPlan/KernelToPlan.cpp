@@ -154,8 +154,7 @@ private:
     kernel::BufferOp op = entry.op;
     if (!op.getOffset())
       return op.emitOpError() << "has no offset, expected plan-memory to have run";
-    std::optional<uint64_t> size =
-        kernel::getBytes(op.getView().getType(), {maxStepTokens, maxBatch, maxLogitRows});
+    std::optional<uint64_t> size = kernel::getBytes(op.getView().getType(), {maxStepTokens, maxBatch, maxLogitRows});
     if (!size)
       return op.emitOpError() << "takes more than 2^64 bytes at the maxima";
     plan::BufferOp::create(builder, op.getLoc(), name.getValue(), *op.getArena(), *op.getOffset(), *size,

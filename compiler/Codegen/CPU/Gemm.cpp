@@ -50,9 +50,9 @@ private:
   int64_t featuresPerPanel;
   int64_t groupWidth; ///< Features of one run of the body.
   int64_t blockRows;
-  int64_t sumStride;      ///< Bytes of one row of accumulators.
-  Value sums;             ///< [product][blockRows][cellPanels * 32] accumulators.
-  Value list, next;       ///< Rows of an expert, and where to look for more of them.
+  int64_t sumStride; ///< Bytes of one row of accumulators.
+  Value sums;        ///< [product][blockRows][cellPanels * 32] accumulators.
+  Value list, next;  ///< Rows of an expert, and where to look for more of them.
   SmallVector<GemmInput> inputs;
   LogicalResult result = success();
 };
@@ -115,9 +115,7 @@ void GemmEmitter::runExperts() {
   constexpr int64_t rowsPerExpert = 4;
   int64_t experts = op.getExpertCount();
   Value many = e.less(e.integer(rowsPerExpert * experts - 1), e.size(op.getRows()));
-  auto inTurn = [&](Value cell, Value expert) {
-    return e.ceilDiv(e.max(e.sub(cell, expert), e.integer(0)), experts);
-  };
+  auto inTurn = [&](Value cell, Value expert) { return e.ceilDiv(e.max(e.sub(cell, expert), e.integer(0)), experts); };
   e.loop(e.integer(0), e.integer(experts), [&](Value expert) {
     Cells together = cellsOf(expert);
     Cells range = {expert, e.select(many, together.first, inTurn(e.first, expert)),
