@@ -8,8 +8,9 @@ namespace yupana::runtime {
 
 namespace {
 
-// Blocks of a launch per worker: enough to even out cells of unequal cost, few enough that claiming costs nothing.
-constexpr uint32_t kBlocksPerWorker = 8;
+// A claim takes this part of an even share of the cells that are left: few long blocks while many are, so that kernels
+// prepare their inputs few times, and single cells at the end, so that cells of unequal cost leave nobody waiting.
+constexpr uint32_t kClaimsPerShare = 2;
 
 // Of MXCSR: results that are denormal become zero, operands that are denormal count as zero.
 constexpr uint32_t kFlushToZero = 0x8000;
@@ -24,8 +25,7 @@ struct ProgramRun {
   yupana_context_t *context;
   uint32_t count; // active launches
   uint32_t sizes[3];
-  // Launches take turns: while one is being claimed from, worker 0 clears the other. 64 bits, so that claims beyond
-  // the last cell cannot wrap.
+  // Launches take turns: while one is being claimed from, worker 0 clears the other.
   Claim claims[2];
 };
 
@@ -41,14 +41,14 @@ void run_launch(ProgramRun &run, uint32_t index, uint32_t worker) {
   std::atomic<uint64_t> &next = run.claims[index & 1].next;
   if (worker == 0)
     run.claims[(index + 1) & 1].next.store(0, std::memory_order_relaxed);
-  uint64_t block = uint64_t{active.cells} / (uint64_t{threads} * kBlocksPerWorker);
-  block = block ? block : 1;
-  for (;;) {
-    uint64_t first = next.fetch_add(block, std::memory_order_relaxed);
-    if (first >= active.cells)
-      break;
-    uint64_t last = first + block < active.cells ? first + block : active.cells;
+  uint64_t first = next.load(std::memory_order_relaxed);
+  while (first < active.cells) {
+    uint64_t block = (active.cells - first) / (uint64_t{threads} * kClaimsPerShare);
+    uint64_t last = first + (block ? block : 1);
+    if (!next.compare_exchange_weak(first, last, std::memory_order_relaxed))
+      continue;
     launch.function(arguments, run.sizes, static_cast<uint32_t>(first), static_cast<uint32_t>(last), scratch);
+    first = next.load(std::memory_order_relaxed);
   }
   if (index + 1 < run.count)
     context.pool.barrier();
