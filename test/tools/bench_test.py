@@ -156,6 +156,17 @@ class Bench(unittest.TestCase):
         # What the machine is measured with, hundreds of megabytes, is not the model's.
         self.assertTrue(1 << 20 < report["peak_rss"] < 256 << 20, report["peak_rss"])
 
+    def test_ceiling_is_that_of_the_code(self):
+        """Only the level with dot products is held against them; the others widen bf16 to float32."""
+        plan, levels = self.folder / "levels.yplan", ["x86-64-v3", "x86-64-v4-bf16"]
+        subprocess.run([YUPANA, "compile", MODELS / "parity/top2", "-o", plan, "--precision", "bf16", "--target",
+                        ",".join(levels)], check=True, capture_output=True)
+        runs_dots = "avx512_bf16" in pathlib.Path("/proc/cpuinfo").read_text()
+        for level, ceiling in zip(levels[:1 + runs_dots], ("machine.f32_flops", "machine.bf16_flops")):
+            report = measured(plan, *SHORT, "--for", level)
+            self.assertEqual((report["precision"], report["target"], report["prefill"]["share_is_of"]),
+                             ("bf16", level, ceiling))
+
     def test_prompts_alone(self):
         report = measured(self.plan, *SHORT, "--max-new-tokens", 0)
         self.assertIsNone(report["decode"])

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 
 using namespace yupana;
 using Json = nlohmann::ordered_json;
@@ -84,7 +85,9 @@ Figures::Figures(const yupana_plan_t *plan, const Options &options, const Measur
   attentionFlops = cost.promptAttentionFlops(options.promptTokens);
   if (attentionFlops)
     *attentionFlops /= options.promptTokens;
-  usesDots = cost.isBf16() && !ceilings.bf16Flops.empty();
+  // Code below that level multiplies bf16 as widened float32.
+  std::string_view target = root.targets()->Get(measurements.target)->name()->string_view();
+  usesDots = cost.isBf16() && target == "x86-64-v4-bf16" && !ceilings.bf16Flops.empty();
   double promptTokens = static_cast<double>(options.promptTokens) * options.batch;
   prompt = spreadOf(ratesOf(measurements.promptSeconds, promptTokens));
   shareOfFlops = shareOf(ratesOf(measurements.promptSeconds, promptTokens * promptFlops),
