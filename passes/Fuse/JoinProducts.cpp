@@ -3,6 +3,8 @@
 #include "passes/Fuse/Fusion.h"
 #include "passes/Fuse/Passes.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
 #define DEBUG_TYPE "yupana-join-products"
 
 namespace yupana {

@@ -4,6 +4,8 @@
 #include "passes/Fuse/PairedGemm.h"
 #include "passes/Fuse/Passes.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
 #define DEBUG_TYPE "yupana-pair-gate-up"
 
 namespace yupana {

@@ -237,8 +237,9 @@ TEST(Targets, AreFoundByName) {
   EXPECT_EQ(lookupCpuTarget("sm_90a").error().code, ExitCode::Unsupported);
   EXPECT_EQ(lookupCpuTarget("x86-64-v2").error().code, ExitCode::Usage);
   Result<const CpuTarget *> native = lookupCpuTarget("native");
-  if (native)
+  if (native) {
     EXPECT_TRUE(hostRuns(**native));
+  }
 }
 
 TEST(Tuning, GivesWholeTilesAndCellsOfOneRowAtLeast) {

@@ -208,8 +208,9 @@ TEST_P(Map, GathersAndScatters) {
     for (int64_t t = 0; t < tokens; ++t)
       for (int64_t i = 0; i < width; ++i) {
         ASSERT_EQ(y[t * width + i], weights[ids[t] * width + width - 1 - i]);
-        if (width % 2)
+        if (width % 2) {
           ASSERT_EQ(z[t * width + order[i]], y[t * width + i]);
+        }
       }
     EXPECT_TRUE(y.tailIntact() && z.tailIntact());
   }
