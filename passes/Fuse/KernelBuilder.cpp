@@ -148,7 +148,8 @@ Value KernelBuilder::gated(Location loc, Value gate, Value up, lm::Activation ac
   auto type = cast<kernel::ViewType>(gate.getType());
   Value result = buffer("gated", type, loc);
   map(loc, type.getDims()[0], 1, type.getDimSize(1), [&](ScalarBuilder &b, Value row, Value, Value lane) {
-    b.store(b.gated(b.load(gate, {row, lane}), b.load(up, {row, lane}), activation), result, {row, lane});
+    Value x = b.load(gate, {row, lane}), y = b.load(up, {row, lane});
+    b.store(b.gated(x, y, activation), result, {row, lane});
   });
   return result;
 }

@@ -156,8 +156,8 @@ static void lower(lm::RecordOp op, KernelBuilder &k) {
   Value slots = kernel::InputOp::create(builder, op.getLoc(), slotsType, kernel::StepInput::SequenceSlots);
   Value out = history(op.getLoc(), k);
   k.map(op.getLoc(), rowsOf(ids), 1, 1, [&](ScalarBuilder &b, Value row, Value, Value) {
-    Value slot = b.loadIndex(slots, b.loadIndex(sequences, row));
-    b.store(b.load(ids, row), out, {slot, b.loadIndex(positions, row)});
+    Value slot = b.loadIndex(slots, b.loadIndex(sequences, row)), id = b.load(ids, row);
+    b.store(id, out, {slot, b.loadIndex(positions, row)});
   });
 }
 

@@ -57,10 +57,10 @@ private:
       return false;
 
     kernel::WeightOp weight = weightOf(plain->gemm);
-    PairedGemm paired(plain->gemm, pairs,
-                      interleave(everySecondRow(weight, 0, getOperation()), everySecondRow(weight, 1, getOperation()),
-                                 getOperation()),
-                      map);
+    // One after the other: the order of the declarations is that of the plan.
+    FlatSymbolRefAttr even = everySecondRow(weight, 0, getOperation());
+    FlatSymbolRefAttr odd = everySecondRow(weight, 1, getOperation());
+    PairedGemm paired(plain->gemm, pairs, interleave(even, odd, getOperation()), map);
     Value stored[2];
     for (int64_t half : {0, 1})
       stored[half] = paired.continueWith(*plain, half, paired.featureOfHalf(half));
