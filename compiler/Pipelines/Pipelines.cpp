@@ -7,6 +7,7 @@
 #include "passes/Import/Passes.h"
 #include "passes/Layout/Passes.h"
 #include "passes/Schedule/Passes.h"
+#include "passes/ToKernel/Passes.h"
 #include "passes/ToPlan/Passes.h"
 
 #include "mlir/Pass/PassRegistry.h"
@@ -107,6 +108,7 @@ const std::vector<Phase> &phases() {
 
 void registerPipelines() {
   registerImportPasses();
+  registerToKernelPasses();
   registerFusePasses();
   registerLayoutPasses();
   registerSchedulePasses();

@@ -10,7 +10,7 @@ def PlanMemoryPass : Pass<"yupana-plan-memory", "::mlir::ModuleOp"> {
   let description = [{
     A buffer lives from the launch that writes it to the last that reads it, counted over all programs in order; results
     live to the end, since the runtime reads them. Sizes are those at the maxima of the options. Buffers of one name are
-    one buffer. The placement is greedy by size, see `compiler/MemoryPlan`.
+    one buffer. The placement is greedy by size, see `MemoryPlan.h`.
 
     Precondition: kernel form. Postcondition: every `kernel.buffer` has arena 0 and an offset, buffers that live at the
     same time do not overlap, and the module carries `kernel.arena_bytes`.

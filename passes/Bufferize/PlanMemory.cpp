@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include "compiler/MemoryPlan/MemoryPlan.h"
 #include "compiler/Support/CheckedMath.h"
 #include "dialects/Kernel/IR/Kernel.h"
 #include "dialects/Kernel/IR/KernelNames.h"
+#include "passes/Bufferize/MemoryPlan.h"
 #include "passes/Bufferize/Passes.h"
 
 #include "mlir/IR/Builders.h"

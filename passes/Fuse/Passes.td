@@ -5,38 +5,6 @@
 
 include "mlir/Pass/PassBase.td"
 
-def ModelToKernelPass : Pass<"yupana-model-to-kernel", "::mlir::ModuleOp"> {
-  let summary = "Turn every op of the model level into launched kernels";
-  let description = [{
-    Each function becomes a `kernel.program`, each tensor a view: arguments are inputs, results of ops buffers that one
-    kernel writes. Elementwise ops, norms, rotations and gathers become `kernel.map`, products `kernel.gemm`, routing
-    `kernel.route`; what a kernel does with its values stands in its scalar region.
-
-    Precondition: model form. Postcondition: kernel form, see `yupana-verify-kernel-form`; weights have no layout yet,
-    caches no group, kernels neither grid nor config.
-
-    ```mlir
-    %y = lm.add %h, %x : tensor<?x64xf32, #lm.dims<"T", 64>>
-    // becomes
-    %y = kernel.buffer "add.0" : !kernel.view<["T", 64], f32>
-    kernel.map rows "T" groups 1 width 64 {
-    ^bb0(%row: index, %group: index, %lane: index):
-      %a = kernel.load %h[%row, %lane] : !kernel.view<["T", 64], f32>
-      %b = kernel.load %x[%row, %lane] : !kernel.view<["T", 64], f32>
-      %c = arith.addf %a, %b : f32
-      kernel.store %c, %y[%row, %lane] : !kernel.view<["T", 64], f32>
-    }
-    ```
-  }];
-  let options = [
-    Option<"maxContext", "max-context", "int64_t", "32768", "Positions a sequence may hold">,
-    Option<"maxStepTokens", "max-step-tokens", "int64_t", "2048", "Tokens a step may hold">,
-    Option<"pageTokens", "page-tokens", "int64_t", "64", "Positions in a page of a cache; a multiple of 32">
-  ];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
-                           "::yupana::kernel::KernelDialect"];
-}
-
 def PairGateUpPass : Pass<"yupana-pair-gate-up", "::mlir::ModuleOp"> {
   let summary = "Compute two products of the same rows that one map combines as one product of pairs";
   let description = [{
@@ -212,17 +180,6 @@ def MergeLaunchesPass : Pass<"yupana-merge-launches", "::mlir::ModuleOp"> {
     ```
   }];
   let dependentDialects = ["::yupana::kernel::KernelDialect"];
-}
-
-def VerifyKernelFormPass : Pass<"yupana-verify-kernel-form", "::mlir::ModuleOp"> {
-  let summary = "Check that a module is at the kernel level and every buffer is written once, before it is read";
-  let description = [{
-    Closes the fuse phase. Holds when no function is left, each program holds only `kernel` ops, every buffer of a
-    program but those shared with an earlier program is written by exactly one launched op, and that op stands before
-    all that read it.
-
-    Changes nothing; a buffer written twice is reported with a note at its first writer.
-  }];
 }
 
 #endif

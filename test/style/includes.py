@@ -7,7 +7,7 @@ import common
 
 BASE = ["compiler/Support"]
 TARGET = BASE + ["compiler/Target"]
-CHOICES = TARGET + ["compiler/Tuning", "compiler/MemoryPlan"]
+CHOICES = TARGET + ["compiler/Tuning"]
 LLVM = ["mlir", "llvm", "llvm-c", "clang"]
 RUNTIME = ["runtime/include", "runtime/schema", "runtime/base"]
 
@@ -16,7 +16,6 @@ ARROWS = {
     "compiler/Support": [],
     "compiler/Target": BASE + LLVM,
     "compiler/Tuning": TARGET,
-    "compiler/MemoryPlan": BASE,
     "compiler/Codegen": ["dialects"] + TARGET + LLVM,
     "compiler/Pipelines": ["passes", "dialects"] + CHOICES + LLVM,
     "compiler/Export": ["dialects", "runtime/schema", "frontends/Safetensors"] + CHOICES + LLVM,

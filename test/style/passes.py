@@ -2,7 +2,7 @@
 """Passes: one record per file, a summary, a description of three lines, one positive and one negative test by name.
 
 `def FooBarPass` with the flag `yupana-foo-bar` lies in FooBar.cpp, is tested by test/passes/<Phase>/foo-bar.mlir and
-foo-bar-invalid.mlir (test/compiler/codegen for the passes of code generation), and only compiler/Pipelines runs passes.
+foo-bar-invalid.mlir (test/compiler/Codegen/CPU for the passes of code generation), and only compiler/Pipelines runs passes.
 """
 
 import re

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "dialects/Kernel/Analysis/Analysis.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+
+using namespace mlir;
+using namespace yupana;
+using namespace yupana::kernel;
+
+//===----------------------------------------------------------------------===//
+// Buffers
+//===----------------------------------------------------------------------===//
+
+LaunchedOpInterface kernel::launchedOf(Operation *op) {
+  while (op && !isa_and_nonnull<ProgramOp>(op->getParentOp()))
+    op = op->getParentOp();
+  return dyn_cast_or_null<LaunchedOpInterface>(op);
+}
+
+template <typename Ops> static LaunchedOpInterface commonLaunched(const Ops &ops) {
+  LaunchedOpInterface common;
+  for (auto op : ops) {
+    LaunchedOpInterface launched = launchedOf(op);
+    if (common && launched != common)
+      return {};
+    common = launched;
+  }
+  return common;
+}
+
+LaunchedOpInterface BufferUses::writer() const { return commonLaunched(stores); }
+LaunchedOpInterface BufferUses::reader() const { return commonLaunched(loads); }
+
+bool kernel::isShared(BufferOp buffer) {
+  auto program = buffer->getParentOfType<ProgramOp>();
+  return llvm::any_of(program->getParentRegion()->getOps<ProgramOp>(), [&](ProgramOp other) {
+    return other != program && llvm::any_of(other.getBody().getOps<BufferOp>(), [&](BufferOp named) {
+             return named.getNameAttr() == buffer.getNameAttr();
+           });
+  });
+}
+
+BufferUses kernel::usesOf(Value view) {
+  BufferUses uses;
+  auto buffer = view.getDefiningOp<BufferOp>();
+  uses.hasOthers = !buffer || isShared(buffer);
+  for (Operation *user : view.getUsers()) {
+    if (auto store = dyn_cast<StoreOp>(user))
+      uses.stores.push_back(store);
+    else if (auto load = dyn_cast<LoadOp>(user))
+      uses.loads.push_back(load);
+    else
+      uses.hasOthers = true;
+  }
+  return uses;
+}
+
+llvm::SetVector<Value> kernel::loadedViews(Region &body) {
+  llvm::SetVector<Value> views;
+  body.walk([&](LoadOp load) { views.insert(load.getView()); });
+  return views;
+}
+
+bool kernel::canSinkTo(LaunchedOpInterface earlier, LaunchedOpInterface later) {
+  Accesses moved = getAccesses(earlier);
+  for (Operation *op = earlier->getNextNode(); op != later; op = op->getNextNode()) {
+    if (!op)
+      return false;
+    auto launched = dyn_cast<LaunchedOpInterface>(op);
+    if (!launched)
+      continue;
+    Accesses between = getAccesses(launched);
+    if (llvm::any_of(moved.writes, [&](Value view) { return between.all.contains(view); }) ||
+        llvm::any_of(moved.reads, [&](Value view) { return between.writes.contains(view); }))
+      return false;
+  }
+  return true;
+}
+
+//===----------------------------------------------------------------------===//
+// Indices
+//===----------------------------------------------------------------------===//
+
+std::optional<LaneIndex> kernel::laneIndex(Value index, MapOp map) {
+  if (index == map.getGroup())
+    return LaneIndex{1, 0, 0};
+  if (index == map.getLane())
+    return LaneIndex{0, 1, 0};
+  if (std::optional<int64_t> constant = getConstantIntValue(index))
+    return LaneIndex{0, 0, *constant};
+  Operation *op = index.getDefiningOp();
+  if (!isa_and_nonnull<arith::AddIOp, arith::MulIOp>(op))
+    return std::nullopt;
+  std::optional<LaneIndex> x = laneIndex(op->getOperand(0), map), y = laneIndex(op->getOperand(1), map);
+  if (!x || !y)
+    return std::nullopt;
+  if (isa<arith::AddIOp>(op))
+    return LaneIndex{x->group + y->group, x->lane + y->lane, x->constant + y->constant};
+  if (x->group || x->lane)
+    std::swap(x, y);
+  if (x->group || x->lane)
+    return std::nullopt;
+  return LaneIndex{x->constant * y->group, x->constant * y->lane, x->constant * y->constant};
+}
+
+bool kernel::isOwnElement(ValueRange indices, MapOp map) {
+  if (indices.size() != 2 || indices[0] != map.getRow())
+    return false;
+  std::optional<LaneIndex> index = laneIndex(indices[1], map);
+  return index && index->lane == 1 && index->constant == 0 &&
+         (map.getGroups() == 1 || index->group == static_cast<int64_t>(map.getWidth()));
+}
+
+bool kernel::covers(MapOp map, int64_t features) {
+  return static_cast<int64_t>(map.getGroups() * map.getWidth()) == features;
+}
+
+bool kernel::dependsOn(Value value, BlockArgument argument) {
+  llvm::SetVector<Value> open;
+  open.insert(value);
+  for (size_t i = 0; i < open.size(); ++i) {
+    Value next = open[i];
+    if (next == argument)
+      return true;
+    if (Operation *op = next.getDefiningOp(); op && op->getBlock() == argument.getOwner())
+      open.insert(op->operand_begin(), op->operand_end());
+  }
+  return false;
+}
+

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The generator over a fake core that counts, checks the rules of yupana.h and shows any mistake in its logits.
+#include "runtime/text/generate.h"
+#include "test/runtime/text/fake_core.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+using namespace yupana;
+using text::Request;
+using text::Stop;
+
+namespace {
+
+/// Keeps all it hears.
+class Listener final : public text::Observer {
+public:
+  void on_token(size_t request, uint32_t id) override { tokens[request].push_back(id); }
+  void on_stop(size_t request, Stop stop) override {
+    EXPECT_EQ(stops.count(request), 0u);
+    stops[request] = stop;
+  }
+  bool on_logits(size_t request, uint32_t first, uint32_t count, const float *data) override {
+    std::vector<float> &rows = logits[request];
+    EXPECT_EQ(rows.size(), size_t{first} * test::fake_core().vocab_size);
+    rows.insert(rows.end(), data, data + size_t{count} * test::fake_core().vocab_size);
+    return !gives_up;
+  }
+  bool interrupted() override { return test::fake_core().steps.size() >= interrupt_after; }
+
+  std::map<size_t, std::vector<uint32_t>> tokens;
+  std::map<size_t, Stop> stops;
+  std::map<size_t, std::vector<float>> logits;
+  size_t interrupt_after = SIZE_MAX;
+  bool gives_up = false;
+};
+
+class GenerateTest : public testing::Test {
+protected:
+  GenerateTest() { test::fake_core() = test::FakeCore(); }
+
+  yupana_status_code_t run(const std::vector<Request> &requests, uint32_t step_tokens = 0) {
+    yupana_context_t *context = nullptr;
+    yupana_context_create(nullptr, nullptr, nullptr, &context, nullptr);
+    text::Generator generator(nullptr, context, step_tokens);
+    yupana_status_code_t code = generator.run(requests, &listener, &replies, &status);
+    EXPECT_EQ(test::fake_core().alive, 0u);
+    yupana_context_release(context);
+    return code;
+  }
+
+  /// A prompt of `length` tokens that differs from the others.
+  static Request prompt(uint32_t length, uint32_t salt, uint32_t max_new_tokens) {
+    Request request;
+    for (uint32_t i = 0; i < length; ++i)
+      request.prompt.push_back(2 + (salt * 31 + i * 7) % 90);
+    request.max_new_tokens = max_new_tokens;
+    return request;
+  }
+  /// What the fake model says to a request, one token after the other.
+  static std::vector<uint32_t> expected_reply(const Request &request) {
+    std::vector<uint32_t> tokens = request.prompt, reply;
+    while (reply.size() < request.max_new_tokens && tokens.size() <= test::fake_core().max_context) {
+      reply.push_back(test::fake_next(tokens));
+      tokens.push_back(reply.back());
+      if (reply.back() == test::fake_core().stop_tokens[0])
+        break;
+    }
+    return reply;
+  }
+  static std::vector<float> expected_logits(const Request &request) {
+    std::vector<float> logits;
+    for (size_t i = 1; i <= request.prompt.size(); ++i) {
+      std::vector<float> row = test::fake_logits({request.prompt.begin(), request.prompt.begin() + ptrdiff_t(i)});
+      logits.insert(logits.end(), row.begin(), row.end());
+    }
+    return logits;
+  }
+
+  Listener listener;
+  std::vector<text::Reply> replies;
+  yupana_status_t status;
+};
+
+// Replies do not depend on how prompts are cut or on who shares the batch.
+TEST_F(GenerateTest, EveryCutGivesTheSameReplies) {
+  std::vector<Request> requests = {prompt(9, 1, 12), prompt(1, 2, 5), prompt(23, 3, 7), prompt(4, 4, 30),
+                                   prompt(2, 5, 1)};
+  for (uint32_t step_tokens : {0u, 1u, 2u, 3u, 7u, 16u, 1000u}) {
+    listener = Listener();
+    ASSERT_EQ(run(requests, step_tokens), YUPANA_STATUS_OK);
+    for (size_t i = 0; i < requests.size(); ++i) {
+      EXPECT_EQ(replies[i].tokens, expected_reply(requests[i]));
+      EXPECT_EQ(listener.tokens[i], replies[i].tokens);
+      EXPECT_EQ(listener.stops[i], replies[i].stop);
+    }
+  }
+}
+
+// How tokens are chosen reaches the core as it is asked for.
+TEST_F(GenerateTest, SamplingParametersAreHandedOn) {
+  Request request = prompt(3, 1, 2);
+  request.temperature = 0.5f;
+  request.seed = 77;
+  request.top_k = 5;
+  request.top_p = 0.25f;
+  request.min_p = 0.125f;
+  request.repetition_penalty = 1.5f;
+  ASSERT_EQ(run({request}), YUPANA_STATUS_OK);
+  const yupana_span_t &span = test::fake_core().last_span;
+  EXPECT_EQ(span.temperature, 0.5f);
+  EXPECT_EQ(span.seed, 77u);
+  EXPECT_EQ(span.top_k, 5u);
+  EXPECT_EQ(span.top_p, 0.25f);
+  EXPECT_EQ(span.min_p, 0.125f);
+  EXPECT_EQ(span.repetition_penalty, 1.5f);
+}
+
+// All rows arrive once and in order although a step may ask for fewer rows than tokens.
+TEST_F(GenerateTest, LogitsOfEveryPromptToken) {
+  std::vector<Request> requests = {prompt(17, 1, 0), prompt(3, 2, 4), prompt(30, 3, 0), prompt(8, 4, 3)};
+  requests[0].want_logits = requests[1].want_logits = requests[2].want_logits = true;
+  for (uint32_t step_tokens : {0u, 1u, 5u}) {
+    listener = Listener();
+    ASSERT_EQ(run(requests, step_tokens), YUPANA_STATUS_OK);
+    for (size_t i = 0; i < 3; ++i)
+      EXPECT_EQ(listener.logits[i], expected_logits(requests[i]));
+    EXPECT_EQ(listener.logits.count(3), 0u);
+    for (size_t i = 0; i < 4; ++i)
+      EXPECT_EQ(replies[i].tokens, expected_reply(requests[i]));
+  }
+}
+
+// A short prompt is answered while a long one is still read: steps mix both phases.
+TEST_F(GenerateTest, StepsMixPrefillAndDecode) {
+  ASSERT_EQ(run({prompt(2, 1, 5), prompt(20, 2, 5)}, 4), YUPANA_STATUS_OK);
+  const auto &steps = test::fake_core().steps;
+  ASSERT_GE(steps.size(), 3u);
+  EXPECT_EQ(steps[0], (std::vector<uint32_t>{2, 2}));
+  EXPECT_EQ(steps[1], (std::vector<uint32_t>{1, 3}));
+  EXPECT_EQ(steps[2], (std::vector<uint32_t>{1, 3}));
+}
+
+// With fewer tokens per step than sequences, each has its turn.
+TEST_F(GenerateTest, TurnsRotate) {
+  ASSERT_EQ(run({prompt(3, 1, 0), prompt(3, 2, 0), prompt(3, 3, 0)}, 1), YUPANA_STATUS_OK);
+  EXPECT_EQ(test::fake_core().steps.size(), 9u);
+}
+
+TEST_F(GenerateTest, StopsAtStopToken) {
+  Request request = prompt(5, 1, 20);
+  std::vector<uint32_t> reply = expected_reply(request);
+  test::fake_core().stop_tokens = {reply[3]};
+  ASSERT_EQ(run({request}), YUPANA_STATUS_OK);
+  EXPECT_EQ(replies[0].stop, Stop::eos);
+  EXPECT_EQ(replies[0].tokens.back(), reply[3]);
+  EXPECT_LE(replies[0].tokens.size(), 4u);
+}
+
+// A full context ends a reply: the last token needs no position of its own.
+TEST_F(GenerateTest, StopsAtFullContext) {
+  test::fake_core().stop_tokens = {96};
+  test::fake_core().max_context = 12;
+  Request request = prompt(10, 1, 100);
+  ASSERT_EQ(run({request}), YUPANA_STATUS_OK);
+  if (replies[0].stop == Stop::length) {
+    EXPECT_EQ(replies[0].tokens.size(), 3u);
+  }
+}
+
+// Sequences wait for room in the cache instead of failing.
+TEST_F(GenerateTest, WaitsForCache) {
+  test::fake_core().kv_positions = 30;
+  std::vector<Request> requests = {prompt(10, 1, 10), prompt(10, 2, 10), prompt(10, 3, 10)};
+  ASSERT_EQ(run(requests), YUPANA_STATUS_OK);
+  for (const auto &step : test::fake_core().steps)
+    EXPECT_EQ(step.size(), 1u);
+  for (size_t i = 0; i < requests.size(); ++i)
+    EXPECT_EQ(replies[i].tokens, expected_reply(requests[i]));
+}
+
+TEST_F(GenerateTest, InterruptEndsAllReplies) {
+  listener.interrupt_after = 2;
+  ASSERT_EQ(run({prompt(2, 1, 50), prompt(2, 2, 50), prompt(2, 3, 50), prompt(2, 4, 50)}), YUPANA_STATUS_OK);
+  EXPECT_EQ(test::fake_core().steps.size(), 2u);
+  for (size_t i = 0; i < 4; ++i)
+    EXPECT_EQ(listener.stops[i], Stop::interrupt);
+  EXPECT_EQ(replies[0].tokens.size(), 2u);
+  EXPECT_EQ(replies[3].tokens.size(), 0u);
+}
+
+TEST_F(GenerateTest, FailedStepKeepsWhatThereIs) {
+  test::fake_core().fail_at_step = 3;
+  EXPECT_EQ(run({prompt(2, 1, 50)}), YUPANA_STATUS_OUT_OF_MEMORY);
+  EXPECT_STREQ(status.message, "no free pages");
+  EXPECT_EQ(replies[0].tokens.size(), 3u);
+}
+
+TEST_F(GenerateTest, ObserverCanGiveUp) {
+  listener.gives_up = true;
+  Request request = prompt(8, 1, 0);
+  request.want_logits = true;
+  EXPECT_EQ(run({request}), YUPANA_STATUS_CANCELLED);
+}
+
+} // namespace
