@@ -59,6 +59,8 @@ std::vector<std::string> fusionNames() {
 
 void buildFusePipeline(mlir::OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(createModelToKernelPass({options.maxContext, options.maxStepTokens, options.pageTokens}));
+  // Before any fusion: which values are rounded must not depend on what is fused.
+  pm.addPass(createFixRoundingsPass());
   for (const auto &[name, create] : fusingPasses())
     if (!llvm::is_contained(options.disabled, name))
       pm.addPass(create());

@@ -57,11 +57,13 @@ private:
         builder, route.getLoc(), route.getRows(), /*logits=*/Value(), router.getWeights().front(), route.getExperts(),
         route.getScores(), route.getTopK(), route.getScore(), route.getNormalize(), kernel::GridAttr(), Attribute());
     fused.getInput().takeBody(router.getInputs().front());
-    // Nothing that a choice is made by is rounded, its input included where it is computed here.
+    // Nothing that a choice is made by is rounded: a rounding to the weight's type is undone, another type widened.
     auto yield = cast<kernel::YieldOp>(fused.getInput().front().getTerminator());
     builder.setInsertionPoint(yield);
-    Value value = beforeRounding(yield.getValue());
-    if (value.getType().isBF16())
+    Value value = yield.getValue();
+    if (auto round = value.getDefiningOp<arith::TruncFOp>())
+      value = round.getIn();
+    else if (value.getType().isBF16())
       value = arith::ExtFOp::create(builder, yield.getLoc(), builder.getF32Type(), value);
     yield.getValueMutable().assign(value);
     route.erase();

@@ -52,26 +52,9 @@ void fusion::mapFeature(OpBuilder &builder, kernel::MapOp map, Value row, Value 
 // Bodies
 //===----------------------------------------------------------------------===//
 
-Value fusion::beforeRounding(Value value) {
-  auto round = value.getDefiningOp<arith::TruncFOp>();
-  return round && value.getType().isBF16() && round.getIn().getType().isF32() ? round.getIn() : value;
-}
-
-void BodyCloner::replaceLoad(kernel::LoadOp load, Value stored) {
-  mapping.map(load.getValue(), stored);
-  replaced.insert(load.getValue());
-}
-
 void BodyCloner::clone(Operation &op) {
   if (op.hasTrait<OpTrait::IsTerminator>() || (op.getNumResults() == 1 && mapping.contains(op.getResult(0))))
     return;
-  if (auto widen = dyn_cast<arith::ExtFOp>(op); widen && replaced.contains(widen.getIn())) {
-    Value unrounded = beforeRounding(mapping.lookup(widen.getIn()));
-    if (unrounded.getType() == widen.getType()) {
-      mapping.map(widen.getResult(), unrounded);
-      return;
-    }
-  }
   builder.clone(op, mapping);
 }
 

@@ -16,6 +16,7 @@ using kernel::BufferUses;
 using kernel::canSinkTo;
 using kernel::covers;
 using kernel::dependsOn;
+using kernel::halfOfPair;
 using kernel::isOwnElement;
 using kernel::isShared;
 using kernel::LaneIndex;
@@ -38,14 +39,12 @@ mlir::Value indexConstant(mlir::OpBuilder &builder, mlir::Location loc, int64_t 
 // Bodies
 //===----------------------------------------------------------------------===//
 
-/// Clones the ops of a block one by one. Loads that are given a value are replaced by it; where such a value was
-/// rounded to bf16 only to be stored and is widened at once, the value before rounding is taken: a value is rounded
-/// once a store.
+/// Clones the ops of a block one by one. Loads that are given a value are replaced by it.
 class BodyCloner {
 public:
   BodyCloner(mlir::OpBuilder &builder, mlir::IRMapping mapping) : builder(builder), mapping(std::move(mapping)) {}
 
-  void replaceLoad(kernel::LoadOp load, mlir::Value stored);
+  void replaceLoad(kernel::LoadOp load, mlir::Value stored) { mapping.map(load.getValue(), stored); }
   /// Clones `op` unless it is a terminator or has been mapped.
   void clone(mlir::Operation &op);
   void cloneAll(mlir::Block &block);
@@ -55,11 +54,7 @@ public:
 private:
   mlir::OpBuilder &builder;
   mlir::IRMapping mapping;
-  llvm::DenseSet<mlir::Value> replaced;
 };
-
-/// The value before a rounding to bf16; the value itself where there is none.
-mlir::Value beforeRounding(mlir::Value value);
 
 /// A gemm that does nothing with its accumulators but store one value per feature at [row, feature].
 struct PlainGemm {

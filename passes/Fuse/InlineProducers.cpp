@@ -26,15 +26,8 @@ struct Producer {
 
 std::optional<Producer> producerOf(kernel::MapOp map) {
   Producer producer = {map, {}};
-  SmallVector<Value> wide;
-  auto lane = cast<BlockArgument>(map.getLane());
   for (Operation &op : map.getBody().front()) {
-    if (auto load = dyn_cast<kernel::LoadOp>(op)) {
-      bool isAlongRow = load.getView().getDefiningOp<kernel::BufferOp>() &&
-                        llvm::any_of(load.getIndices(), [&](Value index) { return dependsOn(index, lane); });
-      if (isAlongRow && !llvm::is_contained(wide, load.getView()))
-        wide.push_back(load.getView());
-    } else if (auto store = dyn_cast<kernel::StoreOp>(op)) {
+    if (auto store = dyn_cast<kernel::StoreOp>(op)) {
       if (producer.store)
         return std::nullopt;
       producer.store = store;
@@ -42,7 +35,8 @@ std::optional<Producer> producerOf(kernel::MapOp map) {
       return std::nullopt;
     }
   }
-  bool simple = producer.store && isOwnElement(producer.store.getIndices(), map) && wide.size() == 1;
+  bool simple =
+      producer.store && isOwnElement(producer.store.getIndices(), map) && kernel::viewsAlongRow(map).size() == 1;
   return simple ? std::optional(producer) : std::nullopt;
 }
 
@@ -87,13 +81,7 @@ private:
     for (Operation &op : producer.map.getBody().front())
       if (&op != producer.store.getOperation())
         cloner.clone(op);
-    Value value = cloner.lookup(producer.store.getValue());
-    for (Operation *user : llvm::make_early_inc_range(load.getValue().getUsers()))
-      if (auto widen = dyn_cast<arith::ExtFOp>(user); widen && beforeRounding(value) != value) {
-        widen.replaceAllUsesWith(beforeRounding(value));
-        widen.erase();
-      }
-    load.replaceAllUsesWith(value);
+    load.replaceAllUsesWith(cloner.lookup(producer.store.getValue()));
     load.erase();
   }
 };

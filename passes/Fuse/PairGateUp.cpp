@@ -19,11 +19,12 @@ using namespace yupana::fusion;
 
 namespace {
 
-/// Do two gemms multiply the same rows by weights of one type?
+/// True if two gemms multiply the same rows by weights of one type.
 bool haveSameRows(kernel::GemmOp x, kernel::GemmOp y) {
   return x != y && x.getProductCount() == 1 && y.getProductCount() == 1 && x.getExperts() == y.getExperts() &&
-         x.getRows() == y.getRows() && x.getPlainInput(0) && x.getPlainInput(0) == y.getPlainInput(0) &&
-         x.getWeightType(0) == y.getWeightType(0);
+         x.getRows() == y.getRows() && x.getWeightType(0) == y.getWeightType(0) &&
+         OperationEquivalence::isRegionEquivalentTo(&x.getInputs()[0], &y.getInputs()[0],
+                                                    OperationEquivalence::IgnoreLocations);
 }
 
 struct PairGateUpPass : yupana::impl::PairGateUpPassBase<PairGateUpPass> {

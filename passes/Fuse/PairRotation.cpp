@@ -19,18 +19,6 @@ using namespace yupana::fusion;
 
 namespace {
 
-/// Which of the features 2p and 2p + 1 of pair p = group · width + lane an index names: 0, 1, or none.
-std::optional<int64_t> halfOfPair(ValueRange indices, kernel::MapOp map) {
-  if (indices.size() != 2 || indices[0] != map.getRow())
-    return std::nullopt;
-  std::optional<LaneIndex> index = laneIndex(indices[1], map);
-  int64_t head = 2 * static_cast<int64_t>(map.getWidth());
-  if (!index || index->lane != 2 || (map.getGroups() != 1 && index->group != head) || index->constant < 0 ||
-      index->constant > 1)
-    return std::nullopt;
-  return index->constant;
-}
-
 struct PairRotationPass : yupana::impl::PairRotationPassBase<PairRotationPass> {
   void runOnOperation() override {
     WeightUses weights(getOperation());

@@ -12,7 +12,7 @@ def PairGateUpPass : Pass<"yupana-pair-gate-up", "::mlir::ModuleOp"> {
     interleaved by 16 rows (`lm.interleaved`), so that both accumulators of a feature are in registers at once, and the
     map becomes the epilogue. Nothing here asks what the map computes.
 
-    Precondition: kernel form, weights not packed. Applies where two gemms read the same view, for the same experts, by
+    Precondition: kernel form, weights not packed. Applies where two gemms have the same input, for the same experts, by
     weights of one type that nothing else uses, and where all that reads the two results is one map without sums, with a
     lane for every feature, at its own.
 
@@ -101,7 +101,7 @@ def FuseEpiloguesPass : Pass<"yupana-fuse-epilogues", "::mlir::ModuleOp"> {
   let summary = "Continue a kernel with the map that alone reads its result";
   let description = [{
     Residual, bias, temperature, QK-norm, cache append: a map that reads what a gemm or another map stored, at its own
-    row and feature, becomes part of that kernel's body, and the buffer between them disappears with its rounding. Sums
+    row and feature, becomes part of that kernel's body, and the buffer between them disappears. Sums
     over a map's groups become sums over groups of a gemm's features; where the gemm has pairs of neighbours, each half
     goes on and a sum adds both.
 

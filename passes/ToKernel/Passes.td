@@ -37,6 +37,30 @@ def ModelToKernelPass : Pass<"yupana-model-to-kernel", "::mlir::ModuleOp"> {
                            "::yupana::kernel::KernelDialect"];
 }
 
+def FixRoundingsPass : Pass<"yupana-fix-roundings", "::mlir::ModuleOp"> {
+  let summary = "Store values in float32 wherever a fusion may keep them in registers instead";
+  let description = [{
+    The model level says bfloat16 for every tensor. A fused kernel rounds what it stores and not what it keeps in
+    registers, so that results would depend on which fusions run and in which program. Here a buffer of bfloat16 becomes
+    float32 where one map alone reads it, in each lane the lane's own element or pair of neighbours, or where a map
+    computes it from a row of one other buffer and something other than a plain product reads it. What stays bfloat16 is
+    memory in every program: the residual, the operands of attention, gathered rows, the inputs of products.
+
+    Precondition: kernel form, nothing fused. Postcondition: no fusing pass removes or adds a rounding.
+
+    ```mlir
+    %a = kernel.buffer "linear.0" : !kernel.view<["T", 64], bf16>
+    kernel.gemm .. { %r = arith.truncf %acc .. kernel.store %r, %a[%row, %feature] .. }
+    kernel.map .. { %x = kernel.load %a[%row, %lane] ..; %y = arith.extf %x .. }
+    // becomes
+    %a = kernel.buffer "linear.0" : !kernel.view<["T", 64], f32>
+    kernel.gemm .. { kernel.store %acc, %a[%row, %feature] .. }
+    kernel.map .. { %y = kernel.load %a[%row, %lane] .. }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::yupana::kernel::KernelDialect"];
+}
+
 def VerifyKernelFormPass : Pass<"yupana-verify-kernel-form", "::mlir::ModuleOp"> {
   let summary = "Check that a module is at the kernel level and every buffer is written once, before it is read";
   let description = [{

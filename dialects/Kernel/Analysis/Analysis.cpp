@@ -113,6 +113,17 @@ bool kernel::isOwnElement(ValueRange indices, MapOp map) {
          (map.getGroups() == 1 || index->group == static_cast<int64_t>(map.getWidth()));
 }
 
+std::optional<int64_t> kernel::halfOfPair(ValueRange indices, MapOp map) {
+  if (indices.size() != 2 || indices[0] != map.getRow())
+    return std::nullopt;
+  std::optional<LaneIndex> index = laneIndex(indices[1], map);
+  int64_t head = 2 * static_cast<int64_t>(map.getWidth());
+  if (!index || index->lane != 2 || (map.getGroups() != 1 && index->group != head) || index->constant < 0 ||
+      index->constant > 1)
+    return std::nullopt;
+  return index->constant;
+}
+
 bool kernel::covers(MapOp map, int64_t features) {
   return static_cast<int64_t>(map.getGroups() * map.getWidth()) == features;
 }
@@ -130,3 +141,12 @@ bool kernel::dependsOn(Value value, BlockArgument argument) {
   return false;
 }
 
+SmallVector<Value> kernel::viewsAlongRow(MapOp map) {
+  llvm::SetVector<Value> views;
+  auto lane = cast<BlockArgument>(map.getLane());
+  for (auto load : map.getBody().getOps<LoadOp>())
+    if (load.getView().getDefiningOp<BufferOp>() &&
+        llvm::any_of(load.getIndices(), [&](Value index) { return dependsOn(index, lane); }))
+      views.insert(load.getView());
+  return views.takeVector();
+}

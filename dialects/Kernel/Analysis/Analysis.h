@@ -61,11 +61,18 @@ std::optional<LaneIndex> laneIndex(mlir::Value index, MapOp map);
 /// Is (row, index) the element of a map's own row and feature, group · width + lane?
 bool isOwnElement(mlir::ValueRange indices, MapOp map);
 
-/// Has a map one lane for each of so many features, no more and no fewer?
+/// The half, 0 or 1, of the pair of neighbours 2p and 2p + 1, p = group · width + lane, that (row, index) names in a
+/// map; none if it names another element.
+std::optional<int64_t> halfOfPair(mlir::ValueRange indices, MapOp map);
+
+/// True if the map has exactly one lane for each of so many features.
 bool covers(MapOp map, int64_t features);
 
 /// Does a value in a region differ with one of the region's arguments?
 bool dependsOn(mlir::Value value, mlir::BlockArgument argument);
+
+/// The buffers that a map reads along its row, each at an index that differs between lanes, in order.
+llvm::SmallVector<mlir::Value> viewsAlongRow(MapOp map);
 
 } // namespace yupana::kernel
 

@@ -1,6 +1,6 @@
 // A row that a map makes of one other is computed where it is read.
 //
-// RUN: yupana-opt %s --yupana-inline-producers --split-input-file | FileCheck %s
+// RUN: yupana-opt %s --yupana-fix-roundings --yupana-inline-producers --split-input-file | FileCheck %s
 
 // A norm, whose sum is a row's, in the input of a gemm, where it is rounded once, and in a map, which widened what it
 // read and so takes it unrounded.

@@ -1,6 +1,6 @@
 // A product whose neighbours a map rotates becomes one of pairs.
 //
-// RUN: yupana-opt %s --yupana-pair-rotation --split-input-file | FileCheck %s \
+// RUN: yupana-opt %s --yupana-fix-roundings --yupana-pair-rotation --split-input-file | FileCheck %s \
 // RUN:   --implicit-check-not="lm.weight @q from" --implicit-check-not="lm.weight @k from"
 
 // Even and odd rows of the weight are its halves, behind all that its chain did; the weight itself is not declared any
@@ -78,12 +78,12 @@ kernel.program @step function step max_tokens 16 {
 // CHECK: %[[W_K_EVEN_ODD:.*]] = kernel.weight @"k.even+odd"
 // CHECK: kernel.gemm rows "T" pairs 8 product %[[X]]{{.*}} times %[[W_K_EVEN_ODD]]{{.*}} {
 // CHECK-NEXT: ^bb0(%[[X2:[^ ]*]]: f32, %[[Y2:[^ ]*]]: f32, %[[ROW:[^ ]*]]: index, %[[FEATURE:[^ ]*]]: index):
-// CHECK-NEXT: %[[TRUNCF:.*]] = arith.truncf %[[Y2]] : f32 to bf16
 // CHECK-NEXT: %[[C2:.*]] = arith.constant 2 : index
 // CHECK-NEXT: %[[MULI:.*]] = arith.muli %[[FEATURE]], %[[C2]] : index
 // CHECK-NEXT: %[[C1:.*]] = arith.constant 1 : index
 // CHECK-NEXT: %[[ADDI:.*]] = arith.addi %[[MULI]], %[[C1]] : index
 // CHECK-NEXT: %[[LOAD:.*]] = kernel.load %[[W_ANGLES]][%[[FEATURE]]]
+// CHECK-NEXT: %[[TRUNCF:.*]] = arith.truncf %[[Y2]] : f32 to bf16
 // CHECK-NEXT: %[[MULF:.*]] = arith.mulf %[[Y2]], %[[LOAD]] : f32
 // CHECK-NEXT: %[[TRUNCF2:.*]] = arith.truncf %[[MULF]] : f32 to bf16
 // CHECK-NEXT: kernel.store %[[TRUNCF2]], %[[Y]][%[[ROW]], %[[MULI]]]
