@@ -6,10 +6,13 @@
 #include "compiler/Driver/Compilation.h"
 #include "compiler/Driver/Diagnostics.h"
 #include "compiler/Pipelines/Pipelines.h"
+#include "compiler/Support/File.h"
+#include "compiler/Support/SameFile.h"
 #include "compiler/Target/Target.h"
 #include "dialects/Plan/IR/Plan.h"
 #include "frontends/Llama4/Import.h"
 #include "frontends/Tokenizer/Tokenizer.h"
+#include "runtime/schema/format.h"
 
 #include "mlir/Parser/Parser.h"
 
@@ -71,6 +74,54 @@ Result<OpenedCheckpoint> openCheckpoint(const CompileOptions &options) {
   for (const std::string &sentence : opened.text.notes)
     note(options.observer, sentence);
   return opened;
+}
+
+/// True if the file is a plan, of whatever version; false for one that cannot be read.
+bool isPlan(const std::string &path) {
+  uint8_t magic[sizeof(schema::kMagic)];
+  Result<InputFile> file = InputFile::open(path);
+  return file && file->readAt(0, magic, sizeof(magic)) &&
+         std::equal(std::begin(magic), std::end(magic), std::begin(schema::kMagic));
+}
+
+/// The files of a checkpoint: everything in its folder but plans, which were compiled into it and may be compiled
+/// again. More than what is read, since what this compiler has no use for is part of the checkpoint, too.
+Result<std::vector<std::string>> filesOf(const std::string &folder) {
+  namespace fs = std::filesystem;
+  std::vector<std::string> files;
+  std::error_code ended;
+  for (fs::directory_iterator entry(folder, ended), end; !ended && entry != end; entry.increment(ended))
+    if (std::string path = entry->path(); !isPlan(path))
+      files.push_back(std::move(path));
+  if (ended)
+    return makeError(ExitCode::MissingFile, "{}: cannot be listed: {}", folder, ended.message());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+/// ExitCode::Usage when `output` is one of `inputs`.
+Result<void> keepInputs(const std::string &output, const std::vector<std::string> &inputs) {
+  if (std::optional<std::string> sentence = findOverwrittenInput(output, inputs))
+    return Error{ExitCode::Usage, *sentence};
+  return {};
+}
+
+/// Likewise for the files of --dump-ir. Their names come from phases and kernels that are not known yet, so that none
+/// of the folder's files that could have such a name may be an input.
+Result<void> keepInputsFromDumps(const std::string &folder, const std::vector<std::string> &inputs) {
+  namespace fs = std::filesystem;
+  std::error_code ended;
+  constexpr int deepest = 1; // FOLDER/NN-phase.mlir and FOLDER/kernels.TARGET/KERNEL.o
+  constexpr auto follow = fs::directory_options::follow_directory_symlink;
+  for (fs::recursive_directory_iterator entry(folder, follow, ended), end; !ended && entry != end;
+       entry.increment(ended)) {
+    if (entry.depth() == deepest)
+      entry.disable_recursion_pending();
+    std::string extension = entry->path().extension();
+    if (extension == ".mlir" || extension == ".ll" || extension == ".o")
+      YUPANA_RETURN_IF_ERROR(keepInputs(entry->path(), inputs));
+  }
+  return {};
 }
 
 /// "f32" or "bf16".
@@ -152,6 +203,10 @@ Result<CompileSummary> yupana::compile(const CompileOptions &given) {
   YUPANA_RETURN_IF_ERROR(checkFusions(options));
   YUPANA_ASSIGN_OR_RETURN(options.targets, resolveTargets(options));
   YUPANA_ASSIGN_OR_RETURN(OpenedCheckpoint checkpoint, openCheckpoint(options));
+  YUPANA_ASSIGN_OR_RETURN(std::vector<std::string> inputFiles, filesOf(options.checkpoint));
+  YUPANA_RETURN_IF_ERROR(keepInputs(options.output, inputFiles));
+  if (!options.dumpIrDirectory.empty())
+    YUPANA_RETURN_IF_ERROR(keepInputsFromDumps(options.dumpIrDirectory, inputFiles));
   YUPANA_ASSIGN_OR_RETURN(options.precision, choosePrecision(options, checkpoint));
   YUPANA_ASSIGN_OR_RETURN(Maxima maxima, chooseMaxima(options, checkpoint.config.text));
   ExportInputs inputs{thisCompiler(), {}};
@@ -177,6 +232,7 @@ Result<CompileSummary> yupana::compile(const CompileOptions &given) {
 
 Result<CompileSummary> yupana::exportModule(const ExportModuleOptions &options) {
   YUPANA_ASSIGN_OR_RETURN(std::string text, readWholeFile(options.input, uint64_t{1} << 30));
+  YUPANA_RETURN_IF_ERROR(keepInputs(options.output, {options.input}));
   MLIRContext context(MLIRContext::Threading::DISABLED);
   loadDialects(context);
   OwningOpRef<ModuleOp> module;

@@ -30,7 +30,7 @@ struct Observer {
 
 struct CompileOptions {
   std::string checkpoint; ///< A folder in Hugging Face form.
-  std::string output;     ///< The plan to write.
+  std::string output;     ///< The plan to write; ExitCode::Usage when it is a file of the checkpoint.
   /// Names as on the command line, `native` among them; at least one, code for each goes into the plan.
   std::vector<std::string> targets = {"native"};
   /// "f32" or "bf16"; empty: f32 for a checkpoint of F32 tensors alone, else bf16.
@@ -43,7 +43,8 @@ struct CompileOptions {
   uint64_t maxStepTokens = 2048;
   /// Threads; at least 1. The plan does not depend on it.
   unsigned jobs = 1;
-  /// A folder, created when it does not exist, that receives NN-<phase>.mlir after every phase; empty: none.
+  /// A folder, created when it does not exist, that receives NN-<phase>.mlir after every phase; empty: none. Like
+  /// `output`, none of its files may be one of the checkpoint.
   std::string dumpIrDirectory;
   Observer observer;
 };
@@ -62,7 +63,7 @@ Result<CompileSummary> compile(const CompileOptions &options);
 
 struct ExportModuleOptions {
   std::string input;  ///< A module at the plan level, as text; every weight of it is an `lm.table`.
-  std::string output; ///< The plan to write.
+  std::string output; ///< The plan to write; ExitCode::Usage when it is the input.
   /// Who the plan says made it; empty: this compiler.
   std::string producer;
   unsigned jobs = 1;

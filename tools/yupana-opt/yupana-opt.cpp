@@ -4,6 +4,7 @@
 
 #include "compiler/Codegen/CPU/CodegenCPU.h"
 #include "compiler/Pipelines/Pipelines.h"
+#include "compiler/Support/SameFile.h"
 #include "dialects/Kernel/IR/Kernel.h"
 #include "dialects/LM/IR/LM.h"
 #include "dialects/MoE/IR/MoE.h"
@@ -21,6 +22,16 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "mlir/Transforms/Passes.h"
+#include "llvm/Support/raw_ostream.h"
+
+/// Ends the program with the documented exit code when the output is the input: a pass that fails would leave neither.
+static void keepInput(const std::string &input, const std::string &output) {
+  if (std::optional<std::string> sentence =
+          yupana::findOverwrittenInput(output, {input == "-" ? "/dev/stdin" : input})) {
+    llvm::errs() << "yupana-opt: " << *sentence << "\n";
+    std::exit(2);
+  }
+}
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
@@ -33,5 +44,7 @@ int main(int argc, char **argv) {
   mlir::registerTransformsPasses();
   yupana::registerPipelines();
   yupana::codegen::registerCodegenCPUPasses();
-  return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "Yupana pass driver\n", registry));
+  auto [input, output] = mlir::registerAndParseCLIOptions(argc, argv, "Yupana pass driver\n", registry);
+  keepInput(input, output);
+  return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, input, output, registry));
 }

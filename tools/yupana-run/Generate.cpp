@@ -3,6 +3,7 @@
 // Running sequences and telling what comes of them: text as it comes, JSON at the end, logits in a file.
 #include "tools/yupana-run/Generate.h"
 
+#include "compiler/Support/SameFile.h"
 #include "tools/support/ProgressBar.h"
 #include "tools/support/Targets.h"
 #include "tools/yupana-run/Inputs.h"
@@ -249,6 +250,8 @@ int yupana::createContext(const Session &session, const Options &options, yupana
 }
 
 int yupana::runGenerate(Session &session, const Options &options) {
+  if (std::optional<std::string> sentence = findOverwrittenInput(options.logits, inputFiles(options)))
+    return report(exitUsage, *sentence);
   std::vector<std::vector<uint32_t>> sequences;
   if (int code = readInputs(session, options, sequences))
     return code;

@@ -119,6 +119,17 @@ int readTokens(const std::string &value, Sequences &sequences) {
 
 } // namespace
 
+std::vector<std::string> yupana::inputFiles(const Options &options) {
+  std::vector<std::string> files = {options.plan};
+  for (const Input &input : options.inputs) {
+    if (input.kind == Input::Tokens && !isCommaList(input.value))
+      files.push_back(input.value);
+    else if (input.kind != Input::Tokens && input.value == "-")
+      files.push_back("/dev/stdin");
+  }
+  return files;
+}
+
 int yupana::checkText(const std::string &text, const std::string &name) {
   size_t wellFormed = text::find_ill_formed(text);
   if (wellFormed == text.size())

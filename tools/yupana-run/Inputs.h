@@ -15,6 +15,9 @@ namespace yupana {
 /// or has an id that the model does not know. Returns an exit code, after reporting what went wrong.
 int readInputs(const Session &session, const Options &options, std::vector<std::vector<uint32_t>> &sequences);
 
+/// The files that the program reads: the plan, those of --tokens, and standard input where a text is `-`.
+std::vector<std::string> inputFiles(const Options &options);
+
 /// exitDone for a sequence that the plan has room for and whose ids the model knows; else reports why not.
 int checkSequence(const Session &session, const std::vector<uint32_t> &sequence);
 

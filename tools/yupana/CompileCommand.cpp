@@ -17,7 +17,8 @@ const char *const compileHelp = R"(usage: yupana compile FOLDER -o PLAN [options
 Compiles the Llama 4 checkpoint in FOLDER (config.json and safetensors, as Hugging Face has them) into a plan, one file
 that `yupana-run` runs and that needs nothing else.
 
-  -o PLAN               the plan to write. It appears when it is complete, not before
+  -o PLAN               the plan to write. It appears when it is complete, not before, and replaces no file of FOLDER
+                        but an older plan
   --target A,B          machines to compile for: x86-64-v3, x86-64-v4, x86-64-v4-bf16, or native, the best this machine
                         can run (default). Several targets share one plan and, where their form is the same, the weights
   --precision P         what weights, activations and cache are stored in, f32 or bf16; sums are float32 in both.
