@@ -123,11 +123,14 @@ Result<void> Compilation::generateCode(ModuleOp module, const std::string &targe
         return kernel.getSymbol() == llvm::StringRef(compiled.symbol);
       }))
     return makeError(ExitCode::Internal, "{}: generated code exports other kernels than the plan names", target);
+  auto inside = OpBuilder::atBlockBegin(&plan.getBody().front());
+  plan::ImageOp::create(inside, plan.getLoc(), plan::ImageFormat::ElfX86, code->elf);
+  ArrayAttr images = inside.getArrayAttr(plan::KernelImageAttr::get(&context, 0, 0, 0, 0));
   for (auto [kernel, compiled] : llvm::zip_equal(kernels, code->kernels)) {
     plan::KernelOp op = kernel;
     op.setScratch(compiled.scratchBytes);
+    op.setImagesAttr(images);
   }
-  plan.setCodeAttr(StringAttr::get(&context, code->elf));
   library->erase();
   return {};
 }

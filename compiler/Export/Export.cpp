@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The frame of the file, runtime/schema/format.h. Sizes of all sections are known before the first byte is written:
-// metadata, code per target, weights, digests of the weights, tokenizer.
+// metadata, images per target, weights, digests of the weights, tokenizer.
 
 #include "compiler/Export/Export.h"
 
@@ -115,16 +115,18 @@ Result<WeightSection> collectWeights(const PlanOps &ops, const TensorSource &sou
 
 /// Numbers of the sections, in the order of the file.
 struct SectionNumbers {
-  uint32_t metadata, firstCode, weights = 0, digests = 0, tokenizer = 0;
+  uint32_t metadata, firstImage, weights = 0, digests = 0, tokenizer = 0;
 };
 
 SectionNumbers addSections(PlanFile &plan, const PlanOps &ops, uint64_t metadataBytes, const WeightSection &weights,
                            const ExportInputs &inputs) {
   SectionNumbers numbers;
   numbers.metadata = plan.addSection(schema::SectionKind::metadata, metadataBytes);
-  numbers.firstCode = numbers.metadata + 1;
-  for (plan::TargetOp target : ops.targets)
-    plan.addSection(schema::SectionKind::host_code, target.getCode()->size());
+  numbers.firstImage = numbers.metadata + 1;
+  for (plan::ImageOp image : ops.images)
+    plan.addSection(image.getFormat() == plan::ImageFormat::ElfX86 ? schema::SectionKind::host_code
+                                                                   : schema::SectionKind::device_code,
+                    image.getCode().size());
   if (uint64_t bytes = weights.bytes()) {
     numbers.weights = plan.addSection(schema::SectionKind::weights, bytes);
     uint64_t chunks = (bytes - 1) / schema::kDigestChunkBytes + 1;
@@ -139,9 +141,9 @@ Result<void> writeSections(OutputFile &file, PlanFile &plan, const PlanOps &ops,
                            const std::vector<uint8_t> &metadata, const WeightSection &weights,
                            const ExportInputs &inputs, const ExportOptions &options) {
   YUPANA_RETURN_IF_ERROR(plan.writeSection(file, numbers.metadata, metadata));
-  for (auto [index, target] : llvm::enumerate(ops.targets)) {
-    llvm::StringRef code = *plan::TargetOp(target).getCode();
-    YUPANA_RETURN_IF_ERROR(plan.writeSection(file, numbers.firstCode + index, bytesOf(code.data(), code.size())));
+  for (auto [index, image] : llvm::enumerate(ops.images)) {
+    llvm::StringRef code = plan::ImageOp(image).getCode();
+    YUPANA_RETURN_IF_ERROR(plan.writeSection(file, numbers.firstImage + index, bytesOf(code.data(), code.size())));
   }
   if (!inputs.tokenizer.empty())
     YUPANA_RETURN_IF_ERROR(plan.writeSection(file, numbers.tokenizer, inputs.tokenizer));
@@ -162,9 +164,12 @@ Result<ExportSummary> yupana::exportPlan(ModuleOp module, const TensorSource &so
   YUPANA_ASSIGN_OR_RETURN(PlanOps ops, collectPlanOps(module));
   YUPANA_ASSIGN_OR_RETURN(WeightSection weights, collectWeights(ops, source));
   PlanPlaces places;
-  places.firstCodeSection = 1;
-  places.weightSection = places.firstCodeSection + static_cast<uint32_t>(ops.targets.size());
-  places.weights = weights.placements();
+  places.firstImageSection = 1;
+  uint32_t weightSection = places.firstImageSection + static_cast<uint32_t>(ops.images.size());
+  auto weightPlaces = llvm::map_to_vector(weights.placements(), [&](const WeightSection::Placement &placement) {
+    return WeightPlace{weightSection, placement.offset, placement.bytes};
+  });
+  places.weights = weightPlaces;
   YUPANA_ASSIGN_OR_RETURN(std::vector<uint8_t> metadata, writeMetadata(ops, places, inputs.producer));
 
   PlanFile plan;

@@ -66,8 +66,8 @@ struct ExportSummary {
 };
 
 /// Writes the plan. `module` holds one `plan.model`, `plan.weight`s with the `lm.weight` or `lm.table` each names,
-/// `plan.cache_group`s, and `plan.target`s with code; weights and groups are numbered in the order they stand.
-/// The same module and tensors give the same bytes.
+/// `plan.cache_group`s, and `plan.target`s whose kernels have images; weights and groups are numbered in the order they
+/// stand. The same module and tensors give the same bytes.
 ///
 /// ExitCode::InvalidInput when a tensor is missing or differs from what its weight says, ExitCode::Unsupported for an
 /// element type that no packed form has, ExitCode::MissingFile when a tensor cannot be read or the output cannot be

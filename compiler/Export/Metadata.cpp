@@ -30,6 +30,10 @@ static_assert(static_cast<int>(plan::ArgumentKind::Buffer) == static_cast<int>(A
               static_cast<int>(plan::ArgumentKind::PageTable) == static_cast<int>(ArgumentKind::page_table) &&
               static_cast<int>(plan::ArgumentKind::Input) == static_cast<int>(ArgumentKind::input) &&
               static_cast<int>(plan::ArgumentKind::History) == static_cast<int>(ArgumentKind::history));
+using schema::ImageFormat;
+static_assert(static_cast<int>(plan::ImageFormat::ElfX86) == static_cast<int>(ImageFormat::elf_x86_64) &&
+              static_cast<int>(plan::ImageFormat::Cubin) == static_cast<int>(ImageFormat::cubin) &&
+              static_cast<int>(plan::ImageFormat::Ptx) == static_cast<int>(ImageFormat::ptx));
 static_assert(static_cast<int>(kernel::Function::Step) == static_cast<int>(schema::Function::step) &&
               static_cast<int>(kernel::Function::Sample) == static_cast<int>(schema::Function::sample));
 static_assert(static_cast<int>(kernel::StepInput::RowPositions) == static_cast<int>(schema::StepInput::row_positions) &&
@@ -47,9 +51,13 @@ private:
   flatbuffers::Offset<schema::Generation> writeGeneration(plan::ModelOp op);
   flatbuffers::Offset<schema::Model> writeModel(plan::ModelOp op);
   flatbuffers::Offset<schema::Limits> writeLimits(plan::ModelOp op);
+  schema::Link makeLink(Attribute link);
+  flatbuffers::Offset<schema::WeightPart> writePart(lm::WeightOp part);
   flatbuffers::Offset<schema::Weight> writeWeight(plan::WeightOp op, Operation *parameter, size_t index);
   flatbuffers::Offset<schema::CacheGroup> writeGroup(plan::CacheGroupOp op);
-  flatbuffers::Offset<schema::Target> writeTarget(plan::TargetOp op, size_t index);
+  flatbuffers::Offset<schema::Kernel> writeKernel(plan::KernelOp op, ArrayRef<plan::ImageOp> images,
+                                                  uint32_t firstSection);
+  flatbuffers::Offset<schema::Target> writeTarget(plan::TargetOp op);
   flatbuffers::Offset<schema::Buffer> writeBuffer(plan::BufferOp op);
   flatbuffers::Offset<schema::StepProgram> writeProgram(plan::ProgramOp op);
   flatbuffers::Offset<schema::Launch> writeLaunch(plan::LaunchOp op);
@@ -64,6 +72,7 @@ private:
 
   const PlanOps &ops;
   const PlanPlaces &places;
+  uint32_t imagesWritten = 0; ///< Of the targets before the one being written.
   flatbuffers::FlatBufferBuilder builder{1 << 16};
   std::optional<Error> error;
 };
@@ -135,19 +144,66 @@ schema::ElementType elementOf(Type type) {
   return type.isF16() ? schema::ElementType::f16 : schema::ElementType::f32;
 }
 
+/// The packed form stands in the weight, so the link that packs is none of the plan's.
+schema::Link MetadataWriter::makeLink(Attribute link) {
+  using schema::LinkKind;
+  std::array<uint8_t, 8> permutation = {};
+  constexpr auto none = schema::ElementType::f32;
+  if (auto stack = dyn_cast<lm::StackAttr>(link))
+    return {0, static_cast<uint64_t>(stack.getCount()), 0, permutation, 0, LinkKind::stack, none};
+  if (auto slice = dyn_cast<lm::SliceAttr>(link))
+    return {static_cast<uint64_t>(slice.getOffset()),
+            static_cast<uint64_t>(slice.getSize()),
+            static_cast<uint64_t>(slice.getStep()),
+            permutation,
+            narrow(slice.getAxis(), "the axis of a slice"),
+            LinkKind::slice,
+            none};
+  if (auto convert = dyn_cast<lm::ConvertAttr>(link))
+    return {0, 0, 0, permutation, 0, LinkKind::convert, elementOf(convert.getElementType())};
+  auto transpose = dyn_cast<lm::TransposeAttr>(link);
+  if ((!transpose || transpose.getPermutation().size() > permutation.size()) && !error)
+    error = makeError(ExitCode::Internal, "a chain has a link that a plan cannot hold");
+  if (!error)
+    llvm::copy(transpose.getPermutation(), permutation.begin());
+  return {0, 0, 0, permutation, 0, LinkKind::transpose, none};
+}
+
+flatbuffers::Offset<schema::WeightPart> MetadataWriter::writePart(lm::WeightOp part) {
+  Offsets<flatbuffers::String> tensors;
+  for (auto source : part.getSources().getAsRange<StringAttr>())
+    tensors.push_back(builder.CreateString(source.data(), source.size()));
+  auto type = cast<RankedTensorType>(part.getSourceType());
+  std::vector<uint64_t> shape(type.getShape().begin(), type.getShape().end());
+  std::vector<schema::Link> links;
+  for (Attribute link : part.getChain())
+    if (!isa<lm::PackAttr>(link))
+      links.push_back(makeLink(link));
+  return schema::CreateWeightPartDirect(builder, &tensors, elementOf(type.getElementType()), &shape, &links);
+}
+
 flatbuffers::Offset<schema::Weight> MetadataWriter::writeWeight(plan::WeightOp op, Operation *parameter, size_t index) {
   RankedTensorType type = lm::getParameterType(parameter);
   std::vector<uint64_t> shape(type.getShape().begin(), type.getShape().end());
-  // The type counts what fills runs of rows up; the plan's shape is that before any padding.
+  Offsets<schema::WeightPart> parts;
+  uint32_t run = 0;
+  if (auto weight = dyn_cast<lm::WeightOp>(parameter))
+    parts.push_back(writePart(weight));
   if (auto interleaved = dyn_cast<lm::InterleavedOp>(parameter)) {
-    auto part = SymbolTable::lookupNearestSymbolFrom<lm::WeightOp>(parameter, interleaved.getFirstAttr());
+    for (FlatSymbolRefAttr half : {interleaved.getFirstAttr(), interleaved.getSecondAttr()})
+      parts.push_back(writePart(SymbolTable::lookupNearestSymbolFrom<lm::WeightOp>(parameter, half)));
+    run = narrow(interleaved.getBy(), "the run of an interleaved weight");
+    // The type counts what fills runs of rows up; the plan's shape is that before any padding.
+    auto first = SymbolTable::lookupNearestSymbolFrom<lm::WeightOp>(parameter, interleaved.getFirstAttr());
     int64_t rowAxis = type.getRank() - 2;
-    shape[rowAxis] = 2 * static_cast<uint64_t>(part.getTensorType().getDimSize(rowAxis));
+    shape[rowAxis] = 2 * static_cast<uint64_t>(first.getTensorType().getDimSize(rowAxis));
   }
-  const WeightSection::Placement &place = places.weights[index];
+  const WeightPlace &place = places.weights[index];
+  std::vector<uint8_t> digest(place.digest.begin(), place.digest.end());
   return schema::CreateWeightDirect(builder, op.getParameter().str().c_str(), elementOf(type.getElementType()), &shape,
-                                    op.getLayout().str().c_str(), places.weightSection, place.offset, place.bytes,
-                                    describeSource(parameter).c_str());
+                                    op.getLayout().str().c_str(), place.section, place.offset, place.bytes,
+                                    describeSource(parameter).c_str(), parts.empty() ? nullptr : &parts, run,
+                                    digest.empty() ? nullptr : &digest);
 }
 
 flatbuffers::Offset<schema::CacheGroup> MetadataWriter::writeGroup(plan::CacheGroupOp op) {
@@ -177,6 +233,7 @@ schema::GridTerm MetadataWriter::gridTerm(Attribute term) {
                 .Case("ceildiv", schema::GridOp::ceil_div)
                 .Case("min", schema::GridOp::min)
                 .Case("max", schema::GridOp::max)
+                .Case("sms", schema::GridOp::sms)
                 .Default(std::nullopt);
   if (!op && !error)
     error = makeError(ExitCode::Internal, "a grid has the term {}, which a plan cannot hold",
@@ -193,7 +250,9 @@ flatbuffers::Offset<schema::Launch> MetadataWriter::writeLaunch(plan::LaunchOp o
     arguments.emplace_back(static_cast<ArgumentKind>(argument.getKind()),
                            narrow(argument.getIndex(), "the index of an argument"),
                            static_cast<uint64_t>(argument.getOffset()));
-  return schema::CreateLaunchDirect(builder, narrow(op.getKernel(), "the kernel of a launch"), &grid, &arguments);
+  return schema::CreateLaunchDirect(builder, narrow(op.getKernel(), "the kernel of a launch"), &grid, &arguments,
+                                    narrow(op.getThreads(), "the threads of a launch"),
+                                    narrow(op.getShared(), "the shared memory of a launch"));
 }
 
 flatbuffers::Offset<schema::StepProgram> MetadataWriter::writeProgram(plan::ProgramOp op) {
@@ -204,24 +263,38 @@ flatbuffers::Offset<schema::StepProgram> MetadataWriter::writeProgram(plan::Prog
                                          narrow(op.getMaxTokens(), "max_tokens"), &launches);
 }
 
-flatbuffers::Offset<schema::Target> MetadataWriter::writeTarget(plan::TargetOp op, size_t index) {
+/// `images` are those of the kernel's target, the first of which is section `firstSection`.
+flatbuffers::Offset<schema::Kernel> MetadataWriter::writeKernel(plan::KernelOp op, ArrayRef<plan::ImageOp> images,
+                                                                uint32_t firstSection) {
+  std::vector<schema::KernelImage> uses;
+  for (auto use : op.getImagesAttr().getAsRange<plan::KernelImageAttr>()) {
+    plan::ImageOp image = images[use.getImage()];
+    uses.emplace_back(firstSection + static_cast<uint32_t>(use.getImage()), static_cast<uint32_t>(use.getRegisters()),
+                      static_cast<uint32_t>(use.getShared()), static_cast<uint32_t>(use.getSpills()),
+                      static_cast<ImageFormat>(image.getFormat()));
+  }
+  return schema::CreateKernelDirect(builder, op.getSymbol().str().c_str(), op.getScratch(),
+                                    narrow(op.getNumArguments(), "a kernel's arguments"), &uses);
+}
+
+flatbuffers::Offset<schema::Target> MetadataWriter::writeTarget(plan::TargetOp op) {
   Offsets<schema::Arena> arenas;
   for (auto arena : op.getBody().getOps<plan::ArenaOp>())
-    arenas.push_back(
-        schema::CreateArenaDirect(builder, arena.getName().str().c_str(), arena.getSize(), arenaAlignment));
+    arenas.push_back(schema::CreateArenaDirect(builder, arena.getName().str().c_str(), arena.getSize(), arenaAlignment,
+                                               arena.getWorkspace()));
   Offsets<schema::Buffer> buffers;
   for (auto buffer : op.getBody().getOps<plan::BufferOp>())
     buffers.push_back(writeBuffer(buffer));
+  auto images = llvm::to_vector(op.getBody().getOps<plan::ImageOp>());
   Offsets<schema::Kernel> kernels;
   for (auto kernel : op.getBody().getOps<plan::KernelOp>())
-    kernels.push_back(schema::CreateKernelDirect(builder, kernel.getSymbol().str().c_str(), kernel.getScratch(),
-                                                 narrow(kernel.getNumArguments(), "a kernel's arguments")));
+    kernels.push_back(writeKernel(kernel, images, places.firstImageSection + imagesWritten));
+  imagesWritten += static_cast<uint32_t>(images.size());
   Offsets<schema::StepProgram> programs;
   for (auto program : op.getBody().getOps<plan::ProgramOp>())
     programs.push_back(writeProgram(program));
-  return schema::CreateTargetDirect(builder, op.getName().str().c_str(),
-                                    places.firstCodeSection + static_cast<uint32_t>(index), &arenas, &buffers, &kernels,
-                                    &programs, narrow(op.getLogits(), "logits"), narrow(op.getSampled(), "sampled"));
+  return schema::CreateTargetDirect(builder, op.getName().str().c_str(), &arenas, &buffers, &kernels, &programs,
+                                    narrow(op.getLogits(), "logits"), narrow(op.getSampled(), "sampled"));
 }
 
 Result<std::vector<uint8_t>> MetadataWriter::write(const std::string &producer) {
@@ -234,8 +307,8 @@ Result<std::vector<uint8_t>> MetadataWriter::write(const std::string &producer) 
   for (plan::CacheGroupOp group : ops.groups)
     groups.push_back(writeGroup(group));
   Offsets<schema::Target> targets;
-  for (size_t i = 0; i < ops.targets.size(); ++i)
-    targets.push_back(writeTarget(ops.targets[i], i));
+  for (plan::TargetOp target : ops.targets)
+    targets.push_back(writeTarget(target));
   schema::FinishPlanBuffer(
       builder, schema::CreatePlanDirect(builder, producer.c_str(), model, limits, &weights, &groups, &targets));
   if (error)
@@ -267,9 +340,12 @@ Result<PlanOps> yupana::collectPlanOps(ModuleOp module) {
     } else if (auto group = dyn_cast<plan::CacheGroupOp>(op)) {
       ops.groups.push_back(group);
     } else if (auto target = dyn_cast<plan::TargetOp>(op)) {
-      if (!target.getCode() || target.getCode()->empty())
-        return makeError(ExitCode::Internal, "target {} has no code", target.getName().str());
+      for (auto kernel : target.getBody().getOps<plan::KernelOp>())
+        if (!kernel.getImages() || kernel.getImages()->empty())
+          return makeError(ExitCode::Internal, "target {}: kernel {} has no image", target.getName().str(),
+                           inQuotes(kernel.getSymbol().str()));
       ops.targets.push_back(target);
+      llvm::append_range(ops.images, target.getBody().getOps<plan::ImageOp>());
     }
   }
   if (!ops.model || ops.targets.empty())

@@ -16,16 +16,24 @@ struct PlanOps {
   llvm::SmallVector<mlir::Operation *, 0> parameters; ///< What each weight names: an lm.weight or an lm.table.
   llvm::SmallVector<plan::CacheGroupOp> groups;
   llvm::SmallVector<plan::TargetOp> targets;
+  llvm::SmallVector<plan::ImageOp> images; ///< Of all targets, target by target.
 };
 
-/// Gathers them. ExitCode::Internal when there is not one model and at least one target, each with code.
+/// Gathers them. ExitCode::Internal when there is not one model and at least one target, or a kernel has no image.
 Result<PlanOps> collectPlanOps(mlir::ModuleOp module);
+
+/// Where the file has the packed bytes of a weight.
+struct WeightPlace {
+  uint32_t section = 0;                ///< schema::kNoSection: nowhere; the offset is then 0.
+  uint64_t offset = 0;                 ///< From the start of the section.
+  uint64_t bytes = 0;                  ///< As packed, whether they are in the file or not.
+  llvm::ArrayRef<uint8_t> digest = {}; ///< What the metadata says of the bytes: 32 bytes, or nothing.
+};
 
 /// Where the file has what the metadata points at.
 struct PlanPlaces {
-  uint32_t firstCodeSection = 0; ///< Of the first target; one section per target follows another.
-  uint32_t weightSection = 0;
-  llvm::ArrayRef<WeightSection::Placement> weights;
+  uint32_t firstImageSection = 0; ///< One section per image, in the order of PlanOps::images.
+  llvm::ArrayRef<WeightPlace> weights;
 };
 
 /// The finished FlatBuffer; the same for the same arguments. ExitCode::Internal when a number does not fit its field or

@@ -133,18 +133,19 @@ private:
     for (auto kind : {kernel::ResultKind::Logits, kernel::ResultKind::Sampled})
       if (!resultBuffers.count(kind))
         return getOperation().emitError() << "no program names its result " << kernel::stringifyResultKind(kind);
-    auto target = plan::TargetOp::create(builder, loc, library.getTargetAttr(), StringAttr(),
+    auto target = plan::TargetOp::create(builder, loc, library.getTargetAttr(),
                                          builder.getI64IntegerAttr(resultBuffers[kernel::ResultKind::Logits]),
                                          builder.getI64IntegerAttr(resultBuffers[kernel::ResultKind::Sampled]));
     OpBuilder inside(&getContext());
     inside.createBlock(&target.getBody());
-    plan::ArenaOp::create(inside, loc, "activations", arena.getInt());
+    plan::ArenaOp::create(inside, loc, "activations", arena.getInt(), /*workspace=*/false);
     for (auto &[name, entry] : tables.buffers)
       if (failed(buildBuffer(inside, name, entry)))
         return failure();
-    // How much scratch memory a kernel needs is known once its code is generated.
+    // Images, and how much scratch memory a kernel needs, are there once code is generated.
     for (auto &[name, func] : tables.kernels)
-      plan::KernelOp::create(inside, func.getLoc(), name.getValue(), /*scratch=*/0, func.getBody().getNumArguments());
+      plan::KernelOp::create(inside, func.getLoc(), name.getValue(), /*scratch=*/0, func.getBody().getNumArguments(),
+                             /*images=*/ArrayAttr());
     for (auto program : getOperation().getOps<kernel::ProgramOp>())
       buildProgram(inside, program);
     return success();

@@ -52,7 +52,7 @@ def VerifyPlanFormPass : Pass<"yupana-verify-plan-form", "::mlir::ModuleOp"> {
   let summary = "Check that only plan ops and the weights they name are left";
   let description = [{
     Closes the last phase, after code generation. Holds when the module has one `plan.model` and at least one
-    `plan.target`, every target has code, and no other op but `plan` ops, `lm.weight` and `lm.table` is left.
+    `plan.target`, every kernel has an image, and no other op but `plan` ops, `lm.weight` and `lm.table` is left.
 
     Changes nothing; reports the first op that does not belong.
   }];

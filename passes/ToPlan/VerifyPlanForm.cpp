@@ -35,10 +35,12 @@ struct VerifyPlanFormPass : yupana::impl::VerifyPlanFormPassBase<VerifyPlanFormP
       return signalPassFailure();
     }
     for (auto target : module.getOps<plan::TargetOp>()) {
-      if (target.getCode())
-        continue;
-      target.emitOpError() << target.getNameAttr() << " has no code, expected code generation to have run";
-      return signalPassFailure();
+      for (auto kernel : target.getBody().getOps<plan::KernelOp>()) {
+        if (kernel.getImages() && !kernel.getImages()->empty())
+          continue;
+        kernel.emitOpError() << kernel.getSymbolAttr() << " has no image, expected code generation to have run";
+        return signalPassFailure();
+      }
     }
   }
 };

@@ -56,6 +56,18 @@ Code Memory::allocate(const Allocator &allocator, uint64_t bytes, uint64_t align
   return YUPANA_STATUS_OK;
 }
 
+Code Memory::allocate_elements(const Allocator &allocator, uint64_t count, uint64_t element_bytes, const char *what,
+                               yupana_status_t *out_status) {
+  uint64_t bytes;
+  if (!checked_mul(count, element_bytes, &bytes))
+    return fail(out_status, YUPANA_STATUS_OUT_OF_MEMORY, "%s: %llu elements do not fit in memory", what,
+                static_cast<unsigned long long>(count));
+  if (Code code = allocate(allocator, bytes ? bytes : 1, kCacheLine, what, out_status))
+    return code;
+  zero();
+  return YUPANA_STATUS_OK;
+}
+
 void Memory::reset() {
   if (data_)
     allocator_.free(data_, bytes_, alignment_);

@@ -42,6 +42,10 @@ public:
   /// OUT_OF_MEMORY names `what`. The bytes are not initialised.
   Code allocate(const Allocator &allocator, uint64_t bytes, uint64_t alignment, const char *what,
                 yupana_status_t *out_status);
+  /// Room for `count` elements of `element_bytes` bytes, all zero; at least one byte, so that the address of an empty
+  /// array can be formed.
+  Code allocate_elements(const Allocator &allocator, uint64_t count, uint64_t element_bytes, const char *what,
+                         yupana_status_t *out_status);
   void reset();
   void zero();
   /// Asks the system for huge pages where the allocation is large and aligned for them.
@@ -63,16 +67,9 @@ template <typename T> class Array {
 
 public:
   Code allocate(const Allocator &allocator, uint64_t count, const char *what, yupana_status_t *out_status) {
-    uint64_t bytes;
-    if (!checked_mul(count, sizeof(T), &bytes))
-      return fail(out_status, YUPANA_STATUS_OUT_OF_MEMORY, "%s: %llu elements do not fit in memory", what,
-                  static_cast<unsigned long long>(count));
-    // An empty array still owns a byte, so that its address can be formed.
-    if (Code code = memory_.allocate(allocator, bytes ? bytes : 1, kCacheLine, what, out_status))
-      return code;
-    memory_.zero();
-    count_ = count;
-    return YUPANA_STATUS_OK;
+    Code code = memory_.allocate_elements(allocator, count, sizeof(T), what, out_status);
+    count_ = code ? 0 : count;
+    return code;
   }
 
   T *data() const { return reinterpret_cast<T *>(memory_.data()); }

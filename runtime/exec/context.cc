@@ -40,6 +40,8 @@ void destroy_context(yupana_context_t *context) {
   for (uint32_t i = 0; i < context->weights.size(); ++i)
     if (context->weights[i])
       release_weights(context->plan, i);
+  if (context->uses_filled)
+    release_filled(context->plan);
   Allocator allocator = context->allocator;
   destroy_array(allocator, context->target().arenas()->size(), context->arenas);
   destroy_array(allocator, context->group_count(), context->groups);
@@ -146,33 +148,70 @@ Code allocate_cache(yupana_context_t &context, uint64_t kv_bytes, const Report &
   return context.sequences.allocate(context.allocator, context.max_sequences, "sequences", report.out());
 }
 
-/// Marks the weights sections that the launches of the target read.
-void find_used_sections(const yupana_context_t &context, bool *used) {
+/// Marks the weights that the launches of the target read.
+Code find_used_weights(const yupana_context_t &context, Array<uint32_t> *out_used, const Report &report) {
+  if (Code code = out_used->allocate(context.allocator, context.root().weights()->size(), "used weights", report.out()))
+    return code;
   for (const schema::StepProgram *program : *context.target().programs())
     for (const schema::Launch *launch : *program->launches())
       for (const schema::Argument *argument : *launch->arguments())
         if (argument->kind() == schema::ArgumentKind::weight)
-          used[context.root().weights()->Get(argument->index())->section()] = true;
+          (*out_used)[argument->index()] = 1;
+  return YUPANA_STATUS_OK;
 }
 
-Code load_weights(yupana_context_t &context, const yupana_context_options_t &options, const Report &report) {
+Code load_weights(yupana_context_t &context, const yupana_context_options_t &options, const Array<uint32_t> &used,
+                  const Report &report) {
   uint32_t sections = yupana_plan_section_count(context.plan);
-  bool used[schema::kMaxSections] = {};
-  find_used_sections(context, used);
+  bool used_sections[schema::kMaxSections] = {};
   uint64_t total = 0;
+  bool fills = false;
+  for (uint32_t i = 0; i < used.size(); ++i) {
+    const schema::Weight &weight = *context.root().weights()->Get(i);
+    if (!used[i])
+      continue;
+    if (weight.section() != schema::kNoSection) {
+      used_sections[weight.section()] = true;
+      continue;
+    }
+    fills = true;
+    total = saturating_add(total, weight.size());
+  }
   for (uint32_t i = 0; i < sections; ++i)
-    total += used[i] ? context.plan->section(i).size : 0;
+    total = saturating_add(total, used_sections[i] ? context.plan->section(i).size : 0);
   if (Code code = context.weights.allocate(context.allocator, sections, "sections of weights", report.out()))
     return code;
   Progress progress(options.progress, total);
   for (uint32_t i = 0; i < sections; ++i)
-    if (used[i])
+    if (used_sections[i])
       if (Code code = acquire_weights(context.plan, i, options, context.pool, progress, &context.weights[i], report))
         return code;
+  if (!fills)
+    return YUPANA_STATUS_OK;
+  Code code = acquire_filled(context.plan, used, *options.filler, context.pool, progress, report);
+  context.uses_filled = !code;
+  return code;
+}
+
+/// Refuses a target that uses weights which nobody can provide.
+Code check_weights_present(const yupana_context_t &context, const yupana_context_options_t &options,
+                           const Array<uint32_t> &used, const Report &report) {
+  const yupana_filler_t *filler = options.filler;
+  if (filler && (filler->size < sizeof(yupana_filler_t) || !filler->fill))
+    return report.fail(YUPANA_STATUS_INVALID_ARGUMENT, "the filler has %zu bytes; expected at least %zu and a function",
+                       filler->size, sizeof(yupana_filler_t));
+  for (uint32_t i = 0; i < used.size() && !filler; ++i)
+    if (used[i] && context.root().weights()->Get(i)->section() == schema::kNoSection)
+      return report.fail(YUPANA_STATUS_INVALID_DATA, "the plan has no weights: fill it with yupana refit");
   return YUPANA_STATUS_OK;
 }
 
 Code prepare(yupana_context_t &context, const yupana_context_options_t &options, const Report &report) {
+  Array<uint32_t> used;
+  if (Code code = find_used_weights(context, &used, report))
+    return code;
+  if (Code code = check_weights_present(context, options, used, report))
+    return code;
   if (Code code =
           load_code(*context.plan, context.target_index, options.digests != YUPANA_DIGEST_OFF, &context.code, report))
     return code;
@@ -192,7 +231,7 @@ Code prepare(yupana_context_t &context, const yupana_context_options_t &options,
   if (!code)
     code = allocate_cache(context, options.kv_bytes, report);
   if (!code)
-    code = load_weights(context, options, report);
+    code = load_weights(context, options, used, report);
   if (!code)
     code = prepare_launches(context, report.out());
   return code;
@@ -251,6 +290,8 @@ void yupana_context_memory(const yupana_context_t *context, yupana_memory_info_t
   for (uint32_t i = 0; i < context->weights.size(); ++i)
     if (context->weights[i])
       info.weights += context->plan->section(i).size + kArenaPadding;
+  if (context->uses_filled)
+    info.weights += context->plan->filled.memory.size();
   for (uint32_t i = 0; i < context->target().arenas()->size(); ++i)
     info.arenas += context->arenas[i].size();
   for (const Memory &input : context->inputs)

@@ -55,6 +55,7 @@ struct yupana_context_t {
   yupana::runtime::ElfImage code;
   yupana::runtime::ThreadPool pool;
   yupana::runtime::Array<const uint8_t *> weights; // by section; null where this context is no user
+  bool uses_filled = false;                        // this context is a user of the plan's filled weights
   yupana::runtime::Memory *arenas = nullptr;       // [target().arenas()]
   yupana::runtime::PageGroup *groups = nullptr;    // [group_count()]
   yupana::runtime::Memory inputs[yupana::runtime::kStepInputs];

@@ -2,6 +2,8 @@
 
 #include "runtime/exec/context.h"
 
+#include "runtime/plan/weights.h"
+
 #include <xmmintrin.h>
 
 namespace yupana::runtime {
@@ -73,7 +75,9 @@ void *resolve(const yupana_context_t &context, const schema::Argument &argument)
   case schema::ArgumentKind::weight: {
     // Kernels take every address in one array; those of weights they only read.
     const schema::Weight &weight = *context.root().weights()->Get(i);
-    base = const_cast<uint8_t *>(context.weights[weight.section()]) + weight.offset();
+    base = const_cast<uint8_t *>(weight.section() == schema::kNoSection
+                                     ? filled_weight(*context.plan, i)
+                                     : context.weights[weight.section()] + weight.offset());
     break;
   }
   case schema::ArgumentKind::cache:
@@ -145,7 +149,7 @@ void run_program(yupana_context_t &context, schema::Function function, const Ste
   run.sizes[2] = sizes.rows;
   for (uint32_t i = 0; i < program->launch_count; ++i) {
     uint32_t launch = program->first_launch + i;
-    if (uint32_t cells = evaluate_grid(*context.launches[launch].grid, sizes))
+    if (uint32_t cells = evaluate_grid(*context.launches[launch].grid, sizes, context.pool.threads()))
       context.active[run.count++] = {launch, cells};
   }
   if (run.count)

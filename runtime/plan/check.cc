@@ -3,6 +3,7 @@
 #include "runtime/plan/check.h"
 
 #include "runtime/plan/bounds.h"
+#include "runtime/plan/overlap.h"
 
 #include <cfloat>
 #include <cstring>
@@ -89,50 +90,6 @@ bool check_model(const schema::Model &model, const Report &report) {
   for (uint32_t token : *model.stop_tokens())
     if (token >= model.vocab_size())
       return report.invalid("stop token %u is not below vocab_size %u", token, model.vocab_size());
-  return true;
-}
-
-bool check_weight_shape(const schema::Weight &weight, const Report &report) {
-  const char *name = weight.name()->c_str();
-  if (weight.element() > schema::ElementType::MAX)
-    return report.invalid("weight '%s' has element type %u; the last known is %u", name,
-                          static_cast<unsigned>(weight.element()), static_cast<unsigned>(schema::ElementType::MAX));
-  if (weight.shape()->size() > kMaxRank || !internal::vector_aligned(*weight.shape()))
-    return report.invalid("weight '%s' has rank %u or an unaligned shape; expected rank at most %u", name,
-                          weight.shape()->size(), kMaxRank);
-  uint64_t bytes = element_bytes(weight.element());
-  for (uint64_t extent : *weight.shape())
-    if (extent == 0 || !checked_mul(bytes, extent, &bytes))
-      return report.invalid("weight '%s': an extent is 0 or its size exceeds 64 bits", name);
-  if (bytes > weight.size())
-    return report.invalid("weight '%s' has %llu bytes; its shape needs %llu", name, static_cast<ull>(weight.size()),
-                          static_cast<ull>(bytes));
-  return true;
-}
-
-bool check_weights(const CheckScope &scope) {
-  const Report &report = scope.report;
-  const auto &weights = *scope.plan.weights();
-  if (weights.size() > kMaxWeights)
-    return report.invalid("there are %u weights; expected at most %u", weights.size(), kMaxWeights);
-  for (uint32_t i = 0; i < weights.size(); ++i) {
-    const schema::Weight &weight = *weights.Get(i);
-    if (!check_string(weight.name(), "a weight", report) || !check_string(weight.layout(), "a weight", report) ||
-        !check_string(weight.source(), "a weight", report) || !check_weight_shape(weight, report))
-      return false;
-    const char *name = weight.name()->c_str();
-    if (weight.section() >= scope.frame.sections.size() ||
-        scope.frame.sections[weight.section()].kind != static_cast<uint32_t>(schema::SectionKind::weights))
-      return report.invalid("weight '%s' names section %u, which does not hold weights", name, weight.section());
-    uint64_t section_bytes = scope.frame.sections[weight.section()].size;
-    if (weight.offset() % schema::kWeightAlignment != 0)
-      return report.invalid("weight '%s' lies at %llu; expected a multiple of %llu", name,
-                            static_cast<ull>(weight.offset()), static_cast<ull>(schema::kWeightAlignment));
-    if (!range_within(weight.offset(), weight.size(), section_bytes))
-      return report.invalid("weight '%s' of %llu bytes at %llu ends beyond its section of %llu", name,
-                            static_cast<ull>(weight.size()), static_cast<ull>(weight.offset()),
-                            static_cast<ull>(section_bytes));
-  }
   return true;
 }
 
@@ -234,8 +191,8 @@ uint32_t page_table_entries(const schema::CacheGroup &group, const schema::Limit
 
 uint64_t history_row_bytes(const schema::Limits &limits) { return uint64_t{limits.max_context()} * 4; }
 
-Code check_metadata(const uint8_t *metadata, uint64_t bytes, const Frame &frame, const Report &report,
-                    const schema::Plan **out_plan) {
+Code check_metadata(const uint8_t *metadata, uint64_t bytes, const Frame &frame, const Allocator &allocator,
+                    const Report &report, const schema::Plan **out_plan) {
   flatbuffers::Verifier::Options options;
   options.max_depth = kMaxDepth;
   options.max_tables = kMaxTables;
@@ -245,9 +202,12 @@ Code check_metadata(const uint8_t *metadata, uint64_t bytes, const Frame &frame,
   const schema::Plan *plan = schema::GetPlan(metadata);
   CheckScope scope{*plan, frame, report};
   if (!check_string(plan->producer(), "the plan", report) || !check_limits(*plan->limits(), report) ||
-      !check_model(*plan->model(), report) || !check_weights(scope) || !check_cache_groups(scope) ||
+      !check_model(*plan->model(), report) || !internal::check_weights(scope) || !check_cache_groups(scope) ||
       !check_targets(scope))
     return YUPANA_STATUS_INVALID_DATA;
+  for (const schema::Target *target : *plan->targets())
+    if (Code code = check_entries(*target, allocator, report))
+      return code;
   *out_plan = plan;
   return YUPANA_STATUS_OK;
 }

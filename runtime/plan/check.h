@@ -12,9 +12,9 @@
 namespace yupana::runtime {
 
 /// `metadata` is aligned to 64 bytes and at most kMaxMetadataBytes long. On success `*out_plan` points into it.
-/// INVALID_DATA.
-Code check_metadata(const uint8_t *metadata, uint64_t bytes, const Frame &frame, const Report &report,
-                    const schema::Plan **out_plan);
+/// INVALID_DATA, OUT_OF_MEMORY.
+Code check_metadata(const uint8_t *metadata, uint64_t bytes, const Frame &frame, const Allocator &allocator,
+                    const Report &report, const schema::Plan **out_plan);
 
 /// Bytes of a step input at the compiled maxima; `limits` has been checked.
 uint64_t input_bytes(schema::StepInput input, const schema::Limits &limits);
@@ -37,6 +37,7 @@ struct CheckScope {
 };
 
 bool check_string(const flatbuffers::String *string, const char *what, const Report &report);
+bool check_weights(const CheckScope &scope);
 bool check_target(const CheckScope &scope, uint32_t index);
 
 /// FlatBuffers 2.0.8 does not look at the alignment of 8-byte elements of vectors.

@@ -22,7 +22,7 @@ public:
         kernels_(*target.kernels()), limits_(*scope.plan.limits()), report_(scope.report) {}
 
   bool run() {
-    return check_counts() && check_code() && check_arenas() && check_buffers() && check_kernels() && check_programs() &&
+    return check_counts() && check_arenas() && check_buffers() && check_kernels() && check_programs() &&
            check_results();
   }
 
@@ -32,10 +32,10 @@ private:
   /// Says in which target, and while launches are checked in which launch.
   [[gnu::format(printf, 2, 3)]] bool invalid(const char *format, ...) const;
   bool check_counts();
-  bool check_code();
   bool check_arenas();
   bool check_buffers();
   bool check_kernels();
+  bool check_images(const schema::Kernel &kernel, const schema::KernelImage &first);
   bool check_programs();
   bool check_program(const schema::StepProgram &program);
   bool check_launch(const schema::Launch &launch, const StepSizes &maxima);
@@ -52,6 +52,7 @@ private:
   const Tables<schema::Kernel> &kernels_;
   const schema::Limits &limits_;
   const Report &report_;
+  bool host_ = false;     // the code is for a CPU
   uint32_t launches_ = 0; // of all programs
   uint32_t launch_ = 0;   // the one being checked
   bool in_launch_ = false;
@@ -88,14 +89,6 @@ bool TargetCheck::check_counts() {
   if (launches > kMaxLaunches)
     return invalid("found %llu launches; expected at most %u", static_cast<ull>(launches), kMaxLaunches);
   launches_ = static_cast<uint32_t>(launches);
-  return true;
-}
-
-bool TargetCheck::check_code() {
-  uint32_t section = target_.code_section();
-  if (section >= scope_.frame.sections.size() ||
-      scope_.frame.sections[section].kind != static_cast<uint32_t>(schema::SectionKind::host_code))
-    return invalid("it names section %u, which does not hold host code", section);
   return true;
 }
 
@@ -142,6 +135,32 @@ bool TargetCheck::check_kernels() {
     if (kernel->arguments() > kMaxArguments)
       return invalid("kernel '%s' takes %u arguments; expected at most %u", kernel->symbol()->c_str(),
                      kernel->arguments(), kMaxArguments);
+    const auto &images = *kernel->images(), &first = *kernels_.Get(0)->images();
+    if (images.size() == 0 || images.size() > kImageFormats)
+      return invalid("kernel '%s' has %u images; expected 1 to %u", kernel->symbol()->c_str(), images.size(),
+                     kImageFormats);
+    host_ = first.Get(0)->format() == schema::ImageFormat::elf_x86_64;
+    if (!check_images(*kernel, *first.Get(0)))
+      return false;
+  }
+  return true;
+}
+
+/// `first` is the first image of the target. Host code is one image for all kernels, and stands alone.
+bool TargetCheck::check_images(const schema::Kernel &kernel, const schema::KernelImage &first) {
+  uint32_t met = 0;
+  for (const schema::KernelImage *image : *kernel.images()) {
+    auto format = static_cast<uint32_t>(image->format());
+    bool host = image->format() == schema::ImageFormat::elf_x86_64;
+    auto kind = static_cast<uint32_t>(host ? schema::SectionKind::host_code : schema::SectionKind::device_code);
+    bool fits = format < kImageFormats && !(met >> format & 1) && image->section() < scope_.frame.sections.size() &&
+                scope_.frame.sections[image->section()].kind == kind && host == host_ &&
+                (!host || image->section() == first.section());
+    if (!fits)
+      return invalid("kernel '%s' has an image of format %u in section %u; expected one of a format, in a section of "
+                     "its kind, and host code in one section for all kernels or not at all",
+                     kernel.symbol()->c_str(), format, image->section());
+    met |= 1u << format;
   }
   return true;
 }
@@ -192,6 +211,10 @@ bool TargetCheck::check_launch(const schema::Launch &launch, const StepSizes &ma
   const schema::Kernel &kernel = *kernels_.Get(launch.kernel());
   if (const char *fault = check_grid(*launch.grid(), maxima))
     return invalid("the launch of '%s' has a wrong grid: %s", kernel.symbol()->c_str(), fault);
+  if (launch.threads() > kMaxBlockThreads || (launch.threads() == 0) != host_ || (host_ && launch.shared_bytes() != 0))
+    return invalid("the launch of '%s' has blocks of %u threads and %u bytes of shared memory; expected none on a CPU, "
+                   "1 to 1024 threads on a GPU",
+                   kernel.symbol()->c_str(), launch.threads(), launch.shared_bytes());
   if (launch.arguments()->size() != kernel.arguments() || !internal::vector_aligned(*launch.arguments()))
     return invalid("the launch has %u arguments, or unaligned ones; kernel '%s' takes %u", launch.arguments()->size(),
                    kernel.symbol()->c_str(), kernel.arguments());
@@ -257,6 +280,8 @@ bool TargetCheck::check_result(const char *what, uint32_t index, uint64_t bytes_
   if (index >= buffers_.size())
     return invalid("it names buffer %u of %u for %s", index, buffers_.size(), what);
   const schema::Buffer &buffer = *buffers_.Get(index);
+  if (arenas_.Get(buffer.arena())->workspace())
+    return invalid("'%s', which holds %s, lies in a workspace", buffer.name()->c_str(), what);
   if (buffer.size() < needed)
     return invalid("found %llu bytes for %s in '%s'; max_logit_rows rows need %llu", static_cast<ull>(buffer.size()),
                    what, buffer.name()->c_str(), static_cast<ull>(needed));

@@ -111,7 +111,7 @@ Code check_kind(const Frame &frame, uint32_t i, const Report &report) {
                          "section %u: the digest of the weights is not that of their chunk digests", i);
   }
   bool known = entry.kind >= static_cast<uint32_t>(SectionKind::metadata) &&
-               entry.kind <= static_cast<uint32_t>(SectionKind::tokenizer);
+               entry.kind <= static_cast<uint32_t>(SectionKind::device_code);
   if (!known && (entry.flags & schema::kSectionRequired))
     return report.fail(YUPANA_STATUS_UNSUPPORTED, "section %u is required and has kind %u, which this runtime lacks", i,
                        entry.kind);

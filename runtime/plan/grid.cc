@@ -57,6 +57,9 @@ bool push(const schema::GridTerm &term, const StepSizes &maxima, Interval *out) 
   case GridOp::rows:
     *out = {0, maxima.rows};
     return true;
+  case GridOp::sms:
+    *out = {1, kMaxSms};
+    return true;
   default:
     return false;
   }
@@ -87,13 +90,13 @@ const char *check_grid(const GridTerms &terms, const StepSizes &maxima) {
   return depth == 1 ? nullptr : "it leaves more than one value";
 }
 
-uint32_t evaluate_grid(const GridTerms &terms, const StepSizes &sizes) {
+uint32_t evaluate_grid(const GridTerms &terms, const StepSizes &sizes, uint32_t sms) {
   uint32_t stack[kMaxGridStack];
   uint32_t depth = 0;
   for (uint32_t i = 0; i < terms.size(); ++i) {
     const schema::GridTerm &term = *terms.Get(i);
     uint32_t b = 0;
-    if (term.op() > GridOp::rows)
+    if (term.op() >= GridOp::add && term.op() <= GridOp::max)
       b = stack[--depth];
     uint32_t *top = depth ? &stack[depth - 1] : nullptr;
     switch (term.op()) {
@@ -108,6 +111,9 @@ uint32_t evaluate_grid(const GridTerms &terms, const StepSizes &sizes) {
       break;
     case GridOp::rows:
       stack[depth++] = sizes.rows;
+      break;
+    case GridOp::sms:
+      stack[depth++] = sms;
       break;
     case GridOp::add:
       *top += b;

@@ -7,6 +7,20 @@
 using namespace yupana::runtime;
 namespace schema = yupana::schema;
 
+static_assert(YUPANA_NO_SECTION == schema::kNoSection);
+
+namespace {
+
+bool holds_code(const schema::Target &target, uint32_t section) {
+  for (const schema::Kernel *kernel : *target.kernels())
+    for (const schema::KernelImage *image : *kernel->images())
+      if (image->section() == section)
+        return true;
+  return false;
+}
+
+} // namespace
+
 void yupana_plan_model(const yupana_plan_t *plan, yupana_model_info_t *out) {
   const schema::Model &model = *plan->root->model();
   const auto *stop = model.stop_tokens();
@@ -61,6 +75,13 @@ yupana_status_code_t yupana_plan_weight(const yupana_plan_t *plan, uint32_t inde
   return YUPANA_STATUS_OK;
 }
 
+uint32_t yupana_plan_missing_weights(const yupana_plan_t *plan) {
+  uint32_t missing = 0;
+  for (const schema::Weight *weight : *plan->root->weights())
+    missing += weight->section() == schema::kNoSection;
+  return missing;
+}
+
 uint32_t yupana_plan_cache_group_count(const yupana_plan_t *plan) { return plan->root->cache_groups()->size(); }
 
 yupana_status_code_t yupana_plan_cache_group(const yupana_plan_t *plan, uint32_t index,
@@ -87,7 +108,6 @@ yupana_status_code_t yupana_plan_target(const yupana_plan_t *plan, uint32_t inde
   const schema::Target &target = plan->target(index);
   yupana_target_info_t info = {};
   info.name = target.name()->c_str();
-  info.code_section = target.code_section();
   info.kernels = target.kernels()->size();
   info.programs = target.programs()->size();
   info.buffers = target.buffers()->size();
@@ -100,6 +120,11 @@ yupana_status_code_t yupana_plan_target(const yupana_plan_t *plan, uint32_t inde
   for (const schema::Kernel *kernel : *target.kernels())
     if (kernel->scratch_bytes() > info.scratch_bytes)
       info.scratch_bytes = kernel->scratch_bytes();
+  for (uint32_t i = 0; i < plan->frame.sections.size(); ++i)
+    if (holds_code(target, i)) {
+      ++info.images;
+      info.code_bytes += plan->section(i).size;
+    }
   copy_sized(out, info);
   return YUPANA_STATUS_OK;
 }

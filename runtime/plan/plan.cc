@@ -31,7 +31,7 @@ Code load_metadata(yupana_plan_t *plan, const Report &report) {
     return code;
   if (Code code = read_verified(plan->reader, plan->frame, plan->frame.metadata_section, plan->metadata.data(), report))
     return code;
-  return check_metadata(plan->metadata.data(), entry.size, plan->frame, report, &plan->root);
+  return check_metadata(plan->metadata.data(), entry.size, plan->frame, plan->allocator, report, &plan->root);
 }
 
 Code allocate_states(yupana_plan_t *plan, const Report &report) {

@@ -20,12 +20,23 @@ struct SectionState {
   bool seen_good;        // the bytes of the file have, at some time
 };
 
+/// What contexts share of the weights whose bytes are not in the file. Guarded by yupana_plan_t::lock.
+struct FilledWeights {
+  struct Place {
+    uint64_t offset; // in `memory`
+    uint64_t filled; // 1 when the bytes are there
+  };
+  Memory memory;       // of all of them while `users` > 0; what nobody fills stays untouched
+  Array<Place> places; // an entry per weight of the plan
+  uint32_t users = 0;  // contexts
+};
+
 /// Readable bytes after every arena, so that kernels may read whole vectors at its end.
 inline constexpr uint64_t kArenaPadding = 256;
 
 } // namespace yupana::runtime
 
-/// Everything but `references` and `states` is constant after yupana_plan_open.
+/// Everything but `references`, `states` and `filled` is constant after yupana_plan_open.
 struct yupana_plan_t {
   std::atomic<uint32_t> references{1};
   yupana::runtime::Allocator allocator;
@@ -35,6 +46,7 @@ struct yupana_plan_t {
   const yupana::schema::Plan *root = nullptr;
   pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
   yupana::runtime::SectionState *states = nullptr; // one per section
+  yupana::runtime::FilledWeights filled;
 
   const yupana::schema::SectionEntry &section(uint32_t index) const { return frame.sections[index]; }
   const yupana::schema::Target &target(uint32_t index) const { return *root->targets()->Get(index); }

@@ -70,7 +70,8 @@ yupana_status_code_t yupana_plan_verify(const yupana_plan_t *plan, const yupana_
     return code;
   for (uint32_t i = 0; i < yupana_plan_target_count(plan); ++i) {
     ElfImage image;
-    if (Code code = load_code(*plan, i, false, &image, report))
+    bool host = plan->target(i).kernels()->Get(0)->images()->Get(0)->format() == schema::ImageFormat::elf_x86_64;
+    if (Code code = host ? load_code(*plan, i, false, &image, report) : YUPANA_STATUS_OK)
       return code;
     if (Code code = check_overlap(*plan, i, report))
       return code;

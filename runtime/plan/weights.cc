@@ -132,6 +132,80 @@ Code acquire_locked(yupana_plan_t *plan, uint32_t index, const yupana_context_op
   return YUPANA_STATUS_OK;
 }
 
+/// Shared by the workers that fill weights.
+struct FillJob {
+  static constexpr uint32_t kNone = UINT32_MAX;
+
+  yupana_plan_t *plan;
+  const Array<uint32_t> *used;
+  const yupana_filler_t *filler;
+  Progress *progress;
+  std::atomic<uint32_t> next{0};
+  std::atomic<uint32_t> failed{kNone};
+};
+
+void run_fill(void *argument, uint32_t worker) {
+  auto &job = *static_cast<FillJob *>(argument);
+  FilledWeights &filled = job.plan->filled;
+  const auto &weights = *job.plan->root->weights();
+  while (!job.progress->cancelled() && job.failed.load(std::memory_order_relaxed) == FillJob::kNone) {
+    uint32_t i = job.next.fetch_add(1, std::memory_order_relaxed);
+    if (i >= weights.size())
+      return;
+    const schema::Weight &weight = *weights.Get(i);
+    if (weight.section() != schema::kNoSection || !(*job.used)[i])
+      continue;
+    FilledWeights::Place &place = filled.places[i];
+    if (!place.filled && !job.filler->fill(job.filler->user, i, filled.memory.data() + place.offset, weight.size()))
+      return job.failed.store(i, std::memory_order_relaxed);
+    place.filled = 1;
+    job.progress->add(weight.size());
+    if (worker == 0)
+      job.progress->report();
+  }
+}
+
+/// Room for every weight that the file does not have.
+Code place_filled(yupana_plan_t &plan, const Report &report) {
+  FilledWeights &filled = plan.filled;
+  const auto &weights = *plan.root->weights();
+  if (Code code = filled.places.allocate(plan.allocator, weights.size(), "places of weights", report.out()))
+    return code;
+  uint64_t end = 0, padded = 0;
+  for (uint32_t i = 0; i < weights.size(); ++i) {
+    if (weights.Get(i)->section() != schema::kNoSection)
+      continue;
+    uint64_t &offset = filled.places[i].offset;
+    bool fits = checked_align_up(end, schema::kWeightAlignment, &offset) &&
+                checked_add(offset, weights.Get(i)->size(), &end) && checked_add(end, kArenaPadding, &padded);
+    if (!fits)
+      return report.fail(YUPANA_STATUS_OUT_OF_MEMORY, "the weights do not fit in memory");
+  }
+  uint64_t alignment = padded >= kHugePage ? kHugePage : 4096;
+  if (Code code = filled.memory.allocate(plan.allocator, padded, alignment, "weights", report.out()))
+    return code;
+  filled.memory.advise_huge_pages();
+  memset(filled.memory.data() + end, 0, kArenaPadding);
+  return YUPANA_STATUS_OK;
+}
+
+Code fill_locked(yupana_plan_t *plan, const Array<uint32_t> &used, const yupana_filler_t &filler, ThreadPool &pool,
+                 Progress &progress, const Report &report) {
+  if (!plan->filled.users)
+    if (Code code = place_filled(*plan, report))
+      return code;
+  FillJob job = {plan, &used, &filler, &progress};
+  if (!progress.report())
+    pool.run(run_fill, &job);
+  if (progress.report())
+    return report.fail(YUPANA_STATUS_CANCELLED, "reading was cancelled");
+  uint32_t failed = job.failed.load(std::memory_order_relaxed);
+  if (failed == FillJob::kNone)
+    return YUPANA_STATUS_OK;
+  return report.fail(YUPANA_STATUS_UNREADABLE, "weight '%s' could not be filled",
+                     plan->root->weights()->Get(failed)->name()->c_str());
+}
+
 } // namespace
 
 Code acquire_weights(yupana_plan_t *plan, uint32_t index, const yupana_context_options_t &options, ThreadPool &pool,
@@ -151,6 +225,25 @@ void release_weights(yupana_plan_t *plan, uint32_t index) {
   pthread_mutex_lock(&plan->lock);
   if (--plan->states[index].users == 0)
     drop(plan, index);
+  pthread_mutex_unlock(&plan->lock);
+}
+
+Code acquire_filled(yupana_plan_t *plan, const Array<uint32_t> &used, const yupana_filler_t &filler, ThreadPool &pool,
+                    Progress &progress, const Report &report) {
+  pthread_mutex_lock(&plan->lock);
+  Code code = fill_locked(plan, used, filler, pool, progress, report);
+  if (!code)
+    ++plan->filled.users;
+  else if (!plan->filled.users)
+    plan->filled.memory.reset();
+  pthread_mutex_unlock(&plan->lock);
+  return code;
+}
+
+void release_filled(yupana_plan_t *plan) {
+  pthread_mutex_lock(&plan->lock);
+  if (--plan->filled.users == 0)
+    plan->filled.memory.reset();
   pthread_mutex_unlock(&plan->lock);
 }
 

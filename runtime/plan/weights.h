@@ -18,6 +18,20 @@ Code acquire_weights(yupana_plan_t *plan, uint32_t index, const yupana_context_o
 /// The last user's release frees the memory.
 void release_weights(yupana_plan_t *plan, uint32_t index);
 
+/// Makes the weights marked in `used`, an entry per weight of the plan, present that the file does not have, calling
+/// `filler` for those that no context has filled yet, and counts the caller as a user of the plan's filled weights.
+/// `progress` advances by their bytes. UNREADABLE (the filler's word), OUT_OF_MEMORY, CANCELLED.
+Code acquire_filled(yupana_plan_t *plan, const Array<uint32_t> &used, const yupana_filler_t &filler, ThreadPool &pool,
+                    Progress &progress, const Report &report);
+
+/// The last user's release frees the memory.
+void release_filled(yupana_plan_t *plan);
+
+/// Where a weight without bytes in the file lies; it has been acquired.
+inline const uint8_t *filled_weight(const yupana_plan_t &plan, uint32_t weight) {
+  return plan.filled.memory.data() + plan.filled.places[weight].offset;
+}
+
 /// Compares weights section `index` of the file with its digests; nothing stays in memory. Codes as above.
 Code verify_weights(const yupana_plan_t *plan, uint32_t index, ThreadPool &pool, Progress &progress,
                     const Report &report);

@@ -20,7 +20,7 @@ inline constexpr uint8_t kMagic[8] = {0x8B, 'Y', 'P', 'L', 'N', '\r', '\n', 0x1A
 
 /// Until 1.0 reader and writer must agree on both numbers; see README.md beside this file.
 inline constexpr uint32_t kMajor = 0;
-inline constexpr uint32_t kMinor = 2;
+inline constexpr uint32_t kMinor = 3;
 
 /// No section holds more metadata than this; checked before the FlatBuffers verifier is built.
 inline constexpr uint64_t kMaxMetadataBytes = uint64_t{64} << 20;
@@ -28,6 +28,8 @@ inline constexpr uint32_t kMaxSections = 4096;
 /// Sections start at multiples of this: every page size in use, O_DIRECT and GPU direct storage.
 inline constexpr uint64_t kSectionAlignment = uint64_t{64} << 10;
 inline constexpr uint64_t kWeightAlignment = 256;
+/// The section of a weight whose bytes are not in the file.
+inline constexpr uint32_t kNoSection = 0xFFFFFFFF;
 /// A weights section is digested in pieces of this size; its section digest is the SHA-256 of the pieces' digests.
 inline constexpr uint64_t kDigestChunkBytes = uint64_t{16} << 20;
 
@@ -41,17 +43,18 @@ struct FileHeader {
   uint64_t file_size;
   uint64_t required_features; // a bit this reader does not know: refuse
   uint32_t section_table_crc32;
-  uint32_t reserved[2]; // zero
+  uint32_t reserved[2];  // zero
   uint32_t header_crc32; // CRC-32 (IEEE) of the bytes before this field
 };
 static_assert(sizeof(FileHeader) == 64);
 
 enum class SectionKind : uint32_t {
-  metadata = 1,      // the FlatBuffer of plan.fbs; exactly one
-  host_code = 2,     // one ELF shared object for a CPU target
-  weights = 3,       // packed tensors
+  metadata = 1,       // the FlatBuffer of plan.fbs; exactly one
+  host_code = 2,      // one ELF shared object, the code of a CPU target
+  weights = 3,        // packed tensors
   weight_digests = 4, // 32 bytes per kDigestChunkBytes of the weights section that precedes it
-  tokenizer = 5,     // tokenizer.h
+  tokenizer = 5,      // tokenizer.h
+  device_code = 6,    // an image for a GPU: a cubin, or the text of PTX
 };
 
 enum SectionFlags : uint32_t { kSectionRequired = 1 };
@@ -62,7 +65,7 @@ struct SectionEntry {
   uint64_t offset;
   uint64_t size;
   uint64_t alignment;
-  uint8_t digest[32]; // SHA-256 of the bytes; of the chunk digests for `weights`
+  uint8_t digest[32];   // SHA-256 of the bytes; of the chunk digests for `weights`
   uint64_t reserved[2]; // zero
 };
 static_assert(sizeof(SectionEntry) == 80);

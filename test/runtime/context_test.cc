@@ -101,6 +101,133 @@ TEST_F(StepTest, MissingKernelIsNamed) {
   EXPECT_NE(std::string(status.message).find("'not_there'"), std::string::npos) << status.message;
 }
 
+/// Writes what the embedding of test_plan() holds, and counts.
+struct TestFiller {
+  yupana_filler_t table = {sizeof(table), this, [](void *user, uint32_t weight, void *dst, uint64_t bytes) {
+                             auto *self = static_cast<TestFiller *>(user);
+                             EXPECT_EQ(weight, 0u);
+                             EXPECT_EQ(bytes, TEST_VOCAB * 4u);
+                             EXPECT_EQ(reinterpret_cast<uintptr_t>(dst) % 256, 0u);
+                             for (uint32_t i = 0; i < TEST_VOCAB; ++i)
+                               static_cast<float *>(dst)[i] = static_cast<float>(i + 1);
+                             ++self->calls;
+                             return self->good;
+                           }};
+  std::atomic<int> calls{0};
+  int good = 1;
+};
+
+TEST_F(StepTest, PlanWithoutWeightsNeedsAFiller) {
+  PlanSpec spec = test_plan();
+  strip(spec);
+  const Bytes bytes = write(spec);
+  OpenedPlan opened(bytes);
+  ASSERT_EQ(opened.code, YUPANA_STATUS_OK) << opened.status.message;
+  EXPECT_EQ(yupana_plan_missing_weights(opened.plan.get()), 1u);
+  EXPECT_EQ(yupana_plan_missing_weights(opened_.plan.get()), 0u);
+  auto weight = sized<yupana_weight_info_t>();
+  ASSERT_EQ(yupana_plan_weight(opened.plan.get(), 0, &weight), YUPANA_STATUS_OK);
+  EXPECT_EQ(weight.section, YUPANA_NO_SECTION);
+  EXPECT_EQ(yupana_plan_verify(opened.plan.get(), nullptr, nullptr), YUPANA_STATUS_OK);
+
+  yupana_status_t status;
+  EXPECT_EQ(create(opened.plan.get(), {}, &status), YUPANA_STATUS_INVALID_DATA);
+  EXPECT_STREQ(status.message, "memory.yplan: the plan has no weights: fill it with yupana refit");
+  TestFiller filler;
+  yupana_context_options_t options = with_threads(2);
+  options.filler = &filler.table;
+  ContextOwner first = make_context(opened.plan.get(), options, &status);
+  ASSERT_TRUE(first) << status.message;
+  ContextOwner second = make_context(opened.plan.get(), options, &status);
+  ASSERT_TRUE(second) << status.message;
+  EXPECT_EQ(filler.calls, 1) << "contexts of a plan share what was filled";
+  first.reset();
+  Step step(second.get(), {span(sequence(second), make_tokens(9))});
+  EXPECT_EQ(step.logits, expected_range(make_tokens(9), 0, 9));
+  auto memory = sized<yupana_memory_info_t>();
+  yupana_context_memory(second.get(), &memory);
+  EXPECT_EQ(memory.weights, TEST_VOCAB * 4 + 256u);
+  second.reset();
+  EXPECT_TRUE(make_context(opened.plan.get(), options));
+  EXPECT_EQ(filler.calls, 2) << "the last context frees it";
+}
+
+TEST_F(StepTest, FillersMayFailAndBeCancelled) {
+  PlanSpec spec = test_plan();
+  strip(spec);
+  const Bytes bytes = write(spec);
+  CountingAllocator allocator;
+  OpenedPlan opened(bytes, &allocator.table);
+  int64_t before = allocator.alive_bytes;
+  TestFiller filler;
+  filler.good = 0;
+  yupana_context_options_t options = {};
+  options.filler = &filler.table;
+  yupana_status_t status;
+  EXPECT_EQ(create(opened.plan.get(), options, &status), YUPANA_STATUS_UNREADABLE);
+  EXPECT_NE(std::string(status.message).find("'embedding' could not be filled"), std::string::npos) << status.message;
+  yupana_progress_t progress = {sizeof(progress), nullptr, [](void *, uint64_t, uint64_t) { return 1; }};
+  options.progress = &progress;
+  EXPECT_EQ(create(opened.plan.get(), options, &status), YUPANA_STATUS_CANCELLED);
+  EXPECT_LT(allocator.alive_bytes - before, 256) << "the memory for weights is free again";
+  filler.table.fill = nullptr;
+  EXPECT_EQ(create(opened.plan.get(), options, &status), YUPANA_STATUS_INVALID_ARGUMENT);
+}
+
+// Entries of one value are one address, whichever a launch or the target names.
+TEST_F(StepTest, LogitsMayHaveSeveralEntries) {
+  PlanSpec spec = test_plan();
+  schema::TargetT &target = *spec.plan.targets[0];
+  auto second = std::make_unique<schema::BufferT>(*target.buffers[3]);
+  target.buffers[3]->last_launch = 5;
+  second->first_launch = 11;
+  target.buffers.push_back(std::move(second));
+  target.programs[1]->launches[5]->arguments[3] = {schema::ArgumentKind::buffer, 5, 0};
+  // What lies on the bytes of the logits between their entries is no overlap; during one it is.
+  target.buffers.push_back(std::make_unique<schema::BufferT>(*target.buffers[3]));
+  target.buffers[6]->name = "between";
+  target.buffers[6]->first_launch = 6;
+  target.buffers[6]->last_launch = 10;
+  {
+    const Bytes bytes = write(spec);
+    OpenedPlan opened(bytes);
+    yupana_status_t status;
+    ASSERT_EQ(yupana_plan_verify(opened.plan.get(), nullptr, &status), YUPANA_STATUS_OK) << status.message;
+    for (uint32_t tokens : {3u, 9u}) {
+      ContextOwner c = make_context(opened.plan.get());
+      Step step(c.get(), {span(sequence(c), make_tokens(tokens))});
+      EXPECT_EQ(step.logits, expected_range(make_tokens(tokens), 0, tokens));
+    }
+  }
+  target.buffers[6]->last_launch = 11;
+  const Bytes bytes = write(spec);
+  OpenedPlan opened(bytes);
+  EXPECT_EQ(yupana_plan_verify(opened.plan.get(), nullptr, nullptr), YUPANA_STATUS_INVALID_DATA);
+}
+
+// A plan for a GPU opens and verifies here, and says that it does not run; one that claims a CPU has no code for it.
+TEST_F(StepTest, DeviceCodeIsNotRun) {
+  PlanSpec spec = test_plan();
+  for_gpu(spec);
+  yupana_status_t status;
+  {
+    const Bytes bytes = write(spec);
+    OpenedPlan opened(bytes);
+    ASSERT_EQ(opened.code, YUPANA_STATUS_OK) << opened.status.message;
+    EXPECT_EQ(yupana_plan_verify(opened.plan.get(), nullptr, &status), YUPANA_STATUS_OK) << status.message;
+    EXPECT_EQ(create(opened.plan.get(), {}, &status), YUPANA_STATUS_INCOMPATIBLE);
+    auto target = sized<yupana_target_info_t>();
+    ASSERT_EQ(yupana_plan_target(opened.plan.get(), 0, &target), YUPANA_STATUS_OK);
+    EXPECT_EQ(target.images, 2u);
+    EXPECT_EQ(target.code_bytes, 7u);
+  }
+  spec.plan.targets[0]->name = "x86-64-v3";
+  const Bytes bytes = write(spec);
+  OpenedPlan opened(bytes);
+  EXPECT_EQ(create(opened.plan.get(), {}, &status), YUPANA_STATUS_INVALID_DATA);
+  EXPECT_NE(std::string(status.message).find("no code for a CPU"), std::string::npos) << status.message;
+}
+
 TEST_F(StepTest, LoadingCanBeCancelled) {
   yupana_progress_t progress = {sizeof(progress), nullptr, [](void *, uint64_t, uint64_t) { return 1; }};
   yupana_context_options_t options = {};

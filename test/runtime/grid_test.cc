@@ -13,6 +13,8 @@ namespace {
 using schema::GridOp;
 using schema::GridTerm;
 
+constexpr uint32_t kSms = 132;
+
 /// A vector of terms inside a FlatBuffer of its own.
 class Grid {
 public:
@@ -24,7 +26,7 @@ public:
     const char *text = check_grid(*terms_, maxima);
     return text ? text : "";
   }
-  uint32_t value(StepSizes sizes) const { return evaluate_grid(*terms_, sizes); }
+  uint32_t value(StepSizes sizes) const { return evaluate_grid(*terms_, sizes, kSms); }
 
 private:
   flatbuffers::FlatBufferBuilder builder_;
@@ -45,6 +47,19 @@ TEST(GridTest, EvaluatesEveryOperator) {
   EXPECT_EQ(grid.value({33, 1, 2}), 7u);
   EXPECT_EQ(grid.value({2048, 8, 100}), 108u);
   EXPECT_EQ(grid.value({64, 8, 100}), 10u);
+}
+
+// A device has at least one multiprocessor, so they may divide, and at most 65536.
+TEST(GridTest, CountsMultiprocessors) {
+  Grid capped({op(GridOp::tokens), constant(100), op(GridOp::mul), op(GridOp::sms), op(GridOp::min)});
+  ASSERT_EQ(capped.fault(kMaxima), "");
+  EXPECT_EQ(capped.value({1, 1, 0}), 100u);
+  EXPECT_EQ(capped.value({2, 1, 0}), 132u);
+  Grid share({op(GridOp::tokens), op(GridOp::sms), op(GridOp::ceil_div)});
+  ASSERT_EQ(share.fault(kMaxima), "");
+  EXPECT_EQ(share.value({133, 1, 0}), 2u);
+  EXPECT_EQ(Grid({op(GridOp::sms), constant(1u << 16), op(GridOp::mul)}).fault(kMaxima), "it can exceed 32 bits");
+  EXPECT_EQ(Grid({op(GridOp::sms), constant(65535), op(GridOp::mul)}).fault(kMaxima), "");
 }
 
 TEST(GridTest, RefusesWhatCanWrap) {
@@ -76,7 +91,7 @@ TEST(GridTest, RefusesBrokenStacks) {
   EXPECT_EQ(Grid({constant(1), constant(2)}).fault(kMaxima), "it leaves more than one value");
   EXPECT_NE(Grid(std::vector<GridTerm>(17, constant(1))).fault(kMaxima), "");
   EXPECT_NE(Grid(std::vector<GridTerm>(65, constant(1))).fault(kMaxima), "");
-  EXPECT_EQ(Grid({constant(1), constant(1), op(static_cast<GridOp>(9))}).fault(kMaxima), "it has an unknown operator");
+  EXPECT_EQ(Grid({constant(1), constant(1), op(static_cast<GridOp>(10))}).fault(kMaxima), "it has an unknown operator");
 }
 
 } // namespace

@@ -134,7 +134,6 @@ void add_sample_program(schema::TargetT &target) {
 std::unique_ptr<schema::TargetT> make_target() {
   auto target = std::make_unique<schema::TargetT>();
   target->name = "x86-64-v3";
-  target->code_section = kCode;
   add_buffers(*target);
   const std::pair<const char *, uint32_t> kernels[] = {{"test_embed", 7},       {"test_append", 5},
                                                        {"test_attend_full", 5}, {"test_attend_chunk", 5},
@@ -144,6 +143,7 @@ std::unique_ptr<schema::TargetT> make_target() {
       k.symbol = kernel.first;
       k.arguments = kernel.second;
       k.scratch_bytes = 4;
+      k.images.emplace_back(kCode, 0, 0, 0, schema::ImageFormat::elf_x86_64);
     }));
   add_step_program(*target, 4);
   add_step_program(*target, TEST_MAX_STEP_TOKENS);
@@ -161,6 +161,11 @@ void add_cache_group(schema::PlanT &plan, const char *name, uint32_t layer, uint
     group.page_tokens = TEST_PAGE_TOKENS;
     group.page_bytes = TEST_PAGE_TOKENS * 4;
   }));
+}
+
+/// A slice of `size` from `offset` of `axis`, or a conversion to f32.
+schema::Link link(schema::LinkKind kind, uint32_t axis = 0, uint64_t offset = 0, uint64_t size = 0) {
+  return {offset, size, 1, std::array<uint8_t, 8>{}, axis, kind, schema::ElementType::f32};
 }
 
 void add_tables(schema::PlanT &plan) {
@@ -193,11 +198,18 @@ void add_tables(schema::PlanT &plan) {
   plan.weights.push_back(table<schema::WeightT>([](schema::WeightT &weight) {
     weight.name = "embedding";
     weight.element = schema::ElementType::f32;
-    weight.shape = {TEST_VOCAB};
+    weight.shape = {TEST_VOCAB, 1};
     weight.layout = "row-major";
     weight.section = kWeights;
     weight.size = TEST_VOCAB * 4;
     weight.source = "model.embed_tokens.weight";
+    weight.parts.push_back(table<schema::WeightPartT>([](schema::WeightPartT &part) {
+      part.tensors = {"model.embed_tokens.weight"};
+      part.element = schema::ElementType::bf16;
+      part.shape = {TEST_VOCAB, 2};
+      part.links.push_back(link(schema::LinkKind::slice, 1, 1, 1));
+      part.links.push_back(link(schema::LinkKind::convert));
+    }));
   }));
   add_cache_group(plan, "full", 0, 0);
   add_cache_group(plan, "chunked", 1, TEST_CHUNK);
@@ -228,6 +240,41 @@ PlanSpec test_plan() {
   spec.sections.push_back({SectionKind::weight_digests, schema::kSectionRequired, {}});
   spec.sections.push_back({SectionKind::tokenizer, 0, {'t', 'e', 'x', 't'}});
   return spec;
+}
+
+void strip(PlanSpec &spec) {
+  spec.plan.weights[0]->section = schema::kNoSection;
+  spec.plan.weights[0]->digest.assign(32, 7);
+  spec.sections.erase(spec.sections.begin() + kWeights - 1, spec.sections.begin() + kDigests);
+}
+
+void for_gpu(PlanSpec &spec) {
+  schema::TargetT &target = *spec.plan.targets[0];
+  target.name = "sm_90a";
+  spec.sections[kCode - 1] = {SectionKind::device_code, schema::kSectionRequired, {'c', 'u', 'b', 'i', 'n'}};
+  auto text = static_cast<uint32_t>(spec.sections.size() + 1);
+  spec.sections.push_back({SectionKind::device_code, schema::kSectionRequired, {'.', 'v'}});
+  for (auto &kernel : target.kernels)
+    kernel->images = {{kCode, 168, 512, 16, schema::ImageFormat::cubin}, {text, 0, 0, 0, schema::ImageFormat::ptx}};
+  for (auto &program : target.programs)
+    for (auto &launch : program->launches) {
+      launch->threads = 64;
+      launch->shared_bytes = 1024;
+      launch->grid.emplace_back(GridOp::sms, 0);
+      launch->grid.emplace_back(GridOp::min, 0);
+    }
+  target.arenas.push_back(table<schema::ArenaT>([](schema::ArenaT &arena) {
+    arena.name = "workspace";
+    arena.size = 64;
+    arena.alignment = 64;
+    arena.workspace = true;
+  }));
+  target.buffers.push_back(table<schema::BufferT>([](schema::BufferT &buffer) {
+    buffer.name = "counters";
+    buffer.arena = 1;
+    buffer.size = 64;
+    buffer.last_launch = 12;
+  }));
 }
 
 Bytes write(const PlanSpec &spec) {

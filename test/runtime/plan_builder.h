@@ -40,6 +40,12 @@ enum : uint32_t { kMetadata = 0, kCode = 1, kWeights = 2, kDigests = 3, kTokeniz
 /// (sum of its prefix) + 1000 (sum of its chunk up to it) + v, where token id i has the value i + 1.
 PlanSpec test_plan();
 
+/// Takes the bytes of the weights out of `spec`, test_plan() otherwise.
+void strip(PlanSpec &spec);
+/// Makes the target of `spec`, test_plan() otherwise, one for a GPU: two kinds of device code, blocks of 64 threads, a
+/// grid capped by the multiprocessors, and a workspace. It runs nowhere.
+void for_gpu(PlanSpec &spec);
+
 /// The whole file.
 Bytes write(const PlanSpec &spec);
 

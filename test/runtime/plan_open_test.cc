@@ -59,7 +59,7 @@ TEST(PlanOpenTest, GettersTellWhatWasWritten) {
   auto weight = sized<yupana_weight_info_t>();
   ASSERT_EQ(yupana_plan_weight(plan, 0, &weight), YUPANA_STATUS_OK);
   EXPECT_STREQ(weight.element, "f32");
-  ASSERT_EQ(weight.rank, 1u);
+  ASSERT_EQ(weight.rank, 2u);
   EXPECT_EQ(weight.shape[0], 16u);
   EXPECT_EQ(yupana_plan_weight(plan, 1, &weight), YUPANA_STATUS_INVALID_ARGUMENT);
 
@@ -184,6 +184,7 @@ PlanSpec plan_with_chunks() {
   tail->name = "tail";
   tail->offset = chunk;
   tail->shape = {chunk / 4};
+  tail->parts.clear();
   tail->size = chunk + 4096;
   spec.plan.weights.push_back(std::move(tail));
   return spec;

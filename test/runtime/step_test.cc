@@ -287,6 +287,7 @@ TEST_F(StepTest, FlushesDenormalsOnlyDuringSteps) {
   auto kernel = std::make_unique<schema::KernelT>();
   kernel->symbol = "test_denormal";
   kernel->arguments = 1;
+  kernel->images = target.kernels[0]->images;
   target.kernels.push_back(std::move(kernel));
   for (int i = 0; i < 2; ++i) {
     auto launch = std::make_unique<schema::LaunchT>();

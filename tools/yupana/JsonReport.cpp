@@ -85,17 +85,64 @@ Json sectionsJson(const OpenedPlan &plan) {
   return list;
 }
 
+/// A transpose names `rank` axes.
+Json linkJson(const schema::Link &link, uint32_t rank) {
+  Json json = {{"kind", schema::EnumNameLinkKind(link.kind())}};
+  switch (link.kind()) {
+  case schema::LinkKind::stack:
+    json["size"] = link.size();
+    break;
+  case schema::LinkKind::slice:
+    json.update({{"axis", link.axis()}, {"offset", link.offset()}, {"size", link.size()}, {"step", link.step()}});
+    break;
+  case schema::LinkKind::transpose:
+    for (uint32_t axis = 0; axis < rank; ++axis)
+      json["permutation"].push_back(link.permutation()->Get(axis));
+    break;
+  case schema::LinkKind::convert:
+    json["element"] = schema::EnumNameElementType(link.element());
+    break;
+  }
+  return json;
+}
+
+Json partsJson(const schema::Weight &weight) {
+  Json list = Json::array();
+  for (uint32_t i = 0; weight.parts() && i < weight.parts()->size(); ++i) {
+    const schema::WeightPart &part = *weight.parts()->Get(i);
+    Json tensors = Json::array(), links = Json::array();
+    for (const flatbuffers::String *tensor : *part.tensors())
+      tensors.push_back(tensor->str());
+    uint32_t rank = part.shape()->size();
+    for (const schema::Link *link : *part.links()) {
+      rank += link->kind() == schema::LinkKind::stack;
+      links.push_back(linkJson(*link, rank));
+    }
+    list.push_back({{"tensors", std::move(tensors)},
+                    {"element", schema::EnumNameElementType(part.element())},
+                    {"shape", listOf(part.shape())},
+                    {"links", std::move(links)}});
+  }
+  return list;
+}
+
 Json weightsJson(const schema::Plan &plan) {
   Json list = Json::array();
-  for (const schema::Weight *weight : *plan.weights())
+  for (const schema::Weight *weight : *plan.weights()) {
+    bool missing = weight->section() == YUPANA_NO_SECTION;
     list.push_back({{"name", weight->name()->str()},
                     {"element", schema::EnumNameElementType(weight->element())},
                     {"shape", listOf(weight->shape())},
                     {"layout", weight->layout()->str()},
-                    {"section", weight->section()},
+                    {"section", missing ? Json() : Json(weight->section())},
                     {"offset", weight->offset()},
                     {"bytes", weight->size()},
-                    {"source", weight->source() ? weight->source()->str() : ""}});
+                    {"source", weight->source() ? weight->source()->str() : ""},
+                    {"parts", partsJson(*weight)},
+                    {"run", weight->run()}});
+    if (weight->digest())
+      list.back()["sha256"] = digestText(weight->digest()->data());
+  }
   return list;
 }
 
@@ -125,6 +172,7 @@ Json arenasJson(const schema::Target &target) {
                            {"last_launch", buffer->last_launch()}});
     list.push_back({{"name", arena.name()->str()},
                     {"bytes", arena.size()},
+                    {"workspace", arena.workspace()},
                     {"peak_bytes", use.peak},
                     {"peak_launch", use.peakLaunch},
                     {"buffers", std::move(buffers)}});
@@ -141,6 +189,8 @@ Json programsJson(const schema::Plan &plan, const schema::Target &target) {
       const schema::Launch &launch = *program->launches()->Get(i);
       launches.push_back(
           {{"kernel", target.kernels()->Get(launch.kernel())->symbol()->str()}, {"grid", gridText(launch)}});
+      if (launch.threads())
+        launches.back().update({{"threads", launch.threads()}, {"shared_bytes", launch.shared_bytes()}});
       if (layers[i])
         launches.back()["layer"] = *layers[i];
     }
@@ -158,6 +208,18 @@ Json memoryJson(const MemoryTotals &totals) {
           {"total", totals.total()}};
 }
 
+Json imagesJson(const schema::Kernel &kernel) {
+  Json list = Json::array();
+  for (const schema::KernelImage *image : *kernel.images()) {
+    list.push_back({{"section", image->section()}, {"format", schema::EnumNameImageFormat(image->format())}});
+    if (image->format() != schema::ImageFormat::elf_x86_64)
+      list.back().update({{"registers", image->registers()},
+                          {"shared_bytes", image->shared_bytes()},
+                          {"spill_bytes", image->spill_bytes()}});
+  }
+  return list;
+}
+
 Json targetJson(const OpenedPlan &plan, uint32_t index) {
   const schema::Target &target = *plan.metadata().targets()->Get(index);
   Fit fit = fitOf(plan, index);
@@ -170,12 +232,13 @@ Json targetJson(const OpenedPlan &plan, uint32_t index) {
     kernels.push_back({{"symbol", kernel.symbol()->str()},
                        {"arguments", kernel.arguments()},
                        {"scratch_bytes", kernel.scratch_bytes()},
+                       {"images", imagesJson(kernel)},
                        {"launches", std::move(counts)}});
   }
   return {{"name", target.name()->str()},
           {"fit", fit.verdict},
           {"reason", fit.reason},
-          {"code_section", target.code_section()},
+          {"code_sections", codeSectionsOf(target)},
           {"memory", memoryJson(memoryOf(plan, target))},
           {"arenas", arenasJson(target)},
           {"kernels", std::move(kernels)},
@@ -194,6 +257,7 @@ std::string yupana::jsonReport(const OpenedPlan &plan, const PlanTokenizer *toke
                  {"bytes", yupana_plan_file_bytes(plan.get())},
                  {"model", modelJson(root)},
                  {"limits", limitsJson(*root.limits())},
+                 {"missing_weights", yupana_plan_missing_weights(plan.get())},
                  {"sections", sectionsJson(plan)},
                  {"weights", weightsJson(root)},
                  {"cache_groups", groupsJson(root)},

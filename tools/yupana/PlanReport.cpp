@@ -3,7 +3,6 @@
 #include "tools/yupana/PlanReport.h"
 
 #include "runtime/plan/check.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -34,17 +33,24 @@ MemoryTotals yupana::memoryOf(const OpenedPlan &plan, const schema::Target &targ
   const schema::Plan &root = plan.metadata();
   const schema::Limits &limits = *root.limits();
   MemoryTotals totals;
-  std::set<uint32_t> sections;
+  std::set<uint32_t> sections, missing;
   bool hasHistory = false;
   for (const schema::StepProgram *program : *target.programs())
     for (const schema::Launch *launch : *program->launches())
       for (const schema::Argument *argument : *launch->arguments()) {
-        if (argument->kind() == schema::ArgumentKind::weight)
-          sections.insert(root.weights()->Get(argument->index())->section());
+        if (argument->kind() == schema::ArgumentKind::weight) {
+          uint32_t section = root.weights()->Get(argument->index())->section();
+          if (section == YUPANA_NO_SECTION)
+            missing.insert(argument->index());
+          else
+            sections.insert(section);
+        }
         hasHistory |= argument->kind() == schema::ArgumentKind::history;
       }
   for (uint32_t section : sections)
     totals.weights += plan.section(section).bytes;
+  for (uint32_t weight : missing)
+    totals.weights += root.weights()->Get(weight)->size();
   for (const schema::Arena *arena : *target.arenas())
     totals.activations += arena->size();
   for (const schema::Kernel *kernel : *target.kernels())
@@ -56,8 +62,17 @@ MemoryTotals yupana::memoryOf(const OpenedPlan &plan, const schema::Target &targ
     totals.inputs += uint64_t{runtime::page_table_entries(*group, limits)} * limits.max_batch() * sizeof(uint32_t);
   if (hasHistory)
     totals.inputs += runtime::history_row_bytes(limits) * limits.max_batch();
-  totals.code = plan.section(target.code_section()).bytes;
+  for (uint32_t section : codeSectionsOf(target))
+    totals.code += plan.section(section).bytes;
   return totals;
+}
+
+std::vector<uint32_t> yupana::codeSectionsOf(const schema::Target &target) {
+  std::set<uint32_t> sections;
+  for (const schema::Kernel *kernel : *target.kernels())
+    for (const schema::KernelImage *image : *kernel->images())
+      sections.insert(image->section());
+  return {sections.begin(), sections.end()};
 }
 
 ArenaUse yupana::arenaUseOf(const schema::Target &target, uint32_t arena) {
@@ -148,19 +163,21 @@ std::string yupana::sectionKindName(uint32_t kind) {
     return "weight_digests";
   case YUPANA_SECTION_TOKENIZER:
     return "tokenizer";
+  case YUPANA_SECTION_DEVICE_CODE:
+    return "device_code";
   }
   return std::to_string(kind);
 }
 
-std::string yupana::digestText(const uint8_t (&digest)[32]) {
+std::string yupana::digestText(const uint8_t *digest) {
   std::string text;
-  for (uint8_t byte : digest)
-    text += fmt::format("{:02x}", byte);
+  for (int i = 0; i < 32; ++i)
+    text += fmt::format("{:02x}", digest[i]);
   return text;
 }
 
 std::string yupana::gridText(const schema::Launch &launch) {
-  constexpr const char *names[] = {"", "T", "S", "R", "+", "*", "ceildiv", "min", "max"};
+  constexpr const char *names[] = {"", "T", "S", "R", "+", "*", "ceildiv", "min", "max", "sms"};
   std::string text;
   for (const schema::GridTerm *term : *launch.grid()) {
     text += text.empty() ? "" : " ";

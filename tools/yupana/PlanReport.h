@@ -42,6 +42,8 @@ struct ArenaUse {
 
 Fit fitOf(const OpenedPlan &plan, uint32_t target);
 MemoryTotals memoryOf(const OpenedPlan &plan, const schema::Target &target);
+/// The sections that hold code of the target, in ascending order.
+std::vector<uint32_t> codeSectionsOf(const schema::Target &target);
 ArenaUse arenaUseOf(const schema::Target &target, uint32_t arena);
 /// Launches of every kernel in `program`, by number.
 std::vector<uint32_t> kernelCounts(const schema::Target &target, const schema::StepProgram &program);
@@ -53,7 +55,8 @@ std::vector<std::optional<uint32_t>> layersOf(const schema::Plan &plan, const sc
 uint32_t launchCount(const schema::Target &target);
 /// "host_code", or the number of a kind that has no name.
 std::string sectionKindName(uint32_t kind);
-std::string digestText(const uint8_t (&digest)[32]);
+/// In hexadecimal; `digest` has 32 bytes.
+std::string digestText(const uint8_t *digest);
 /// A grid in the notation of the IR: "T 256 ceildiv 8 *".
 std::string gridText(const schema::Launch &launch);
 

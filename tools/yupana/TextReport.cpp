@@ -54,6 +54,9 @@ void addModel(std::string &out, const OpenedPlan &plan) {
         generation->top_p(), generation->min_p(), generation->repetition_penalty());
   add(out, "  limits       context {}, batch {}, step tokens {}, logit rows {}\n", limits.max_context(),
       limits.max_batch(), limits.max_step_tokens(), limits.max_logit_rows());
+  if (uint32_t missing = yupana_plan_missing_weights(plan.get()))
+    add(out, "  weights      {} of {} are not in the file: fill it with yupana refit\n", missing,
+        root.weights()->size());
 }
 
 /// A text as JSON writes it, so that line ends and quotes show.
@@ -101,8 +104,9 @@ void addWeights(std::string &out, const schema::Plan &root) {
       "offset", "bytes");
   for (const schema::Weight *weight : *root.weights())
     add(out, "  {:<{}}  {:<9}  {:<4}  {:>18}  {:>18}  [{}]; {}\n", weight->name()->c_str(), width,
-        weight->layout()->c_str(), schema::EnumNameElementType(weight->element()), grouped(weight->offset()),
-        grouped(weight->size()), joined(weight->shape(), ", "), weight->source() ? weight->source()->c_str() : "");
+        weight->layout()->c_str(), schema::EnumNameElementType(weight->element()),
+        weight->section() == YUPANA_NO_SECTION ? "not in the file" : grouped(weight->offset()), grouped(weight->size()),
+        joined(weight->shape(), ", "), weight->source() ? weight->source()->c_str() : "");
 }
 
 void addCacheGroups(std::string &out, const OpenedPlan &plan) {
@@ -206,8 +210,8 @@ void addArena(std::string &out, const schema::Target &target, uint32_t index) {
   const schema::Arena &arena = *target.arenas()->Get(index);
   ArenaUse use = arenaUseOf(target, index);
   uint32_t launches = launchCount(target);
-  add(out, "  arena {}: {} bytes; {} are in use at once, at launch {} of {}\n", arena.name()->c_str(),
-      grouped(arena.size()), grouped(use.peak), use.peakLaunch, launches);
+  add(out, "  {} {}: {} bytes; {} are in use at once, at launch {} of {}\n", arena.workspace() ? "workspace" : "arena",
+      arena.name()->c_str(), grouped(arena.size()), grouped(use.peak), use.peakLaunch, launches);
   std::vector<const schema::Buffer *> buffers;
   size_t width = 4;
   for (const schema::Buffer *buffer : *target.buffers())

@@ -157,7 +157,7 @@ LogicalResult GridAttr::verify(function_ref<InFlightDiagnostic()> emitError, Arr
   for (Attribute term : terms) {
     auto name = dyn_cast<StringAttr>(term);
     StringRef text = name ? name.getValue() : "";
-    if (!name || text == "T" || text == "S" || text == "R") {
+    if (!name || text == "T" || text == "S" || text == "R" || text == "sms") {
       ++depth;
       continue;
     }

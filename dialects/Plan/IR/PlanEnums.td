@@ -16,4 +16,12 @@ def Plan_ArgumentKind : I32EnumAttr<"ArgumentKind", "what an argument addresses"
   let cppNamespace = "::yupana::plan";
 }
 
+/// The same names and numbers as `ImageFormat` of the plan schema.
+def Plan_ImageFormat : I32EnumAttr<"ImageFormat", "how the code of an image is written", [
+    I32EnumAttrCase<"ElfX86", 0, "elf_x86_64">,
+    I32EnumAttrCase<"Cubin", 1, "cubin">,
+    I32EnumAttrCase<"Ptx", 2, "ptx">]> {
+  let cppNamespace = "::yupana::plan";
+}
+
 #endif

@@ -5,6 +5,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OpImplementation.h"
+#include "llvm/ADT/StringMap.h"
 
 using namespace mlir;
 using namespace yupana;
@@ -41,6 +42,23 @@ LogicalResult plan::CacheGroupOp::verify() {
 // Tables of a target
 //===----------------------------------------------------------------------===//
 
+LogicalResult KernelImageAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t image, int64_t registers,
+                                      int64_t shared, int64_t spills) {
+  for (auto [name, value] : {std::pair<StringRef, int64_t>{"image", image},
+                             {"registers", registers},
+                             {"shared", shared},
+                             {"spills", spills}})
+    if (value < 0 || value > UINT32_MAX)
+      return emitError() << name << " is " << value << ", expected 0 to 2^32 - 1";
+  return success();
+}
+
+LogicalResult ImageOp::verify() {
+  if (getCode().empty())
+    return emitOpError() << "has no bytes, expected code";
+  return success();
+}
+
 LogicalResult ArenaOp::verify() {
   if (static_cast<int64_t>(getSize()) < 1)
     return emitOpError() << "has " << static_cast<int64_t>(getSize()) << " bytes, expected at least one";
@@ -52,6 +70,14 @@ LogicalResult KernelOp::verify() {
   if (getSymbol().empty() || scratch < 0 || arguments < 0 || arguments > UINT32_MAX)
     return emitOpError() << "is called '" << getSymbol() << "', with " << scratch << " bytes of scratch memory and "
                          << arguments << " arguments; expected a name and sizes from 0";
+  return success();
+}
+
+LogicalResult LaunchOp::verify() {
+  int64_t threads = getThreads(), shared = getShared();
+  if (threads < 0 || threads > 1024 || shared < 0 || shared > UINT32_MAX || (threads == 0 && shared != 0))
+    return emitOpError() << "has blocks of " << threads << " threads and " << shared
+                         << " bytes of shared memory, expected 1 to 1024 threads, or none of either";
   return success();
 }
 
@@ -68,13 +94,12 @@ LogicalResult ProgramOp::verify() {
 
 /// How many entries each table has that an argument may index.
 struct TableSizes {
-  int64_t arenas = 0, buffers = 0, kernels = 0, weights = 0, groups = 0;
+  int64_t buffers = 0, kernels = 0, weights = 0, groups = 0;
 };
 
 static TableSizes countTables(TargetOp target) {
   TableSizes sizes;
   for (Operation &op : target.getBody().front()) {
-    sizes.arenas += isa<ArenaOp>(op);
     sizes.buffers += isa<BufferOp>(op);
     sizes.kernels += isa<KernelOp>(op);
   }
@@ -144,12 +169,58 @@ static LogicalResult checkBuffer(BufferOp buffer, ArrayRef<ArenaOp> arenas) {
   return success();
 }
 
+/// Entries of one name are one value: at one place, in ranges of launches that do not meet.
+static LogicalResult checkEntries(TargetOp target) {
+  llvm::StringMap<SmallVector<BufferOp, 1>> values;
+  for (auto buffer : target.getBody().getOps<BufferOp>()) {
+    SmallVector<BufferOp, 1> &entries = values[buffer.getName()];
+    for (BufferOp other : entries) {
+      bool samePlace = std::tuple(buffer.getArena(), buffer.getOffset(), buffer.getSize()) ==
+                       std::tuple(other.getArena(), other.getOffset(), other.getSize());
+      if (samePlace && (buffer.getFirst() > other.getLast() || other.getFirst() > buffer.getLast()))
+        continue;
+      InFlightDiagnostic diag = buffer.emitOpError()
+                                << "has the name " << buffer.getNameAttr()
+                                << " of another entry, expected the same place and launches that do not meet";
+      diag.attachNote(other.getLoc()) << "the other entry is here";
+      return diag;
+    }
+    entries.push_back(buffer);
+  }
+  return success();
+}
+
+static LogicalResult checkImages(KernelOp kernel, ArrayRef<ImageOp> images) {
+  if (!kernel.getImages())
+    return success();
+  SmallVector<ImageFormat> formats;
+  for (auto use : kernel.getImages()->getAsRange<KernelImageAttr>()) {
+    if (failed(checkIndex(kernel, "image", use.getImage(), images.size())))
+      return failure();
+    ImageOp image = images[use.getImage()];
+    if (llvm::is_contained(formats, image.getFormat())) {
+      InFlightDiagnostic diag = kernel.emitOpError() << "has a second image of format "
+                                                     << stringifyImageFormat(image.getFormat()) << ", expected one";
+      diag.attachNote(image.getLoc()) << "image is declared here";
+      return diag;
+    }
+    formats.push_back(image.getFormat());
+  }
+  return success();
+}
+
 LogicalResult TargetOp::verifyRegions() {
   TableSizes sizes = countTables(*this);
+  auto images = llvm::to_vector(getBody().getOps<ImageOp>());
   auto arenas = llvm::to_vector(getBody().getOps<ArenaOp>());
   auto kernels = llvm::to_vector(getBody().getOps<KernelOp>());
   for (auto buffer : getBody().getOps<BufferOp>())
     if (failed(checkBuffer(buffer, arenas)))
+      return failure();
+  if (failed(checkEntries(*this)))
+    return failure();
+  for (KernelOp kernel : kernels)
+    if (failed(checkImages(kernel, images)))
       return failure();
   for (auto program : getBody().getOps<ProgramOp>())
     for (auto launch : program.getBody().getOps<LaunchOp>())

@@ -31,6 +31,26 @@ def Plan_ArgumentAttr : AttrDef<Plan_Dialect, "Argument"> {
   let assemblyFormat = "`<` $kind $index (`+` $offset^)? `>`";
 }
 
+def Plan_KernelImageAttr : AttrDef<Plan_Dialect, "KernelImage"> {
+  let mnemonic = "kernel_image";
+  let summary = "The image of the target that holds a kernel, and what the kernel takes of a processor";
+  let description = [{
+    `image` counts the images of the target. Registers and bytes of spilled registers are those of a thread, shared
+    memory is that of a block; a CPU has none of them.
+
+    ```mlir
+    #plan.kernel_image<0>
+    #plan.kernel_image<2, registers = 168, shared = 49152, spills = 16>
+    ```
+  }];
+  let parameters = (ins "int64_t":$image, DefaultValuedParameter<"int64_t", "0">:$registers,
+                        DefaultValuedParameter<"int64_t", "0">:$shared, DefaultValuedParameter<"int64_t", "0">:$spills);
+  let assemblyFormat = [{
+    `<` $image (`,` `registers` `=` $registers^)? (`,` `shared` `=` $shared^)? (`,` `spills` `=` $spills^)? `>`
+  }];
+  let genVerifyDecl = 1;
+}
+
 def Plan_ModelOp : Plan_Op<"model"> {
   let summary = "Describes what was compiled, and the compiled maxima";
   let description = [{
@@ -86,36 +106,56 @@ def Plan_CacheGroupOp : Plan_Op<"cache_group"> {
 def Plan_TargetOp : Plan_Op<"target", [SingleBlock, NoTerminator, NoRegionArguments]> {
   let summary = "One device the plan has code for";
   let description = [{
-    `code` is one ELF shared object that exports every kernel. `logits` and `sampled` are numbers of buffers.
+    `logits` and `sampled` are numbers of buffers; of a value with several entries, of any of them. Images and what
+    kernels say of them are there once code has been generated.
 
     ```mlir
-    plan.target "x86-64-v3" code "\7FELF..." logits 12 sampled 13 {
+    plan.target "x86-64-v3" logits 0 sampled 1 {
+      plan.image elf_x86_64 "\7FELF..."
       plan.arena "activations" size 65536
-      plan.buffer "h" arena 0 offset 0 size 4096 live 0 to 3
-      plan.kernel "map_0" scratch 0 arguments 3
+      plan.buffer "logits" arena 0 offset 0 size 4096 live 0 to 1
+      plan.buffer "sampled" arena 0 offset 4096 size 64 live 1 to 1
+      plan.kernel "map_0" scratch 0 arguments 3 images [#plan.kernel_image<0>]
       plan.program function step max_tokens 2048 {
-        plan.launch 0 #kernel.grid<"T"> [#plan.argument<input 0>, #plan.argument<weight 0>, #plan.argument<buffer 0>]
+        plan.launch 0 #kernel.grid<"T"> [#plan.argument<input 0>, #plan.argument<input 1>, #plan.argument<buffer 0>]
       }
     }
     ```
   }];
-  let arguments = (ins StrAttr:$name, OptionalAttr<StrAttr>:$code, I64Attr:$logits, I64Attr:$sampled);
+  let arguments = (ins StrAttr:$name, I64Attr:$logits, I64Attr:$sampled);
   let regions = (region SizedRegion<1>:$body);
-  let assemblyFormat = [{
-    $name (`code` $code^)? `logits` $logits `sampled` $sampled attr-dict-with-keyword $body
-  }];
+  let assemblyFormat = "$name `logits` $logits `sampled` $sampled attr-dict-with-keyword $body";
   let hasRegionVerifier = 1;
+}
+
+def Plan_ImageOp : Plan_Op<"image", [ParentOneOf<["TargetOp"]>]> {
+  let summary = "Holds the code of kernels as a processor or its driver takes it";
+  let description = [{
+    One section of the plan. A CPU has one image that exports every kernel; on a GPU each kernel may have images of its
+    own, one of a format. Images are numbered in the order they stand.
+
+    ```mlir
+    plan.image elf_x86_64 "\7FELF..."
+    ```
+  }];
+  let arguments = (ins Plan_ImageFormat:$format, StrAttr:$code);
+  let assemblyFormat = "$format $code attr-dict";
+  let hasVerifier = 1;
 }
 
 def Plan_ArenaOp : Plan_Op<"arena", [ParentOneOf<["TargetOp"]>]> {
   let summary = "Declares memory that buffers share over time";
   let description = [{
+    Buffers of a `workspace` are both read and written by one launch, such as counters and sums of ranges. They are zero
+    before the first step, and every launch leaves those it is given zero.
+
     ```mlir
     plan.arena "activations" size 65536
+    plan.arena "workspace" size 4096 workspace
     ```
   }];
-  let arguments = (ins StrAttr:$name, I64Attr:$size);
-  let assemblyFormat = "$name `size` $size attr-dict";
+  let arguments = (ins StrAttr:$name, I64Attr:$size, UnitAttr:$workspace);
+  let assemblyFormat = "$name `size` $size (`workspace` $workspace^)? attr-dict";
   let hasVerifier = 1;
 }
 
@@ -123,7 +163,9 @@ def Plan_BufferOp : Plan_Op<"buffer", [ParentOneOf<["TargetOp"]>]> {
   let summary = "Places a value in an arena";
   let description = [{
     `first` and `last` are launches, counted over the programs of the target in order; buffers that live at the same
-    time do not overlap. Sizes are those at the compiled maxima.
+    time do not overlap. Sizes are those at the compiled maxima. A value that programs share, such as the logits, may
+    have several entries: of one name, at one place, with ranges that do not meet. A launch names the entry whose range
+    holds it.
 
     ```mlir
     plan.buffer "h" arena 0 offset 0 size 4096 live 0 to 3
@@ -134,14 +176,18 @@ def Plan_BufferOp : Plan_Op<"buffer", [ParentOneOf<["TargetOp"]>]> {
 }
 
 def Plan_KernelOp : Plan_Op<"kernel", [ParentOneOf<["TargetOp"]>]> {
-  let summary = "Declares an exported function of the target's code";
+  let summary = "Declares a function that the target's images export";
   let description = [{
+    `images` is there once code has been generated: one of a format at most.
+
     ```mlir
     plan.kernel "map_0" scratch 0 arguments 3
+    plan.kernel "gemm_1" scratch 0 arguments 5 images [#plan.kernel_image<0, registers = 168>, #plan.kernel_image<1>]
     ```
   }];
-  let arguments = (ins StrAttr:$symbol, I64Attr:$scratch, I64Attr:$num_arguments);
-  let assemblyFormat = "$symbol `scratch` $scratch `arguments` $num_arguments attr-dict";
+  let arguments = (ins StrAttr:$symbol, I64Attr:$scratch, I64Attr:$num_arguments,
+                       OptionalAttr<TypedArrayAttrBase<Plan_KernelImageAttr, "images">>:$images);
+  let assemblyFormat = "$symbol `scratch` $scratch `arguments` $num_arguments (`images` $images^)? attr-dict";
   let hasVerifier = 1;
 }
 
@@ -162,13 +208,22 @@ def Plan_ProgramOp : Plan_Op<"program", [SingleBlock, NoTerminator, NoRegionArgu
 def Plan_LaunchOp : Plan_Op<"launch", [ParentOneOf<["ProgramOp"]>]> {
   let summary = "Launches a kernel over a grid of cells";
   let description = [{
+    On a GPU a cell is a block of `threads` threads, which has `shared` bytes of shared memory beside what the code
+    fixes; on a CPU both are absent.
+
     ```mlir
     plan.launch 0 #kernel.grid<"T"> [#plan.argument<input 0>, #plan.argument<buffer 0>]
+    plan.launch 0 #kernel.grid<"T", "sms", "min"> threads 256 shared 65536 [#plan.argument<buffer 0>]
     ```
   }];
   let arguments = (ins I64Attr:$kernel, Kernel_GridAttr:$grid,
-                       TypedArrayAttrBase<Plan_ArgumentAttr, "addresses">:$arguments);
-  let assemblyFormat = "$kernel qualified($grid) $arguments attr-dict";
+                       TypedArrayAttrBase<Plan_ArgumentAttr, "addresses">:$arguments,
+                       DefaultValuedOptionalAttr<I64Attr, "0">:$threads,
+                       DefaultValuedOptionalAttr<I64Attr, "0">:$shared);
+  let assemblyFormat = [{
+    $kernel qualified($grid) (`threads` $threads^)? (`shared` $shared^)? $arguments attr-dict
+  }];
+  let hasVerifier = 1;
 }
 
 #endif

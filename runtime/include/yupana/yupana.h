@@ -178,6 +178,9 @@ typedef struct yupana_limits_t {
   uint32_t max_logit_rows;  /**< rows of logits wanted from a step */
 } yupana_limits_t;
 
+/** The section of a weight whose bytes are not in the file. */
+#define YUPANA_NO_SECTION UINT32_MAX
+
 /** One tensor of the plan. */
 typedef struct yupana_weight_info_t {
   size_t size;
@@ -187,9 +190,9 @@ typedef struct yupana_weight_info_t {
   const char *source;  /**< checkpoint tensor or generator; "" when not recorded */
   const uint64_t *shape;
   uint32_t rank;
-  uint32_t section;
-  uint64_t offset; /**< from the start of the section */
-  uint64_t bytes;  /**< with padding */
+  uint32_t section; /**< YUPANA_NO_SECTION: the file does not have its bytes */
+  uint64_t offset;  /**< from the start of the section */
+  uint64_t bytes;   /**< with padding */
 } yupana_weight_info_t;
 
 /** Pages of keys and values of a set of layers. */
@@ -207,14 +210,15 @@ typedef struct yupana_cache_group_info_t {
 typedef struct yupana_target_info_t {
   size_t size;
   const char *name; /**< "x86-64-v3" */
-  uint32_t code_section;
+  uint32_t images;  /**< code objects: one for a CPU, one or more per kernel for a GPU */
   uint32_t kernels;
   uint32_t programs;
   uint32_t launches; /**< over all programs */
   uint32_t buffers;
-  uint32_t has_sample;  /**< 1 when steps can sample */
-  uint64_t arena_bytes; /**< activations at the compiled maxima */
+  uint32_t has_sample;    /**< 1 when steps can sample */
+  uint64_t arena_bytes;   /**< activations at the compiled maxima */
   uint64_t scratch_bytes; /**< per worker thread */
+  uint64_t code_bytes;    /**< of all images */
 } yupana_target_info_t;
 
 typedef enum yupana_section_kind_t {
@@ -222,7 +226,8 @@ typedef enum yupana_section_kind_t {
   YUPANA_SECTION_HOST_CODE = 2,
   YUPANA_SECTION_WEIGHTS = 3,
   YUPANA_SECTION_WEIGHT_DIGESTS = 4,
-  YUPANA_SECTION_TOKENIZER = 5
+  YUPANA_SECTION_TOKENIZER = 5,
+  YUPANA_SECTION_DEVICE_CODE = 6
 } yupana_section_kind_t;
 
 typedef struct yupana_section_info_t {
@@ -241,6 +246,8 @@ YUPANA_API void yupana_plan_limits(const yupana_plan_t *plan, yupana_limits_t *o
 YUPANA_API uint32_t yupana_plan_weight_count(const yupana_plan_t *plan);
 YUPANA_API yupana_status_code_t yupana_plan_weight(const yupana_plan_t *plan, uint32_t index,
                                                    yupana_weight_info_t *out);
+/** Weights whose bytes are not in the file. A context for a plan with any needs a filler: yupana_context_options_t. */
+YUPANA_API uint32_t yupana_plan_missing_weights(const yupana_plan_t *plan);
 YUPANA_API uint32_t yupana_plan_cache_group_count(const yupana_plan_t *plan);
 YUPANA_API yupana_status_code_t yupana_plan_cache_group(const yupana_plan_t *plan, uint32_t index,
                                                         yupana_cache_group_info_t *out);
@@ -320,6 +327,18 @@ typedef enum yupana_digest_policy_t {
   YUPANA_DIGEST_OFF = 2
 } yupana_digest_policy_t;
 
+/** Makes the bytes of weights that are not in the file. */
+typedef struct yupana_filler_t {
+  size_t size;
+  void *user;
+  /**
+   * Fills `dst` with the `bytes` bytes of weight `weight`, a number as yupana_plan_weight takes it, in the weight's
+   * layout and with its padding; `dst` is aligned to 256. Called by several threads at once, once for each weight that
+   * the target uses and no context of the plan has filled. False when it could not: the context is not created.
+   */
+  int (*fill)(void *user, uint32_t weight, void *dst, uint64_t bytes);
+} yupana_filler_t;
+
 typedef struct yupana_context_options_t {
   size_t size;
   const char *target;     /**< NULL: yupana_plan_best_target */
@@ -335,6 +354,8 @@ typedef struct yupana_context_options_t {
    */
   uint32_t map_weights;
   const yupana_progress_t *progress; /**< of reading and hashing the weights; may be NULL; not kept */
+  /** For weights whose bytes are not in the file; may be NULL where there are none; not kept. */
+  const yupana_filler_t *filler;
 } yupana_context_options_t;
 
 /**
@@ -350,8 +371,8 @@ YUPANA_API uint64_t yupana_plan_kv_bytes(const yupana_plan_t *plan, uint64_t pos
  * plan object; they come from the plan's allocator and go with the last context.
  * `options` and `allocator` may be NULL. Blocks until done; `options->progress` can cancel.
  * INVALID_ARGUMENT (no such target, option out of range, weights to be mapped by a reader that cannot), INCOMPATIBLE,
- * INVALID_DATA, UNREADABLE, OUT_OF_MEMORY,
- * DIGEST_MISMATCH, CANCELLED.
+ * INVALID_DATA (also for a plan without weights and no filler), UNREADABLE (also when the filler says so),
+ * OUT_OF_MEMORY, DIGEST_MISMATCH, CANCELLED.
  */
 YUPANA_API yupana_status_code_t yupana_context_create(yupana_plan_t *plan, const yupana_context_options_t *options,
                                                       const yupana_allocator_t *allocator,
@@ -432,9 +453,9 @@ typedef enum yupana_rows_t {
 typedef struct yupana_span_t {
   size_t size; /**< the same in all spans of a batch: it is the distance between them */
   yupana_sequence_t sequence;
-  const uint32_t *tokens; /**< [token_count], each < vocab_size */
-  uint32_t token_count;   /**< at least 1 */
-  uint32_t rows;          /**< a yupana_rows_t */
+  const uint32_t *tokens;   /**< [token_count], each < vocab_size */
+  uint32_t token_count;     /**< at least 1 */
+  uint32_t rows;            /**< a yupana_rows_t */
   const uint32_t *row_list; /**< [row_count], strictly ascending, each < token_count; for YUPANA_ROWS_LIST */
   uint32_t row_count;
   uint32_t sample;   /**< 1: choose a token for every wanted row */

@@ -33,10 +33,11 @@ std::string group(const std::string &name, int pageBytes) {
 
 std::string target(const std::string &name, const std::string &arguments) {
   return "plan.target \"" + name +
-         "\" code \"code\" logits 0 sampled 0 {\n"
+         "\" logits 0 sampled 0 {\n"
+         "  plan.image elf_x86_64 \"code\"\n"
          "  plan.arena \"a\" size 256\n"
          "  plan.buffer \"b\" arena 0 offset 0 size 128 live 0 to 0\n"
-         "  plan.kernel \"k\" scratch 0 arguments 4\n"
+         "  plan.kernel \"k\" scratch 0 arguments 4 images [#plan.kernel_image<0>]\n"
          "  plan.program function step max_tokens 4 {\n"
          "    plan.launch 0 #kernel.grid<\"T\"> [" +
          arguments + "]\n  }\n}\n";

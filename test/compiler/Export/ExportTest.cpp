@@ -5,6 +5,7 @@
 #include "compiler/Support/File.h"
 #include "runtime/include/yupana/yupana.h"
 #include "runtime/schema/format.h"
+#include "runtime/schema/plan_generated.h"
 #include "test/compiler/Export/TestSource.h"
 
 #include "llvm/Support/CRC.h"
@@ -41,10 +42,11 @@ protected:
       plan.weight @big layout "panel32"
       plan.weight @rope layout "row-major"
       plan.cache_group "full" layers [0, 1] chunk 0 page_tokens 32 page_bytes 4096
-      plan.target "x86-64-v3" code "first code" logits 0 sampled 0 {
+      plan.target "x86-64-v3" logits 0 sampled 0 {
+        plan.image elf_x86_64 "first code"
         plan.arena "activations" size 256
         plan.buffer "logits" arena 0 offset 64 size 128 live 0 to 1
-        plan.kernel "k" scratch 64 arguments 5
+        plan.kernel "k" scratch 64 arguments 5 images [#plan.kernel_image<0>]
         plan.program function step max_tokens 4 {
           plan.launch 0 #kernel.grid<"T", 3, "*", 2, "ceildiv", "S", "max", "R", "+"> [#plan.argument<input 0>,
             #plan.argument<weight 2>, #plan.argument<cache 0 + 64>, #plan.argument<page_table 0>,
@@ -55,12 +57,15 @@ protected:
             #plan.argument<weight 1 + 128>, #plan.argument<buffer 0>, #plan.argument<buffer 0>]
         }
       }
-      plan.target "x86-64-v4" code "second" logits 0 sampled 0 {
+      plan.target "sm_90a" logits 0 sampled 0 {
+        plan.image cubin "second"
+        plan.image ptx "third"
         plan.arena "activations" size 256
         plan.buffer "logits" arena 0 offset 0 size 128 live 0 to 0
         plan.kernel "k" scratch 0 arguments 0
+          images [#plan.kernel_image<1>, #plan.kernel_image<0, registers = 168, shared = 512, spills = 4>]
         plan.program function step max_tokens 4 {
-          plan.launch 0 #kernel.grid<1> []
+          plan.launch 0 #kernel.grid<1, "sms", "min"> threads 128 shared 1024 []
         }
       })");
     ASSERT_TRUE(module);
@@ -110,10 +115,10 @@ TEST_F(ExportTest, FrameAndDigests) {
   std::memcpy(&header, file.data(), sizeof(header));
   EXPECT_EQ(header.file_size, file.size());
   EXPECT_EQ(header.header_crc32, llvm::crc32(bytesOf(file).take_front(60)));
-  ASSERT_EQ(header.section_count, 6u);
+  ASSERT_EQ(header.section_count, 7u);
   std::vector<schema::SectionEntry> sections(header.section_count);
   std::memcpy(sections.data(), file.data() + header.section_table_offset, sections.size() * sizeof(sections[0]));
-  const uint32_t kinds[] = {1, 2, 2, 3, 4, 5};
+  const uint32_t kinds[] = {1, 2, 6, 6, 3, 4, 5};
   uint64_t end = sizeof(header) + sections.size() * sizeof(sections[0]);
   for (size_t i = 0; i < sections.size(); ++i) {
     const schema::SectionEntry &entry = sections[i];
@@ -129,18 +134,19 @@ TEST_F(ExportTest, FrameAndDigests) {
   EXPECT_EQ(end, file.size());
   EXPECT_EQ(file.substr(sections[1].offset, sections[1].size), "first code");
   EXPECT_EQ(file.substr(sections[2].offset, sections[2].size), "second");
+  EXPECT_EQ(file.substr(sections[3].offset, sections[3].size), "third");
 
   // Chunk by chunk, and the digest of the digests.
   uint64_t chunk = schema::kDigestChunkBytes;
-  ASSERT_EQ(sections[4].size, (sections[3].size + chunk - 1) / chunk * 32);
-  EXPECT_GT(sections[4].size, 2u * 32);
-  for (uint64_t at = 0, i = 0; at < sections[3].size; at += chunk, ++i) {
-    uint64_t size = std::min(chunk, sections[3].size - at);
-    auto digest = llvm::SHA256::hash(bytesOf(file).slice(sections[3].offset + at, size));
-    EXPECT_EQ(file.compare(sections[4].offset + 32 * i, 32, reinterpret_cast<const char *>(digest.data()), 32), 0)
+  ASSERT_EQ(sections[5].size, (sections[4].size + chunk - 1) / chunk * 32);
+  EXPECT_GT(sections[5].size, 2u * 32);
+  for (uint64_t at = 0, i = 0; at < sections[4].size; at += chunk, ++i) {
+    uint64_t size = std::min(chunk, sections[4].size - at);
+    auto digest = llvm::SHA256::hash(bytesOf(file).slice(sections[4].offset + at, size));
+    EXPECT_EQ(file.compare(sections[5].offset + 32 * i, 32, reinterpret_cast<const char *>(digest.data()), 32), 0)
         << "chunk " << i;
   }
-  EXPECT_EQ(std::memcmp(sections[3].digest, sections[4].digest, 32), 0);
+  EXPECT_EQ(std::memcmp(sections[4].digest, sections[5].digest, 32), 0);
 }
 
 TEST_F(ExportTest, RuntimeReadsWhatTheModuleSays) {
@@ -176,6 +182,83 @@ TEST_F(ExportTest, RuntimeReadsWhatTheModuleSays) {
   // The first weight is stored as it is.
   const auto &small = source.tensors["small"].bytes;
   EXPECT_EQ(std::memcmp(file.data() + section.offset, small.data(), small.size()), 0);
+  yupana_plan_release(plan);
+}
+
+TEST_F(ExportTest, KernelsNameTheirImages) {
+  exported(1);
+  yupana_plan_t *plan = nullptr;
+  ASSERT_EQ(yupana_plan_open_file((folder / "out.yplan").c_str(), nullptr, &plan, nullptr), YUPANA_STATUS_OK);
+  const auto &targets = *schema::GetPlan(yupana_plan_metadata(plan, nullptr))->targets();
+  const auto &host = *targets.Get(0)->kernels()->Get(0)->images(),
+             &device = *targets.Get(1)->kernels()->Get(0)->images();
+  ASSERT_EQ(host.size(), 1u);
+  EXPECT_EQ(host.Get(0)->section(), 1u);
+  EXPECT_EQ(host.Get(0)->format(), schema::ImageFormat::elf_x86_64);
+  ASSERT_EQ(device.size(), 2u);
+  EXPECT_EQ(device.Get(0)->section(), 3u);
+  EXPECT_EQ(device.Get(0)->format(), schema::ImageFormat::ptx);
+  EXPECT_EQ(device.Get(1)->section(), 2u);
+  EXPECT_EQ(device.Get(1)->registers(), 168u);
+  EXPECT_EQ(device.Get(1)->shared_bytes(), 512u);
+  EXPECT_EQ(device.Get(1)->spill_bytes(), 4u);
+  const schema::Launch &launch = *targets.Get(1)->programs()->Get(0)->launches()->Get(0);
+  EXPECT_EQ(launch.threads(), 128u);
+  EXPECT_EQ(launch.shared_bytes(), 1024u);
+  EXPECT_EQ(launch.grid()->Get(1)->op(), schema::GridOp::sms);
+  yupana_plan_release(plan);
+}
+
+// Whoever fills a plan without weights follows these instead of the checkpoint's format.
+TEST_F(ExportTest, WeightsSayWhereTheyComeFrom) {
+  addTensor("gate.0", {7, 3}, SourceElement::F32);
+  addTensor("gate.1", {7, 3}, SourceElement::F32);
+  addTensor("up", {2, 3, 8}, SourceElement::F16);
+  module = context.parse(R"(
+    plan.model "m" architecture "a" vocabulary 8 hidden 4 layers 0 parameters 100 precision "f32" begin 3 stop []
+      maxima context 64 batch 2 tokens 4 rows 4
+    lm.weight @gate from ["gate.0", "gate.1"] : tensor<7x3xf32>
+      through [#lm.stack<2>, #lm.slice<axis = 1, offset = 1, size = 3, step = 2>] : tensor<2x3x3xf32>
+    lm.weight @up from ["up"] : tensor<2x3x8xf16> through [#lm.convert<f32>, #lm.transpose<0, 2, 1>,
+      #lm.slice<axis = 1, offset = 0, size = 3>] : tensor<2x3x3xf32>
+    lm.interleaved @gate_up of @gate, @up by 16 layout "panel32" : tensor<2x32x3xf32>
+    plan.weight @gate_up layout "panel32"
+    plan.target "x86-64-v3" logits 0 sampled 0 {
+      plan.image elf_x86_64 "code"
+      plan.arena "a" size 128
+      plan.buffer "logits" arena 0 offset 0 size 128 live 0 to 0
+      plan.kernel "k" scratch 0 arguments 1 images [#plan.kernel_image<0>]
+      plan.program function step max_tokens 4 {
+        plan.launch 0 #kernel.grid<1> [#plan.argument<weight 0>]
+      }
+    })");
+  ASSERT_TRUE(module);
+  exported(1);
+  yupana_plan_t *plan = nullptr;
+  yupana_status_t status;
+  ASSERT_EQ(yupana_plan_open_file((folder / "out.yplan").c_str(), nullptr, &plan, &status), YUPANA_STATUS_OK)
+      << status.message;
+  const schema::Weight &weight = *schema::GetPlan(yupana_plan_metadata(plan, nullptr))->weights()->Get(0);
+  EXPECT_EQ(weight.run(), 16u);
+  EXPECT_EQ(weight.shape()->Get(1), 6u);
+  ASSERT_EQ(weight.parts()->size(), 2u);
+  const schema::WeightPart &gate = *weight.parts()->Get(0), &up = *weight.parts()->Get(1);
+  ASSERT_EQ(gate.tensors()->size(), 2u);
+  EXPECT_EQ(gate.tensors()->Get(1)->str(), "gate.1");
+  EXPECT_EQ(gate.element(), schema::ElementType::f32);
+  EXPECT_EQ(gate.shape()->Get(0), 7u);
+  ASSERT_EQ(gate.links()->size(), 2u);
+  EXPECT_EQ(gate.links()->Get(0)->kind(), schema::LinkKind::stack);
+  EXPECT_EQ(gate.links()->Get(0)->size(), 2u);
+  const schema::Link &slice = *gate.links()->Get(1);
+  EXPECT_EQ(slice.kind(), schema::LinkKind::slice);
+  EXPECT_EQ(std::tuple(slice.axis(), slice.offset(), slice.size(), slice.step()), std::tuple(1u, 1u, 3u, 2u));
+  EXPECT_EQ(up.element(), schema::ElementType::f16);
+  ASSERT_EQ(up.links()->size(), 3u);
+  EXPECT_EQ(up.links()->Get(0)->kind(), schema::LinkKind::convert);
+  EXPECT_EQ(up.links()->Get(0)->element(), schema::ElementType::f32);
+  EXPECT_EQ(up.links()->Get(1)->kind(), schema::LinkKind::transpose);
+  EXPECT_EQ(up.links()->Get(1)->permutation()->Get(1), 2u);
   yupana_plan_release(plan);
 }
 

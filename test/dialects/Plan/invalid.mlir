@@ -252,3 +252,88 @@ plan.target "t" logits 0 sampled 0 {
   plan.program function step max_tokens 0 {
   }
 }
+
+// -----
+
+// An image has code.
+plan.target "t" logits 0 sampled 0 {
+  // expected-error@+1 {{'plan.image' op has no bytes, expected code}}
+  plan.image ptx ""
+}
+
+// -----
+
+// A kernel names an image of its target.
+plan.target "t" logits 0 sampled 0 {
+  plan.arena "a" size 64
+  plan.buffer "x" arena 0 offset 0 size 64 live 0 to 0
+  // expected-error@+1 {{'plan.kernel' op names image 0, there are 0}}
+  plan.kernel "k" scratch 0 arguments 0 images [#plan.kernel_image<0>]
+}
+
+// -----
+
+// One of a format.
+plan.target "t" logits 0 sampled 0 {
+  plan.arena "a" size 64
+  plan.buffer "x" arena 0 offset 0 size 64 live 0 to 0
+  plan.image cubin "a"
+  // expected-note@+1 {{image is declared here}}
+  plan.image cubin "b"
+  // expected-error@+1 {{'plan.kernel' op has a second image of format cubin, expected one}}
+  plan.kernel "k" scratch 0 arguments 0 images [#plan.kernel_image<0>, #plan.kernel_image<1>]
+}
+
+// -----
+
+// Registers are counted from 0.
+// expected-error@+1 {{registers is -1, expected 0 to 2^32 - 1}}
+func.func private @f() attributes {test.image = #plan.kernel_image<0, registers = -1>}
+
+// -----
+
+// Entries of one name are at one place.
+plan.target "t" logits 0 sampled 0 {
+  plan.arena "a" size 128
+  // expected-note@+1 {{the other entry is here}}
+  plan.buffer "x" arena 0 offset 0 size 64 live 0 to 0
+  // expected-error@+1 {{'plan.buffer' op has the name "x" of another entry, expected the same place and launches that do not meet}}
+  plan.buffer "x" arena 0 offset 64 size 64 live 1 to 1
+}
+
+// -----
+
+// And not alive twice.
+plan.target "t" logits 0 sampled 0 {
+  plan.arena "a" size 128
+  // expected-note@+1 {{the other entry is here}}
+  plan.buffer "x" arena 0 offset 0 size 64 live 3 to 5
+  // expected-error@+1 {{has the name "x" of another entry}}
+  plan.buffer "x" arena 0 offset 0 size 64 live 0 to 3
+}
+
+// -----
+
+// A block has threads before it has shared memory.
+plan.target "t" logits 0 sampled 0 {
+  plan.arena "a" size 64
+  plan.buffer "x" arena 0 offset 0 size 64 live 0 to 0
+  plan.kernel "k" scratch 0 arguments 0
+  plan.program function step max_tokens 1 {
+    // expected-error@+1 {{'plan.launch' op has blocks of 0 threads and 64 bytes of shared memory, expected 1 to 1024 threads, or none of either}}
+    plan.launch 0 #kernel.grid<1> shared 64 []
+  }
+}
+
+// -----
+
+// And at most 1024.
+plan.target "t" logits 0 sampled 0 {
+  plan.arena "a" size 64
+  plan.buffer "x" arena 0 offset 0 size 64 live 0 to 0
+  plan.kernel "k" scratch 0 arguments 0
+  plan.program function step max_tokens 1 {
+    // expected-error@+1 {{has blocks of 1025 threads}}
+    plan.launch 0 #kernel.grid<1> threads 1025 []
+  }
+}

@@ -18,18 +18,20 @@ plan.weight @layers.0.q layout "panel32"
 // CHECK: plan.cache_group "chunk48" layers [0, 1, 2] chunk 48 page_tokens 64 page_bytes 49152
 plan.cache_group "chunk48" layers [0, 1, 2] chunk 48 page_tokens 64 page_bytes 49152
 
-// CHECK: plan.target "x86-64-v3" code "\7FELF" logits 0 sampled 1 {
-plan.target "x86-64-v3" code "\7FELF" logits 0 sampled 1 {
+// CHECK: plan.target "x86-64-v3" logits 0 sampled 1 {
+plan.target "x86-64-v3" logits 0 sampled 1 {
+  // CHECK: plan.image elf_x86_64 "\7FELF"
+  plan.image elf_x86_64 "\7FELF"
   // CHECK: plan.arena "activations" size 65536
   plan.arena "activations" size 65536
   // CHECK: plan.buffer "logits" arena 0 offset 0 size 4096 live 0 to 1
   plan.buffer "logits" arena 0 offset 0 size 4096 live 0 to 1
   // CHECK: plan.buffer "ids" arena 0 offset 4096 size 64 live 1 to 1
   plan.buffer "ids" arena 0 offset 4096 size 64 live 1 to 1
-  // CHECK: plan.kernel "map_0" scratch 0 arguments 5
-  plan.kernel "map_0" scratch 0 arguments 5
-  // CHECK: plan.kernel "sample_0" scratch 1024 arguments 3
-  plan.kernel "sample_0" scratch 1024 arguments 3
+  // CHECK: plan.kernel "map_0" scratch 0 arguments 5 images [#plan.kernel_image<0>]
+  plan.kernel "map_0" scratch 0 arguments 5 images [#plan.kernel_image<0>]
+  // CHECK: plan.kernel "sample_0" scratch 1024 arguments 3 images [#plan.kernel_image<0>]
+  plan.kernel "sample_0" scratch 1024 arguments 3 images [#plan.kernel_image<0>]
   // CHECK: plan.program function step max_tokens 2048 {
   plan.program function step max_tokens 2048 {
     // Every kind of argument; an offset of zero is not said.
@@ -41,6 +43,37 @@ plan.target "x86-64-v3" code "\7FELF" logits 0 sampled 1 {
   plan.program function sample max_tokens 8 {
     // CHECK: plan.launch 1 #kernel.grid<"R"> [#plan.argument<buffer 0>, #plan.argument<history 0>, #plan.argument<buffer 1>]
     plan.launch 1 #kernel.grid<"R"> [#plan.argument<buffer 0>, #plan.argument<history 0>, #plan.argument<buffer 1>]
+  }
+}
+
+// A GPU: images of two formats, blocks of threads, a workspace, and a value with an entry per program.
+// CHECK: plan.target "sm_90a" logits 1 sampled 1 {
+plan.target "sm_90a" logits 1 sampled 1 {
+  // CHECK: plan.image cubin "\7FELF"
+  plan.image cubin "\7FELF"
+  // CHECK: plan.image ptx ".version 8.7"
+  plan.image ptx ".version 8.7"
+  // CHECK: plan.arena "activations" size 4096
+  plan.arena "activations" size 4096
+  // CHECK: plan.arena "workspace" size 256 workspace
+  plan.arena "workspace" size 256 workspace
+  // CHECK: plan.buffer "logits" arena 0 offset 0 size 4096 live 0 to 0
+  plan.buffer "logits" arena 0 offset 0 size 4096 live 0 to 0
+  // CHECK: plan.buffer "logits" arena 0 offset 0 size 4096 live 1 to 1
+  plan.buffer "logits" arena 0 offset 0 size 4096 live 1 to 1
+  // CHECK: plan.buffer "counters" arena 1 offset 0 size 64 live 0 to 1
+  plan.buffer "counters" arena 1 offset 0 size 64 live 0 to 1
+  // CHECK: plan.kernel "gemm_0" scratch 0 arguments 2 images [#plan.kernel_image<0, registers = 168, shared = 4096, spills = 8>, #plan.kernel_image<1>]
+  plan.kernel "gemm_0" scratch 0 arguments 2
+    images [#plan.kernel_image<0, registers = 168, shared = 4096, spills = 8>, #plan.kernel_image<1>]
+  plan.program function step max_tokens 8 {
+    // CHECK: plan.launch 0 #kernel.grid<"T", "sms", "min"> threads 256 shared 65536 [#plan.argument<buffer 0>, #plan.argument<buffer 2>]
+    plan.launch 0 #kernel.grid<"T", "sms", "min"> threads 256 shared 65536
+      [#plan.argument<buffer 0>, #plan.argument<buffer 2>]
+  }
+  plan.program function step max_tokens 2048 {
+    // CHECK: plan.launch 0 #kernel.grid<"T"> threads 128 [#plan.argument<buffer 1>, #plan.argument<buffer 2>]
+    plan.launch 0 #kernel.grid<"T"> threads 128 [#plan.argument<buffer 1>, #plan.argument<buffer 2>]
   }
 }
 

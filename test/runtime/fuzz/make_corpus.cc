@@ -49,6 +49,14 @@ int main(int argc, char **argv) {
     grid.plan.targets[0]->programs[0]->launches[5]->grid.emplace_back(op, 0);
   save(folder, "grid.yplan", grid);
 
+  PlanSpec stripped = test_plan();
+  strip(stripped);
+  save(folder, "stripped.yplan", stripped);
+
+  PlanSpec device = test_plan();
+  for_gpu(device);
+  save(folder, "device.yplan", device);
+
   PlanSpec extra = test_plan();
   extra.sections.push_back({static_cast<schema::SectionKind>(40), 0, Bytes(100, 1)});
   save(folder, "unknown-section.yplan", extra);

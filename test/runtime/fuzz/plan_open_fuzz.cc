@@ -16,6 +16,32 @@ namespace {
 using namespace yupana::test;
 namespace schema = yupana::schema;
 
+/// Applies the chains of all weights, as whoever fills a plan does.
+uint64_t walk_parts(const yupana_plan_t *plan) {
+  uint64_t sum = 0;
+  for (const schema::Weight *weight : *schema::GetPlan(yupana_plan_metadata(plan, nullptr))->weights())
+    for (uint32_t i = 0; weight->parts() && i < weight->parts()->size(); ++i) {
+      const schema::WeightPart &part = *weight->parts()->Get(i);
+      for (const flatbuffers::String *tensor : *part.tensors())
+        sum += strlen(tensor->c_str());
+      std::vector<uint64_t> shape(part.shape()->begin(), part.shape()->end());
+      for (const schema::Link *link : *part.links()) {
+        std::vector<uint64_t> before = shape;
+        if (link->kind() == schema::LinkKind::stack)
+          shape.insert(shape.begin(), link->size());
+        else if (link->kind() == schema::LinkKind::slice &&
+                 (shape.at(link->axis()) = link->size()) > before[link->axis()])
+          abort();
+        else if (link->kind() == schema::LinkKind::transpose)
+          for (size_t axis = 0; axis < shape.size(); ++axis)
+            shape[axis] = before.at(link->permutation()->Get(axis));
+      }
+      if (shape.size() != weight->shape()->size())
+        abort();
+    }
+  return sum;
+}
+
 void walk(const yupana_plan_t *plan) {
   auto model = sized<yupana_model_info_t>();
   yupana_plan_model(plan, &model);
@@ -38,10 +64,10 @@ void walk(const yupana_plan_t *plan) {
   for (uint32_t i = 0; i < yupana_plan_target_count(plan); ++i) {
     auto target = sized<yupana_target_info_t>();
     yupana_plan_target(plan, i, &target);
-    sum += target.arena_bytes + strlen(target.name);
+    sum += target.arena_bytes + target.code_bytes + strlen(target.name);
     yupana_plan_compatible(plan, i, nullptr);
   }
-  sum += yupana_plan_kv_bytes(plan, 1000, 3);
+  sum += yupana_plan_kv_bytes(plan, 1000, 3) + yupana_plan_missing_weights(plan) + walk_parts(plan);
   if (sum == 1) // keeps the reads
     abort();
 }

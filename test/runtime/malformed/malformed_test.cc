@@ -32,6 +32,35 @@ struct Malformed {
 schema::TargetT &target(PlanSpec &spec) { return *spec.plan.targets[0]; }
 schema::LaunchT &launch(PlanSpec &spec) { return *target(spec).programs[0]->launches[0]; }
 schema::WeightT &weight(PlanSpec &spec) { return *spec.plan.weights[0]; }
+schema::WeightPartT &part(PlanSpec &spec) { return *weight(spec).parts[0]; }
+/// Replaces link `i` of the embedding: 0 slices, 1 converts.
+void set_link(PlanSpec &spec, size_t i, schema::LinkKind kind, uint64_t offset = 0, uint64_t size = 1,
+              uint64_t step = 1, uint32_t axis = 0, std::array<uint8_t, 8> permutation = {},
+              schema::ElementType element = schema::ElementType::f32) {
+  part(spec).links[i] = {offset, size, step, permutation, axis, kind, element};
+}
+schema::KernelImage &image(PlanSpec &spec) { return target(spec).kernels[0]->images[0]; }
+schema::KernelImage host_image(uint32_t section) { return {section, 0, 0, 0, schema::ImageFormat::elf_x86_64}; }
+
+/// Makes the embedding one of rows that alternate between two tensors.
+void interleave(PlanSpec &spec) {
+  auto half = std::make_unique<schema::WeightPartT>();
+  half->tensors = {"half"};
+  half->shape = {TEST_VOCAB / 2, 1};
+  weight(spec).parts[0] = std::make_unique<schema::WeightPartT>(*half);
+  weight(spec).parts.push_back(std::move(half));
+  weight(spec).run = 4;
+}
+
+/// Gives the logits two entries, for the first program and for what follows it.
+void split_logits(PlanSpec &spec) {
+  auto &buffers = target(spec).buffers;
+  auto second = std::make_unique<schema::BufferT>(*buffers[3]);
+  buffers[3]->last_launch = 5;
+  second->first_launch = 11;
+  buffers.push_back(std::move(second));
+  target(spec).programs[1]->launches[5]->arguments[3] = {ArgumentKind::buffer, 5, 0};
+}
 
 Malformed in_spec(const char *name, const char *words, std::function<void(PlanSpec &)> change,
                   yupana_status_code_t expected = YUPANA_STATUS_INVALID_DATA) {
@@ -65,7 +94,7 @@ const Malformed kHeader[] = {
         "NewerMinor", "found plan format 0.", [](Bytes &f) { header_of(f).minor = schema::kMinor + 1; },
         YUPANA_STATUS_UNSUPPORTED),
     in_frame(
-        "OlderMinor", "found plan format 0.1; this runtime reads", [](Bytes &f) { header_of(f).minor = 1; },
+        "OlderMinor", "found plan format 0.2; this runtime reads", [](Bytes &f) { header_of(f).minor = 2; },
         YUPANA_STATUS_UNSUPPORTED),
     in_frame(
         "RequiredFeature", "requires features", [](Bytes &f) { header_of(f).required_features = uint64_t{1} << 40; },
@@ -151,16 +180,123 @@ const Malformed kMetadataTables[] = {
             [](PlanSpec &s) {
               weight(s).shape = {uint64_t{1} << 33, uint64_t{1} << 33};
             }),
-    in_spec("WeightShapeTooLarge", "its shape needs", [](PlanSpec &s) { weight(s).shape = {TEST_VOCAB + 1}; }),
+    in_spec("WeightShapeTooLarge", "its shape needs",
+            [](PlanSpec &s) {
+              weight(s).shape = {TEST_VOCAB + 1, 1};
+              part(s).shape = {TEST_VOCAB + 1, 2};
+            }),
     in_spec("WeightEmptyExtent", "an extent is 0",
             [](PlanSpec &s) {
               weight(s).shape = {4, 0};
             }),
-    in_spec("WeightRank", "rank 9", [](PlanSpec &s) { weight(s).shape.assign(9, 1); }),
-    in_spec("WeightElement", "element type 7",
+    in_spec("WeightRank", "more than 8 axes", [](PlanSpec &s) { weight(s).shape.assign(9, 1); }),
+    in_spec("WeightElement", "an unknown element type",
             [](PlanSpec &s) { weight(s).element = static_cast<schema::ElementType>(7); }),
     in_spec("WeightInCode", "does not hold weights", [](PlanSpec &s) { weight(s).section = kCode; }),
     in_spec("WeightNowhere", "does not hold weights", [](PlanSpec &s) { weight(s).section = 77; }),
+    in_spec("MissingWeightWithOffset", "has no bytes",
+            [](PlanSpec &s) {
+              strip(s);
+              weight(s).offset = 256;
+            }),
+    in_spec("MissingWeightWithoutParts", "has no bytes",
+            [](PlanSpec &s) {
+              strip(s);
+              weight(s).parts.clear();
+            }),
+    in_spec("WeightDigestShort", "a digest of 32 bytes", [](PlanSpec &s) { weight(s).digest.assign(31, 1); }),
+    in_spec("ThreeParts", "expected one part, or two with runs",
+            [](PlanSpec &s) {
+              for (int i = 0; i < 2; ++i)
+                weight(s).parts.push_back(std::make_unique<schema::WeightPartT>(part(s)));
+            }),
+    in_spec("RunOfOnePart", "expected one part, or two with runs", [](PlanSpec &s) { weight(s).run = 4; }),
+    in_spec("TwoPartsWithoutRun", "expected one part, or two with runs",
+            [](PlanSpec &s) {
+              interleave(s);
+              weight(s).run = 0;
+            }),
+    in_spec("PartOfOtherRows", "do not end in its shape",
+            [](PlanSpec &s) {
+              interleave(s);
+              weight(s).parts[1]->shape = {TEST_VOCAB / 2 + 1, 1};
+            }),
+    in_spec("OddRowsOfTwoParts", "do not end in its shape",
+            [](PlanSpec &s) {
+              interleave(s);
+              weight(s).shape = {TEST_VOCAB - 1, 1};
+              for (auto &part : weight(s).parts)
+                part->shape = {TEST_VOCAB / 2 - 1, 1};
+            }),
+    in_spec("PartOfOtherDepth", "do not end in its shape",
+            [](PlanSpec &s) {
+              interleave(s);
+              weight(s).parts[0]->shape = {TEST_VOCAB / 2, 2};
+            }),
+    in_spec("TwoPartsOfOneAxis", "do not end in its shape",
+            [](PlanSpec &s) {
+              interleave(s);
+              weight(s).shape = {TEST_VOCAB};
+              for (auto &part : weight(s).parts)
+                part->shape = {TEST_VOCAB};
+            }),
+    in_spec("PartOfOtherElements", "do not end in its shape", [](PlanSpec &s) { part(s).links.pop_back(); }),
+    in_spec("PartElement", "an unknown element type",
+            [](PlanSpec &s) { part(s).element = static_cast<schema::ElementType>(9); }),
+    in_spec("PartTensorNotUtf8", "not UTF-8", [](PlanSpec &s) { part(s).tensors[0] = "\xC0\xAF"; }),
+    in_spec("PartWithoutTensors", "no tensors", [](PlanSpec &s) { part(s).tensors.clear(); }),
+    in_spec("PartShapeWraps", "exceeds 64 bits",
+            [](PlanSpec &s) {
+              part(s).shape = {uint64_t{1} << 32, uint64_t{1} << 32};
+            }),
+    in_spec("PartRank", "more than 8 axes", [](PlanSpec &s) { part(s).shape.assign(9, 1); }),
+    in_spec("ManyLinks", "too many of either", [](PlanSpec &s) { part(s).links.resize(65, part(s).links[1]); }),
+    in_spec("LinkKindUnknown", "an unknown kind",
+            [](PlanSpec &s) { set_link(s, 1, static_cast<schema::LinkKind>(4)); }),
+    in_spec("ConvertElement", "an unknown element type",
+            [](PlanSpec &s) {
+              set_link(s, 1, schema::LinkKind::convert, 0, 0, 0, 0, {}, static_cast<schema::ElementType>(12));
+            }),
+    in_spec("ConvertWraps", "exceeds 64 bits on the way",
+            [](PlanSpec &s) {
+              part(s).shape = {uint64_t{1} << 62};
+              set_link(s, 0, schema::LinkKind::convert);
+            }),
+    in_spec("SliceAxis", "an axis that is not there",
+            [](PlanSpec &s) { set_link(s, 0, schema::LinkKind::slice, 0, 1, 1, 2); }),
+    in_spec("SliceEnd", "beyond its axis", [](PlanSpec &s) { set_link(s, 0, schema::LinkKind::slice, 1, 2, 1, 1); }),
+    in_spec("SliceOffset", "beyond its axis", [](PlanSpec &s) { set_link(s, 0, schema::LinkKind::slice, 2, 1, 1, 1); }),
+    in_spec("SliceOfNothing", "a slice of nothing",
+            [](PlanSpec &s) { set_link(s, 0, schema::LinkKind::slice, 0, 0, 1, 1); }),
+    in_spec("SliceStep", "a slice of nothing",
+            [](PlanSpec &s) { set_link(s, 0, schema::LinkKind::slice, 0, 1, 0, 1); }),
+    in_spec("SliceStepWraps", "beyond its axis",
+            [](PlanSpec &s) { set_link(s, 0, schema::LinkKind::slice, 0, 2, UINT64_MAX, 1); }),
+    in_spec("TransposeTwice", "permutes other axes",
+            [](PlanSpec &s) {
+              set_link(s, 1, schema::LinkKind::transpose, 0, 0, 0, 0, {1, 1});
+            }),
+    in_spec("TransposeOutside", "permutes other axes",
+            [](PlanSpec &s) {
+              set_link(s, 1, schema::LinkKind::transpose, 0, 0, 0, 0, {0, 64});
+            }),
+    in_spec("StackLater", "stacked by the first link", [](PlanSpec &s) { set_link(s, 1, schema::LinkKind::stack); }),
+    in_spec("TensorsNotStacked", "stacked by the first link", [](PlanSpec &s) { part(s).tensors.push_back("other"); }),
+    in_spec("TensorsWithoutLinks", "several without links",
+            [](PlanSpec &s) {
+              part(s).tensors.push_back("other");
+              part(s).links.clear();
+            }),
+    in_spec("StackOfOtherCount", "stacked by the first link",
+            [](PlanSpec &s) {
+              part(s).tensors.push_back("other");
+              set_link(s, 0, schema::LinkKind::stack, 0, 1);
+            }),
+    in_spec("StackRank", "up to 8 axes",
+            [](PlanSpec &s) {
+              part(s).shape.assign(8, 1);
+              set_link(s, 0, schema::LinkKind::stack, 0, 1);
+            }),
     in_spec("NoPageTokens", "pages of 0 tokens", [](PlanSpec &s) { s.plan.cache_groups[0]->page_tokens = 0; }),
     in_spec("NoPageBytes", "0 bytes", [](PlanSpec &s) { s.plan.cache_groups[0]->page_bytes = 0; }),
     in_spec("LayerOutside", "names layer 2 of 2", [](PlanSpec &s) { s.plan.cache_groups[0]->layers = {2}; }),
@@ -168,8 +304,67 @@ const Malformed kMetadataTables[] = {
 };
 
 const Malformed kTargets[] = {
-    in_spec("CodeNowhere", "does not hold host code", [](PlanSpec &s) { target(s).code_section = 99; }),
-    in_spec("CodeInWeights", "does not hold host code", [](PlanSpec &s) { target(s).code_section = kWeights; }),
+    in_spec("ImageNowhere", "in a section of its kind", [](PlanSpec &s) { image(s) = host_image(99); }),
+    in_spec("ImageInWeights", "in a section of its kind", [](PlanSpec &s) { image(s) = host_image(kWeights); }),
+    in_spec("ImageFormatUnknown", "format 3",
+            [](PlanSpec &s) {
+              image(s) = {kCode, 0, 0, 0, static_cast<schema::ImageFormat>(3)};
+            }),
+    in_spec("CubinInHostCode", "in a section of its kind",
+            [](PlanSpec &s) {
+              image(s) = {kCode, 0, 0, 0, schema::ImageFormat::cubin};
+            }),
+    in_spec("NoImage", "has 0 images", [](PlanSpec &s) { target(s).kernels[1]->images.clear(); }),
+    in_spec("TwoImagesOfAFormat", "expected one of a format",
+            [](PlanSpec &s) { target(s).kernels[0]->images.push_back(target(s).kernels[0]->images[0]); }),
+    in_spec("TwoHostImages", "host code in one section for all kernels",
+            [](PlanSpec &s) {
+              s.sections.push_back({SectionKind::host_code, schema::kSectionRequired, {1}});
+              target(s).kernels[1]->images[0] = host_image(5);
+            }),
+    in_spec("HostCodeBesideDeviceCode", "host code in one section for all kernels",
+            [](PlanSpec &s) {
+              for_gpu(s);
+              s.sections.push_back({SectionKind::host_code, schema::kSectionRequired, {1}});
+              target(s).kernels[1]->images = {host_image(6)};
+            }),
+    in_spec("ThreadsOnACpu", "expected none on a CPU", [](PlanSpec &s) { launch(s).threads = 32; }),
+    in_spec("SharedMemoryOnACpu", "expected none on a CPU", [](PlanSpec &s) { launch(s).shared_bytes = 4; }),
+    in_spec("NoThreads", "blocks of 0 threads",
+            [](PlanSpec &s) {
+              for_gpu(s);
+              launch(s).threads = 0;
+            }),
+    in_spec("ManyThreads", "blocks of 1025 threads",
+            [](PlanSpec &s) {
+              for_gpu(s);
+              launch(s).threads = 1025;
+            }),
+    in_spec("GridWrapsWithMultiprocessors", "exceed 32 bits",
+            [](PlanSpec &s) {
+              launch(s).grid = {GridTerm(GridOp::sms, 0), GridTerm(GridOp::constant, 65536), GridTerm(GridOp::mul, 0)};
+            }),
+    in_spec("LogitsInAWorkspace", "lies in a workspace", [](PlanSpec &s) { target(s).arenas[0]->workspace = true; }),
+    in_spec("EntriesElsewhere", "are called 'logits'",
+            [](PlanSpec &s) {
+              split_logits(s);
+              target(s).buffers[5]->offset = 0;
+            }),
+    in_spec("EntriesOfOtherSizes", "are called 'logits'",
+            [](PlanSpec &s) {
+              split_logits(s);
+              target(s).buffers[5]->size -= 4;
+            }),
+    in_spec("EntriesMeet", "are called 'logits'",
+            [](PlanSpec &s) {
+              split_logits(s);
+              target(s).buffers[5]->first_launch = 5;
+            }),
+    in_spec("EntryOfOtherLaunches", "which lives from launch 11 to 12",
+            [](PlanSpec &s) {
+              split_logits(s);
+              target(s).programs[0]->launches[5]->arguments[3] = {ArgumentKind::buffer, 5, 0};
+            }),
     in_spec("ArenaAlignment", "alignment 48", [](PlanSpec &s) { target(s).arenas[0]->alignment = 48; }),
     in_spec("BufferBeyondArena", "ends beyond its arena", [](PlanSpec &s) { target(s).buffers[0]->size = 1u << 20; }),
     in_spec("BufferWraps", "ends beyond its arena",
