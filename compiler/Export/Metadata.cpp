@@ -61,7 +61,7 @@ private:
   flatbuffers::Offset<schema::Buffer> writeBuffer(plan::BufferOp op);
   flatbuffers::Offset<schema::StepProgram> writeProgram(plan::ProgramOp op);
   flatbuffers::Offset<schema::Launch> writeLaunch(plan::LaunchOp op);
-  schema::GridTerm gridTerm(Attribute term);
+  schema::GridTerm gridTerm(const kernel::GridTerm &term);
 
   /// `value` for a field of 32 bits; the first that does not fit fails the whole.
   uint32_t narrow(uint64_t value, std::string_view what) {
@@ -220,30 +220,35 @@ flatbuffers::Offset<schema::Buffer> MetadataWriter::writeBuffer(plan::BufferOp o
                                     narrow(op.getLast(), "a buffer's last launch"));
 }
 
-schema::GridTerm MetadataWriter::gridTerm(Attribute term) {
-  auto name = dyn_cast<StringAttr>(term);
-  if (!name)
-    return {schema::GridOp::constant, narrow(cast<IntegerAttr>(term).getInt(), "a term of a grid")};
-  auto op = llvm::StringSwitch<std::optional<schema::GridOp>>(name.getValue())
-                .Case("T", schema::GridOp::tokens)
-                .Case("S", schema::GridOp::sequences)
-                .Case("R", schema::GridOp::rows)
-                .Case("+", schema::GridOp::add)
-                .Case("*", schema::GridOp::mul)
-                .Case("ceildiv", schema::GridOp::ceil_div)
-                .Case("min", schema::GridOp::min)
-                .Case("max", schema::GridOp::max)
-                .Case("sms", schema::GridOp::sms)
-                .Default(std::nullopt);
-  if (!op && !error)
-    error = makeError(ExitCode::Internal, "a grid has the term {}, which a plan cannot hold",
-                      inQuotes(name.getValue().str()));
-  return {op.value_or(schema::GridOp::constant), 0};
+schema::GridTerm MetadataWriter::gridTerm(const kernel::GridTerm &term) {
+  switch (term.op) {
+  case kernel::GridOp::Constant:
+    return {schema::GridOp::constant, narrow(term.value, "a term of a grid")};
+  case kernel::GridOp::Tokens:
+    return {schema::GridOp::tokens, 0};
+  case kernel::GridOp::Sequences:
+    return {schema::GridOp::sequences, 0};
+  case kernel::GridOp::LogitRows:
+    return {schema::GridOp::rows, 0};
+  case kernel::GridOp::Add:
+    return {schema::GridOp::add, 0};
+  case kernel::GridOp::Mul:
+    return {schema::GridOp::mul, 0};
+  case kernel::GridOp::CeilDiv:
+    return {schema::GridOp::ceil_div, 0};
+  case kernel::GridOp::Min:
+    return {schema::GridOp::min, 0};
+  case kernel::GridOp::Max:
+    return {schema::GridOp::max, 0};
+  case kernel::GridOp::SMs:
+    return {schema::GridOp::sms, 0};
+  }
+  return {schema::GridOp::constant, 0};
 }
 
 flatbuffers::Offset<schema::Launch> MetadataWriter::writeLaunch(plan::LaunchOp op) {
   std::vector<schema::GridTerm> grid;
-  for (Attribute term : op.getGrid().getTerms())
+  for (const kernel::GridTerm &term : op.getGrid().getTerms())
     grid.push_back(gridTerm(term));
   std::vector<schema::Argument> arguments;
   for (auto argument : op.getArguments().getAsRange<plan::ArgumentAttr>())

@@ -38,16 +38,15 @@ public:
 
 private:
   // Types
-  Attribute size(int64_t value) { return builder.getI64IntegerAttr(value); }
+  lm::DimAttr size(int64_t value) { return lm::DimAttr::get(builder.getContext(), value); }
+  lm::DimAttr size(lm::DimSymbol symbol) { return lm::DimAttr::get(builder.getContext(), symbol); }
   /// Activations; scores and logits say that they are float32.
-  RankedTensorType rows(StringRef dim, int64_t features) { return rows(dim, features, stored); }
-  RankedTensorType rows(StringRef dim, int64_t features, Type element) {
-    return lm::getNamedTensorType({builder.getStringAttr(dim), size(features)}, element);
+  RankedTensorType rows(lm::DimAttr dim, int64_t features) { return rows(dim, features, stored); }
+  RankedTensorType rows(lm::DimAttr dim, int64_t features, Type element) {
+    return lm::getNamedTensorType({dim, size(features)}, element);
   }
-  RankedTensorType column(StringRef dim, Type element) {
-    return lm::getNamedTensorType({builder.getStringAttr(dim)}, element);
-  }
-  std::string pairs() { return config.topK == 1 ? "T" : fmt::format("{}*T", config.topK); }
+  RankedTensorType column(lm::DimAttr dim, Type element) { return lm::getNamedTensorType(dim, element); }
+  lm::DimAttr pairs() { return tokenDim.times(config.topK); }
 
   // Weights
   FlatSymbolRefAttr weight(const std::string &name, ArrayRef<const TensorInfo *> sources, ArrayRef<Attribute> links);
@@ -81,6 +80,7 @@ private:
   ModuleOp module;
   func::FuncOp step; ///< Weights and caches are declared before it.
   uint64_t parameters = 0;
+  const lm::DimAttr tokenDim = size(lm::DimSymbol::T), rowDim = size(lm::DimSymbol::R);
   Value ids, positions, sequences, logitRows;
 };
 
@@ -141,9 +141,7 @@ Value Importer::norm(Value x, const std::string &name, const TensorInfo *gain) {
                                builder.getI64IntegerAttr(config.hiddenSize), builder.getF64FloatAttr(config.rmsEps));
 }
 
-static StringRef rowsOf(Value x) {
-  return cast<StringAttr>(lm::getDimEntries(cast<RankedTensorType>(x.getType()))[0]).getValue();
-}
+static lm::DimAttr rowsOf(Value x) { return lm::getDims(cast<RankedTensorType>(x.getType()))[0]; }
 
 Value Importer::linear(Value x, FlatSymbolRefAttr weight, int64_t features, FlatSymbolRefAttr bias) {
   return lm::LinearOp::create(builder, loc, rows(rowsOf(x), features), x, weight, bias);
@@ -218,9 +216,8 @@ Value Importer::mixture(Value x, size_t index) {
   std::string name = fmt::format("layers.{}", index);
   int64_t experts = config.experts, k = config.topK;
   Type i32 = builder.getI32Type(), f32 = builder.getF32Type();
-  Attribute tokens = builder.getStringAttr("T");
-  auto chosenType = lm::getNamedTensorType({tokens, size(k)}, i32);
-  auto scoreType = lm::getNamedTensorType({tokens, size(k)}, f32);
+  auto chosenType = lm::getNamedTensorType({tokenDim, size(k)}, i32);
+  auto scoreType = lm::getNamedTensorType({tokenDim, size(k)}, f32);
 
   Value scored = logits(x, weight(name + ".router", t.router), experts);
   auto route = moe::RouteOp::create(builder, loc, chosenType, scoreType, scored, k, moe::ScoreFunction::Sigmoid,
@@ -238,9 +235,9 @@ Value Importer::mixture(Value x, size_t index) {
 
 void Importer::buildStep() {
   Type i32 = builder.getI32Type();
-  auto perToken = column("T", i32);
-  auto logitsType = rows("R", config.vocabSize, builder.getF32Type());
-  auto type = builder.getFunctionType({perToken, perToken, perToken, column("R", i32)}, {logitsType});
+  auto perToken = column(tokenDim, i32);
+  auto logitsType = rows(rowDim, config.vocabSize, builder.getF32Type());
+  auto type = builder.getFunctionType({perToken, perToken, perToken, column(rowDim, i32)}, {logitsType});
   builder.setInsertionPointToEnd(module.getBody());
   step = func::FuncOp::create(builder, loc, "step", type);
   Block *block = step.addEntryBlock();
@@ -252,7 +249,7 @@ void Importer::buildStep() {
 
   lm::RecordOp::create(builder, loc, ids, positions, sequences);
   FlatSymbolRefAttr embedding = weight("embedding", tensors.embedding);
-  Value h = lm::EmbedOp::create(builder, loc, rows("T", config.hiddenSize), ids, embedding);
+  Value h = lm::EmbedOp::create(builder, loc, rows(tokenDim, config.hiddenSize), ids, embedding);
   for (size_t i = 0; i < config.layers.size(); ++i) {
     const LayerTensors &t = tensors.layers[i];
     Value x = norm(h, fmt::format("layers.{}.input_norm", i), t.inputNorm);
@@ -261,17 +258,17 @@ void Importer::buildStep() {
     h = lm::AddOp::create(builder, loc, h, config.layers[i].isMoE ? mixture(x, i) : denseMLP(x, i));
   }
   h = norm(h, "final_norm", tensors.finalNorm);
-  Value last = lm::TakeRowsOp::create(builder, loc, rows("R", config.hiddenSize), h, logitRows);
+  Value last = lm::TakeRowsOp::create(builder, loc, rows(rowDim, config.hiddenSize), h, logitRows);
   FlatSymbolRefAttr head = tensors.lmHead ? weight("lm_head", tensors.lmHead) : embedding;
   func::ReturnOp::create(builder, loc, logits(last, head, config.vocabSize));
 }
 
 void Importer::buildSample() {
-  Type f32s = column("R", builder.getF32Type()), i32s = column("R", builder.getI32Type());
-  Type i64s = column("R", builder.getI64Type());
+  Type f32s = column(rowDim, builder.getF32Type()), i32s = column(rowDim, builder.getI32Type());
+  Type i64s = column(rowDim, builder.getI64Type());
   // As the operands of the op: logits; temperature, top k, top p, min p, penalty; seed, sequence, position, slot.
   auto type = builder.getFunctionType(
-      {rows("R", config.vocabSize, builder.getF32Type()), f32s, i32s, f32s, f32s, f32s, i64s, i64s, i32s, i32s},
+      {rows(rowDim, config.vocabSize, builder.getF32Type()), f32s, i32s, f32s, f32s, f32s, i64s, i64s, i32s, i32s},
       {i32s});
   builder.setInsertionPointToEnd(module.getBody());
   auto sample = func::FuncOp::create(builder, loc, "sample", type);

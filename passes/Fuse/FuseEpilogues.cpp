@@ -201,7 +201,7 @@ private:
     OpBuilder builder(map);
     Location loc = map.getLoc();
     auto joined = kernel::MapOp::create(builder, loc, map.getRows(), map.getGroups(), map.getWidth(),
-                                        kernel::GridAttr(), Attribute());
+                                        kernel::GridAttr(), kernel::ConfigAttrInterface());
     Type index = builder.getIndexType();
     builder.createBlock(&joined.getBody(), {}, {index, index, index}, {loc, loc, loc});
     kernel::EndOp::create(builder, loc);

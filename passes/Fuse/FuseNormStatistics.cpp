@@ -85,7 +85,7 @@ private:
     OpBuilder builder(uses.writer());
     auto type = kernel::ViewType::get(
         builder.getContext(),
-        {cast<kernel::ViewType>(view.getType()).getDims()[0], builder.getI64IntegerAttr(features / width)},
+        {cast<kernel::ViewType>(view.getType()).getDims()[0], lm::DimAttr::get(builder.getContext(), features / width)},
         builder.getF32Type(), "row-major");
     std::string name = (view.getDefiningOp<kernel::BufferOp>().getName() + ".squares").str();
     Value squares =

@@ -64,7 +64,7 @@ private:
         experts = gemm.getExperts();
     }
     auto joined = kernel::GemmOp::create(builder, loc, map.getRows(), weights, experts, IntegerAttr(), IntegerAttr(),
-                                         kernel::GridAttr(), Attribute(), weights.size());
+                                         kernel::GridAttr(), kernel::ConfigAttrInterface(), weights.size());
     Type index = builder.getIndexType();
     SmallVector<Type> types(weights.size(), builder.getF32Type());
     types.append(2, index);

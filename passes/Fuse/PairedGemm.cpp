@@ -79,11 +79,12 @@ PairedGemm::PairedGemm(kernel::GemmOp like, int64_t pairs, FlatSymbolRefAttr sym
   Location loc = before.getLoc();
   Operation *parameter = SymbolTable::lookupNearestSymbolFrom(before->getParentOfType<ModuleOp>(), symbol);
   RankedTensorType type = lm::getParameterType(parameter);
-  auto view = kernel::ViewType::get(builder.getContext(), lm::getDimEntries(type), type.getElementType(), "row-major");
+  auto view = kernel::ViewType::get(builder.getContext(), lm::getDims(type), type.getElementType(), "row-major");
   Value weight = kernel::WeightOp::create(builder, loc, view, symbol);
-  gemm = kernel::GemmOp::create(builder, loc, like.getRows(), weight, like.getExperts(),
-                                builder.getI64IntegerAttr(pairs), IntegerAttr(), kernel::GridAttr(), Attribute(),
-                                /*inputsCount=*/1);
+  gemm =
+      kernel::GemmOp::create(builder, loc, like.getRows(), weight, like.getExperts(), builder.getI64IntegerAttr(pairs),
+                             IntegerAttr(), kernel::GridAttr(), kernel::ConfigAttrInterface(),
+                             /*inputsCount=*/1);
   IRMapping mapping;
   like.getInputs().front().cloneInto(&gemm.getInputs().front(), mapping);
   Type f32 = builder.getF32Type(), index = builder.getIndexType();

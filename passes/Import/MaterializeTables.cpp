@@ -33,19 +33,19 @@ public:
 
   FlatSymbolRefAttr rope(lm::RopeAttr rope, int64_t dim, int64_t count, int64_t step) {
     auto generator = lm::RopeTableAttr::get(builder.getContext(), rope, dim, count, step);
-    return get(generator, "rope", {count, dim / 2, 2});
+    return get(generator, "rope");
   }
 
   FlatSymbolRefAttr temperature(FloatAttr scale, int64_t count) {
-    return get(lm::TemperatureTableAttr::get(builder.getContext(), scale, count), "temperature", {count});
+    return get(lm::TemperatureTableAttr::get(builder.getContext(), scale, count), "temperature");
   }
 
 private:
-  FlatSymbolRefAttr get(Attribute generator, StringRef prefix, ArrayRef<int64_t> shape) {
+  FlatSymbolRefAttr get(lm::GeneratorAttrInterface generator, StringRef prefix) {
     FlatSymbolRefAttr &symbol = tables[generator];
     if (!symbol) {
       std::string name = (prefix + "." + Twine(tables.size() - 1)).str();
-      auto type = RankedTensorType::get(shape, builder.getF32Type());
+      auto type = RankedTensorType::get(generator.getTableShape(), builder.getF32Type());
       auto table = lm::TableOp::create(builder, builder.getUnknownLoc(), name, generator, type);
       symbols.insert(table, builder.getInsertionPoint());
       symbol = FlatSymbolRefAttr::get(table.getSymNameAttr());

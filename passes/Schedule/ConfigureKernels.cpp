@@ -24,32 +24,43 @@ namespace {
 /// Postfix expressions over the sizes of a step.
 class GridBuilder {
 public:
-  explicit GridBuilder(MLIRContext *context) : builder(context) {}
+  explicit GridBuilder(MLIRContext *context) : context(context) {}
 
-  GridBuilder &size(int64_t value) { return term(builder.getI64IntegerAttr(value)); }
-  GridBuilder &name(StringRef text) { return term(builder.getStringAttr(text)); }
-  GridBuilder &times(int64_t factor) { return factor == 1 ? *this : size(factor).name("*"); }
-  GridBuilder &ceilDiv(int64_t divisor) { return divisor == 1 ? *this : size(divisor).name("ceildiv"); }
+  GridBuilder &size(int64_t value) { return term(GridOp::Constant, value); }
+  GridBuilder &times(int64_t factor) { return factor == 1 ? *this : size(factor).term(GridOp::Mul); }
+  GridBuilder &ceilDiv(int64_t divisor) { return divisor == 1 ? *this : size(divisor).term(GridOp::CeilDiv); }
 
-  /// A dimension of a view: a constant, or a name with its factor.
-  GridBuilder &dim(Attribute entry) {
-    lm::DimSize dim = *lm::parseDimSize(entry);
-    return dim.symbol.empty() ? size(dim.factor) : name(dim.symbol).times(dim.factor);
+  /// The rows of a view or an op: a constant, or one of the step's sizes times its factor. N is not among them.
+  GridBuilder &dim(lm::DimAttr dim) {
+    switch (dim.getSymbol()) {
+    case lm::DimSymbol::T:
+      return term(GridOp::Tokens).times(dim.getFactor());
+    case lm::DimSymbol::S:
+      return term(GridOp::Sequences).times(dim.getFactor());
+    case lm::DimSymbol::R:
+      return term(GridOp::LogitRows).times(dim.getFactor());
+    case lm::DimSymbol::None:
+    case lm::DimSymbol::N:
+      return size(dim.getFactor());
+    }
+    llvm_unreachable("every symbol has a case");
   }
 
-  kernel::GridAttr get() { return kernel::GridAttr::get(builder.getContext(), terms); }
+  kernel::GridAttr get() { return kernel::GridAttr::get(context, terms); }
 
 private:
-  GridBuilder &term(Attribute attr) {
-    terms.push_back(attr);
+  using GridOp = kernel::GridOp;
+
+  GridBuilder &term(GridOp op, int64_t value = 0) {
+    terms.push_back({op, value});
     return *this;
   }
 
-  Builder builder;
-  SmallVector<Attribute> terms;
+  MLIRContext *context;
+  SmallVector<kernel::GridTerm> terms;
 };
 
-Attribute rowsOf(Value view) { return cast<kernel::ViewType>(view.getType()).getDims()[0]; }
+lm::DimAttr rowsOf(Value view) { return cast<kernel::ViewType>(view.getType()).getDims()[0]; }
 
 //===----------------------------------------------------------------------===//
 // Choices, then grids, per op
@@ -85,12 +96,12 @@ kernel::GridAttr gridOf(kernel::SampleOp op, kernel::X86Attr, GridBuilder grid) 
 
 /// The members have their grids: a walk comes to them first.
 kernel::GridAttr sumOfGrids(kernel::ParallelOp op) {
-  SmallVector<Attribute> terms;
+  SmallVector<kernel::GridTerm> terms;
   for (auto member : op.getBody().getOps<kernel::LaunchedOpInterface>()) {
     bool isFirst = terms.empty();
     llvm::append_range(terms, member.getGridAttr().getTerms());
     if (!isFirst)
-      terms.push_back(StringAttr::get(op.getContext(), "+"));
+      terms.push_back({kernel::GridOp::Add});
   }
   return kernel::GridAttr::get(op.getContext(), terms);
 }

@@ -78,7 +78,7 @@ Value ScalarBuilder::gated(Value gate, Value up, lm::Activation activation) {
 
 kernel::ViewType KernelBuilder::viewType(Type tensor) {
   auto type = cast<RankedTensorType>(tensor);
-  return kernel::ViewType::get(type.getContext(), lm::getDimEntries(type), type.getElementType(), "row-major");
+  return kernel::ViewType::get(type.getContext(), lm::getDims(type), type.getElementType(), "row-major");
 }
 
 Value KernelBuilder::buffer(StringRef prefix, kernel::ViewType type, Location loc) {
@@ -106,8 +106,8 @@ Value KernelBuilder::optionalWeight(Operation *user, FlatSymbolRefAttr symbol) {
   return symbol ? weight(user, symbol) : Value();
 }
 
-void KernelBuilder::map(Location loc, Attribute rows, int64_t groups, int64_t width, MapBody body) {
-  auto op = kernel::MapOp::create(builder, loc, rows, groups, width, kernel::GridAttr(), Attribute());
+void KernelBuilder::map(Location loc, lm::DimAttr rows, int64_t groups, int64_t width, MapBody body) {
+  auto op = kernel::MapOp::create(builder, loc, rows, groups, width, kernel::GridAttr(), kernel::ConfigAttrInterface());
   Type index = builder.getIndexType();
   OpBuilder::InsertionGuard guard(builder);
   Block *block = builder.createBlock(&op.getBody(), {}, {index, index, index}, {loc, loc, loc});
@@ -117,9 +117,9 @@ void KernelBuilder::map(Location loc, Attribute rows, int64_t groups, int64_t wi
 }
 
 void KernelBuilder::gemm(Location loc, Value input, Value weight, Value experts, GemmBody body) {
-  Attribute rows = cast<kernel::ViewType>(input.getType()).getDims()[0];
+  lm::DimAttr rows = cast<kernel::ViewType>(input.getType()).getDims()[0];
   auto op = kernel::GemmOp::create(builder, loc, rows, weight, experts, IntegerAttr(), IntegerAttr(),
-                                   kernel::GridAttr(), Attribute(), /*inputsCount=*/1);
+                                   kernel::GridAttr(), kernel::ConfigAttrInterface(), /*inputsCount=*/1);
   Type index = builder.getIndexType();
   OpBuilder::InsertionGuard guard(builder);
   Block *read = builder.createBlock(&op.getInputs().front(), {}, {index, index}, {loc, loc});
@@ -135,7 +135,7 @@ void KernelBuilder::gemm(Location loc, Value input, Value weight, Value experts,
 Value KernelBuilder::project(Location loc, StringRef name, Value input, Value weight, Type element, Value experts,
                              Value bias) {
   auto inputType = cast<kernel::ViewType>(input.getType());
-  Attribute outputs = cast<kernel::ViewType>(weight.getType()).getDims().drop_back().back();
+  lm::DimAttr outputs = cast<kernel::ViewType>(weight.getType()).getDims().drop_back().back();
   auto type = kernel::ViewType::get(builder.getContext(), {inputType.getDims()[0], outputs}, element, "row-major");
   Value result = buffer(name, type, loc);
   gemm(loc, input, weight, experts, [&](ScalarBuilder &b, Value acc, Value row, Value feature) {

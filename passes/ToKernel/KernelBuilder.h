@@ -72,7 +72,7 @@ public:
 
   using MapBody = llvm::function_ref<void(ScalarBuilder &, mlir::Value row, mlir::Value group, mlir::Value lane)>;
   /// A `kernel.map` over rows × groups × width.
-  void map(mlir::Location loc, mlir::Attribute rows, int64_t groups, int64_t width, MapBody body);
+  void map(mlir::Location loc, lm::DimAttr rows, int64_t groups, int64_t width, MapBody body);
 
   using GemmBody = llvm::function_ref<void(ScalarBuilder &, mlir::Value acc, mlir::Value row, mlir::Value feature)>;
   /// A `kernel.gemm` of one product that reads its input in place; `experts` may be null.

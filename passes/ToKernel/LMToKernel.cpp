@@ -7,8 +7,12 @@
 using namespace mlir;
 using namespace yupana;
 
-static Attribute rowsOf(Value view) { return cast<kernel::ViewType>(view.getType()).getDims()[0]; }
+static lm::DimAttr rowsOf(Value view) { return cast<kernel::ViewType>(view.getType()).getDims()[0]; }
 static int64_t featuresOf(Value view) { return cast<kernel::ViewType>(view.getType()).getDimSize(1); }
+
+template <typename Size> static lm::DimAttr dim(OpBuilder &builder, Size size) {
+  return lm::DimAttr::get(builder.getContext(), size);
+}
 
 /// The feature that a lane of a group of `width` is.
 static Value feature(ScalarBuilder &b, Value group, Value lane, int64_t width) {
@@ -100,9 +104,9 @@ static void lower(lm::AttentionOp op, KernelBuilder &k) {
   };
   Value keys = part(kernel::CachePart::Key), values = part(kernel::CachePart::Value);
   int64_t pagesPerSequence = (k.sizes.maxContext + page - 1) / page;
-  auto pagesType = kernel::ViewType::get(builder.getContext(),
-                                         {builder.getStringAttr("S"), builder.getI64IntegerAttr(pagesPerSequence)},
-                                         builder.getI32Type(), "row-major");
+  auto pagesType =
+      kernel::ViewType::get(builder.getContext(), {dim(builder, lm::DimSymbol::S), dim(builder, pagesPerSequence)},
+                            builder.getI32Type(), "row-major");
   Value pages = kernel::PageTableOp::create(builder, loc, pagesType, op.getCacheAttr(), FlatSymbolRefAttr());
 
   Value positions = k.view(op.getPositions()), sequences = k.view(op.getSequences());
@@ -119,7 +123,7 @@ static void lower(lm::AttentionOp op, KernelBuilder &k) {
   Value out = k.resultBuffer(op.getResult());
   kernel::AttentionOp::create(builder, loc, q, keys, values, positions, sequences, pages, out,
                               builder.getI64IntegerAttr(cache.getChunk().value_or(0)), op.getScaleAttr(),
-                              kernel::GridAttr(), Attribute());
+                              kernel::GridAttr(), kernel::ConfigAttrInterface());
 }
 
 static void lower(lm::GatedOp op, KernelBuilder &k) {
@@ -143,7 +147,7 @@ static void lower(lm::TakeRowsOp op, KernelBuilder &k) {
 /// Names the history of tokens.
 static Value history(Location loc, KernelBuilder &k) {
   OpBuilder &b = k.builder;
-  auto type = kernel::ViewType::get(b.getContext(), {b.getStringAttr("N"), b.getI64IntegerAttr(k.sizes.maxContext)},
+  auto type = kernel::ViewType::get(b.getContext(), {dim(b, lm::DimSymbol::N), dim(b, k.sizes.maxContext)},
                                     b.getI32Type(), "row-major");
   return kernel::HistoryOp::create(b, loc, type);
 }
@@ -152,7 +156,7 @@ static void lower(lm::RecordOp op, KernelBuilder &k) {
   OpBuilder &builder = k.builder;
   Value ids = k.view(op.getIds()), positions = k.view(op.getPositions()), sequences = k.view(op.getSequences());
   auto slotsType =
-      kernel::ViewType::get(builder.getContext(), {builder.getStringAttr("S")}, builder.getI32Type(), "row-major");
+      kernel::ViewType::get(builder.getContext(), {dim(builder, lm::DimSymbol::S)}, builder.getI32Type(), "row-major");
   Value slots = kernel::InputOp::create(builder, op.getLoc(), slotsType, kernel::StepInput::SequenceSlots);
   Value out = history(op.getLoc(), k);
   k.map(op.getLoc(), rowsOf(ids), 1, 1, [&](ScalarBuilder &b, Value row, Value, Value) {
@@ -166,7 +170,7 @@ static void lower(lm::SampleOp op, KernelBuilder &k) {
   kernel::SampleOp::create(k.builder, op.getLoc(), k.view(op.getLogits()), k.view(op.getTemperatures()),
                            k.view(op.getTopK()), k.view(op.getTopP()), k.view(op.getMinP()), k.view(op.getPenalties()),
                            k.view(op.getSeeds()), k.view(op.getSequences()), k.view(op.getPositions()),
-                           k.view(op.getSlots()), tokens, out, kernel::GridAttr(), Attribute());
+                           k.view(op.getSlots()), tokens, out, kernel::GridAttr(), kernel::ConfigAttrInterface());
 }
 
 LogicalResult yupana::lowerLMOp(Operation *op, KernelBuilder &kernels) {

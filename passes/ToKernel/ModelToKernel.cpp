@@ -58,6 +58,24 @@ FailureOr<Signature> signatureOf(func::FuncOp function) {
   return function.emitError() << "function @" << function.getName() << ", expected @step or @sample";
 }
 
+/// Views are sized by names: every dynamic dimension needs one.
+LogicalResult checkNames(func::FuncOp function) {
+  auto check = [](Value value, Location loc) -> LogicalResult {
+    auto type = dyn_cast<RankedTensorType>(value.getType());
+    if (!type || llvm::all_of(lm::getDims(type), [](lm::DimAttr dim) { return dim != nullptr; }))
+      return success();
+    return emitError(loc) << "value is " << type << ", expected its dynamic dimensions to be named by #lm.dims";
+  };
+  for (BlockArgument argument : function.getArguments())
+    if (failed(check(argument, argument.getLoc())))
+      return failure();
+  for (Operation &op : function.getBody().front())
+    for (Value result : op.getResults())
+      if (failed(check(result, op.getLoc())))
+        return failure();
+  return success();
+}
+
 struct ModelToKernelPass : yupana::impl::ModelToKernelPassBase<ModelToKernelPass> {
   using Base::Base;
 
@@ -73,7 +91,7 @@ struct ModelToKernelPass : yupana::impl::ModelToKernelPassBase<ModelToKernelPass
 
   LogicalResult lowerFunction(func::FuncOp function) {
     FailureOr<Signature> signature = signatureOf(function);
-    if (failed(signature))
+    if (failed(signature) || failed(checkNames(function)))
       return failure();
     Location loc = function.getLoc();
     OpBuilder builder(function);

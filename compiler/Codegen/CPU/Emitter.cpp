@@ -246,30 +246,62 @@ KernelEmitter::KernelEmitter(kernel::FuncOp func, const CpuTarget &target)
     addresses[argument] = load(ptr, at(function.getArgument(0), argument.getArgNumber() * 8));
 }
 
-Value KernelEmitter::size(Attribute dimension) {
-  FailureOr<lm::DimSize> parsed = lm::parseDimSize(dimension);
-  assert(succeeded(parsed) && "dimensions have been verified");
-  if (parsed->symbol.empty())
-    return integer(parsed->factor);
-  int64_t slot = llvm::StringSwitch<int64_t>(parsed->symbol).Case("T", 0).Case("S", 1).Default(2);
-  return mul(widen(load(i32, at(dims, slot * 4))), parsed->factor);
+Value KernelEmitter::stepSize(int64_t slot) { return widen(load(i32, at(dims, slot * 4))); }
+
+Value KernelEmitter::size(lm::DimAttr dimension) {
+  switch (dimension.getSymbol()) {
+  case lm::DimSymbol::None:
+  case lm::DimSymbol::N:
+    return integer(dimension.getFactor());
+  case lm::DimSymbol::T:
+    return mul(stepSize(0), dimension.getFactor());
+  case lm::DimSymbol::S:
+    return mul(stepSize(1), dimension.getFactor());
+  case lm::DimSymbol::R:
+    return mul(stepSize(2), dimension.getFactor());
+  }
+  llvm_unreachable("every symbol has a case");
+}
+
+Value KernelEmitter::apply(kernel::GridOp op, Value x, Value y) {
+  switch (op) {
+  case kernel::GridOp::Add:
+    return add(x, y);
+  case kernel::GridOp::Mul:
+    return mul(x, y);
+  case kernel::GridOp::CeilDiv:
+    return div(sub(add(x, y), integer(1)), y);
+  case kernel::GridOp::Min:
+    return min(x, y);
+  case kernel::GridOp::Max:
+    return max(x, y);
+  default:
+    llvm_unreachable("an operand is not applied");
+  }
 }
 
 Value KernelEmitter::size(kernel::GridAttr grid) {
   Values stack;
-  for (Attribute term : grid.getTerms()) {
-    auto name = dyn_cast<StringAttr>(term);
-    StringRef text = name ? name.getValue() : "";
-    if (!name || text == "T" || text == "S" || text == "R") {
-      stack.push_back(size(term));
-      continue;
+  for (const kernel::GridTerm &term : grid.getTerms()) {
+    switch (term.op) {
+    case kernel::GridOp::Constant:
+      stack.push_back(integer(term.value));
+      break;
+    case kernel::GridOp::Tokens:
+      stack.push_back(stepSize(0));
+      break;
+    case kernel::GridOp::Sequences:
+      stack.push_back(stepSize(1));
+      break;
+    case kernel::GridOp::LogitRows:
+      stack.push_back(stepSize(2));
+      break;
+    case kernel::GridOp::SMs:
+      llvm_unreachable("refused before it comes here");
+    default:
+      Value y = stack.pop_back_val(), x = stack.pop_back_val();
+      stack.push_back(apply(term.op, x, y));
     }
-    Value y = stack.pop_back_val(), x = stack.pop_back_val();
-    stack.push_back(text == "+"     ? add(x, y)
-                    : text == "*"   ? mul(x, y)
-                    : text == "min" ? min(x, y)
-                    : text == "max" ? max(x, y)
-                                    : div(sub(add(x, y), integer(1)), y));
   }
   return stack.front();
 }

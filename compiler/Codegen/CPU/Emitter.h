@@ -147,8 +147,8 @@ public:
   /// Where a view or cache that the kernel was given begins.
   mlir::Value address(mlir::Value argument) const { return addresses.lookup(argument); }
   /// A dimension of a view as the step has it.
-  mlir::Value size(mlir::Attribute dimension);
-  /// A number of cells as the step has it.
+  mlir::Value size(lm::DimAttr dimension);
+  /// A number of cells as the step has it. The grid does not ask for "sms", which no kernel on a CPU is told.
   mlir::Value size(kernel::GridAttr grid);
   /// `bytes` of the worker's scratch memory, 64-byte aligned; not initialised.
   mlir::Value scratch(int64_t bytes);
@@ -163,6 +163,11 @@ public:
   void finish();
 
 private:
+  /// T, S or R of the step, the slots 0, 1 and 2 of what a kernel is given.
+  mlir::Value stepSize(int64_t slot);
+  /// An operator of a grid.
+  mlir::Value apply(kernel::GridOp op, mlir::Value x, mlir::Value y);
+
   llvm::DenseMap<mlir::Value, mlir::Value> addresses;
   mlir::Value dims;
 };

@@ -43,6 +43,9 @@ LogicalResult codegen::emitParallel(KernelEmitter &e, kernel::ParallelOp op) {
   for (auto member : op.getBody().getOps<kernel::LaunchedOpInterface>()) {
     if (!member.getGridAttr())
       return member->emitError() << "has no grid, which its place among others needs";
+    if (llvm::any_of(member.getGridAttr().getTerms(), [](auto &term) { return term.op == kernel::GridOp::SMs; }))
+      return member->emitError() << "has grid " << member.getGridAttr()
+                                 << ", but a kernel on a CPU is told no more than T, S and R";
     Value cells = e.size(member.getGridAttr());
     e.first = e.min(e.max(e.sub(first, begin), e.integer(0)), cells);
     e.last = e.min(e.max(e.sub(last, begin), e.integer(0)), cells);

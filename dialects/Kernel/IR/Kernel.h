@@ -10,6 +10,26 @@
 
 #include "dialects/Kernel/IR/KernelDialect.h.inc"
 #include "dialects/Kernel/IR/KernelEnums.h.inc"
+
+namespace yupana::kernel {
+
+/// One term of a grid, which is a postfix expression: a size or a constant is pushed, an operator takes two.
+struct GridTerm {
+  GridOp op;
+  int64_t value = 0; ///< Of a constant, 0 of all others.
+
+  /// True for a constant and for the sizes of a step or a device.
+  bool isOperand() const { return op <= GridOp::LogitRows || op == GridOp::SMs; }
+  /// As it is written, quoted unless it is a constant.
+  std::string str() const;
+
+  friend bool operator==(const GridTerm &x, const GridTerm &y) { return x.op == y.op && x.value == y.value; }
+  friend llvm::hash_code hash_value(const GridTerm &term) { return llvm::hash_combine(term.op, term.value); }
+};
+
+} // namespace yupana::kernel
+
+#include "dialects/Kernel/IR/KernelAttrInterfaces.h.inc"
 #define GET_TYPEDEF_CLASSES
 #include "dialects/Kernel/IR/KernelTypes.h.inc"
 #define GET_ATTRDEF_CLASSES

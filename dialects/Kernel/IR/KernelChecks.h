@@ -9,9 +9,18 @@
 
 namespace yupana::kernel {
 
-/// One size or name, as after `rows`.
-mlir::ParseResult parseRows(mlir::OpAsmParser &parser, mlir::Attribute &rows);
-void printRows(mlir::OpAsmPrinter &printer, mlir::Operation *op, mlir::Attribute rows);
+/// One dimension, as after `rows`.
+mlir::ParseResult parseRows(mlir::OpAsmParser &parser, lm::DimAttr &rows);
+void printRows(mlir::OpAsmPrinter &printer, mlir::Operation *op, lm::DimAttr rows);
+
+/// The attributes that an op has in its textual form, checked before they become properties: what does not fit would be
+/// dropped there without a word.
+template <typename Op> mlir::ParseResult parseAttributes(mlir::OpAsmParser &parser, mlir::OperationState &result) {
+  llvm::SMLoc loc = parser.getCurrentLocation();
+  if (parser.parseOptionalAttrDictWithKeyword(result.attributes))
+    return mlir::failure();
+  return Op::verifyInherentAttrs(result.name, result.attributes, [&] { return parser.emitError(loc); });
+}
 
 /// What follows `product`: an input, a view or a region, `times` a weight and its type.
 mlir::ParseResult parseProduct(mlir::OpAsmParser &parser, mlir::Region &input,
@@ -20,14 +29,14 @@ void printProduct(mlir::OpAsmPrinter &printer, mlir::Region &input, mlir::Value 
 
 /// Checks one view operand's shape and element type; entries of `dims` that are null match anything.
 mlir::LogicalResult checkView(mlir::Operation *op, llvm::StringRef name, mlir::Value view,
-                              llvm::ArrayRef<mlir::Attribute> dims, mlir::Type elementType);
+                              llvm::ArrayRef<lm::DimAttr> dims, mlir::Type elementType);
 
 /// Checks the block arguments of a scalar region.
 mlir::LogicalResult checkArguments(mlir::Operation *op, mlir::Region &body, llvm::ArrayRef<mlir::Type> types);
 
 /// Checks the input of a product of `rows` rows: a region (row, k) that writes nothing and yields `elementType`. One
 /// that only reads a view reads it at the depth of `weight`.
-mlir::LogicalResult checkInput(mlir::Operation *op, mlir::Region &input, mlir::Attribute rows, ViewType weight,
+mlir::LogicalResult checkInput(mlir::Operation *op, mlir::Region &input, lm::DimAttr rows, ViewType weight,
                                mlir::Type elementType);
 
 } // namespace yupana::kernel

@@ -39,4 +39,17 @@ def Kernel_CachePart : Kernel_Enum<"CachePart", "half of a layer's cache", [
     I32EnumAttrCase<"Key", 0, "key">,
     I32EnumAttrCase<"Value", 1, "value">]>;
 
+/// A term of a postfix grid expression, by the text it is written as.
+def Kernel_GridOp : Kernel_Enum<"GridOp", "term of a grid", [
+    I32EnumAttrCase<"Constant", 0, "constant">,
+    I32EnumAttrCase<"Tokens", 1, "T">,
+    I32EnumAttrCase<"Sequences", 2, "S">,
+    I32EnumAttrCase<"LogitRows", 3, "R">,
+    I32EnumAttrCase<"Add", 4, "+">,
+    I32EnumAttrCase<"Mul", 5, "*">,
+    I32EnumAttrCase<"CeilDiv", 6, "ceildiv">,
+    I32EnumAttrCase<"Min", 7, "min">,
+    I32EnumAttrCase<"Max", 8, "max">,
+    I32EnumAttrCase<"SMs", 9, "sms">]>;
+
 #endif

@@ -59,7 +59,7 @@ int64_t GemmOp::getCells() { return llvm::divideCeil(getFeatures(), getCellPanel
 // Verifier
 //===----------------------------------------------------------------------===//
 
-LogicalResult kernel::checkInput(Operation *op, Region &input, Attribute rows, ViewType weight, Type elementType) {
+LogicalResult kernel::checkInput(Operation *op, Region &input, lm::DimAttr rows, ViewType weight, Type elementType) {
   Type index = IndexType::get(op->getContext());
   if (failed(checkArguments(op, input, {index, index})))
     return failure();
@@ -82,13 +82,13 @@ LogicalResult kernel::checkInput(Operation *op, Region &input, Attribute rows, V
     return op->emitOpError() << "input is " << type << " and the weight " << weight << ": depths " << type.getDimSize(1)
                              << " and " << depth << " differ";
   if (type.getDims()[0] != rows)
-    return op->emitOpError() << "input is " << type << ", expected rows " << rows;
+    return op->emitOpError() << "input is " << type << ", expected rows " << rows.str();
   return success();
 }
 
 static LogicalResult verifyProduct(GemmOp op, unsigned product) {
   ViewType weight = op.getWeightType(product);
-  if ((weight.getRank() != 2 && weight.getRank() != 3) || isa<StringAttr>(weight.getDims()[0]))
+  if ((weight.getRank() != 2 && weight.getRank() != 3) || !weight.getDims()[0].isStatic())
     return op.emitOpError() << "weight is " << weight << ", expected two or three static dimensions";
   if (op.isGrouped(product) && !op.getExperts())
     return op.emitOpError() << "weight " << weight << " has experts, expected `by` to choose among them";
@@ -104,30 +104,26 @@ static LogicalResult verifyProduct(GemmOp op, unsigned product) {
   return checkInput(op, op.getInputs()[product], op.getRows(), weight, weight.getElementType());
 }
 
-static LogicalResult verifyExperts(GemmOp op, lm::DimSize rows) {
+static LogicalResult verifyExperts(GemmOp op) {
   if (!op.getExperts())
     return success();
   if (llvm::none_of(llvm::seq(op.getProductCount()), [&](unsigned product) { return op.isGrouped(product); }))
     return op.emitOpError() << "chooses experts, expected a weight of three dimensions";
   ViewType experts = op.getExperts().getType();
-  FailureOr<lm::DimSize> tokens = lm::parseDimSize(experts.getDims()[0]);
-  if (experts.getRank() == 2 && experts.getElementType().isInteger(32) && tokens->symbol == rows.symbol &&
-      tokens->factor * experts.getDimSize(1) == rows.factor)
+  if (experts.getRank() == 2 && experts.getElementType().isInteger(32) &&
+      experts.getDims()[0].times(experts.getDimSize(1)) == op.getRows())
     return success();
-  return op.emitOpError() << "chooses by " << experts << ", expected one i32 per row of " << op.getRows();
+  return op.emitOpError() << "chooses by " << experts << ", expected one i32 per row of " << op.getRows().str();
 }
 
 LogicalResult GemmOp::verify() {
   if (getProductCount() == 0 || getInputs().size() != getProductCount())
     return emitOpError() << "has " << getProductCount() << " weights and " << getInputs().size()
                          << " inputs, expected at least one of each and as many";
-  FailureOr<lm::DimSize> rows = lm::parseDimSize(getRows());
-  if (failed(rows))
-    return emitOpError() << "rows is " << getRows() << ", expected a size or a name such as \"T\"";
   for (unsigned product = 0; product < getProductCount(); ++product)
     if (failed(verifyProduct(*this, product)))
       return failure();
-  if (failed(verifyExperts(*this, *rows)))
+  if (failed(verifyExperts(*this)))
     return failure();
   if (getPairs() && getWeightRows() != 2 * static_cast<int64_t>(llvm::alignTo(*getPairs(), 16)))
     return emitOpError() << "has " << *getPairs() << " pairs and weights of " << getWeightRows()
@@ -214,7 +210,7 @@ static ParseResult parseBody(OpAsmParser &parser, OperationState &result, Region
 }
 
 ParseResult GemmOp::parse(OpAsmParser &parser, OperationState &result) {
-  Attribute rows;
+  lm::DimAttr rows;
   if (parser.parseKeyword("rows") || parseRows(parser, rows))
     return failure();
   result.addAttribute(getRowsAttrName(result.name), rows);
@@ -225,7 +221,7 @@ ParseResult GemmOp::parse(OpAsmParser &parser, OperationState &result) {
     return failure();
   if (parseOptionalSize(parser, result, "pairs", getPairsAttrName(result.name)) ||
       parseOptionalSize(parser, result, "group", getGroupAttrName(result.name)) ||
-      parser.parseOptionalAttrDictWithKeyword(result.attributes))
+      parseAttributes<GemmOp>(parser, result))
     return failure();
   Region *body = result.addRegion();
   int32_t products = 0;

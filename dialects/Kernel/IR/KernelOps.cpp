@@ -10,17 +10,9 @@ using namespace mlir;
 using namespace yupana;
 using namespace yupana::kernel;
 
-ParseResult kernel::parseRows(OpAsmParser &parser, Attribute &rows) {
-  SmallVector<Attribute> entries;
-  if (lm::parseDimEntries(parser, entries))
-    return failure();
-  if (entries.size() != 1)
-    return parser.emitError(parser.getNameLoc(), "expected one size after 'rows'");
-  rows = entries.front();
-  return success();
-}
+ParseResult kernel::parseRows(OpAsmParser &parser, lm::DimAttr &rows) { return lm::parseDim(parser, rows); }
 
-void kernel::printRows(OpAsmPrinter &printer, Operation *, Attribute rows) { lm::printDimEntries(printer, rows); }
+void kernel::printRows(OpAsmPrinter &printer, Operation *, lm::DimAttr rows) { printer << rows.str(); }
 
 /// Logits that are given, or the product that computes them. The verifier says what is missing.
 static ParseResult parseLogits(OpAsmParser &parser, std::optional<OpAsmParser::UnresolvedOperand> &logits,
@@ -52,7 +44,8 @@ static void printLogits(OpAsmPrinter &printer, Operation *, Value logits, Type, 
 // Shared checks
 //===----------------------------------------------------------------------===//
 
-LogicalResult kernel::checkView(Operation *op, StringRef name, Value view, ArrayRef<Attribute> dims, Type elementType) {
+LogicalResult kernel::checkView(Operation *op, StringRef name, Value view, ArrayRef<lm::DimAttr> dims,
+                                Type elementType) {
   auto type = cast<ViewType>(view.getType());
   bool same = type.getDims().size() == dims.size() && type.getElementType() == elementType;
   for (size_t i = 0; same && i < dims.size(); ++i)
@@ -60,26 +53,18 @@ LogicalResult kernel::checkView(Operation *op, StringRef name, Value view, Array
   if (same)
     return success();
   InFlightDiagnostic diag = op->emitOpError() << name << " is " << type << ", expected [";
-  llvm::interleaveComma(dims, diag, [&](Attribute dim) {
-    if (!dim)
-      diag << "_";
-    else if (auto size = dyn_cast<IntegerAttr>(dim))
-      diag << size.getInt();
-    else
-      diag << dim;
-  });
+  llvm::interleaveComma(dims, diag, [&](lm::DimAttr dim) { diag << (dim ? dim.str() : "_"); });
   diag << "] of " << elementType;
   if (Operation *def = view.getDefiningOp(); def && def != op)
     diag.attachNote(def->getLoc()) << name << " is defined here";
   return diag;
 }
 
-static Attribute dimOf(Value view, unsigned index) {
-  auto dims = cast<ViewType>(view.getType()).getDims();
-  return index < dims.size() ? dims[index] : Attribute();
-}
+/// The rows of a view, which has at least one dimension.
+static lm::DimAttr rowsOf(Value view) { return cast<ViewType>(view.getType()).getDims()[0]; }
 
-static Attribute sizeAttr(Operation *op, int64_t size) { return Builder(op->getContext()).getI64IntegerAttr(size); }
+/// A dimension that is one size of a step.
+static lm::DimAttr dim(Operation *op, lm::DimSymbol symbol) { return lm::DimAttr::get(op->getContext(), symbol); }
 
 LogicalResult kernel::checkArguments(Operation *op, Region &body, ArrayRef<Type> types) {
   if (llvm::equal(body.getArgumentTypes(), types))
@@ -95,17 +80,20 @@ LogicalResult kernel::checkArguments(Operation *op, Region &body, ArrayRef<Type>
 
 LogicalResult InputOp::verify() {
   struct Form {
-    const char *dim;
+    lm::DimSymbol rows;
     unsigned bits;
     bool isFloat;
   };
-  static const Form forms[] = {{"T", 32, false}, {"T", 32, false}, {"T", 32, false}, {"S", 32, false}, {"R", 32, false},
-                               {"R", 32, true},  {"R", 64, false}, {"R", 64, false}, {"R", 32, false}, {"S", 32, false},
-                               {"R", 32, false}, {"R", 32, false}, {"R", 32, true},  {"R", 32, true},  {"R", 32, true}};
+  using lm::DimSymbol;
+  static const Form forms[] = {{DimSymbol::T, 32, false}, {DimSymbol::T, 32, false}, {DimSymbol::T, 32, false},
+                               {DimSymbol::S, 32, false}, {DimSymbol::R, 32, false}, {DimSymbol::R, 32, true},
+                               {DimSymbol::R, 64, false}, {DimSymbol::R, 64, false}, {DimSymbol::R, 32, false},
+                               {DimSymbol::S, 32, false}, {DimSymbol::R, 32, false}, {DimSymbol::R, 32, false},
+                               {DimSymbol::R, 32, true},  {DimSymbol::R, 32, true},  {DimSymbol::R, 32, true}};
   const Form &form = forms[static_cast<unsigned>(getInput())];
   Builder builder(getContext());
   Type element = form.isFloat ? Type(builder.getF32Type()) : builder.getIntegerType(form.bits);
-  return checkView(*this, stringifyStepInput(getInput()), getView(), {builder.getStringAttr(form.dim)}, element);
+  return checkView(*this, stringifyStepInput(getInput()), getView(), {dim(*this, form.rows)}, element);
 }
 
 LogicalResult WeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
@@ -114,7 +102,7 @@ LogicalResult WeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
     return failure();
   RankedTensorType type = lm::getParameterType(parameter);
   auto view = getView().getType();
-  if (lm::getDimEntries(type) == view.getDims() && type.getElementType() == view.getElementType())
+  if (ArrayRef(lm::getDims(type)) == view.getDims() && type.getElementType() == view.getElementType())
     return success();
   InFlightDiagnostic diag = emitOpError() << "view " << view << " of " << getWeightAttr() << ", which is " << type;
   diag.attachNote(parameter->getLoc()) << getWeightAttr() << " is declared here";
@@ -122,8 +110,8 @@ LogicalResult WeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
 }
 
 LogicalResult BufferOp::verify() {
-  for (Attribute dim : getView().getType().getDims())
-    if (lm::parseDimSize(dim)->symbol == "N")
+  for (lm::DimAttr dim : getView().getType().getDims())
+    if (dim.getSymbol() == lm::DimSymbol::N)
       return emitOpError() << "is " << getView().getType() << ", but how many sequences can be alive no plan knows";
   if (getArena().has_value() != getOffset().has_value())
     return emitOpError() << "has an arena or an offset, expected both or neither";
@@ -138,7 +126,7 @@ LogicalResult BufferOp::verify() {
 
 LogicalResult HistoryOp::verify() {
   Builder builder(getContext());
-  return checkView(*this, "history", getView(), {builder.getStringAttr("N"), Attribute()}, builder.getI32Type());
+  return checkView(*this, "history", getView(), {dim(*this, lm::DimSymbol::N), lm::DimAttr()}, builder.getI32Type());
 }
 
 static FailureOr<lm::CacheOp> lookupCache(Operation *op, FlatSymbolRefAttr name, SymbolTableCollection &symbols) {
@@ -175,7 +163,7 @@ LogicalResult PageTableOp::verifySymbolUses(SymbolTableCollection &symbols) {
   if (failed(lookupCache(*this, getCacheAttr(), symbols)) || failed(checkGroup(*this, getGroupAttr(), symbols)))
     return failure();
   Builder builder(getContext());
-  return checkView(*this, "page table", getView(), {builder.getStringAttr("S"), Attribute()}, builder.getI32Type());
+  return checkView(*this, "page table", getView(), {dim(*this, lm::DimSymbol::S), lm::DimAttr()}, builder.getI32Type());
 }
 
 LogicalResult CacheGroupOp::verify() {
@@ -190,9 +178,9 @@ LogicalResult CacheGroupOp::verify() {
 
 LogicalResult ResultOp::verify() {
   Builder builder(getContext());
-  Attribute rows = builder.getStringAttr("R");
+  lm::DimAttr rows = dim(*this, lm::DimSymbol::R);
   if (getKind() == ResultKind::Logits)
-    return checkView(*this, "logits", getView(), {rows, Attribute()}, builder.getF32Type());
+    return checkView(*this, "logits", getView(), {rows, lm::DimAttr()}, builder.getF32Type());
   return checkView(*this, "sampled", getView(), {rows}, builder.getI32Type());
 }
 
@@ -202,17 +190,16 @@ LogicalResult ResultOp::verify() {
 
 ParseResult MapOp::parse(OpAsmParser &parser, OperationState &result) {
   Builder builder(parser.getContext());
-  Attribute rows;
+  lm::DimAttr rows;
   int64_t groups, width;
   if (parser.parseKeyword("rows") || parseRows(parser, rows) || parser.parseKeyword("groups") ||
-      parser.parseInteger(groups) || parser.parseKeyword("width") || parser.parseInteger(width) ||
-      parser.parseOptionalAttrDictWithKeyword(result.attributes))
+      parser.parseInteger(groups) || parser.parseKeyword("width") || parser.parseInteger(width))
     return failure();
   result.addAttribute(getRowsAttrName(result.name), rows);
   result.addAttribute(getGroupsAttrName(result.name), builder.getI64IntegerAttr(groups));
   result.addAttribute(getWidthAttrName(result.name), builder.getI64IntegerAttr(width));
   Region *body = result.addRegion();
-  if (parser.parseRegion(*body))
+  if (parseAttributes<MapOp>(parser, result) || parser.parseRegion(*body))
     return failure();
   ensureTerminator(*body, builder, result.location);
   return success();
@@ -229,8 +216,6 @@ void MapOp::print(OpAsmPrinter &printer) {
 }
 
 LogicalResult MapOp::verify() {
-  if (failed(lm::parseDimSize(getRows())))
-    return emitOpError() << "rows is " << getRows() << ", expected a size or a name such as \"T\"";
   if (static_cast<int64_t>(getGroups()) < 1 || static_cast<int64_t>(getWidth()) < 1)
     return emitOpError() << "has " << getGroups() << " groups of " << getWidth() << " lanes, expected at least one";
   Type index = IndexType::get(getContext());
@@ -250,7 +235,7 @@ LogicalResult AttentionOp::verify() {
       keys.getPageTokens() != values.getPageTokens() || keys.getPageBytes() != values.getPageBytes() ||
       keys.getElementType() != values.getElementType())
     return emitOpError() << "keys " << keys << " and values " << values << " differ in more than their part";
-  Attribute rows = dimOf(getQuery(), 0);
+  lm::DimAttr rows = rowsOf(getQuery());
   auto query = getQuery().getType();
   int64_t headRow = keys.getHeads() * keys.getWidth();
   if (query.getRank() != 2 || query.getDimSize(1) % headRow)
@@ -263,7 +248,7 @@ LogicalResult AttentionOp::verify() {
       failed(checkView(*this, "positions", getPositions(), {rows}, builder.getI32Type())) ||
       failed(checkView(*this, "sequences", getSequences(), {rows}, builder.getI32Type())))
     return failure();
-  return checkView(*this, "pages", getPages(), {builder.getStringAttr("S"), Attribute()}, builder.getI32Type());
+  return checkView(*this, "pages", getPages(), {dim(*this, lm::DimSymbol::S), lm::DimAttr()}, builder.getI32Type());
 }
 
 int64_t RouteOp::getExpertCount() {
@@ -279,11 +264,11 @@ LogicalResult RouteOp::verify() {
       static_cast<int64_t>(getTopK()) > getExpertCount())
     return emitOpError() << "chooses " << getTopK() << " experts by " << (getLogits() ? "logits " : "router ")
                          << scored;
-  Attribute k = sizeAttr(*this, getTopK());
-  if (getLogits() && failed(checkView(*this, "logits", getLogits(), {getRows(), Attribute()}, builder.getF32Type())))
+  lm::DimAttr k = lm::DimAttr::get(getContext(), static_cast<int64_t>(getTopK()));
+  if (getLogits() && failed(checkView(*this, "logits", getLogits(), {getRows(), lm::DimAttr()}, builder.getF32Type())))
     return failure();
   if (getRouter()) {
-    if (!scored.isRowMajor() || isa<StringAttr>(scored.getDims()[0]) ||
+    if (!scored.isRowMajor() || !scored.getDims()[0].isStatic() ||
         (!scored.getElementType().isF32() && !scored.getElementType().isBF16()))
       return emitOpError() << "router is " << scored << ", expected static, row-major and of f32 or bf16";
     if (failed(checkInput(*this, getInput(), getRows(), scored, builder.getF32Type())))
@@ -296,10 +281,10 @@ LogicalResult RouteOp::verify() {
 
 LogicalResult SampleOp::verify() {
   Builder builder(getContext());
-  Attribute rows = dimOf(getLogits(), 0), alive = builder.getStringAttr("N");
+  lm::DimAttr rows = rowsOf(getLogits()), alive = dim(*this, lm::DimSymbol::N);
   Type f32 = builder.getF32Type(), i32 = builder.getI32Type(), i64 = builder.getI64Type();
-  if (failed(checkView(*this, "logits", getLogits(), {rows, Attribute()}, f32)) ||
-      failed(checkView(*this, "history", getHistory(), {alive, Attribute()}, i32)))
+  if (failed(checkView(*this, "logits", getLogits(), {rows, lm::DimAttr()}, f32)) ||
+      failed(checkView(*this, "history", getHistory(), {alive, lm::DimAttr()}, i32)))
     return failure();
   const std::tuple<StringRef, Value, Type> columns[] = {{"temperatures", getTemperatures(), f32},
                                                         {"top_k", getTopK(), i32},

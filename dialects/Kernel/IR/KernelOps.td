@@ -19,9 +19,16 @@ def Kernel_LaunchedOpInterface : OpInterface<"LaunchedOpInterface"> {
   let methods = [
     InterfaceMethod<"The number of cells.", "::yupana::kernel::GridAttr", "getGridAttr">,
     InterfaceMethod<"Sets the number of cells.", "void", "setGridAttr", (ins "::yupana::kernel::GridAttr":$grid)>,
-    InterfaceMethod<"The choices for the target.", "::mlir::Attribute", "getConfigAttr">,
-    InterfaceMethod<"Sets the choices for the target.", "void", "setConfigAttr", (ins "::mlir::Attribute":$config)>
+    InterfaceMethod<"The choices for the target.", "::yupana::kernel::ConfigAttrInterface", "getConfigAttr">,
+    InterfaceMethod<"Sets the choices for the target.", "void", "setConfigAttr",
+      (ins "::yupana::kernel::ConfigAttrInterface":$config)>
   ];
+}
+
+/// N is no size of a step: nothing that is launched can have that many rows.
+def Kernel_RowsAttr : ConfinedAttr<LM_DimAttr, [
+    AttrConstraint<CPred<"::mlir::cast<::yupana::lm::DimAttr>($_self).getSymbol() != ::yupana::lm::DimSymbol::N">>]> {
+  let summary = "a number of rows that a step gives";
 }
 
 class Kernel_LaunchedOp<string mnemonic, list<Trait> traits = []>
@@ -51,8 +58,8 @@ def Kernel_MapOp : Kernel_LaunchedOp<"map", [SingleBlockImplicitTerminator<"EndO
     }
     ```
   }];
-  let arguments = (ins AnyAttr:$rows, I64Attr:$groups, I64Attr:$width, OptionalAttr<Kernel_GridAttr>:$grid,
-                       OptionalAttr<AnyAttr>:$config);
+  let arguments = (ins Kernel_RowsAttr:$rows, I64Attr:$groups, I64Attr:$width, OptionalAttr<Kernel_GridAttr>:$grid,
+                       OptionalAttr<Kernel_ConfigInterface>:$config);
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
   let extraClassDeclaration = [{
@@ -101,9 +108,9 @@ def Kernel_GemmOp : Kernel_LaunchedOp<"gemm", [AttrSizedOperandSegments, SingleB
     }
     ```
   }];
-  let arguments = (ins AnyAttr:$rows, Variadic<Kernel_ViewType>:$weights, Optional<Kernel_ViewType>:$experts,
+  let arguments = (ins Kernel_RowsAttr:$rows, Variadic<Kernel_ViewType>:$weights, Optional<Kernel_ViewType>:$experts,
                        OptionalAttr<I64Attr>:$pairs, OptionalAttr<I64Attr>:$group, OptionalAttr<Kernel_GridAttr>:$grid,
-                       OptionalAttr<AnyAttr>:$config);
+                       OptionalAttr<Kernel_ConfigInterface>:$config);
   let regions = (region SizedRegion<1>:$body, VariadicRegion<SizedRegion<1>>:$inputs);
   let hasCustomAssemblyFormat = 1;
   let extraClassDeclaration = [{
@@ -151,7 +158,7 @@ def Kernel_AttentionOp : Kernel_LaunchedOp<"attention"> {
   let arguments = (ins Kernel_ViewType:$query, Kernel_CacheType:$keys, Kernel_CacheType:$values,
                        Kernel_ViewType:$positions, Kernel_ViewType:$sequences, Kernel_ViewType:$pages,
                        Kernel_ViewType:$out, I64Attr:$chunk, F64Attr:$scale, OptionalAttr<Kernel_GridAttr>:$grid,
-                       OptionalAttr<AnyAttr>:$config);
+                       OptionalAttr<Kernel_ConfigInterface>:$config);
   let assemblyFormat = [{
     $query `,` $keys `,` $values `at` $positions `of` $sequences `through` $pages `into` $out
     `chunk` $chunk `scale` $scale attr-dict
@@ -178,9 +185,10 @@ def Kernel_RouteOp : Kernel_LaunchedOp<"route", [AttrSizedOperandSegments]> {
       : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
     ```
   }];
-  let arguments = (ins AnyAttr:$rows, Optional<Kernel_ViewType>:$logits, Optional<Kernel_ViewType>:$router,
+  let arguments = (ins Kernel_RowsAttr:$rows, Optional<Kernel_ViewType>:$logits, Optional<Kernel_ViewType>:$router,
                        Kernel_ViewType:$experts, Kernel_ViewType:$scores, I64Attr:$top_k, MoE_ScoreFunction:$score,
-                       UnitAttr:$normalize, OptionalAttr<Kernel_GridAttr>:$grid, OptionalAttr<AnyAttr>:$config);
+                       UnitAttr:$normalize, OptionalAttr<Kernel_GridAttr>:$grid,
+                       OptionalAttr<Kernel_ConfigInterface>:$config);
   let regions = (region MaxSizedRegion<1>:$input);
   let assemblyFormat = [{
     `rows` custom<Rows>($rows) custom<Logits>($logits, type($logits), $input, $router, type($router))
@@ -210,7 +218,7 @@ def Kernel_SampleOp : Kernel_LaunchedOp<"sample"> {
                        Kernel_ViewType:$top_p, Kernel_ViewType:$min_p, Kernel_ViewType:$penalties,
                        Kernel_ViewType:$seeds, Kernel_ViewType:$sequences, Kernel_ViewType:$positions,
                        Kernel_ViewType:$slots, Kernel_ViewType:$history, Kernel_ViewType:$ids,
-                       OptionalAttr<Kernel_GridAttr>:$grid, OptionalAttr<AnyAttr>:$config);
+                       OptionalAttr<Kernel_GridAttr>:$grid, OptionalAttr<Kernel_ConfigInterface>:$config);
   let assemblyFormat = [{
     $logits `temperatures` $temperatures `top_k` $top_k `top_p` $top_p `min_p` $min_p `penalties` $penalties
     `seeds` $seeds `sequences` $sequences `positions` $positions `slots` $slots `of` $history `into` $ids attr-dict
@@ -236,7 +244,7 @@ def Kernel_ParallelOp : Kernel_LaunchedOp<"parallel", [SingleBlock, NoTerminator
     }
     ```
   }];
-  let arguments = (ins OptionalAttr<Kernel_GridAttr>:$grid, OptionalAttr<AnyAttr>:$config);
+  let arguments = (ins OptionalAttr<Kernel_GridAttr>:$grid, OptionalAttr<Kernel_ConfigInterface>:$config);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = "attr-dict-with-keyword $body";
 }

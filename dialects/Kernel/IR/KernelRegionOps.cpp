@@ -69,8 +69,8 @@ LogicalResult AppendOp::verify() {
   if (getValue().getType() != getCache().getType().getElementType())
     return emitOpError() << "appends " << getValue().getType() << " to " << getCache().getType();
   ViewType pages = getPages().getType();
-  auto rows = dyn_cast<StringAttr>(pages.getDims()[0]);
-  if (pages.getRank() == 2 && rows && rows.getValue() == "S" && pages.getElementType().isInteger(32))
+  auto sequences = lm::DimAttr::get(getContext(), lm::DimSymbol::S);
+  if (pages.getRank() == 2 && pages.getDims()[0] == sequences && pages.getElementType().isInteger(32))
     return success();
   return emitOpError() << "finds pages through " << pages << ", expected a page table [\"S\", _] of i32";
 }

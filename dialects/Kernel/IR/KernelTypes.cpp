@@ -11,6 +11,7 @@ using namespace mlir;
 using namespace yupana;
 using namespace yupana::kernel;
 
+#include "dialects/Kernel/IR/KernelAttrInterfaces.cpp.inc"
 #include "dialects/Kernel/IR/KernelEnums.cpp.inc"
 
 #define GET_TYPEDEF_CLASSES
@@ -38,10 +39,10 @@ void KernelDialect::registerAttributes() {
 //===----------------------------------------------------------------------===//
 
 Type ViewType::parse(AsmParser &parser) {
-  SmallVector<Attribute> dims;
+  SmallVector<lm::DimAttr> dims;
   Type elementType;
   std::string layout = "row-major";
-  if (parser.parseLess() || parser.parseLSquare() || lm::parseDimEntries(parser, dims) || parser.parseRSquare() ||
+  if (parser.parseLess() || parser.parseLSquare() || lm::parseDims(parser, dims) || parser.parseRSquare() ||
       parser.parseComma() || parser.parseType(elementType))
     return {};
   if (succeeded(parser.parseOptionalComma()) && parser.parseString(&layout))
@@ -54,24 +55,23 @@ Type ViewType::parse(AsmParser &parser) {
 
 void ViewType::print(AsmPrinter &printer) const {
   printer << "<[";
-  lm::printDimEntries(printer, getDims());
+  lm::printDims(printer.getStream(), getDims());
   printer << "], " << getElementType();
   if (!isRowMajor())
     printer << ", \"" << getLayout() << '"';
   printer << '>';
 }
 
-LogicalResult ViewType::verify(function_ref<InFlightDiagnostic()> emitError, ArrayRef<Attribute> dims, Type elementType,
-                               StringRef layout) {
+LogicalResult ViewType::verify(function_ref<InFlightDiagnostic()> emitError, ArrayRef<lm::DimAttr> dims,
+                               Type elementType, StringRef layout) {
   if (dims.empty())
     return emitError() << "a view has at least one dimension";
-  for (auto [index, entry] : llvm::enumerate(dims)) {
-    FailureOr<lm::DimSize> dim = lm::parseDimSize(entry);
-    if (failed(dim) || dim->factor < 1)
-      return emitError() << "dimension " << index << " of the view is " << entry
-                         << "; expected a positive size, \"T\", \"S\", \"R\", \"N\" or a multiple such as \"2*T\"";
-    if (index > 0 && !dim->symbol.empty())
-      return emitError() << "only the first dimension of a view may be dynamic, dimension " << index << " is " << entry;
+  for (auto [index, dim] : llvm::enumerate(dims)) {
+    if (dim.getFactor() < 1)
+      return emitError() << "dimension " << index << " of the view is " << dim.str() << ", expected at least 1";
+    if (index > 0 && !dim.isStatic())
+      return emitError() << "only the first dimension of a view may be dynamic, dimension " << index << " is "
+                         << dim.str();
   }
   if (!elementType.isF32() && !elementType.isBF16() && !elementType.isInteger(32) && !elementType.isInteger(64))
     return emitError() << "a view holds f32, bf16, i32 or i64, not " << elementType;
@@ -79,29 +79,36 @@ LogicalResult ViewType::verify(function_ref<InFlightDiagnostic()> emitError, Arr
     return success();
   if (layout != "panel32" && layout != "panel32x2")
     return emitError() << "unknown layout '" << layout << "', expected row-major, panel32 or panel32x2";
-  if (dims.size() < 2 || isa<StringAttr>(dims[0]))
+  if (dims.size() < 2 || !dims[0].isStatic())
     return emitError() << "layout " << layout << " is for static views of at least two dimensions";
   return success();
 }
 
-int64_t ViewType::getDimSize(unsigned index) const {
-  auto size = dyn_cast<IntegerAttr>(getDims()[index]);
-  return size ? size.getInt() : ShapedType::kDynamic;
-}
+int64_t ViewType::getDimSize(unsigned index) const { return getDims()[index].getSize(); }
 
 uint64_t ViewType::getElementBytes() const { return getElementType().getIntOrFloatBitWidth() / 8; }
 
+/// What a symbol stands for at most; 1 for none, and for the slots of a history, which no buffer is sized by.
+static int64_t largest(lm::DimSymbol symbol, const StepMaxima &maxima) {
+  switch (symbol) {
+  case lm::DimSymbol::T:
+    return maxima.tokens;
+  case lm::DimSymbol::S:
+    return maxima.sequences;
+  case lm::DimSymbol::R:
+    return maxima.logitRows;
+  case lm::DimSymbol::N:
+  case lm::DimSymbol::None:
+    return 1;
+  }
+  llvm_unreachable("every symbol has a case");
+}
+
 std::optional<uint64_t> kernel::getBytes(ViewType type, const StepMaxima &maxima) {
   std::optional<uint64_t> bytes = type.getElementBytes();
-  for (Attribute entry : type.getDims()) {
-    lm::DimSize dim = *lm::parseDimSize(entry);
-    int64_t symbol = dim.symbol == "T"   ? maxima.tokens
-                     : dim.symbol == "S" ? maxima.sequences
-                     : dim.symbol == "R" ? maxima.logitRows
-                                         : 1;
-    for (int64_t factor : {dim.factor, symbol})
+  for (lm::DimAttr dim : type.getDims())
+    for (int64_t factor : {dim.getFactor(), largest(dim.getSymbol(), maxima)})
       bytes = bytes ? llvm::checkedMulUnsigned<uint64_t>(*bytes, factor) : std::nullopt;
-  }
   return bytes;
 }
 
@@ -139,33 +146,47 @@ LogicalResult X86Attr::verify(function_ref<InFlightDiagnostic()> emitError, Stri
   return success();
 }
 
+StringRef X86Attr::getTarget() const { return getIsa().getValue(); }
+
+std::string GridTerm::str() const {
+  return op == GridOp::Constant ? std::to_string(value) : ("\"" + stringifyGridOp(op) + "\"").str();
+}
+
+static ParseResult parseGridTerm(AsmParser &parser, GridTerm &term) {
+  SMLoc loc = parser.getCurrentLocation();
+  std::string name;
+  if (failed(parser.parseOptionalString(&name))) {
+    term.op = GridOp::Constant;
+    return parser.parseInteger(term.value);
+  }
+  std::optional<GridOp> op = symbolizeGridOp(name);
+  if (!op || *op == GridOp::Constant)
+    return parser.emitError(loc) << "unknown grid term \"" << name << "\"";
+  term.op = *op;
+  return success();
+}
+
 Attribute GridAttr::parse(AsmParser &parser, Type) {
-  SmallVector<Attribute> terms;
-  if (parser.parseLess() || lm::parseDimEntries(parser, terms) || parser.parseGreater())
+  SmallVector<GridTerm> terms;
+  if (parser.parseLess() ||
+      parser.parseCommaSeparatedList([&] { return parseGridTerm(parser, terms.emplace_back()); }) ||
+      parser.parseGreater())
     return {};
   return getChecked([&] { return parser.emitError(parser.getNameLoc()); }, parser.getContext(), terms);
 }
 
 void GridAttr::print(AsmPrinter &printer) const {
   printer << '<';
-  lm::printDimEntries(printer, getTerms());
+  llvm::interleaveComma(getTerms(), printer, [&](const GridTerm &term) { printer << term.str(); });
   printer << '>';
 }
 
-LogicalResult GridAttr::verify(function_ref<InFlightDiagnostic()> emitError, ArrayRef<Attribute> terms) {
+LogicalResult GridAttr::verify(function_ref<InFlightDiagnostic()> emitError, ArrayRef<GridTerm> terms) {
   int64_t depth = 0;
-  for (Attribute term : terms) {
-    auto name = dyn_cast<StringAttr>(term);
-    StringRef text = name ? name.getValue() : "";
-    if (!name || text == "T" || text == "S" || text == "R" || text == "sms") {
-      ++depth;
-      continue;
-    }
-    if (text != "+" && text != "*" && text != "ceildiv" && text != "min" && text != "max")
-      return emitError() << "unknown grid term " << term;
-    if (depth < 2)
-      return emitError() << "grid operator " << term << " finds " << depth << " operands, expected 2";
-    --depth;
+  for (const GridTerm &term : terms) {
+    if (!term.isOperand() && depth < 2)
+      return emitError() << "grid operator " << term.str() << " finds " << depth << " operands, expected 2";
+    depth += term.isOperand() ? 1 : -1;
   }
   if (depth != 1)
     return emitError() << "a grid expression leaves one value, this one leaves " << depth;

@@ -5,6 +5,8 @@
 
 include "dialects/Kernel/IR/KernelDialect.td"
 include "dialects/Kernel/IR/KernelEnums.td"
+include "dialects/Kernel/IR/KernelInterfaces.td"
+include "dialects/LM/IR/LMAttrs.td"
 include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/BuiltinAttributes.td"
 
@@ -19,7 +21,7 @@ class Kernel_Type<string name, string typeMnemonic> : TypeDef<Kernel_Dialect, na
 def Kernel_ViewType : Kernel_Type<"View", "view"> {
   let summary = "A shaped piece of memory: a weight, a step input, or a buffer of an arena";
   let description = [{
-    Dimensions are integers or names as in `#lm.dims`; at most the first is dynamic. Elements lie row-major unless a
+    Dimensions are those of `#lm.dim`; at most the first is dynamic. Elements lie row-major unless a
     packed layout is named, see `#lm.pack`.
 
     ```mlir
@@ -28,7 +30,7 @@ def Kernel_ViewType : Kernel_Type<"View", "view"> {
     !kernel.view<[16, 32, 64], bf16, "panel32x2">
     ```
   }];
-  let parameters = (ins ArrayRefParameter<"::mlir::Attribute">:$dims, "::mlir::Type":$elementType,
+  let parameters = (ins ArrayRefParameter<"::yupana::lm::DimAttr">:$dims, "::mlir::Type":$elementType,
                         StringRefParameter<"packed form", "\"row-major\"">:$layout);
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
@@ -74,7 +76,7 @@ def Kernel_CacheType : Kernel_Type<"Cache", "cache"> {
 // Attributes
 //===----------------------------------------------------------------------===//
 
-def Kernel_X86Attr : AttrDef<Kernel_Dialect, "X86"> {
+def Kernel_X86Attr : AttrDef<Kernel_Dialect, "X86", [DeclareAttrInterfaceMethods<Kernel_ConfigInterface>]> {
   let mnemonic = "x86";
   let summary = "Choices for an x86 target";
   let description = [{
@@ -93,13 +95,15 @@ def Kernel_GridAttr : AttrDef<Kernel_Dialect, "Grid"> {
   let mnemonic = "grid";
   let summary = "A number of cells as a postfix expression over the sizes of the step";
   let description = [{
-    Terms are integers, the names `"T"`, `"S"`, `"R"`, and the operators `"+"`, `"*"`, `"ceildiv"`, `"min"`, `"max"`.
+    Terms are integers, the names `"T"`, `"S"`, `"R"`, and the operators `"+"`, `"*"`, `"ceildiv"`, `"min"`, `"max"`;
+    `"sms"` is how many multiprocessors, or workers, the device has.
 
     ```mlir
     #kernel.grid<"T", 256, "ceildiv", 8, "*">
+    #kernel.grid<"T", "sms", "min">
     ```
   }];
-  let parameters = (ins ArrayRefParameter<"::mlir::Attribute">:$terms);
+  let parameters = (ins ArrayRefParameter<"::yupana::kernel::GridTerm">:$terms);
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
 }

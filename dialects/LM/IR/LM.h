@@ -27,25 +27,19 @@
 
 namespace yupana::lm {
 
-/// A list of dimensions: integers, and quoted names of dynamic ones, `"T", 64`. Shared by `#lm.dims` and the types
-/// of the kernel level.
-mlir::ParseResult parseDimEntries(mlir::AsmParser &parser, llvm::SmallVectorImpl<mlir::Attribute> &entries);
-void printDimEntries(mlir::AsmPrinter &printer, llvm::ArrayRef<mlir::Attribute> entries);
+/// One dimension in its bare form, `"T"` or `64`; the parser names what it cannot read.
+mlir::ParseResult parseDim(mlir::AsmParser &parser, DimAttr &dim);
 
-/// A dimension as the sizes of a step give it: `factor` times T, S, R or N, or `factor` alone when `symbol` is empty.
-struct DimSize {
-  int64_t factor;
-  llvm::StringRef symbol;
-};
+/// A list of dimensions, `"T", 64`. Shared by `#lm.dims` and the types of the kernel level.
+mlir::ParseResult parseDims(mlir::AsmParser &parser, llvm::SmallVectorImpl<DimAttr> &dims);
+void printDims(llvm::raw_ostream &stream, llvm::ArrayRef<DimAttr> dims);
 
-/// Reads an entry of a dimension list; failure for a name that is neither "T", "S", "R", "N" nor "<n>*" one of them.
-mlir::FailureOr<DimSize> parseDimSize(mlir::Attribute entry);
+/// The tensor type with `#lm.dims` of these dimensions.
+mlir::RankedTensorType getNamedTensorType(llvm::ArrayRef<DimAttr> dims, mlir::Type elementType);
 
-/// The tensor type with `#lm.dims` of these entries (integers or names).
-mlir::RankedTensorType getNamedTensorType(llvm::ArrayRef<mlir::Attribute> entries, mlir::Type elementType);
-
-/// The entries of a tensor type's `#lm.dims`, or its static shape when it has none.
-llvm::SmallVector<mlir::Attribute> getDimEntries(mlir::RankedTensorType type);
+/// The dimensions of a tensor type by its `#lm.dims`, or by its shape when it has none; null for a dynamic dimension
+/// without a name.
+llvm::SmallVector<DimAttr> getDims(mlir::RankedTensorType type);
 
 /// The `lm.weight`, `lm.interleaved` or `lm.table` a symbol names, looked up from `op`; emits an error at `op` when
 /// there is none.

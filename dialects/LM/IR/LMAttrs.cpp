@@ -27,75 +27,89 @@ void LMDialect::registerAttributes() {
 // Dimension lists
 //===----------------------------------------------------------------------===//
 
-ParseResult lm::parseDimEntries(AsmParser &parser, SmallVectorImpl<Attribute> &entries) {
-  Builder builder(parser.getContext());
-  return parser.parseCommaSeparatedList([&]() -> ParseResult {
-    std::string name;
-    if (succeeded(parser.parseOptionalString(&name))) {
-      entries.push_back(builder.getStringAttr(name));
-      return success();
-    }
+/// The dimension that a name stands for, null where it stands for none.
+static DimAttr dimOfName(MLIRContext *context, StringRef name) {
+  int64_t factor = 1;
+  if (size_t star = name.find('*'); star != StringRef::npos) {
+    if (name.take_front(star).getAsInteger(10, factor) || factor < 1)
+      return {};
+    name = name.drop_front(star + 1);
+  }
+  std::optional<DimSymbol> symbol = name.empty() ? std::nullopt : symbolizeDimSymbol(name);
+  return symbol ? DimAttr::get(context, *symbol, factor) : DimAttr();
+}
+
+ParseResult lm::parseDim(AsmParser &parser, DimAttr &dim) {
+  SMLoc loc = parser.getCurrentLocation();
+  std::string name;
+  if (failed(parser.parseOptionalString(&name))) {
     int64_t size;
     if (parser.parseInteger(size))
       return failure();
-    entries.push_back(builder.getI64IntegerAttr(size));
-    return success();
-  });
-}
-
-void lm::printDimEntries(AsmPrinter &printer, ArrayRef<Attribute> entries) {
-  llvm::interleaveComma(entries, printer, [&](Attribute entry) {
-    if (auto size = dyn_cast<IntegerAttr>(entry))
-      printer << size.getInt();
-    else
-      printer << entry;
-  });
-}
-
-FailureOr<DimSize> lm::parseDimSize(Attribute entry) {
-  if (auto size = dyn_cast<IntegerAttr>(entry))
-    return DimSize{size.getInt(), ""};
-  auto name = dyn_cast<StringAttr>(entry);
-  if (!name)
-    return failure();
-  DimSize dim{1, name.getValue()};
-  if (size_t star = dim.symbol.find('*'); star != StringRef::npos) {
-    if (dim.symbol.take_front(star).getAsInteger(10, dim.factor) || dim.factor < 1)
-      return failure();
-    dim.symbol = dim.symbol.drop_front(star + 1);
+    dim = DimAttr::getChecked([&] { return parser.emitError(loc); }, parser.getContext(), DimSymbol::None, size);
+    return success(dim != nullptr);
   }
-  if (dim.symbol != "T" && dim.symbol != "S" && dim.symbol != "R" && dim.symbol != "N")
-    return failure();
+  dim = dimOfName(parser.getContext(), name);
+  if (dim)
+    return success();
+  return parser.emitError(loc) << "\"" << name << "\" names no dimension, expected \"T\", \"S\", \"R\", \"N\" or a "
+                               << "multiple such as \"2*T\"";
+}
+
+ParseResult lm::parseDims(AsmParser &parser, SmallVectorImpl<DimAttr> &dims) {
+  return parser.parseCommaSeparatedList([&] { return parseDim(parser, dims.emplace_back()); });
+}
+
+void lm::printDims(raw_ostream &stream, ArrayRef<DimAttr> dims) {
+  llvm::interleaveComma(dims, stream, [&](DimAttr dim) { stream << dim.str(); });
+}
+
+RankedTensorType lm::getNamedTensorType(ArrayRef<DimAttr> dims, Type elementType) {
+  auto shape = llvm::map_to_vector(dims, [](DimAttr dim) { return dim.getSize(); });
+  return RankedTensorType::get(shape, elementType, DimsAttr::get(elementType.getContext(), dims));
+}
+
+SmallVector<DimAttr> lm::getDims(RankedTensorType type) {
+  if (auto dims = dyn_cast_or_null<DimsAttr>(type.getEncoding()))
+    return llvm::to_vector(dims.getEntries());
+  return llvm::map_to_vector(type.getShape(), [&](int64_t size) {
+    return ShapedType::isDynamic(size) ? DimAttr() : DimAttr::get(type.getContext(), size);
+  });
+}
+
+std::string DimAttr::str() const {
+  if (isStatic())
+    return std::to_string(getFactor());
+  std::string multiple = getFactor() == 1 ? "" : std::to_string(getFactor()) + "*";
+  return ("\"" + multiple + stringifyDimSymbol(getSymbol()) + "\"").str();
+}
+
+Attribute DimAttr::parse(AsmParser &parser, Type) {
+  DimAttr dim;
+  if (parser.parseLess() || parseDim(parser, dim) || parser.parseGreater())
+    return {};
   return dim;
 }
 
-RankedTensorType lm::getNamedTensorType(ArrayRef<Attribute> entries, Type elementType) {
-  SmallVector<int64_t> shape;
-  for (Attribute entry : entries) {
-    auto size = dyn_cast<IntegerAttr>(entry);
-    shape.push_back(size ? size.getInt() : ShapedType::kDynamic);
-  }
-  return RankedTensorType::get(shape, elementType, DimsAttr::get(elementType.getContext(), entries));
-}
+void DimAttr::print(AsmPrinter &printer) const { printer << '<' << str() << '>'; }
 
-SmallVector<Attribute> lm::getDimEntries(RankedTensorType type) {
-  if (auto dims = dyn_cast_or_null<DimsAttr>(type.getEncoding()))
-    return llvm::to_vector(dims.getEntries());
-  Builder builder(type.getContext());
-  return llvm::map_to_vector(type.getShape(),
-                             [&](int64_t size) -> Attribute { return builder.getI64IntegerAttr(size); });
+LogicalResult DimAttr::verify(function_ref<InFlightDiagnostic()> emitError, DimSymbol symbol, int64_t factor) {
+  int64_t least = symbol == DimSymbol::None ? 0 : 1;
+  if (factor >= least)
+    return success();
+  return emitError() << "dimension is " << factor << ", expected at least " << least;
 }
 
 Attribute DimsAttr::parse(AsmParser &parser, Type) {
-  SmallVector<Attribute> entries;
-  if (parser.parseLess() || parseDimEntries(parser, entries) || parser.parseGreater())
+  SmallVector<DimAttr> dims;
+  if (parser.parseLess() || parseDims(parser, dims) || parser.parseGreater())
     return {};
-  return get(parser.getContext(), entries);
+  return get(parser.getContext(), dims);
 }
 
 void DimsAttr::print(AsmPrinter &printer) const {
   printer << '<';
-  printDimEntries(printer, getEntries());
+  printDims(printer.getStream(), getEntries());
   printer << '>';
 }
 
@@ -105,12 +119,8 @@ LogicalResult DimsAttr::verifyEncoding(ArrayRef<int64_t> shape, Type elementType
     return emitError() << "#lm.dims names " << getEntries().size() << " dimensions, the tensor has " << shape.size();
   for (auto [index, pair] : llvm::enumerate(llvm::zip_equal(shape, getEntries()))) {
     auto [size, entry] = pair;
-    FailureOr<DimSize> dim = parseDimSize(entry);
-    if (failed(dim))
-      return emitError() << "dimension " << index << " is named " << entry
-                         << "; expected \"T\", \"S\", \"R\", \"N\" or a multiple such as \"2*T\"";
-    if (dim->symbol.empty() ? dim->factor != size : !ShapedType::isDynamic(size))
-      return emitError() << "dimension " << index << " of the tensor and " << entry << " of #lm.dims differ";
+    if (entry.getSize() != size)
+      return emitError() << "dimension " << index << " of the tensor and " << entry.str() << " of #lm.dims differ";
   }
   return success();
 }
@@ -191,3 +201,11 @@ LogicalResult PackAttr::verify(function_ref<InFlightDiagnostic()> emitError, Str
     return emitError() << "unknown layout '" << layout << "', expected row-major, panel32 or panel32x2";
   return success();
 }
+
+//===----------------------------------------------------------------------===//
+// Tables
+//===----------------------------------------------------------------------===//
+
+SmallVector<int64_t> RopeTableAttr::getTableShape() const { return {getCount(), getDim() / 2, 2}; }
+
+SmallVector<int64_t> TemperatureTableAttr::getTableShape() const { return {getCount()}; }

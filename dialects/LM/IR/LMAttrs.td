@@ -14,22 +14,50 @@ class LM_Attr<string name, string attrMnemonic, list<Trait> traits = []> : AttrD
 }
 
 //===----------------------------------------------------------------------===//
-// Names of dynamic dimensions
+// Dimensions
 //===----------------------------------------------------------------------===//
+
+def LM_DimAttr : LM_Attr<"Dim", "dim"> {
+  let summary = "The size of one dimension: a number, or a multiple of one of a step's sizes";
+  let description = [{
+    `"T"` is the tokens of a step, `"S"` its sequences, `"R"` the rows of logits asked for, `"N"` the sequences that can
+    be alive; `"2*T"` is a multiple. Equal sizes are equal attributes. In lists (`#lm.dims`, `!kernel.view`, after
+    `rows`) the bare form is written, `"T"` or `64`.
+
+    ```mlir
+    #lm.dim<"T">
+    #lm.dim<64>
+    ```
+  }];
+  let parameters = (ins EnumParameter<LM_DimSymbol>:$symbol, "int64_t":$factor);
+  let builders = [
+    AttrBuilder<(ins "int64_t":$size), [{ return $_get($_ctxt, ::yupana::lm::DimSymbol::None, size); }]>,
+    AttrBuilder<(ins "::yupana::lm::DimSymbol":$symbol), [{ return $_get($_ctxt, symbol, 1); }]>
+  ];
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    bool isStatic() const { return getSymbol() == ::yupana::lm::DimSymbol::None; }
+    /// The size of a static dimension, ShapedType::kDynamic of any other.
+    int64_t getSize() const { return isStatic() ? getFactor() : ::mlir::ShapedType::kDynamic; }
+    /// The dimension `count` times as large; `count` is at least 1.
+    DimAttr times(int64_t count) const { return get(getContext(), getSymbol(), getFactor() * count); }
+    /// The bare form, quoted where it is a name.
+    std::string str() const;
+  }];
+}
 
 def LM_DimsAttr : LM_Attr<"Dims", "dims",
     [DeclareAttrInterfaceMethods<VerifiableTensorEncoding>]> {
   let summary = "Names of a tensor's dynamic dimensions";
   let description = [{
-    A tensor encoding with one entry per dimension: an integer for a static dimension, a string for a dynamic one. Two
-    dynamic dimensions are equal when their names are: `"T"` tokens of a step, `"S"` its sequences, `"R"` the rows of
-    logits asked for, `"N"` the sequences that can be alive, and multiples such as `"2*T"`.
+    A tensor encoding with one `#lm.dim` per dimension. Two dynamic dimensions are equal when their names are.
 
     ```mlir
     tensor<?x5120xf32, #lm.dims<"T", 5120>>
     ```
   }];
-  let parameters = (ins ArrayRefParameter<"::mlir::Attribute">:$entries);
+  let parameters = (ins ArrayRefParameter<"::yupana::lm::DimAttr">:$entries);
   let hasCustomAssemblyFormat = 1;
 }
 
@@ -104,7 +132,7 @@ def LM_RopeAttr : LM_Attr<"Rope", "rope"> {
   let assemblyFormat = "`<` `theta` `=` $theta (`,` `scaling` `=` $scaling^)? `>`";
 }
 
-def LM_RopeTableAttr : LM_Attr<"RopeTable", "rope_table"> {
+def LM_RopeTableAttr : LM_Attr<"RopeTable", "rope_table", [DeclareAttrInterfaceMethods<LM_GeneratorInterface>]> {
   let summary = "Generates [count, dim / 2, 2] cosines and sines of (row · step) · frequency";
   let parameters = (ins "::yupana::lm::RopeAttr":$rope, "int64_t":$dim, "int64_t":$count, "int64_t":$step);
   let assemblyFormat = [{
@@ -112,7 +140,8 @@ def LM_RopeTableAttr : LM_Attr<"RopeTable", "rope_table"> {
   }];
 }
 
-def LM_TemperatureTableAttr : LM_Attr<"TemperatureTable", "temperature_table"> {
+def LM_TemperatureTableAttr : LM_Attr<"TemperatureTable", "temperature_table",
+    [DeclareAttrInterfaceMethods<LM_GeneratorInterface>]> {
   let summary = "Generates [count] factors 1 + scale · ln(1 + row)";
   let parameters = (ins "::mlir::FloatAttr":$scale, "int64_t":$count);
   let assemblyFormat = "`<` `scale` `=` $scale `,` `count` `=` $count `>`";

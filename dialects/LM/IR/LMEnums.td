@@ -11,4 +11,14 @@ def LM_Activation : I32EnumAttr<"Activation", "activation of a gated unit", [
   let cppNamespace = "::yupana::lm";
 }
 
+/// The sizes of a step that dimensions are multiples of; `None` where a dimension is static.
+def LM_DimSymbol : I32EnumAttr<"DimSymbol", "what a dynamic dimension is a multiple of", [
+    I32EnumAttrCase<"None", 0, "">,
+    I32EnumAttrCase<"T", 1>,
+    I32EnumAttrCase<"S", 2>,
+    I32EnumAttrCase<"R", 3>,
+    I32EnumAttrCase<"N", 4>]> {
+  let cppNamespace = "::yupana::lm";
+}
+
 #endif

@@ -17,4 +17,23 @@ def LM_TransformInterface : AttrInterface<"TransformAttrInterface"> {
   ];
 }
 
+def LM_GeneratorInterface : AttrInterface<"GeneratorAttrInterface"> {
+  let cppNamespace = "::yupana::lm";
+  let description = [{
+    How a table is computed at compile time, in float64, each element rounded once to float32.
+  }];
+  let methods = [
+    InterfaceMethod<"The shape of the table.", "::llvm::SmallVector<int64_t>", "getTableShape">
+  ];
+}
+
+/// Kept as any attribute, so that the verifier, which says more than the parser, refuses what is none.
+def LM_GeneratorAttr : Attr<CPred<"::llvm::isa<::yupana::lm::GeneratorAttrInterface>($_self)">,
+                            "a generator, #lm.rope_table or #lm.temperature_table"> {
+  let storageType = "::mlir::Attribute";
+  let returnType = "::yupana::lm::GeneratorAttrInterface";
+  let convertFromStorage = "::llvm::cast<::yupana::lm::GeneratorAttrInterface>($_self)";
+  let constBuilderCall = "$0";
+}
+
 #endif

@@ -106,7 +106,7 @@ def LM_TableOp : LM_Op<"table", [Symbol]> {
       as tensor<48x8x2xf32>
     ```
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name, AnyAttr:$generator, TypeAttrOf<AnyRankedTensor>:$type);
+  let arguments = (ins SymbolNameAttr:$sym_name, LM_GeneratorAttr:$generator, TypeAttrOf<AnyRankedTensor>:$type);
   let assemblyFormat = "$sym_name `from` $generator `as` $type attr-dict";
 }
 

@@ -16,23 +16,23 @@ using namespace yupana::moe;
 // Shared checks
 //===----------------------------------------------------------------------===//
 
-static SmallVector<Attribute> dimsOf(Value value) { return lm::getDimEntries(cast<RankedTensorType>(value.getType())); }
+static SmallVector<lm::DimAttr> dimsOf(Value value) { return lm::getDims(cast<RankedTensorType>(value.getType())); }
 
 static int64_t sizeOf(Value value, unsigned dim) { return cast<RankedTensorType>(value.getType()).getDimSize(dim); }
 
 static int64_t rankOf(Value value) { return cast<RankedTensorType>(value.getType()).getRank(); }
 
 /// Checks that a value has two dimensions: the rows of `like` and `columns` features.
-static LogicalResult checkMatrix(Operation *op, StringRef name, Value value, Attribute rows, int64_t columns) {
+static LogicalResult checkMatrix(Operation *op, StringRef name, Value value, lm::DimAttr rows, int64_t columns) {
   if (rankOf(value) == 2 && dimsOf(value)[0] == rows && sizeOf(value, 1) == columns)
     return success();
-  return op->emitOpError() << name << " is " << value.getType() << ", expected [" << rows << ", " << columns << "]";
+  return op->emitOpError() << name << " is " << value.getType() << ", expected [" << (rows ? rows.str() : "?") << ", "
+                           << columns << "]";
 }
 
 /// True if `pairs` names k times the rows of `tokens`.
-static bool namesPairs(Attribute pairs, Attribute tokens, int64_t k) {
-  FailureOr<lm::DimSize> many = lm::parseDimSize(pairs), one = lm::parseDimSize(tokens);
-  return k >= 1 && succeeded(many) && succeeded(one) && many->symbol == one->symbol && many->factor == one->factor * k;
+static bool namesPairs(lm::DimAttr pairs, lm::DimAttr tokens, int64_t k) {
+  return k >= 1 && pairs && tokens && pairs == tokens.times(k);
 }
 
 /// Checks a parameter's shape against a gated MLP's.
@@ -58,7 +58,7 @@ LogicalResult RouteOp::verify() {
   int64_t k = getTopK();
   if (rankOf(getLogits()) != 2 || k < 1 || k > sizeOf(getLogits(), 1))
     return emitOpError() << "chooses " << k << " experts by logits " << getLogits().getType();
-  Attribute rows = dimsOf(getLogits())[0];
+  lm::DimAttr rows = dimsOf(getLogits())[0];
   if (failed(checkMatrix(*this, "experts", getExperts(), rows, k)))
     return failure();
   return checkMatrix(*this, "scores", getScores(), rows, k);
@@ -68,7 +68,7 @@ LogicalResult DispatchOp::verify() {
   if (rankOf(getInput()) != 2 || rankOf(getExperts()) != 2)
     return emitOpError() << "dispatches " << getInput().getType() << " to " << getExperts().getType()
                          << ", expected [tokens, features] to [tokens, k]";
-  Attribute tokens = dimsOf(getInput())[0];
+  lm::DimAttr tokens = dimsOf(getInput())[0];
   int64_t k = sizeOf(getExperts(), 1);
   if (failed(checkMatrix(*this, "experts", getExperts(), tokens, k)) ||
       (getScores() && failed(checkMatrix(*this, "scores", getScores(), tokens, k))))
@@ -115,17 +115,17 @@ LogicalResult SharedExpertOp::verifySymbolUses(SymbolTableCollection &symbols) {
 }
 
 int64_t CombineOp::getTopK() {
-  FailureOr<lm::DimSize> many = lm::parseDimSize(dimsOf(getRows())[0]), one = lm::parseDimSize(dimsOf(getResult())[0]);
-  return succeeded(many) && succeeded(one) && many->symbol == one->symbol && many->factor % one->factor == 0
-             ? many->factor / one->factor
-             : 0;
+  lm::DimAttr pairs = dimsOf(getRows())[0], tokens = dimsOf(getResult())[0];
+  bool isMultiple = pairs && tokens && pairs.getSymbol() == tokens.getSymbol() && tokens.getFactor() > 0 &&
+                    pairs.getFactor() % tokens.getFactor() == 0;
+  return isMultiple ? pairs.getFactor() / tokens.getFactor() : 0;
 }
 
 LogicalResult CombineOp::verify() {
   if (rankOf(getRows()) != 2 || rankOf(getResult()) != 2 || getTopK() < 1)
     return emitOpError() << "combines " << getRows().getType() << " to " << getResult().getType()
                          << ", expected k rows of features per token";
-  Attribute tokens = dimsOf(getResult())[0];
+  lm::DimAttr tokens = dimsOf(getResult())[0];
   int64_t k = getTopK(), hidden = sizeOf(getRows(), 1);
   if ((getScores() && failed(checkMatrix(*this, "scores", getScores(), tokens, k))) ||
       (getShared() && failed(checkMatrix(*this, "shared", getShared(), tokens, hidden))))

@@ -3,13 +3,13 @@
 // Types
 
 // A view has a shape.
-// expected-error@+1 {{dimension 0 of the view is 0 : i64; expected a positive size, "T", "S", "R", "N" or a multiple such as "2*T"}}
+// expected-error@+1 {{dimension 0 of the view is 0, expected at least 1}}
 func.func private @f(!kernel.view<[0], f32>)
 
 // -----
 
 // Only the sizes of a step are names.
-// expected-error@+1 {{dimension 0 of the view is "Q"; expected a positive size}}
+// expected-error@+1 {{"Q" names no dimension, expected "T", "S", "R", "N" or a multiple such as "2*T"}}
 func.func private @f(!kernel.view<["Q", 64], f32>)
 
 // -----
@@ -307,7 +307,7 @@ kernel.program @p function sample max_tokens 1 {
 
 // One number of rows.
 kernel.program @p function step max_tokens 1 {
-  // expected-error@+1 {{expected one size after 'rows'}}
+  // expected-error@+1 {{expected 'groups'}}
   kernel.map rows "T", 4 groups 1 width 1 {
   ^bb0(%r: index, %g: index, %l: index):
   }
@@ -315,9 +315,41 @@ kernel.program @p function step max_tokens 1 {
 
 // -----
 
+// Nothing that is launched has a row per slot of the history.
+kernel.program @p function step max_tokens 1 {
+  // expected-error@+1 {{'kernel.map' attribute 'rows' failed to satisfy constraint: a number of rows that a step gives}}
+  kernel.map rows "N" groups 1 width 1 {
+  ^bb0(%r: index, %g: index, %l: index):
+  }
+}
+
+// -----
+
+// A config is one target's.
+kernel.program @p function step max_tokens 1 {
+  // expected-error@+1 {{'kernel.map' attribute 'config' failed to satisfy constraint: a config such as #kernel.x86}}
+  kernel.map rows "T" groups 1 width 1 attributes {config = "fast"} {
+  ^bb0(%r: index, %g: index, %l: index):
+  }
+}
+
+// -----
+
+// A grid is a #kernel.grid, and is not dropped when it is none.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[32, 64], f32>) {
+  // expected-error@+1 {{'kernel.gemm' attribute 'grid' failed to satisfy constraint}}
+  kernel.gemm rows "T" attributes {grid = 4} product %x : !kernel.view<["T", 64], f32> times %w
+    : !kernel.view<[32, 64], f32> {
+  ^bb0(%a: f32, %r: index, %n: index):
+  }
+  return
+}
+
+// -----
+
 // Rows are a size of the step.
 kernel.program @p function step max_tokens 1 {
-  // expected-error@+1 {{'kernel.map' op rows is "Q", expected a size or a name such as "T"}}
+  // expected-error@+1 {{"Q" names no dimension, expected "T", "S", "R", "N" or a multiple such as "2*T"}}
   kernel.map rows "Q" groups 1 width 1 {
   ^bb0(%r: index, %g: index, %l: index):
   }
@@ -361,7 +393,7 @@ func.func @f() {
 // One input for each weight.
 func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[32, 64], f32>) {
   // expected-error@+1 {{has 1 weights and 0 inputs, expected at least one of each and as many}}
-  "kernel.gemm"(%w) <{operandSegmentSizes = array<i32: 1, 0>, rows = "T"}> ({
+  "kernel.gemm"(%w) <{operandSegmentSizes = array<i32: 1, 0>, rows = #lm.dim<"T">}> ({
   ^bb0(%a: f32, %r: index, %n: index):
     kernel.end
   }) : (!kernel.view<[32, 64], f32>) -> ()
@@ -372,7 +404,7 @@ func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[32, 64], f32>) 
 
 // Rows are a size of the step.
 func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[32, 64], f32>) {
-  // expected-error@+1 {{'kernel.gemm' op rows is "Q", expected a size or a name such as "T"}}
+  // expected-error@+1 {{"Q" names no dimension, expected "T", "S", "R", "N" or a multiple such as "2*T"}}
   kernel.gemm rows "Q" product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[32, 64], f32> {
   ^bb0(%a: f32, %r: index, %n: index):
   }
@@ -644,7 +676,7 @@ func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[48, 64], f32>) 
 // A body gives nothing back.
 func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[48, 64], f32>) {
   // expected-error@+1 {{body does not end in kernel.end}}
-  "kernel.gemm"(%w) <{operandSegmentSizes = array<i32: 1, 0>, rows = "T"}> ({
+  "kernel.gemm"(%w) <{operandSegmentSizes = array<i32: 1, 0>, rows = #lm.dim<"T">}> ({
   ^bb0(%a: f32, %r: index, %n: index):
     kernel.yield %a : f32
   }, {
@@ -864,7 +896,7 @@ func.func @f(%l: !kernel.view<["T", 4], f32>, %x: !kernel.view<["T", 64], f32>, 
 // A router multiplies something.
 func.func @f(%w: !kernel.view<[4, 64], f32>, %e: !kernel.view<["T", 1], i32>, %s: !kernel.view<["T", 1], f32>) {
   // expected-error@+1 {{takes logits, or an input and a router to compute them by}}
-  "kernel.route"(%w, %e, %s) <{operandSegmentSizes = array<i32: 0, 1, 1, 1>, rows = "T", top_k = 1 : i64,
+  "kernel.route"(%w, %e, %s) <{operandSegmentSizes = array<i32: 0, 1, 1, 1>, rows = #lm.dim<"T">, top_k = 1 : i64,
                                score = 0 : i32}> ({
   }) : (!kernel.view<[4, 64], f32>, !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>) -> ()
   return
@@ -974,7 +1006,7 @@ func.func @f(%l: !kernel.view<["T", 4], f32>, %e: !kernel.view<["T", 2], i32>, %
 
 // One number of rows.
 func.func @f(%l: !kernel.view<["T", 4], f32>, %e: !kernel.view<["T", 1], i32>, %s: !kernel.view<["T", 1], f32>) {
-  // expected-error@+1 {{expected one size after 'rows'}}
+  // expected-error@+1 {{expected 'into'}}
   kernel.route rows "T", 2 logits %l : !kernel.view<["T", 4], f32> into %e, %s top 1 score sigmoid
     : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
   return

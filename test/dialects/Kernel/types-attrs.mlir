@@ -28,6 +28,9 @@ func.func private @attributes() attributes {
   // Every operator of a grid.
   // CHECK-SAME: test.grid = #kernel.grid<"T", 256, "ceildiv", "S", "R", "max", "min", 8, "*", 1, "+">
   test.grid = #kernel.grid<"T", 256, "ceildiv", "S", "R", "max", "min", 8, "*", 1, "+">,
+  // How large the device is.
+  // CHECK-SAME: test.many = #kernel.grid<"T", "sms", "min">
+  test.many = #kernel.grid<"T", "sms", "min">,
   // CHECK-SAME: test.narrow = #kernel.x86<"x86-64-v3", tile = 6 x 16, rows = 256>
   test.narrow = #kernel.x86<"x86-64-v3", tile = 6 x 16, rows = 256>,
   // CHECK-SAME: test.wide = #kernel.x86<"x86-64-v4", tile = 14 x 32, rows = 1>

@@ -17,6 +17,8 @@ func.func private @dims(tensor<?x5120xf32, #lm.dims<"T", 5120>>, tensor<?xi32, #
 func.func private @attributes() attributes {
   // CHECK-SAME: test.convert = #lm.convert<bf16>
   test.convert = #lm.convert<bf16>,
+  // CHECK-SAME: test.dim = #lm.dim<"2*T">
+  test.dim = #lm.dim<"2*T">,
   // CHECK-SAME: test.generation = #lm.generation<do_sample = false, temperature = {{.*}}, top_k = 0, top_p = {{.*}}, min_p = {{.*}}, repetition_penalty = 1.0{{[^,]*}}>
   test.generation = #lm.generation<do_sample = false, temperature = 1.0, top_k = 0, top_p = 1.0, min_p = 0.0,
                                    repetition_penalty = 1.0>,

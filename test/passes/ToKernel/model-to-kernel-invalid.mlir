@@ -26,3 +26,12 @@ func.func @step(%ids: tensor<?xi32, #lm.dims<"T">>, %p: tensor<?xi32, #lm.dims<"
   %0 = arith.addi %r, %r : tensor<?xi32, #lm.dims<"R">>
   return %0 : tensor<?xi32, #lm.dims<"R">>
 }
+
+// -----
+
+// Which size of a step a dynamic dimension has, its name says.
+func.func @step(%ids: tensor<?xi32, #lm.dims<"T">>, %p: tensor<?xi32, #lm.dims<"T">>, %s: tensor<?xi32, #lm.dims<"T">>,
+                // expected-error @below {{value is 'tensor<?xi32>', expected its dynamic dimensions to be named by #lm.dims}}
+                %r: tensor<?xi32>) -> tensor<?xi32> {
+  return %r : tensor<?xi32>
+}
