@@ -2,7 +2,7 @@
 
 #include "compiler/Driver/Compilation.h"
 
-#include "compiler/Codegen/CPU/CodegenCPU.h"
+#include "compiler/Codegen/BackEnd.h"
 #include "compiler/Driver/Diagnostics.h"
 #include "compiler/Driver/MergePlans.h"
 #include "compiler/Pipelines/Pipelines.h"
@@ -20,6 +20,9 @@ using namespace mlir;
 using namespace yupana;
 
 void yupana::loadDialects(MLIRContext &context) {
+  DialectRegistry registry;
+  codegen::registerBackEnds(registry);
+  context.appendDialectRegistry(registry);
   context.loadDialect<lm::LMDialect, moe::MoEDialect, kernel::KernelDialect, plan::PlanDialect, arith::ArithDialect,
                       func::FuncDialect, math::MathDialect>();
   // Errors are one sentence; the op they are about would be pages.
@@ -105,7 +108,8 @@ Result<void> Compilation::generateCode(ModuleOp module, const std::string &targe
   kernel::LibraryOp library = *libraries.begin();
   plan::TargetOp plan = *targets.begin();
 
-  codegen::CpuCodegenOptions codegenOptions;
+  YUPANA_ASSIGN_OR_RETURN(const codegen::BackEnd *backEnd, codegen::lookupBackEnd(target));
+  codegen::CodegenOptions codegenOptions;
   codegenOptions.jobs = options.jobs;
   if (!options.dumpIrDirectory.empty()) {
     codegenOptions.dumpDirectory = options.dumpIrDirectory + "/kernels." + target;
@@ -113,7 +117,7 @@ Result<void> Compilation::generateCode(ModuleOp module, const std::string &targe
       return makeError(ExitCode::MissingFile, "{}: cannot be created: {}", *codegenOptions.dumpDirectory,
                        error.message());
   }
-  Result<codegen::CompiledLibrary> code = codegen::compileLibrary(library, codegenOptions);
+  Result<codegen::CompiledLibrary> code = backEnd->compileLibrary(library, codegenOptions);
   // A signal from the terminal also ends the linker: what it says then is not the reason.
   YUPANA_RETURN_IF_ERROR(checkCancelled(options.observer));
   if (!code)
@@ -124,7 +128,7 @@ Result<void> Compilation::generateCode(ModuleOp module, const std::string &targe
       }))
     return makeError(ExitCode::Internal, "{}: generated code exports other kernels than the plan names", target);
   auto inside = OpBuilder::atBlockBegin(&plan.getBody().front());
-  plan::ImageOp::create(inside, plan.getLoc(), plan::ImageFormat::ElfX86, code->elf);
+  plan::ImageOp::create(inside, plan.getLoc(), plan::ImageFormat::ElfX86, code->image);
   ArrayAttr images = inside.getArrayAttr(plan::KernelImageAttr::get(&context, 0, 0, 0, 0));
   for (auto [kernel, compiled] : llvm::zip_equal(kernels, code->kernels)) {
     plan::KernelOp op = kernel;

@@ -2,13 +2,13 @@
 
 #include "compiler/Driver/Driver.h"
 
+#include "compiler/Codegen/BackEnd.h"
 #include "compiler/Driver/CheckpointSource.h"
 #include "compiler/Driver/Compilation.h"
 #include "compiler/Driver/Diagnostics.h"
 #include "compiler/Pipelines/Pipelines.h"
 #include "compiler/Support/File.h"
 #include "compiler/Support/SameFile.h"
-#include "compiler/Target/Target.h"
 #include "dialects/Plan/IR/Plan.h"
 #include "frontends/Llama4/Import.h"
 #include "frontends/Tokenizer/Tokenizer.h"
@@ -42,17 +42,17 @@ void note(const Observer &observer, const std::string &sentence) {
 Result<std::vector<std::string>> resolveTargets(const CompileOptions &options) {
   std::vector<std::string> names;
   for (const std::string &name : options.targets) {
-    YUPANA_ASSIGN_OR_RETURN(const CpuTarget *target, lookupCpuTarget(name));
+    YUPANA_ASSIGN_OR_RETURN(const codegen::BackEnd *backEnd, codegen::lookupBackEnd(name));
     if (name == "native")
-      note(options.observer, fmt::format("target: {} (native)", target->name));
-    names.emplace_back(target->name);
+      note(options.observer, fmt::format("target: {} (native)", std::string_view(backEnd->getName())));
+    names.emplace_back(backEnd->getName());
   }
   std::vector<std::string> ordered;
-  for (const CpuTarget &target : cpuTargets())
-    if (std::find(names.begin(), names.end(), target.name) != names.end())
-      ordered.emplace_back(target.name);
+  for (const auto &backEnd : codegen::backEnds())
+    if (llvm::is_contained(names, backEnd->getName()))
+      ordered.emplace_back(backEnd->getName());
   if (ordered.empty())
-    return makeError(ExitCode::Usage, "no target was given, expected {} or native", listCpuTargets());
+    return makeError(ExitCode::Usage, "no target was given, expected {} or native", codegen::listBackEnds());
   return ordered;
 }
 

@@ -29,48 +29,75 @@ void buildImportPipeline(mlir::OpPassManager &pm, const PipelineOptions &options
 // Kernel level
 //===----------------------------------------------------------------------===//
 
-/// The fusing passes in their order. Each finds less to do where another has not run, and none needs another.
-static const std::vector<std::pair<llvm::StringRef, std::function<std::unique_ptr<mlir::Pass>()>>> &fusingPasses() {
-  static const std::vector<std::pair<llvm::StringRef, std::function<std::unique_ptr<mlir::Pass>()>>> all = {
+/// A pass that can be left out, by its name.
+struct OptionalPass {
+  llvm::StringRef name;
+  std::function<std::unique_ptr<mlir::Pass>(const PipelineOptions &)> create;
+};
+
+/// Fusions that shape what all programs of a target share. Each finds less to do where another has not run, and none
+/// needs another.
+static const std::vector<OptionalPass> &sharedFusions() {
+  static const std::vector<OptionalPass> all = {
       // Pairs first: once a map has become an epilogue, what it read as two products is not seen any more.
-      {"pair-gate-up", createPairGateUpPass},
-      {"pair-rotation", createPairRotationPass},
+      {"pair-gate-up", [](const PipelineOptions &options) { return createPairGateUpPass({options.target}); }},
+      {"pair-rotation", [](const PipelineOptions &options) { return createPairRotationPass({options.target}); }},
       // Before epilogues are fused, so that the sums over the residual become part of them.
-      {"fuse-norm-statistics", createFuseNormStatisticsPass},
+      {"fuse-norm-statistics",
+       [](const PipelineOptions &options) { return createFuseNormStatisticsPass({options.target}); }},
+      // Before weights are packed: the router's stays row-major.
+      {"fuse-router", [](const PipelineOptions &) { return createFuseRouterPass(); }},
+  };
+  return all;
+}
+
+/// Fusions of one program, in their order; none needs another here either.
+static const std::vector<OptionalPass> &programFusions() {
+  static const std::vector<OptionalPass> all = {
       // Before epilogues are fused: the combine has to meet both of its products.
-      {"join-products", createJoinProductsPass},
-      {"fuse-epilogues", createFuseEpiloguesPass},
-      // Behind the statistics: a norm that sums is no producer that could be repeated.
-      {"inline-producers", createInlineProducersPass},
-      // Behind the producers: the router's norm becomes part of it.
-      {"fuse-router", createFuseRouterPass},
+      {"join-products", [](const PipelineOptions &options) { return createJoinProductsPass({options.target}); }},
+      {"fuse-epilogues", [](const PipelineOptions &) { return createFuseEpiloguesPass(); }},
+      {"inline-producers", [](const PipelineOptions &) { return createInlineProducersPass(); }},
       // Last: members of a launch are looked into by no other pass.
-      {"merge-launches", createMergeLaunchesPass},
+      {"merge-launches", [](const PipelineOptions &) { return createMergeLaunchesPass(); }},
   };
   return all;
 }
 
 std::vector<std::string> fusionNames() {
   std::vector<std::string> names;
-  for (const auto &[name, create] : fusingPasses())
-    names.push_back(name.str());
+  for (const auto *fusions : {&sharedFusions(), &programFusions()})
+    for (const OptionalPass &fusion : *fusions)
+      names.push_back(fusion.name.str());
   return names;
 }
 
-void buildFusePipeline(mlir::OpPassManager &pm, const PipelineOptions &options) {
+static void addFusions(mlir::OpPassManager &pm, const std::vector<OptionalPass> &fusions,
+                       const PipelineOptions &options) {
+  for (const OptionalPass &fusion : fusions)
+    if (!llvm::is_contained(options.disabled, fusion.name))
+      pm.addPass(fusion.create(options));
+}
+
+void buildToKernelPipeline(mlir::OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(createModelToKernelPass({options.maxContext, options.maxStepTokens, options.pageTokens}));
   // Before any fusion: which values are rounded must not depend on what is fused.
   pm.addPass(createFixRoundingsPass());
-  for (const auto &[name, create] : fusingPasses())
-    if (!llvm::is_contained(options.disabled, name))
-      pm.addPass(create());
   pm.addPass(createVerifyKernelFormPass());
 }
 
-void buildLayoutPipeline(mlir::OpPassManager &pm, const PipelineOptions &) {
-  pm.addPass(createPackWeightsPass());
+void buildLayoutPipeline(mlir::OpPassManager &pm, const PipelineOptions &options) {
+  addFusions(pm, sharedFusions(), options);
+  pm.addPass(createPackWeightsPass({options.target}));
   pm.addPass(createGroupCachesPass());
   pm.addPass(createVerifyWeightLayoutPass());
+}
+
+void buildFusePipeline(mlir::OpPassManager &pm, const PipelineOptions &options) {
+  // From here on programs of one target differ: nothing below changes a weight, a cache or a rounding.
+  pm.addPass(createSpecializeStepsPass({options.target}));
+  addFusions(pm, programFusions(), options);
+  pm.addPass(createVerifyKernelFormPass());
 }
 
 void buildSchedulePipeline(mlir::OpPassManager &pm, const PipelineOptions &options) {
@@ -102,8 +129,9 @@ void buildClosePipeline(mlir::OpPassManager &pm, const PipelineOptions &) { pm.a
 
 const std::vector<Phase> &phases() {
   static const std::vector<Phase> all = {
-      {"import", buildImportPipeline},     {"fuse", buildFusePipeline},           {"layout", buildLayoutPipeline},
-      {"schedule", buildSchedulePipeline}, {"bufferize", buildBufferizePipeline}, {"to-plan", buildToPlanPipeline},
+      {"import", buildImportPipeline},  {"to-kernel", buildToKernelPipeline}, {"layout", buildLayoutPipeline},
+      {"fuse", buildFusePipeline},      {"schedule", buildSchedulePipeline},  {"bufferize", buildBufferizePipeline},
+      {"to-plan", buildToPlanPipeline},
   };
   return all;
 }

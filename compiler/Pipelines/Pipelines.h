@@ -32,10 +32,12 @@ struct PipelineOptions : mlir::PassPipelineOptions<PipelineOptions> {
 
 /// Model level, complete: every table materialised.
 void buildImportPipeline(mlir::OpPassManager &pm, const PipelineOptions &options);
-/// Kernel level: every op a launched kernel.
-void buildFusePipeline(mlir::OpPassManager &pm, const PipelineOptions &options);
-/// Every weight has its packed form, every cache its pages.
+/// Kernel level: every op a launched kernel, every rounding where it stays.
+void buildToKernelPipeline(mlir::OpPassManager &pm, const PipelineOptions &options);
+/// What all step programs of the target share has its form: weights, pairs, partial sums, caches.
 void buildLayoutPipeline(mlir::OpPassManager &pm, const PipelineOptions &options);
+/// A program per bucket, each with as few launches as it can have.
+void buildFusePipeline(mlir::OpPassManager &pm, const PipelineOptions &options);
 /// Every kernel has its tile and its grid.
 void buildSchedulePipeline(mlir::OpPassManager &pm, const PipelineOptions &options);
 /// Every buffer has its place in the arena.

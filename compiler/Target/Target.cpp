@@ -1,75 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compiler/Target/Target.h"
 
-#include "llvm/ADT/StringMap.h"
-#include "llvm/ADT/StringRef.h"
-#include "llvm/TargetParser/Host.h"
+#include "runtime/schema/targets.h"
 
-#include <algorithm>
-#include <array>
+#include <iterator>
 
 using namespace yupana;
 
-namespace {
-
-/// What each level adds to the one below it, as LLVM names features. The order is that of cpuTargets().
-constexpr std::string_view levelFeatures[] = {
-    "cx16 popcnt sahf sse3 ssse3 sse4.1 sse4.2 avx avx2 bmi bmi2 f16c fma lzcnt movbe xsave",
-    "avx512f avx512bw avx512cd avx512dq avx512vl",
-    "avx512bf16",
-};
-
-/// Targets of the design that nothing generates code for yet.
-constexpr std::array<std::string_view, 9> plannedTargets = {"x86-64-v4-amx", "sm_75",   "sm_80",   "sm_86",  "sm_89",
-                                                            "sm_90a",        "sm_100a", "sm_103a", "sm_120a"};
-
-} // namespace
-
-const std::vector<CpuTarget> &yupana::cpuTargets() {
-  static const std::vector<CpuTarget> targets = {
-      {"x86-64-v3", "x86-64-v3", "", 256, 16, false},
-      {"x86-64-v4", "x86-64-v4", "", 512, 32, false},
-      {"x86-64-v4-bf16", "x86-64-v4", "+avx512bf16", 512, 32, true},
+const std::vector<Target> &yupana::targets() {
+  // The features are those that LLVM reports of a host; "x86-64-v3" and "x86-64-v4" are names of its processors.
+  static const std::variant<CpuFacts, GpuFacts> facts[] = {
+      CpuFacts{"x86-64-v3", "",
+               "cx16 popcnt sahf sse3 ssse3 sse4.1 sse4.2 avx avx2 bmi bmi2 f16c fma lzcnt movbe xsave", 256, 16,
+               false},
+      CpuFacts{"x86-64-v4", "", "avx512f avx512bw avx512cd avx512dq avx512vl", 512, 32, false},
+      CpuFacts{"x86-64-v4", "+avx512bf16", "avx512bf16", 512, 32, true},
+      CpuFacts{"x86-64-v4", "+avx512bf16,+amx-tile,+amx-bf16", "amx-tile amx-bf16", 512, 32, true},
+      GpuFacts{80, false, 163 << 10},
+      GpuFacts{89, false, 99 << 10},
+      GpuFacts{90, true, 227 << 10},
+      GpuFacts{100, true, 227 << 10},
+      GpuFacts{120, true, 99 << 10},
   };
-  return targets;
+  static_assert(std::size(facts) == std::size(schema::kTargets));
+  static const std::vector<Target> all = [] {
+    std::vector<Target> list;
+    for (size_t i = 0; i < std::size(facts); ++i)
+      list.push_back({schema::kTargets[i].name, facts[i]});
+    return list;
+  }();
+  return all;
 }
 
-bool yupana::hostRuns(const CpuTarget &target) {
-  static const llvm::StringMap<bool> host = llvm::sys::getHostCPUFeatures();
-  for (size_t level = 0; level < cpuTargets().size(); ++level) {
-    llvm::SmallVector<llvm::StringRef> names;
-    llvm::StringRef(levelFeatures[level]).split(names, ' ');
-    if (!llvm::all_of(names, [&](llvm::StringRef name) { return host.lookup(name); }))
-      return false;
-    if (cpuTargets()[level].name == target.name)
-      return true;
-  }
-  return false;
-}
-
-Result<const CpuTarget *> yupana::detectHostTarget() {
-  for (auto target = cpuTargets().rbegin(); target != cpuTargets().rend(); ++target)
-    if (hostRuns(*target))
-      return &*target;
-  return makeError(ExitCode::Unsupported, "target native: this processor lacks features of {}, the lowest target",
-                   cpuTargets().front().name);
-}
-
-Result<const CpuTarget *> yupana::lookupCpuTarget(std::string_view name) {
-  if (name == "native")
-    return detectHostTarget();
-  for (const CpuTarget &target : cpuTargets())
+const Target *yupana::findTarget(std::string_view name) {
+  for (const Target &target : targets())
     if (target.name == name)
       return &target;
-  if (std::find(plannedTargets.begin(), plannedTargets.end(), name) != plannedTargets.end())
-    return makeError(ExitCode::Unsupported, "target {}: no code generator for it yet, expected {} or native", name,
-                     listCpuTargets());
-  return makeError(ExitCode::Usage, "target {}: unknown, expected {} or native", inQuotes(name), listCpuTargets());
-}
-
-std::string yupana::listCpuTargets() {
-  std::string list;
-  for (const CpuTarget &target : cpuTargets())
-    list.append(list.empty() ? "" : ", ").append(target.name);
-  return list;
+  return nullptr;
 }

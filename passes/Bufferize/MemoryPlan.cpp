@@ -11,7 +11,13 @@
 namespace yupana {
 namespace {
 
-bool liveTogether(const Lifetime &a, const Lifetime &b) { return a.first <= b.last && b.first <= a.last; }
+bool liveTogether(const Lifetime &a, const Lifetime &b) {
+  for (const LaunchRange &x : a.ranges)
+    for (const LaunchRange &y : b.ranges)
+      if (x.first <= y.last && y.first <= x.last)
+        return true;
+  return false;
+}
 
 } // namespace
 

@@ -10,11 +10,17 @@
 
 namespace yupana {
 
-/// A value of `size` bytes that is alive from launch `first` to launch `last`, both included.
-struct Lifetime {
-  uint64_t size;
+/// Launches `first` to `last`, both included.
+struct LaunchRange {
   int64_t first;
   int64_t last;
+};
+
+/// A value of `size` bytes, alive in every one of the ranges. Programs of which a step runs one are ranges apart: what
+/// lives in one of them takes no memory in another.
+struct Lifetime {
+  uint64_t size;
+  std::vector<LaunchRange> ranges;
 };
 
 struct Placement {

@@ -9,16 +9,18 @@ def PlanMemoryPass : Pass<"yupana-plan-memory", "::mlir::ModuleOp"> {
   let summary = "Give every buffer a constant place in the arena";
   let description = [{
     A buffer lives from the launch that writes it to the last that reads it, counted over all programs in order; results
-    live to the end, since the runtime reads them. Sizes are those at the maxima of the options. Buffers of one name are
-    one buffer. The placement is greedy by size, see `MemoryPlan.h`.
+    live to the end of every program that names them, since the runtime reads them. A step runs one of the step
+    programs, so that buffers of different ones share memory. Sizes are those at the largest step of the buffer's
+    program; buffers of one name are one buffer, as large as the largest. The placement is greedy by size, see
+    `MemoryPlan.h`.
 
-    Precondition: kernel form. Postcondition: every `kernel.buffer` has arena 0 and an offset, buffers that live at the
-    same time do not overlap, and the module carries `kernel.arena_bytes`.
+    Precondition: kernel form. Postcondition: every `kernel.buffer` has arena 0, an offset, its size and its launches,
+    buffers that live at the same time do not overlap, and the module carries `kernel.arena_bytes`.
 
     ```mlir
     %h = kernel.buffer "add.0" : !kernel.view<["T", 64], f32>
     // becomes
-    %h = kernel.buffer "add.0" arena 0 offset 4096 : !kernel.view<["T", 64], f32>
+    %h = kernel.buffer "add.0" arena 0 offset 4096 size 524288 live 3 to 5 : !kernel.view<["T", 64], f32>
     ```
   }];
   let options = [

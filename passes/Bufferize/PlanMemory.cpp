@@ -39,51 +39,68 @@ struct PlanMemoryPass : yupana::impl::PlanMemoryPassBase<PlanMemoryPass> {
       return signalPassFailure();
     std::vector<Lifetime> values;
     for (auto &[name, lifetime] : lifetimes)
-      values.push_back(lifetime);
+      values.push_back({lifetime.size + readableTail, lifetime.ranges});
     std::optional<Placement> plan = planMemory(values, bufferAlignment);
     if (!plan) {
       getOperation().emitError() << "the buffers of a step take more than 2^64 bytes";
       return signalPassFailure();
     }
     Builder builder(&getContext());
-    getOperation().walk([&](kernel::BufferOp buffer) {
-      size_t index = lifetimes.find(buffer.getNameAttr()) - lifetimes.begin();
-      buffer.setArenaAttr(builder.getI64IntegerAttr(0));
-      buffer.setOffsetAttr(builder.getI64IntegerAttr(plan->offsets[index]));
-    });
+    for (auto &[buffer, range] : ranges) {
+      size_t index = lifetimes.find(kernel::BufferOp(buffer).getNameAttr()) - lifetimes.begin();
+      kernel::BufferOp op = buffer;
+      op.setArenaAttr(builder.getI64IntegerAttr(0));
+      op.setOffsetAttr(builder.getI64IntegerAttr(plan->offsets[index]));
+      op.setSizeAttr(builder.getI64IntegerAttr(lifetimes[op.getNameAttr()].size));
+      op.setFirstAttr(builder.getI64IntegerAttr(range.first));
+      op.setLastAttr(builder.getI64IntegerAttr(range.last));
+    }
     getOperation()->setAttr(kernel::arenaBytesName, builder.getI64IntegerAttr(plan->size));
   }
 
 private:
   LogicalResult collectLifetimes() {
     int64_t launch = 0;
-    SmallVector<StringAttr> results;
+    llvm::DenseSet<StringAttr> results;
+    for (auto result : getOperation().getOps<kernel::ProgramOp>())
+      for (auto op : result.getBody().getOps<kernel::ResultOp>())
+        if (auto buffer = op.getView().getDefiningOp<kernel::BufferOp>())
+          results.insert(buffer.getNameAttr());
     for (auto program : getOperation().getOps<kernel::ProgramOp>()) {
-      for (Operation &op : program.getBody().front()) {
-        if (auto buffer = dyn_cast<kernel::BufferOp>(op)) {
-          if (failed(declare(buffer)))
-            return failure();
-        } else if (auto result = dyn_cast<kernel::ResultOp>(op)) {
-          if (auto buffer = result.getView().getDefiningOp<kernel::BufferOp>())
-            results.push_back(buffer.getNameAttr());
-        } else if (auto launched = dyn_cast<kernel::LaunchedOpInterface>(op)) {
+      int64_t begin = launch;
+      for (Operation &op : program.getBody().front())
+        if (auto launched = dyn_cast<kernel::LaunchedOpInterface>(op))
           touch(launched, launch++);
+      for (auto buffer : program.getBody().getOps<kernel::BufferOp>()) {
+        LaunchRange &range = ranges.insert({buffer, LaunchRange{INT64_MAX, 0}}).first->second;
+        if (results.contains(buffer.getNameAttr())) {
+          // A result outlives its program: the runtime and the programs that follow read it. Where no launch of the
+          // program writes it, an earlier program has.
+          if (!isWrittenIn(program, buffer))
+            range.first = begin;
+          range.last = std::max<int64_t>(launch - 1, begin);
         }
+        range.first = std::min(range.first, range.last);
+        if (failed(declare(buffer, program, range)))
+          return failure();
       }
     }
-    for (StringAttr name : results)
-      lifetimes[name].last = std::max<int64_t>(launch - 1, 0);
     return success();
   }
 
-  LogicalResult declare(kernel::BufferOp buffer) {
-    std::optional<uint64_t> size = sizeInBytes(buffer.getView().getType());
-    if (!size)
+  static bool isWrittenIn(kernel::ProgramOp program, kernel::BufferOp buffer) {
+    return llvm::any_of(program.getBody().getOps<kernel::LaunchedOpInterface>(),
+                        [&](auto op) { return kernel::getAccesses(op).writes.contains(buffer.getView()); });
+  }
+
+  /// Buffers of one name are one buffer, as large as the largest of its programs needs it.
+  LogicalResult declare(kernel::BufferOp buffer, kernel::ProgramOp program, LaunchRange range) {
+    std::optional<uint64_t> size = kernel::getBytes(buffer.getView().getType(), maximaOf(program));
+    if (!size || !checkedAdd(*size, readableTail))
       return buffer.emitOpError() << "takes more than 2^64 bytes at the maxima";
-    auto [entry, isNew] = lifetimes.insert({buffer.getNameAttr(), Lifetime{*size, INT64_MAX, 0}});
-    if (!isNew && entry->second.size != *size)
-      return buffer.emitOpError() << "has " << *size << " bytes, under the same name another has "
-                                  << entry->second.size;
+    Lifetime &lifetime = lifetimes[buffer.getNameAttr()];
+    lifetime.size = std::max(lifetime.size, *size);
+    lifetime.ranges.push_back(range);
     return success();
   }
 
@@ -92,19 +109,24 @@ private:
       auto buffer = view.getDefiningOp<kernel::BufferOp>();
       if (!buffer)
         continue;
-      Lifetime &lifetime = lifetimes[buffer.getNameAttr()];
-      lifetime.first = std::min(lifetime.first, launch);
-      lifetime.last = std::max(lifetime.last, launch);
+      LaunchRange &range = ranges.insert({buffer, LaunchRange{INT64_MAX, 0}}).first->second;
+      range.first = std::min(range.first, launch);
+      range.last = std::max(range.last, launch);
     }
   }
 
-  std::optional<uint64_t> sizeInBytes(kernel::ViewType type) {
-    std::optional<uint64_t> bytes = kernel::getBytes(type, {maxStepTokens, maxBatch, maxLogitRows});
-    return bytes ? checkedAdd(*bytes, readableTail) : std::nullopt;
+  /// A step has no more sequences, and asks for no more rows, than it has tokens; sampling asks for as many rows as the
+  /// largest step.
+  kernel::StepMaxima maximaOf(kernel::ProgramOp program) const {
+    if (program.getFunction() != kernel::Function::Step)
+      return {maxStepTokens, maxBatch, maxLogitRows};
+    int64_t tokens = std::min<int64_t>(program.getMaxTokens(), maxStepTokens);
+    return {tokens, std::min<int64_t>(tokens, maxBatch), std::min<int64_t>(tokens, maxLogitRows)};
   }
 
-  // MapVector: the order of the buffers decides between equal sizes.
+  // MapVectors: the order of the buffers decides between equal sizes, and how the module is annotated.
   llvm::MapVector<StringAttr, Lifetime> lifetimes;
+  llvm::MapVector<kernel::BufferOp, LaunchRange> ranges;
 };
 
 } // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include "passes/Fuse/Fusion.h"
+#include "dialects/Kernel/IR/TargetModel.h"
+#include "dialects/Kernel/Transforms/Bodies.h"
 #include "passes/Fuse/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -18,7 +19,7 @@ using namespace yupana::fusion;
 
 namespace {
 
-/// Do the accumulators of two gemms belong to the same rows and features?
+/// True if the accumulators of two gemms belong to the same rows and features.
 bool canJoin(kernel::GemmOp x, kernel::GemmOp y) {
   return x != y && x.getRows() == y.getRows() && x.getWeightRows() == y.getWeightRows() &&
          x.getWeightType(0).getElementType() == y.getWeightType(0).getElementType() &&
@@ -27,8 +28,14 @@ bool canJoin(kernel::GemmOp x, kernel::GemmOp y) {
 }
 
 struct JoinProductsPass : yupana::impl::JoinProductsPassBase<JoinProductsPass> {
+  using Base::Base;
+
   void runOnOperation() override {
+    const kernel::TargetModel *model = kernel::lookupTarget(getOperation(), target);
+    if (!model)
+      return signalPassFailure();
     for (auto program : getOperation().getOps<kernel::ProgramOp>()) {
+      joinsShared = model->joinsSharedProducts(program.getMaxTokens());
       for (auto map : llvm::make_early_inc_range(program.getBody().getOps<kernel::MapOp>()))
         fuse(map);
       eraseUnusedViews(program);
@@ -44,7 +51,10 @@ private:
       std::optional<PlainGemm> plain = plainGemmOf(view, map);
       bool own = llvm::all_of(usesOf(view).loads, [&](auto load) { return isOwnElement(load.getIndices(), map); });
       if (plain && own && plain->gemm.getRows() == map.getRows() && covers(map, plain->gemm.getFeatures()) &&
-          llvm::all_of(products, [&](auto &other) { return canJoin(other.second.gemm, plain->gemm); }))
+          llvm::all_of(products, [&](auto &other) {
+            return canJoin(other.second.gemm, plain->gemm) &&
+                   (joinsShared || bool(other.second.gemm.getExperts()) == bool(plain->gemm.getExperts()));
+          }))
         products.push_back({view, *plain});
     }
     if (products.size() < 2)
@@ -103,6 +113,8 @@ private:
         cloner.clone(op);
     return cloner.lookup(plain.store.getValue());
   }
+
+  bool joinsShared = false; ///< In this program, products by expert join others.
 };
 
 } // namespace

@@ -5,73 +5,26 @@
 
 include "mlir/Pass/PassBase.td"
 
-def PairGateUpPass : Pass<"yupana-pair-gate-up", "::mlir::ModuleOp"> {
-  let summary = "Compute two products of the same rows that one map combines as one product of pairs";
+def SpecializeStepsPass : Pass<"yupana-specialize-steps", "::mlir::ModuleOp"> {
+  let summary = "Give each size of step a program of its own";
   let description = [{
-    A gated MLP multiplies its input by gate and up and combines the two, feature by feature. Their weights become one,
-    interleaved by 16 rows (`lm.interleaved`), so that both accumulators of a feature are in registers at once, and the
-    map becomes the epilogue. Nothing here asks what the map computes.
+    A step of one token and a prompt of thousands want other kernels. Every step program is cloned for each of the
+    target's buckets below its own largest T, in ascending order in front of it; buffers get the clone's name before
+    theirs, but results keep their names. What programs share, weights, tables, caches and the history, has its form
+    already.
 
-    Precondition: kernel form, weights not packed. Applies where two gemms have the same input, for the same experts, by
-    weights of one type that nothing else uses, and where all that reads the two results is one map without sums, with a
-    lane for every feature, at its own.
+    Precondition: weights have their forms, caches their groups. Postcondition: one step program per bucket, over the
+    same weights and caches; every buffer but the results belongs to one program.
 
     ```mlir
-    kernel.gemm rows "T" product %x : .. times %gate : .. { store %a }
-    kernel.gemm rows "T" product %x : .. times %up : .. { store %b }
-    kernel.map rows "T" groups 1 width 32 { .. load %a, load %b .. store %c }
+    kernel.program @step function step max_tokens 2048 { %h = kernel.buffer "h" .. }
     // becomes
-    lm.interleaved @"gate+up" of @gate, @up by 16 : tensor<64x64xf32>
-    kernel.gemm rows "T" pairs 32 product %x : .. times %both : .. {
-    ^bb0(%a: f32, %b: f32, %row: index, %feature: index):
-      .. store %c
-    }
+    kernel.program @step.1 function step max_tokens 1 { %h = kernel.buffer "step.1.h" .. }
+    kernel.program @step function step max_tokens 2048 { %h = kernel.buffer "h" .. }
     ```
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::yupana::kernel::KernelDialect", "::yupana::lm::LMDialect"];
-}
-
-def PairRotationPass : Pass<"yupana-pair-rotation", "::mlir::ModuleOp"> {
-  let summary = "Compute a product whose neighbours a map rotates as one product of pairs";
-  let description = [{
-    A rotary embedding needs the features 2p and 2p + 1 of a projection at once. Even and odd rows of the weight become
-    the two halves of an interleaved one, which takes its place, and the map the epilogue over pairs.
-
-    Precondition: kernel form, weights not packed. Applies where nothing else uses the weight, and where all that reads
-    the gemm's result is a map without sums, with a lane for every pair, at 2p and 2p + 1 for p = group · width + lane.
-
-    ```mlir
-    kernel.gemm rows "T" product %x : .. times %q : .. { store %a }
-    kernel.map rows "T" groups 4 width 8 { .. load %a[.., 2p], load %a[.., 2p + 1] .. }
-    // becomes
-    lm.weight @q.even from ["q"] .. through [#lm.slice<axis = 0, offset = 0, size = 32, step = 2>] ..
-    lm.weight @q.odd ..
-    lm.interleaved @"q.even+odd" of @q.even, @q.odd by 16 : tensor<64x64xf32>
-    kernel.gemm rows "T" pairs 32 product %x : .. times %both : .. { .. }
-    ```
-  }];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::yupana::kernel::KernelDialect", "::yupana::lm::LMDialect"];
-}
-
-def FuseNormStatisticsPass : Pass<"yupana-fuse-norm-statistics", "::mlir::ModuleOp"> {
-  let summary = "Let the kernel that writes a row also write the partial sums of squares that its norms need";
-  let description = [{
-    A norm over a row first sums its squares. The kernel that writes the row has its values at hand: it stores one sum
-    per 32 features (per largest power of two that divides the row, if that is less), and the norm adds those. What is
-    left of the norm works element by element and can become part of whoever reads it.
-
-    Precondition: kernel form. Applies to a map of one group whose only sum is over the squares of a buffer's whole row,
-    where a gemm without pairs or groups, or a map of one group without sums, stores that row feature by feature.
-
-    ```mlir
-    kernel.map rows "T" groups 1 width 64 { .. store %x, %h .. }
-    kernel.map rows "T" groups 1 width 64 { %x = load %h; %s = kernel.sum (%x * %x) .. }
-    // becomes
-    kernel.map rows "T" groups 2 width 32 { .. store %x, %h; store (kernel.sum (%x * %x)), %squares[.., feature / 32] }
-    kernel.map rows "T" groups 1 width 64 { %s = kernel.row_sum %squares[%row] .. }
-    ```
-  }];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::yupana::kernel::KernelDialect"];
+  let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"", "The target to ask">];
+  let dependentDialects = ["::yupana::kernel::KernelDialect"];
 }
 
 def JoinProductsPass : Pass<"yupana-join-products", "::mlir::ModuleOp"> {
@@ -81,7 +34,9 @@ def JoinProductsPass : Pass<"yupana-join-products", "::mlir::ModuleOp"> {
     the combine adds them: they become two products of one gemm, whose epilogue has an accumulator of each.
 
     Precondition: kernel form. Applies where all that reads the results of several gemms of the same rows, features and
-    type, of no more than one choice of experts, is a map without sums, with a lane for every feature, at its own.
+    type, of no more than one choice of experts, is a map without sums, with a lane for every feature, at its own. A
+    product by expert joins one that is not only in programs where the target wants it: with many tokens the latter's
+    weight would be read once for every expert that is hit.
 
     ```mlir
     kernel.gemm rows "T" by %experts : .. product %x : .. times %down : .. { store %a }
@@ -94,6 +49,7 @@ def JoinProductsPass : Pass<"yupana-join-products", "::mlir::ModuleOp"> {
     }
     ```
   }];
+  let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"", "The target to ask">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::yupana::kernel::KernelDialect"];
 }
 
@@ -138,25 +94,6 @@ def InlineProducersPass : Pass<"yupana-inline-producers", "::mlir::ModuleOp"> {
     ^bb0(%row: index, %k: index):
       %x = load %h[%row, %k] .. kernel.yield %y
     } times %q : .. { .. }
-    ```
-  }];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::yupana::kernel::KernelDialect"];
-}
-
-def FuseRouterPass : Pass<"yupana-fuse-router", "::mlir::ModuleOp"> {
-  let summary = "Compute a router's logits where the choice is made";
-  let description = [{
-    A router is a small matrix: multiplying by it, choosing the top k and scoring them is one kernel, whose logits never
-    leave it. Its weight stays row-major. The input is taken before rounding where the kernel computes it.
-
-    Precondition: kernel form, weights not packed. Applies where a gemm of one product, whose weight nothing else uses,
-    stores its accumulators alone, for one `kernel.route` to read.
-
-    ```mlir
-    kernel.gemm rows "T" product %x : .. times %router : .. { store %logits }
-    kernel.route rows "T" logits %logits : .. into %experts, %scores top 1 score sigmoid : ..
-    // becomes
-    kernel.route rows "T" product %x : .. times %router : .. into %experts, %scores top 1 score sigmoid : ..
     ```
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::yupana::kernel::KernelDialect"];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include "dialects/Kernel/IR/Kernel.h"
+#include "dialects/Kernel/IR/TargetModel.h"
 #include "passes/Layout/Passes.h"
 
 #include "mlir/IR/Builders.h"
@@ -26,7 +26,12 @@ bool isMultipliedBy(kernel::WeightOp view) {
 }
 
 struct PackWeightsPass : yupana::impl::PackWeightsPassBase<PackWeightsPass> {
+  using Base::Base;
+
   void runOnOperation() override {
+    model = kernel::lookupTarget(getOperation(), target);
+    if (!model)
+      return signalPassFailure();
     SmallVector<kernel::WeightOp> views;
     getOperation().walk([&](kernel::WeightOp view) {
       views.push_back(view);
@@ -47,7 +52,7 @@ private:
   StringRef layoutOf(StringAttr name, Type element) const {
     if (!multiplied.contains(name))
       return "row-major";
-    return element.isBF16() ? "panel32x2" : "panel32";
+    return model->getWeightForm(element);
   }
 
   LogicalResult pack(Operation *parameter) {
@@ -80,6 +85,7 @@ private:
     });
   }
 
+  const kernel::TargetModel *model = nullptr;
   llvm::DenseSet<StringAttr> multiplied;
 };
 

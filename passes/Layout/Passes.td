@@ -5,13 +5,104 @@
 
 include "mlir/Pass/PassBase.td"
 
+def PairGateUpPass : Pass<"yupana-pair-gate-up", "::mlir::ModuleOp"> {
+  let summary = "Compute two products of the same rows that one map combines as one product of pairs";
+  let description = [{
+    A gated MLP multiplies its input by gate and up and combines the two, feature by feature. Their weights become one,
+    interleaved in runs of rows as the target asks (`lm.interleaved`), so that both accumulators of a feature are in
+    registers at once, and the map becomes the epilogue. Nothing here asks what the map computes.
+
+    Precondition: kernel form, weights not packed. Applies where two gemms have the same input, for the same experts, by
+    weights of one type that nothing else uses, and where all that reads the two results is one map without sums, with a
+    lane for every feature, at its own.
+
+    ```mlir
+    kernel.gemm rows "T" product %x : .. times %gate : .. { store %a }
+    kernel.gemm rows "T" product %x : .. times %up : .. { store %b }
+    kernel.map rows "T" groups 1 width 32 { .. load %a, load %b .. store %c }
+    // becomes
+    lm.interleaved @"gate+up" of @gate, @up by 16 : tensor<64x64xf32>
+    kernel.gemm rows "T" pairs 32 product %x : .. times %both : .. {
+    ^bb0(%a: f32, %b: f32, %row: index, %feature: index):
+      .. store %c
+    }
+    ```
+  }];
+  let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"", "The target to ask">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::yupana::kernel::KernelDialect", "::yupana::lm::LMDialect"];
+}
+
+def PairRotationPass : Pass<"yupana-pair-rotation", "::mlir::ModuleOp"> {
+  let summary = "Compute a product whose neighbours a map rotates as one product of pairs";
+  let description = [{
+    A rotary embedding needs the features 2p and 2p + 1 of a projection at once. Even and odd rows of the weight become
+    the two halves of an interleaved one, which takes its place, and the map the epilogue over pairs.
+
+    Precondition: kernel form, weights not packed. Applies where nothing else uses the weight, and where all that reads
+    the gemm's result is a map without sums, with a lane for every pair, at 2p and 2p + 1 for p = group · width + lane.
+
+    ```mlir
+    kernel.gemm rows "T" product %x : .. times %q : .. { store %a }
+    kernel.map rows "T" groups 4 width 8 { .. load %a[.., 2p], load %a[.., 2p + 1] .. }
+    // becomes
+    lm.weight @q.even from ["q"] .. through [#lm.slice<axis = 0, offset = 0, size = 32, step = 2>] ..
+    lm.weight @q.odd ..
+    lm.interleaved @"q.even+odd" of @q.even, @q.odd by 16 : tensor<64x64xf32>
+    kernel.gemm rows "T" pairs 32 product %x : .. times %both : .. { .. }
+    ```
+  }];
+  let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"", "The target to ask">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::yupana::kernel::KernelDialect", "::yupana::lm::LMDialect"];
+}
+
+def FuseNormStatisticsPass : Pass<"yupana-fuse-norm-statistics", "::mlir::ModuleOp"> {
+  let summary = "Let the kernel that writes a row also write the partial sums of squares that its norms need";
+  let description = [{
+    A norm over a row first sums its squares. The kernel that writes the row has its values at hand: it stores one sum
+    for every so many features as the target says (for the largest power of two that divides the row, if that is less),
+    and the norm adds those. What is left of the norm works element by element and can become part of whoever reads it.
+
+    Precondition: kernel form. Applies to a map of one group whose only sum is over the squares of a buffer's whole row,
+    where a gemm without pairs or groups, or a map of one group without sums, stores that row feature by feature.
+
+    ```mlir
+    kernel.map rows "T" groups 1 width 64 { .. store %x, %h .. }
+    kernel.map rows "T" groups 1 width 64 { %x = load %h; %s = kernel.sum (%x * %x) .. }
+    // becomes
+    kernel.map rows "T" groups 2 width 32 { .. store %x, %h; store (kernel.sum (%x * %x)), %squares[.., feature / 32] }
+    kernel.map rows "T" groups 1 width 64 { %s = kernel.row_sum %squares[%row] .. }
+    ```
+  }];
+  let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"", "The target to ask">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::yupana::kernel::KernelDialect"];
+}
+
+def FuseRouterPass : Pass<"yupana-fuse-router", "::mlir::ModuleOp"> {
+  let summary = "Compute a router's logits where the choice is made";
+  let description = [{
+    A router is a small matrix: multiplying by it, choosing the top k and scoring them is one kernel, whose logits never
+    leave it. Its weight stays row-major. The input is taken before rounding where the kernel computes it.
+
+    Precondition: kernel form, weights not packed. Applies where a gemm of one product, whose weight nothing else uses,
+    stores its accumulators alone, for one `kernel.route` to read.
+
+    ```mlir
+    kernel.gemm rows "T" product %x : .. times %router : .. { store %logits }
+    kernel.route rows "T" logits %logits : .. into %experts, %scores top 1 score sigmoid : ..
+    // becomes
+    kernel.route rows "T" product %x : .. times %router : .. into %experts, %scores top 1 score sigmoid : ..
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::yupana::kernel::KernelDialect"];
+}
+
 def PackWeightsPass : Pass<"yupana-pack-weights", "::mlir::ModuleOp"> {
   let summary = "Choose the one packed form of every weight";
   let description = [{
-    A weight that a `kernel.gemm` multiplies by is packed in panels of 32 outputs, with columns in pairs where it is
-    bf16; any other stays row-major. An interleaved weight is packed as one, and its parts are not. A tied embedding is
-    both multiplied by and gathered from: it has the panel form, and the gather reads that. The choice ends the weight's
-    chain, or is the layout of the interleaved one, and becomes part of every view of it.
+    A weight that a `kernel.gemm` multiplies by gets the form that the target's kernels read; any other stays row-major.
+    An interleaved weight is packed as one, and its parts are not. A tied embedding is both multiplied by and gathered
+    from: it has the panel form, and the gather reads that. The choice ends the weight's chain, or is the layout of the
+    interleaved one, and becomes part of every view of it.
 
     Precondition: kernel form. Postcondition: every weight ends in `#lm.pack` or names a layout, parts of
     another apart.
@@ -24,6 +115,7 @@ def PackWeightsPass : Pass<"yupana-pack-weights", "::mlir::ModuleOp"> {
     %w = kernel.weight @q : !kernel.view<[64, 64], f32, "panel32">
     ```
   }];
+  let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"", "The target to ask">];
   let dependentDialects = ["::yupana::lm::LMDialect", "::yupana::kernel::KernelDialect"];
 }
 

@@ -8,7 +8,7 @@ include "mlir/Pass/PassBase.td"
 def ConfigureKernelsPass : Pass<"yupana-configure-kernels", "::mlir::ModuleOp"> {
   let summary = "Choose each kernel's tile and the cells of its grid for one target";
   let description = [{
-    Asks `compiler/Tuning`, a pure function from shapes to choices, and writes the answer on the op: `config` says how
+    Asks the target, for the op and the largest step of its program, and writes the answer on the op: `config` says how
     the kernel is cut, `grid` how many cells a step has. Kernels that carry a `config` already keep it, so that a tuner
     or a test can decide instead.
 
@@ -30,8 +30,8 @@ def ConfigureKernelsPass : Pass<"yupana-configure-kernels", "::mlir::ModuleOp"> 
 def VerifySchedulePass : Pass<"yupana-verify-schedule", "::mlir::ModuleOp"> {
   let summary = "Check that every kernel has a grid and a config, all for one target";
   let description = [{
-    Closes the schedule phase. Holds when each launched op has a `grid` and a `#kernel.x86` config, and all name one
-    instruction set.
+    Closes the schedule phase. Holds when each launched op has a `grid` and a `config`, and all configs are for one
+    target.
 
     Changes nothing; a config of another target is reported with a note at the first kernel.
   }];

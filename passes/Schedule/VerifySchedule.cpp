@@ -22,16 +22,16 @@ struct VerifySchedulePass : yupana::impl::VerifySchedulePassBase<VerifyScheduleP
       // What its members choose is all there is to choose.
       if (isa<kernel::ParallelOp>(op) && op.getGridAttr())
         return WalkResult::advance();
-      auto config = dyn_cast_or_null<kernel::X86Attr>(op.getConfigAttr());
+      kernel::ConfigAttrInterface config = op.getConfigAttr();
       if (!config || !op.getGridAttr())
-        return op->emitOpError() << "has no grid or no #kernel.x86 config, expected configure-kernels to have run";
+        return op->emitOpError() << "has no grid or no config, expected configure-kernels to have run";
       if (!first)
         first = op;
-      auto expected = cast<kernel::X86Attr>(first.getConfigAttr()).getIsa();
-      if (config.getIsa() == expected)
+      StringRef expected = first.getConfigAttr().getTarget();
+      if (config.getTarget() == expected)
         return WalkResult::advance();
-      InFlightDiagnostic diag = op->emitOpError()
-                                << "is configured for " << config.getIsa() << ", other kernels for " << expected;
+      InFlightDiagnostic diag = op->emitOpError() << "is configured for \"" << config.getTarget()
+                                                  << "\", other kernels for \"" << expected << '"';
       diag.attachNote(first->getLoc()) << "first kernel";
       return diag;
     });

@@ -83,7 +83,7 @@ kernel::ViewType KernelBuilder::viewType(Type tensor) {
 
 Value KernelBuilder::buffer(StringRef prefix, kernel::ViewType type, Location loc) {
   std::string name = (prefix + "." + Twine(names[prefix]++)).str();
-  return kernel::BufferOp::create(builder, loc, type, builder.getStringAttr(name), IntegerAttr(), IntegerAttr());
+  return kernel::BufferOp::create(builder, loc, type, builder.getStringAttr(name));
 }
 
 Value KernelBuilder::resultBuffer(Value tensor) {

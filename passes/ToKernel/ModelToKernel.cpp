@@ -120,7 +120,7 @@ struct ModelToKernelPass : yupana::impl::ModelToKernelPassBase<ModelToKernelPass
         view = kernel::InputOp::create(kernels.builder, argument.getLoc(), type, *input);
       else
         view = kernel::BufferOp::create(kernels.builder, argument.getLoc(), type,
-                                        kernels.builder.getStringAttr(logitsName), IntegerAttr(), IntegerAttr());
+                                        kernels.builder.getStringAttr(logitsName));
       kernels.setView(argument, view);
     }
   }

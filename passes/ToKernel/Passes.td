@@ -64,9 +64,9 @@ def FixRoundingsPass : Pass<"yupana-fix-roundings", "::mlir::ModuleOp"> {
 def VerifyKernelFormPass : Pass<"yupana-verify-kernel-form", "::mlir::ModuleOp"> {
   let summary = "Check that a module is at the kernel level and every buffer is written once, before it is read";
   let description = [{
-    Closes the fuse phase. Holds when no function is left, each program holds only `kernel` ops, every buffer of a
-    program but those shared with an earlier program is written by exactly one launched op, and that op stands before
-    all that read it.
+    Closes the to-kernel and the fuse phase. Holds when no function is left, each program holds only `kernel` ops, every
+    buffer of a program is written by exactly one launched op of it, before all that read it, or is a result of an
+    earlier program. Writers are counted per program: each step program writes the logits.
 
     Changes nothing; a buffer written twice is reported with a note at its first writer.
   }];

@@ -4,6 +4,7 @@
 #include "passes/ToKernel/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/StringSet.h"
 
 #define DEBUG_TYPE "yupana-verify-kernel-form"
 
@@ -17,9 +18,12 @@ using namespace yupana;
 
 namespace {
 
-/// Follows the launches of the programs in order; buffers are known by name, since programs share them by name.
+/// Follows the launches of one program in order. A buffer is written in every program that does not take it from an
+/// earlier one, whose result it is.
 class WriteOrder {
 public:
+  explicit WriteOrder(const llvm::StringSet<> &results) : results(results) {}
+
   LogicalResult visit(kernel::LaunchedOpInterface op) {
     kernel::Accesses accesses = kernel::getAccesses(op);
     for (Value view : accesses.reads)
@@ -34,7 +38,7 @@ public:
 private:
   LogicalResult checkRead(Operation *op, Value view) {
     auto buffer = view.getDefiningOp<kernel::BufferOp>();
-    if (!buffer || writers.contains(buffer.getName()))
+    if (!buffer || writers.contains(buffer.getName()) || results.contains(buffer.getName()))
       return success();
     InFlightDiagnostic diag = op->emitOpError() << "reads buffer \"" << buffer.getName() << "\" before it is written";
     diag.attachNote(buffer.getLoc()) << "buffer is named here";
@@ -56,6 +60,7 @@ private:
     return diag;
   }
 
+  const llvm::StringSet<> &results; ///< Of the programs before this one.
   llvm::StringMap<Operation *> writers;
 };
 
@@ -65,8 +70,9 @@ struct VerifyKernelFormPass : yupana::impl::VerifyKernelFormPassBase<VerifyKerne
       function.emitError() << "function @" << function.getName() << " is left, expected kernel programs alone";
       return signalPassFailure();
     }
-    WriteOrder order;
+    llvm::StringSet<> results;
     for (auto program : getOperation().getOps<kernel::ProgramOp>()) {
+      WriteOrder order(results);
       for (Operation &op : program.getBody().front()) {
         if (!isa<kernel::KernelDialect>(op.getDialect())) {
           InFlightDiagnostic diag = op.emitOpError() << "is not of the kernel level";
@@ -76,6 +82,9 @@ struct VerifyKernelFormPass : yupana::impl::VerifyKernelFormPassBase<VerifyKerne
         if (auto launched = dyn_cast<kernel::LaunchedOpInterface>(op); launched && failed(order.visit(launched)))
           return signalPassFailure();
       }
+      for (auto result : program.getBody().getOps<kernel::ResultOp>())
+        if (auto buffer = result.getView().getDefiningOp<kernel::BufferOp>())
+          results.insert(buffer.getName());
     }
   }
 };

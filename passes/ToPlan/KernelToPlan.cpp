@@ -20,17 +20,11 @@ using namespace yupana;
 
 namespace {
 
-/// A buffer of the target: where it lies, and the launches it lives through.
-struct BufferEntry {
-  kernel::BufferOp op;
-  int64_t first = INT64_MAX, last = 0;
-};
-
 /// Numbers everything a launch can name. MapVectors, since numbers are the order in the plan.
 struct Tables {
   llvm::MapVector<StringAttr, int64_t> weights;
   llvm::MapVector<StringAttr, kernel::CacheGroupOp> groups;
-  llvm::MapVector<StringAttr, BufferEntry> buffers;
+  llvm::MapVector<kernel::BufferOp, int64_t> buffers;
   llvm::MapVector<StringAttr, kernel::FuncOp> kernels;
 };
 
@@ -78,32 +72,15 @@ private:
     collectBuffers();
   }
 
+  /// A buffer that several programs name has an entry for each, with the launches of that program.
   void collectBuffers() {
-    int64_t launch = 0;
-    SmallVector<StringAttr> results;
     for (auto program : getOperation().getOps<kernel::ProgramOp>()) {
-      for (Operation &op : program.getBody().front()) {
-        if (auto buffer = dyn_cast<kernel::BufferOp>(op))
-          tables.buffers.insert({buffer.getNameAttr(), BufferEntry{buffer}});
-        if (auto result = dyn_cast<kernel::ResultOp>(op)) {
-          StringAttr name = result.getView().getDefiningOp<kernel::BufferOp>().getNameAttr();
-          results.push_back(name);
-          resultBuffers[result.getKind()] = tables.buffers.find(name) - tables.buffers.begin();
-        }
-        if (auto launched = dyn_cast<kernel::LaunchOp>(op)) {
-          for (Value operand : launched.getOperands())
-            if (auto buffer = operand.getDefiningOp<kernel::BufferOp>()) {
-              BufferEntry &entry = tables.buffers[buffer.getNameAttr()];
-              entry.first = std::min(entry.first, launch);
-              entry.last = std::max(entry.last, launch);
-            }
-          ++launch;
-        }
-      }
+      for (auto buffer : program.getBody().getOps<kernel::BufferOp>())
+        tables.buffers.insert({buffer, tables.buffers.size()});
+      for (auto result : program.getBody().getOps<kernel::ResultOp>())
+        if (auto buffer = result.getView().getDefiningOp<kernel::BufferOp>())
+          resultBuffers[result.getKind()] = tables.buffers.lookup(buffer);
     }
-    // The runtime reads results after the last launch.
-    for (StringAttr name : results)
-      tables.buffers[name].last = std::max<int64_t>(launch - 1, 0);
   }
 
   //===--------------------------------------------------------------------===//
@@ -139,8 +116,8 @@ private:
     OpBuilder inside(&getContext());
     inside.createBlock(&target.getBody());
     plan::ArenaOp::create(inside, loc, "activations", arena.getInt(), /*workspace=*/false);
-    for (auto &[name, entry] : tables.buffers)
-      if (failed(buildBuffer(inside, name, entry)))
+    for (auto &[buffer, index] : tables.buffers)
+      if (failed(buildBuffer(inside, buffer)))
         return failure();
     // Images, and how much scratch memory a kernel needs, are there once code is generated.
     for (auto &[name, func] : tables.kernels)
@@ -151,15 +128,11 @@ private:
     return success();
   }
 
-  LogicalResult buildBuffer(OpBuilder &builder, StringAttr name, const BufferEntry &entry) {
-    kernel::BufferOp op = entry.op;
-    if (!op.getOffset())
-      return op.emitOpError() << "has no offset, expected plan-memory to have run";
-    std::optional<uint64_t> size = kernel::getBytes(op.getView().getType(), {maxStepTokens, maxBatch, maxLogitRows});
-    if (!size)
-      return op.emitOpError() << "takes more than 2^64 bytes at the maxima";
-    plan::BufferOp::create(builder, op.getLoc(), name.getValue(), *op.getArena(), *op.getOffset(), *size,
-                           std::min(entry.first, entry.last), entry.last);
+  static LogicalResult buildBuffer(OpBuilder &builder, kernel::BufferOp op) {
+    if (!op.getOffset() || !op.getSize())
+      return op.emitOpError() << "has no offset or size, expected plan-memory to have run";
+    plan::BufferOp::create(builder, op.getLoc(), op.getName(), *op.getArena(), *op.getOffset(), *op.getSize(),
+                           *op.getFirst(), *op.getLast());
     return success();
   }
 
@@ -182,9 +155,7 @@ private:
       return tables.groups.find(group.getAttr()) - tables.groups.begin();
     };
     return llvm::TypeSwitch<Operation *, Attribute>(view.getDefiningOp())
-        .Case([&](kernel::BufferOp op) {
-          return make(plan::ArgumentKind::Buffer, tables.buffers.find(op.getNameAttr()) - tables.buffers.begin());
-        })
+        .Case([&](kernel::BufferOp op) { return make(plan::ArgumentKind::Buffer, tables.buffers.lookup(op)); })
         .Case([&](kernel::WeightOp op) {
           return make(plan::ArgumentKind::Weight, tables.weights.lookup(op.getWeightAttr().getAttr()));
         })

@@ -7,7 +7,6 @@ import common
 
 BASE = ["compiler/Support"]
 TARGET = BASE + ["compiler/Target"]
-CHOICES = TARGET + ["compiler/Tuning"]
 LLVM = ["mlir", "llvm", "llvm-c", "clang"]
 RUNTIME = ["runtime/include", "runtime/schema", "runtime/base"]
 
@@ -17,11 +16,10 @@ SAME_FILE = ["compiler/Support/SameFile.h"]
 # Room: what it may include besides itself and the standard library. The longest name that fits a file holds.
 ARROWS = {
     "compiler/Support": [],
-    "compiler/Target": BASE + LLVM,
-    "compiler/Tuning": TARGET,
+    "compiler/Target": ["runtime/schema"] + BASE,
     "compiler/Codegen": ["dialects", "runtime/schema"] + TARGET + LLVM,
-    "compiler/Pipelines": ["passes", "dialects"] + CHOICES + LLVM,
-    "compiler/Export": ["dialects", "runtime/schema", "frontends/Safetensors"] + CHOICES + LLVM,
+    "compiler/Pipelines": ["passes", "dialects"] + BASE + LLVM,
+    "compiler/Export": ["dialects", "runtime/schema", "frontends/Safetensors"] + BASE + LLVM,
     "compiler/Simulator": ["runtime/device"] + TARGET + LLVM,
     "compiler/Driver": ["compiler", "dialects", "passes", "frontends", "runtime/schema", "runtime/include", "runtime/plan"] + LLVM,
     "dialects": ["runtime/schema"] + LLVM,
@@ -29,7 +27,7 @@ ARROWS = {
     "frontends/Safetensors": BASE,
     "frontends/ChatTemplate": BASE,
     "frontends/Tokenizer": ["frontends/ChatTemplate", "runtime/schema"] + BASE,
-    "passes": ["dialects", "runtime/schema"] + CHOICES + LLVM,
+    "passes": ["dialects", "runtime/schema"] + BASE + LLVM,
     "runtime/include": [],
     "runtime/schema": ["runtime/base/checked.h"],
     "runtime/base": ["runtime/include", "runtime/schema"],
@@ -39,7 +37,7 @@ ARROWS = {
     "runtime/exec": RUNTIME + ["runtime/io", "runtime/device", "runtime/plan"],
     "runtime/text": ["runtime/include", "runtime/schema"],
     "tools": ["compiler/Driver", "runtime/include", "runtime/plan", "runtime/schema"] + BASE + LLVM,
-    "tools/support": ["runtime/include"],
+    "tools/support": ["runtime/include", "runtime/schema"],
     "tools/yupana-bench": ["runtime/include", "runtime/plan", "runtime/schema", "tools/support"],
     "tools/yupana-opt": ["compiler/Pipelines", "compiler/Codegen", "dialects", "passes"] + SAME_FILE + LLVM,
     "tools/yupana": ["compiler/Driver", "runtime/include", "runtime/plan", "runtime/schema", "runtime/text", "tools/support"] + BASE + LLVM,

@@ -136,7 +136,7 @@ class Tool(unittest.TestCase):
                    "--dump-ir", ir, "--max-context", "128")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         names = os.listdir(ir)
-        for name in ("01-import.mlir", "02-fuse.x86-64-v3.mlir", "02-fuse.x86-64-v4.mlir", "07-plan.mlir"):
+        for name in ("01-import.mlir", "02-to-kernel.x86-64-v3.mlir", "04-fuse.x86-64-v4.mlir", "08-plan.mlir"):
             self.assertIn(name, names)
         report = json.loads(run("inspect", plan, "--json").stdout)
         self.assertEqual([target["name"] for target in report["targets"]], ["x86-64-v3", "x86-64-v4"])

@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/support/Targets.h"
 
+#include "runtime/schema/targets.h"
+
 #include <algorithm>
 #include <cstdio>
 #include <iterator>
-#include <string_view>
 
 using namespace yupana;
 
 namespace {
-
-/// Every target that plans are or will be compiled for. A plan may hold others; these are the ones that a plan may
-/// lack.
-constexpr std::string_view targetNames[] = {"x86-64-v3", "x86-64-v4", "x86-64-v4-bf16", "x86-64-v4-amx",
-                                            "sm_75",     "sm_80",     "sm_86",          "sm_89",
-                                            "sm_90a",    "sm_100a",   "sm_103a",        "sm_120a"};
 
 std::string targetName(const yupana_plan_t *plan, uint32_t index) {
   yupana_target_info_t info = {};
@@ -39,7 +34,8 @@ yupana_status_code_t yupana::findTarget(const yupana_plan_t *plan, const std::st
       index = i;
       return YUPANA_STATUS_OK;
     }
-  bool known = std::find(std::begin(targetNames), std::end(targetNames), name) != std::end(targetNames);
+  bool known = std::any_of(std::begin(schema::kTargets), std::end(schema::kTargets),
+                           [&](const schema::TargetName &target) { return name == target.name; });
   yupana_status_code_t code = known ? YUPANA_STATUS_INCOMPATIBLE : YUPANA_STATUS_INVALID_ARGUMENT;
   status.code = code;
   if (known)

@@ -2,6 +2,7 @@
 //
 // The pass driver: every dialect, every pass of the compiler, each alone or in any order.
 
+#include "compiler/Codegen/BackEnd.h"
 #include "compiler/Codegen/CPU/CodegenCPU.h"
 #include "compiler/Pipelines/Pipelines.h"
 #include "compiler/Support/SameFile.h"
@@ -41,6 +42,7 @@ int main(int argc, char **argv) {
                   mlir::linalg::LinalgDialect, mlir::LLVM::LLVMDialect, mlir::math::MathDialect,
                   mlir::memref::MemRefDialect, mlir::scf::SCFDialect, mlir::tensor::TensorDialect,
                   mlir::vector::VectorDialect>();
+  yupana::codegen::registerBackEnds(registry);
   mlir::registerTransformsPasses();
   yupana::registerPipelines();
   yupana::codegen::registerCodegenCPUPasses();

@@ -65,7 +65,7 @@ AttentionEmitter::AttentionEmitter(KernelEmitter &e, kernel::AttentionOp op)
       bytes(op.getKeys().getType().getElementBytes()) {
   // With 16 registers of half a vector each, 2 heads by 2 vectors take 8 for sums, 4 for keys or values and 1 for what
   // is broadcast.
-  bool large = e.target.vectorRegisters >= 32;
+  bool large = e.target.cpu().vectorRegisters >= 32;
   headTile = large ? 6 : 2;
   vectorTile = large ? 4 : 2;
   zero = e.integer(0);

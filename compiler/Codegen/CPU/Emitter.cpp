@@ -236,7 +236,7 @@ static LLVM::LLVMFuncOp declareKernel(kernel::FuncOp func) {
   return function;
 }
 
-KernelEmitter::KernelEmitter(kernel::FuncOp func, const CpuTarget &target)
+KernelEmitter::KernelEmitter(kernel::FuncOp func, const Target &target)
     : Emitter(OpBuilder(func), func.getLoc()), target(target), function(declareKernel(func)) {
   b.setInsertionPointToStart(&function.getBody().front());
   dims = function.getArgument(1);
@@ -319,7 +319,7 @@ Value KernelEmitter::dotBF16(Value sum, Value x, Value y) {
 }
 
 Value KernelEmitter::narrow16(Value x) {
-  if (!target.bf16Dot || x.getType() != vf32)
+  if (!target.cpu().bf16Dot || x.getType() != vf32)
     return narrowBF16(x);
   auto narrow = make<LLVM::CallIntrinsicOp>(vectorOf(b.getBF16Type()),
                                             b.getStringAttr("llvm.x86.avx512bf16.cvtneps2bf16.512"), ValueRange{x});

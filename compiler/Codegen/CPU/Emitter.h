@@ -135,9 +135,9 @@ private:
 class KernelEmitter : public Emitter {
 public:
   /// Declares the `llvm.func` of `func` in front of it and opens its body.
-  KernelEmitter(kernel::FuncOp func, const CpuTarget &target);
+  KernelEmitter(kernel::FuncOp func, const Target &target);
 
-  const CpuTarget &target;
+  const Target &target;
   mlir::LLVM::LLVMFuncOp function;
   /// The cells to do.
   mlir::Value first, last;

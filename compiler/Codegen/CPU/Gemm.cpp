@@ -83,8 +83,8 @@ LogicalResult GemmEmitter::check() {
     TileEmitter tile(e, config, elements, op.getDepth(product), 0, 0, blockRows);
     if (!tile.fits())
       return op.emitOpError() << "has a tile of " << config.getTileRows() << " x " << config.getTileColumns()
-                              << ", which " << e.target.vectorRegisters << " registers of " << e.target.lanes()
-                              << " lanes do not hold";
+                              << ", which " << e.target.cpu().vectorRegisters << " registers of "
+                              << e.target.cpu().lanes() << " lanes do not hold";
   }
   return success();
 }

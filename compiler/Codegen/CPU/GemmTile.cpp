@@ -22,10 +22,10 @@ constexpr int64_t streamAhead = 8192;
 
 } // namespace
 
-TileElements TileElements::of(Type weight, const CpuTarget &target) {
+TileElements TileElements::of(Type weight, const Target &target) {
   if (weight.isF32())
     return {F32};
-  return {target.bf16Dot ? BF16Dot : BF16Widened};
+  return {target.cpu().bf16Dot ? BF16Dot : BF16Widened};
 }
 
 TileEmitter::TileEmitter(KernelEmitter &e, kernel::X86Attr config, TileElements elements, int64_t depth,
@@ -42,8 +42,8 @@ TileEmitter::TileEmitter(KernelEmitter &e, kernel::X86Attr config, TileElements 
 /// in registers, with one to spare; 0 if nothing does.
 int64_t TileEmitter::tileColumns(int64_t height) const {
   for (int64_t columns : {panelRows, config.getTileColumns()}) {
-    int64_t vectors = columns / e.target.lanes();
-    if (height * vectors + vectors + 1 < e.target.vectorRegisters)
+    int64_t vectors = columns / e.target.cpu().lanes();
+    if (height * vectors + vectors + 1 < e.target.cpu().vectorRegisters)
       return columns;
   }
   return 0;

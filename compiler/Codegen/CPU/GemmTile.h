@@ -21,7 +21,7 @@ struct TileElements {
   } kind;
 
   /// For weights of this type on this target.
-  static TileElements of(mlir::Type weight, const CpuTarget &target);
+  static TileElements of(mlir::Type weight, const Target &target);
 
   int64_t steps(int64_t depth) const { return kind == F32 ? depth : llvm::divideCeil(depth, 2); }
   /// Bytes of one input element, and of the input of one step.

@@ -60,7 +60,7 @@ LogicalResult codegen::emitParallel(KernelEmitter &e, kernel::ParallelOp op) {
   return success();
 }
 
-LogicalResult codegen::emitKernel(kernel::FuncOp func, const CpuTarget &target) {
+LogicalResult codegen::emitKernel(kernel::FuncOp func, const Target &target) {
   KernelEmitter e(func, target);
   LogicalResult result = emitLaunched(e, &func.getBody().front().front());
   e.finish();
@@ -74,13 +74,13 @@ namespace {
 struct KernelToLLVMPass : yupana::codegen::impl::KernelToLLVMPassBase<KernelToLLVMPass> {
   void runOnOperation() override {
     for (kernel::LibraryOp library : getOperation().getOps<kernel::LibraryOp>()) {
-      Result<const CpuTarget *> target = lookupCpuTarget(library.getTarget().str());
-      if (!target) {
-        library.emitError() << target.error().message;
+      const Target *target = findTarget(library.getTarget().str());
+      if (!target || !target->isCpu()) {
+        library.emitError() << "is for " << library.getTargetAttr() << ", expected a CPU target";
         return signalPassFailure();
       }
       for (kernel::FuncOp func : llvm::make_early_inc_range(library.getOps<kernel::FuncOp>()))
-        if (failed(emitKernel(func, **target)))
+        if (failed(emitKernel(func, *target)))
           return signalPassFailure();
     }
   }

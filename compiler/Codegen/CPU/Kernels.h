@@ -20,7 +20,7 @@ mlir::LogicalResult emitSample(KernelEmitter &e, kernel::SampleOp op);
 mlir::LogicalResult emitLaunched(KernelEmitter &e, mlir::Operation *op);
 
 /// Replaces `func` by an `llvm.func` of the same name. The error has been reported when it fails.
-mlir::LogicalResult emitKernel(kernel::FuncOp func, const CpuTarget &target);
+mlir::LogicalResult emitKernel(kernel::FuncOp func, const Target &target);
 
 } // namespace yupana::codegen
 

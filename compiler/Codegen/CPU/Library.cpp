@@ -55,7 +55,7 @@ void registerDialects(DialectRegistry &registry) {
   registerLLVMDialectTranslation(registry);
 }
 
-Result<CompiledKernel> compileKernel(const Job &job, const CpuTarget &target) {
+Result<CompiledKernel> compileKernel(const Job &job, const Target &target) {
   DialectRegistry registry;
   registerDialects(registry);
   MLIRContext context(registry, MLIRContext::Threading::DISABLED);
@@ -113,7 +113,7 @@ Result<void> dumpKernel(const Job &job, const CompiledKernel &kernel, const std:
 }
 
 /// The kernels' results, in their order.
-std::vector<std::optional<Result<CompiledKernel>>> runJobs(const std::vector<Job> &jobs, const CpuTarget &target,
+std::vector<std::optional<Result<CompiledKernel>>> runJobs(const std::vector<Job> &jobs, const Target &target,
                                                            unsigned workers) {
   std::vector<std::optional<Result<CompiledKernel>>> results(jobs.size());
   std::atomic<size_t> next = 0;
@@ -132,12 +132,12 @@ std::vector<std::optional<Result<CompiledKernel>>> runJobs(const std::vector<Job
 
 } // namespace
 
-Result<CompiledLibrary> codegen::compileLibrary(kernel::LibraryOp library, const CpuCodegenOptions &options) {
-  YUPANA_ASSIGN_OR_RETURN(const CpuTarget *target, lookupCpuTarget(library.getTarget().str()));
+Result<CompiledLibrary> codegen::compileCpuLibrary(kernel::LibraryOp library, const Target &target,
+                                                   const CodegenOptions &options, const std::string &lldPath) {
   std::vector<Job> jobs = listJobs(library);
   CompiledLibrary compiled;
   std::vector<std::string> objects;
-  auto results = runJobs(jobs, *target, options.jobs);
+  auto results = runJobs(jobs, target, options.jobs);
   for (size_t i = 0; i < jobs.size(); ++i) {
     YUPANA_ASSIGN_OR_RETURN(CompiledKernel kernel, std::move(*results[i]));
     if (options.dumpDirectory)
@@ -145,6 +145,6 @@ Result<CompiledLibrary> codegen::compileLibrary(kernel::LibraryOp library, const
     compiled.kernels.push_back({jobs[i].symbol, kernel.scratchBytes});
     objects.push_back(std::move(kernel.object));
   }
-  YUPANA_ASSIGN_OR_RETURN(compiled.elf, linkObjects(objects, options.lldPath));
+  YUPANA_ASSIGN_OR_RETURN(compiled.image, linkObjects(objects, lldPath));
   return compiled;
 }

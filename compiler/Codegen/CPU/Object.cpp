@@ -33,7 +33,7 @@ const llvm::Triple &hostTriple() {
   return triple;
 }
 
-Result<std::unique_ptr<llvm::TargetMachine>> createMachine(const CpuTarget &target) {
+Result<std::unique_ptr<llvm::TargetMachine>> createMachine(const Target &target) {
   static std::once_flag once;
   std::call_once(once, [] {
     LLVMInitializeX86TargetInfo();
@@ -48,9 +48,9 @@ Result<std::unique_ptr<llvm::TargetMachine>> createMachine(const CpuTarget &targ
   llvm::TargetOptions options;
   // A multiplication and an addition stay two roundings; where one is meant the kernel says fma.
   options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
-  return std::unique_ptr<llvm::TargetMachine>(
-      backend->createTargetMachine(hostTriple(), llvm::StringRef(target.cpu), llvm::StringRef(target.features), options,
-                                   llvm::Reloc::PIC_, llvm::CodeModel::Small, llvm::CodeGenOptLevel::Aggressive));
+  return std::unique_ptr<llvm::TargetMachine>(backend->createTargetMachine(
+      hostTriple(), llvm::StringRef(target.cpu().cpu), llvm::StringRef(target.cpu().features), options,
+      llvm::Reloc::PIC_, llvm::CodeModel::Small, llvm::CodeGenOptLevel::Aggressive));
 }
 
 /// What no optimisation may assume to exist: memcpy, memset and the mathematical library.
@@ -60,13 +60,13 @@ llvm::TargetLibraryInfoImpl noLibrary() {
   return library;
 }
 
-void setAttributes(llvm::Module &module, const CpuTarget &target) {
+void setAttributes(llvm::Module &module, const Target &target) {
   for (llvm::Function &function : module) {
     if (function.isDeclaration())
       continue;
     function.addFnAttr(llvm::Attribute::NoUnwind);
     function.addFnAttr("no-builtins");
-    function.addFnAttr("prefer-vector-width", std::to_string(target.vectorBits));
+    function.addFnAttr("prefer-vector-width", std::to_string(target.cpu().vectorBits));
     function.setAlignment(llvm::Align(64));
   }
 }
@@ -123,7 +123,7 @@ Result<void> checkSelfContained(const std::string &object, const std::string &sy
 
 } // namespace
 
-Result<CompiledKernel> codegen::compileToObject(mlir::ModuleOp module, const CpuTarget &target,
+Result<CompiledKernel> codegen::compileToObject(mlir::ModuleOp module, const Target &target,
                                                 const std::string &symbol) {
   YUPANA_ASSIGN_OR_RETURN(std::unique_ptr<llvm::TargetMachine> machine, createMachine(target));
   llvm::LLVMContext context;

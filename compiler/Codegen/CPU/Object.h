@@ -20,7 +20,7 @@ struct CompiledKernel {
 
 /// Optimises the llvm dialect functions of `module` and writes them as a relocatable ELF object for `target`. `symbol`
 /// names the kernel in errors: ExitCode::Unsupported if it would call a function of a library.
-Result<CompiledKernel> compileToObject(mlir::ModuleOp module, const CpuTarget &target, const std::string &symbol);
+Result<CompiledKernel> compileToObject(mlir::ModuleOp module, const Target &target, const std::string &symbol);
 
 /// Links `objects` in their order with the ld.lld at `lldPath` (empty: the default) into a shared object.
 Result<std::string> linkObjects(const std::vector<std::string> &objects, const std::string &lldPath);

@@ -8,6 +8,12 @@
 #include "dialects/LM/IR/LM.h"
 #include "dialects/MoE/IR/MoE.h"
 
+#include "llvm/ADT/StringMap.h"
+
+namespace yupana::kernel {
+class TargetModel;
+} // namespace yupana::kernel
+
 #include "dialects/Kernel/IR/KernelDialect.h.inc"
 #include "dialects/Kernel/IR/KernelEnums.h.inc"
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #include "dialects/Kernel/IR/Kernel.h"
+#include "dialects/Kernel/IR/TargetModel.h"
 
 using namespace mlir;
 using namespace yupana;
@@ -14,4 +15,21 @@ void kernel::KernelDialect::initialize() {
 #define GET_OP_LIST
 #include "dialects/Kernel/IR/KernelOps.cpp.inc"
       >();
+}
+
+void kernel::KernelDialect::addTarget(const TargetModel *target) { targets[target->getName()] = target; }
+
+std::string kernel::KernelDialect::listTargets() const {
+  SmallVector<StringRef> names(targets.keys());
+  llvm::sort(names);
+  return llvm::join(names, ", ");
+}
+
+const kernel::TargetModel *kernel::lookupTarget(Operation *op, StringRef name) {
+  auto *dialect = op->getContext()->getLoadedDialect<KernelDialect>();
+  if (const TargetModel *target = dialect ? dialect->getTarget(name) : nullptr)
+    return target;
+  op->emitError() << "target \"" << name << "\": no back end, expected one of "
+                  << (dialect ? dialect->listTargets() : std::string());
+  return nullptr;
 }

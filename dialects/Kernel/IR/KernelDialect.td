@@ -20,6 +20,17 @@ def Kernel_Dialect : Dialect {
   let extraClassDeclaration = [{
     void registerAttributes();
     void registerTypes();
+
+    /// Lets passes find a target, which must outlive the context, by its name.
+    void addTarget(const TargetModel *target);
+    /// Null where no back end has been added under this name.
+    const TargetModel *getTarget(::llvm::StringRef name) const { return targets.lookup(name); }
+    /// The names of all targets, sorted, with commas between them.
+    std::string listTargets() const;
+
+  private:
+    ::llvm::StringMap<const TargetModel *> targets;
+  public:
   }];
 }
 

@@ -23,6 +23,7 @@ constexpr int64_t panelRows = 32;
 
 int64_t GemmOp::getWeightRows() { return getWeightType(0).getDimSize(getWeightType(0).getRank() - 2); }
 int64_t GemmOp::getFeatures() { return getPairs() ? *getPairs() : getWeightRows(); }
+int64_t GemmOp::getRowsPerToken() { return getRows().getSymbol() == lm::DimSymbol::T ? getRows().getFactor() : 1; }
 int64_t GemmOp::getDepth(unsigned product) {
   return getWeightType(product).getDimSize(getWeightType(product).getRank() - 1);
 }

@@ -123,6 +123,8 @@ def Kernel_GemmOp : Kernel_LaunchedOp<"gemm", [AttrSizedOperandSegments, SingleB
     /// Features the body sees, F or N; rows of a weight, N; depth K of a product; experts, 1 without `by`.
     int64_t getFeatures();
     int64_t getWeightRows();
+    /// Rows that a token of the step has; 1 where the rows are no multiple of T.
+    int64_t getRowsPerToken();
     int64_t getDepth(unsigned product);
     int64_t getExpertCount();
     /// Is the product's weight chosen by expert?

@@ -67,16 +67,25 @@ def Kernel_WeightOp : Kernel_Op<"weight", [DeclareOpInterfaceMethods<SymbolUserO
 def Kernel_BufferOp : Kernel_Op<"buffer"> {
   let summary = "Names a value that one launched op writes and later ones read";
   let description = [{
-    The memory planner gives it an arena and a constant byte offset; its size is that at the compiled maxima.
+    The memory planner gives it an arena and a constant byte offset, `size` bytes at the largest step of its program,
+    and the launches it lives through in its program, counted over all programs in order.
 
     ```mlir
     %h = kernel.buffer "layers.0.q" : !kernel.view<["T", 64], f32>
     %h = kernel.buffer "layers.0.q" arena 0 offset 4096 : !kernel.view<["T", 64], f32>
+    %h = kernel.buffer "layers.0.q" arena 0 offset 4096 size 524288 live 3 to 5 : !kernel.view<["T", 64], f32>
     ```
   }];
-  let arguments = (ins StrAttr:$name, OptionalAttr<I64Attr>:$arena, OptionalAttr<I64Attr>:$offset);
+  let arguments = (ins StrAttr:$name, OptionalAttr<I64Attr>:$arena, OptionalAttr<I64Attr>:$offset,
+                       OptionalAttr<I64Attr>:$size, OptionalAttr<I64Attr>:$first, OptionalAttr<I64Attr>:$last);
   let results = (outs Kernel_ViewType:$view);
-  let assemblyFormat = "$name (`arena` $arena^ `offset` $offset)? attr-dict `:` qualified(type($view))";
+  let assemblyFormat = [{
+    $name (`arena` $arena^ `offset` $offset)? (`size` $size^ `live` $first `to` $last)?
+    attr-dict `:` qualified(type($view))
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Type":$view, "::mlir::StringAttr":$name), [{
+    build($_builder, $_state, view, name, {}, {}, {}, {}, {});
+  }]>];
   let hasVerifier = 1;
 }
 

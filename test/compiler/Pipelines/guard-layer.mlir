@@ -1,37 +1,43 @@
 // Two layers of a model without experts, such as Llama Guard 4. Five launches a layer.
 //
-// DEFINE: %{all} = pair-gate-up,pair-rotation,fuse-norm-statistics,join-products,fuse-epilogues,inline-producers,fuse-router,merge-launches
+// DEFINE: %{all} = pair-gate-up,pair-rotation,fuse-norm-statistics,fuse-router,join-products,fuse-epilogues,inline-producers,merge-launches
 //
-// RUN: yupana-opt %s --yupana-import-phase=max-context=1024 --yupana-fuse-phase=max-context=1024 -o %t.fused
+// RUN: yupana-opt %s --yupana-import-phase=max-context=1024 \
+// RUN:   --yupana-to-kernel-phase=max-context=1024 --yupana-layout-phase --yupana-fuse-phase -o %t.fused
 // RUN: FileCheck %s --input-file %t.fused
 // RUN: grep -E '^    kernel\.(map|gemm|route|attention|parallel|sample) ' %t.fused | FileCheck %s --check-prefix=LAUNCHES
 //
 // In bfloat16 all but logits and scores is stored in half the bytes, and fused alike.
 // RUN: sed '/^!\(scored\|scores\|logits\|temperatures\) /!s/f32/bf16/g' %s > %t.bf16.mlir
-// RUN: yupana-opt %t.bf16.mlir --yupana-import-phase=max-context=1024 --yupana-fuse-phase=max-context=1024 -o %t.bf16
+// RUN: yupana-opt %t.bf16.mlir --yupana-import-phase=max-context=1024 \
+// RUN:   --yupana-to-kernel-phase=max-context=1024 --yupana-layout-phase --yupana-fuse-phase -o %t.bf16
 // RUN: FileCheck %s --input-file %t.bf16
 // RUN: grep -E '^    kernel\.(map|gemm|route|attention|parallel|sample) ' %t.bf16 | FileCheck %s --check-prefix=LAUNCHES
 //
 // With every fusing pass left out each op of the model is a launch, and the same phases take that to a plan.
-// RUN: yupana-opt %s --yupana-import-phase=max-context=1024 --yupana-fuse-phase='max-context=1024 disable-fusion=%{all}' \
+// RUN: yupana-opt %s --yupana-import-phase=max-context=1024 --yupana-to-kernel-phase=max-context=1024 \
+// RUN:   --yupana-layout-phase=disable-fusion=%{all} --yupana-fuse-phase=disable-fusion=%{all} \
 // RUN:   | grep -cE '^    kernel\.(map|gemm|route|attention|parallel|sample) ' | FileCheck %s --check-prefix=UNFUSED
 // RUN: yupana-opt %s --yupana-pipeline='max-context=1024 disable-fusion=%{all}' \
 // RUN:   | FileCheck %s --check-prefix=PLAN
 // RUN: yupana-opt %t.bf16.mlir --yupana-pipeline='max-context=1024 precision=bf16 disable-fusion=%{all}' \
 // RUN:   | FileCheck %s --check-prefix=PLAN
 
-// UNFUSED: 43
+// UNFUSED: 85
 
-// PLAN: plan.program function step
+// PLAN: plan.program function step max_tokens 1 {
+// PLAN-COUNT-42: plan.launch
+// PLAN-NOT: plan.launch
+// PLAN: plan.program function step max_tokens 2048 {
 // PLAN-COUNT-42: plan.launch
 // PLAN-NOT: plan.launch
 // PLAN: plan.program function sample
 // PLAN: plan.launch
 
 // The embedding sums the squares of what it stores, 32 features at a time.
-// CHECK-LABEL: kernel.program @step
-// CHECK: %[[H:.*]] = kernel.buffer "embed.0"
-// CHECK: %[[HS:.*]] = kernel.buffer "embed.0.squares"
+// CHECK-LABEL: kernel.program @step.1 function step max_tokens 1 {
+// CHECK: %[[H:.*]] = kernel.buffer "step.1.embed.0"
+// CHECK: %[[HS:.*]] = kernel.buffer "step.1.embed.0.squares"
 // CHECK: kernel.map rows "T" groups 2 width 32
 // CHECK: kernel.store %{{.*}}, %[[H]][
 // CHECK: kernel.sum
@@ -66,12 +72,12 @@
 // CHECK: math.sqrt
 // CHECK: kernel.yield
 // CHECK: kernel.append {{.*}}!kernel.cache<value, heads = 2
-// CHECK: %[[A0:.*]] = kernel.buffer "attention.0"
+// CHECK: %[[A0:.*]] = kernel.buffer "step.1.attention.0"
 // CHECK: kernel.attention %[[Q0]], {{.*}} into %[[A0]] chunk 48
 //
 // Its projection adds the residual and sums the squares for the norm behind it.
-// CHECK: %[[H0A:.*]] = kernel.buffer "add.0"
-// CHECK: %[[H0AS:.*]] = kernel.buffer "add.0.squares"
+// CHECK: %[[H0A:.*]] = kernel.buffer "step.1.add.0"
+// CHECK: %[[H0AS:.*]] = kernel.buffer "step.1.add.0.squares"
 // CHECK: kernel.gemm rows "T" group 32 product %[[A0]] :
 // CHECK: kernel.load %[[H]][
 // CHECK: arith.addf
@@ -80,7 +86,7 @@
 // CHECK: kernel.store %{{.*}}, %[[H0AS]][
 //
 // Gate and up are one product of pairs, down adds the residual: five launches.
-// CHECK: %[[I0:.*]] = kernel.buffer "gated.0"
+// CHECK: %[[I0:.*]] = kernel.buffer "step.1.gated.0"
 // CHECK: kernel.gemm rows "T" pairs 48 product {
 // CHECK: kernel.load %[[H0A]][
 // CHECK: kernel.row_sum %[[H0AS]][
@@ -88,8 +94,8 @@
 // CHECK: kernel.yield
 // CHECK: math.exp
 // CHECK: kernel.store %{{.*}}, %[[I0]][
-// CHECK: %[[H0:.*]] = kernel.buffer "add.1"
-// CHECK: %[[H0S:.*]] = kernel.buffer "add.1.squares"
+// CHECK: %[[H0:.*]] = kernel.buffer "step.1.add.1"
+// CHECK: %[[H0S:.*]] = kernel.buffer "step.1.add.1.squares"
 // CHECK: kernel.gemm rows "T" group 32 product %[[I0]] :
 // CHECK: kernel.load %[[H0A]][
 // CHECK: arith.addf
@@ -126,12 +132,12 @@
 // CHECK: math.sqrt
 // CHECK: kernel.yield
 // CHECK: kernel.append {{.*}}!kernel.cache<value, heads = 2
-// CHECK: %[[A1:.*]] = kernel.buffer "attention.1"
+// CHECK: %[[A1:.*]] = kernel.buffer "step.1.attention.1"
 // CHECK: kernel.attention %[[Q1]], {{.*}} into %[[A1]] chunk 48
 //
 // Its projection adds the residual and sums the squares for the norm behind it.
-// CHECK: %[[H1A:.*]] = kernel.buffer "add.2"
-// CHECK: %[[H1AS:.*]] = kernel.buffer "add.2.squares"
+// CHECK: %[[H1A:.*]] = kernel.buffer "step.1.add.2"
+// CHECK: %[[H1AS:.*]] = kernel.buffer "step.1.add.2.squares"
 // CHECK: kernel.gemm rows "T" group 32 product %[[A1]] :
 // CHECK: kernel.load %[[H0]][
 // CHECK: arith.addf
@@ -140,7 +146,7 @@
 // CHECK: kernel.store %{{.*}}, %[[H1AS]][
 //
 // Gate and up are one product of pairs, down adds the residual: five launches.
-// CHECK: %[[I1:.*]] = kernel.buffer "gated.1"
+// CHECK: %[[I1:.*]] = kernel.buffer "step.1.gated.1"
 // CHECK: kernel.gemm rows "T" pairs 48 product {
 // CHECK: kernel.load %[[H1A]][
 // CHECK: kernel.row_sum %[[H1AS]][
@@ -148,8 +154,8 @@
 // CHECK: kernel.yield
 // CHECK: math.exp
 // CHECK: kernel.store %{{.*}}, %[[I1]][
-// CHECK: %[[H1:.*]] = kernel.buffer "add.3"
-// CHECK: %[[H1S:.*]] = kernel.buffer "add.3.squares"
+// CHECK: %[[H1:.*]] = kernel.buffer "step.1.add.3"
+// CHECK: %[[H1S:.*]] = kernel.buffer "step.1.add.3.squares"
 // CHECK: kernel.gemm rows "T" group 32 product %[[I1]] :
 // CHECK: kernel.load %[[H1A]][
 // CHECK: arith.addf
@@ -168,6 +174,18 @@
 
 // One launch more and this does not hold.
 // LAUNCHES: kernel.map rows "T"
+// LAUNCHES-NEXT: kernel.parallel {
+// LAUNCHES-NEXT: kernel.attention
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
+// LAUNCHES-NEXT: kernel.gemm rows "T" pairs 48 product {
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
+// LAUNCHES-NEXT: kernel.parallel {
+// LAUNCHES-NEXT: kernel.attention
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
+// LAUNCHES-NEXT: kernel.gemm rows "T" pairs 48 product {
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
+// LAUNCHES-NEXT: kernel.gemm rows "R"
+// LAUNCHES-NEXT: kernel.map rows "T"
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.attention
 // LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product

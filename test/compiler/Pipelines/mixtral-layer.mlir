@@ -1,38 +1,44 @@
 // Two layers of Mixtral: softmax over all experts, two for each token, scores that are normalised and apply to what the
 // experts put out, none shared. No pass knows Llama 4: the same ones fuse this, to seven launches a layer.
 //
-// DEFINE: %{all} = pair-gate-up,pair-rotation,fuse-norm-statistics,join-products,fuse-epilogues,inline-producers,fuse-router,merge-launches
+// DEFINE: %{all} = pair-gate-up,pair-rotation,fuse-norm-statistics,fuse-router,join-products,fuse-epilogues,inline-producers,merge-launches
 //
-// RUN: yupana-opt %s --yupana-import-phase=max-context=1024 --yupana-fuse-phase=max-context=1024 -o %t.fused
+// RUN: yupana-opt %s --yupana-import-phase=max-context=1024 \
+// RUN:   --yupana-to-kernel-phase=max-context=1024 --yupana-layout-phase --yupana-fuse-phase -o %t.fused
 // RUN: FileCheck %s --input-file %t.fused
 // RUN: grep -E '^    kernel\.(map|gemm|route|attention|parallel|sample) ' %t.fused | FileCheck %s --check-prefix=LAUNCHES
 //
 // In bfloat16 all but logits and scores is stored in half the bytes, and fused alike.
 // RUN: sed '/^!\(scored\|scores\|logits\|temperatures\) /!s/f32/bf16/g' %s > %t.bf16.mlir
-// RUN: yupana-opt %t.bf16.mlir --yupana-import-phase=max-context=1024 --yupana-fuse-phase=max-context=1024 -o %t.bf16
+// RUN: yupana-opt %t.bf16.mlir --yupana-import-phase=max-context=1024 \
+// RUN:   --yupana-to-kernel-phase=max-context=1024 --yupana-layout-phase --yupana-fuse-phase -o %t.bf16
 // RUN: FileCheck %s --input-file %t.bf16
 // RUN: grep -E '^    kernel\.(map|gemm|route|attention|parallel|sample) ' %t.bf16 | FileCheck %s --check-prefix=LAUNCHES
 //
 // With every fusing pass left out each op of the model is a launch, and the same phases take that to a plan.
-// RUN: yupana-opt %s --yupana-import-phase=max-context=1024 --yupana-fuse-phase='max-context=1024 disable-fusion=%{all}' \
+// RUN: yupana-opt %s --yupana-import-phase=max-context=1024 --yupana-to-kernel-phase=max-context=1024 \
+// RUN:   --yupana-layout-phase=disable-fusion=%{all} --yupana-fuse-phase=disable-fusion=%{all} \
 // RUN:   | grep -cE '^    kernel\.(map|gemm|route|attention|parallel|sample) ' | FileCheck %s --check-prefix=UNFUSED
 // RUN: yupana-opt %s --yupana-pipeline='max-context=1024 disable-fusion=%{all}' \
 // RUN:   | FileCheck %s --check-prefix=PLAN
 // RUN: yupana-opt %t.bf16.mlir --yupana-pipeline='max-context=1024 precision=bf16 disable-fusion=%{all}' \
 // RUN:   | FileCheck %s --check-prefix=PLAN
 
-// UNFUSED: 47
+// UNFUSED: 93
 
-// PLAN: plan.program function step
+// PLAN: plan.program function step max_tokens 1 {
+// PLAN-COUNT-46: plan.launch
+// PLAN-NOT: plan.launch
+// PLAN: plan.program function step max_tokens 2048 {
 // PLAN-COUNT-46: plan.launch
 // PLAN-NOT: plan.launch
 // PLAN: plan.program function sample
 // PLAN: plan.launch
 
 // The embedding sums the squares of what it stores, 32 features at a time.
-// CHECK-LABEL: kernel.program @step
-// CHECK: %[[H:.*]] = kernel.buffer "embed.0"
-// CHECK: %[[HS:.*]] = kernel.buffer "embed.0.squares"
+// CHECK-LABEL: kernel.program @step.1 function step max_tokens 1 {
+// CHECK: %[[H:.*]] = kernel.buffer "step.1.embed.0"
+// CHECK: %[[HS:.*]] = kernel.buffer "step.1.embed.0.squares"
 // CHECK: kernel.map rows "T" groups 2 width 32
 // CHECK: kernel.store %{{.*}}, %[[H]][
 // CHECK: kernel.sum
@@ -65,12 +71,12 @@
 // CHECK: math.sqrt
 // CHECK: kernel.yield
 // CHECK: kernel.append {{.*}}!kernel.cache<value, heads = 2
-// CHECK: %[[A0:.*]] = kernel.buffer "attention.0"
+// CHECK: %[[A0:.*]] = kernel.buffer "step.1.attention.0"
 // CHECK: kernel.attention %[[Q0]], {{.*}} into %[[A0]] chunk 0
 //
 // Its projection adds the residual and sums the squares for the norm behind it.
-// CHECK: %[[H0A:.*]] = kernel.buffer "add.0"
-// CHECK: %[[H0AS:.*]] = kernel.buffer "add.0.squares"
+// CHECK: %[[H0A:.*]] = kernel.buffer "step.1.add.0"
+// CHECK: %[[H0AS:.*]] = kernel.buffer "step.1.add.0.squares"
 // CHECK: kernel.gemm rows "T" group 32 product %[[A0]] :
 // CHECK: kernel.load %[[H]][
 // CHECK: arith.addf
@@ -79,8 +85,8 @@
 // CHECK: kernel.store %{{.*}}, %[[H0AS]][
 //
 // Routing: softmax over all experts, two of them, scores that add up to 1.
-// CHECK: %[[E0:.*]] = kernel.buffer "route.0"
-// CHECK: %[[P0:.*]] = kernel.buffer "route.1"
+// CHECK: %[[E0:.*]] = kernel.buffer "step.1.route.0"
+// CHECK: %[[P0:.*]] = kernel.buffer "step.1.route.1"
 // CHECK: kernel.route rows "T" product {
 // CHECK: kernel.load %[[H0A]][
 // CHECK: kernel.row_sum %[[H0AS]][
@@ -89,7 +95,7 @@
 // CHECK: } times %{{.*}} into %[[E0]], %[[P0]] top 2 score softmax normalize
 //
 // Every pair of token and choice gathers its row and norms it; no score here.
-// CHECK: %[[I0:.*]] = kernel.buffer "gated.0"
+// CHECK: %[[I0:.*]] = kernel.buffer "step.1.gated.0"
 // CHECK: kernel.gemm rows "2*T" by %[[E0]] : {{.*}} pairs 32 product {
 // CHECK: arith.divui
 // CHECK: kernel.load %[[H0A]][
@@ -100,11 +106,11 @@
 // CHECK: kernel.store %{{.*}}, %[[I0]][
 //
 // Down writes a row a pair; one map scores and adds the two, adds the residual and sums the squares: seven launches.
-// CHECK: %[[D0:.*]] = kernel.buffer "experts.down.0"
+// CHECK: %[[D0:.*]] = kernel.buffer "step.1.experts.down.0"
 // CHECK: kernel.gemm rows "2*T" by %[[E0]] : {{.*}} product %[[I0]] :
 // CHECK: kernel.store %{{.*}}, %[[D0]][
-// CHECK: %[[H0:.*]] = kernel.buffer "add.1"
-// CHECK: %[[H0S:.*]] = kernel.buffer "add.1.squares"
+// CHECK: %[[H0:.*]] = kernel.buffer "step.1.add.1"
+// CHECK: %[[H0S:.*]] = kernel.buffer "step.1.add.1.squares"
 // CHECK: kernel.map rows "T" groups 2 width 32
 // CHECK: kernel.load %[[D0]][
 // CHECK: kernel.load %[[P0]][
@@ -144,12 +150,12 @@
 // CHECK: math.sqrt
 // CHECK: kernel.yield
 // CHECK: kernel.append {{.*}}!kernel.cache<value, heads = 2
-// CHECK: %[[A1:.*]] = kernel.buffer "attention.1"
+// CHECK: %[[A1:.*]] = kernel.buffer "step.1.attention.1"
 // CHECK: kernel.attention %[[Q1]], {{.*}} into %[[A1]] chunk 0
 //
 // Its projection adds the residual and sums the squares for the norm behind it.
-// CHECK: %[[H1A:.*]] = kernel.buffer "add.2"
-// CHECK: %[[H1AS:.*]] = kernel.buffer "add.2.squares"
+// CHECK: %[[H1A:.*]] = kernel.buffer "step.1.add.2"
+// CHECK: %[[H1AS:.*]] = kernel.buffer "step.1.add.2.squares"
 // CHECK: kernel.gemm rows "T" group 32 product %[[A1]] :
 // CHECK: kernel.load %[[H0]][
 // CHECK: arith.addf
@@ -158,8 +164,8 @@
 // CHECK: kernel.store %{{.*}}, %[[H1AS]][
 //
 // Routing: softmax over all experts, two of them, scores that add up to 1.
-// CHECK: %[[E1:.*]] = kernel.buffer "route.2"
-// CHECK: %[[P1:.*]] = kernel.buffer "route.3"
+// CHECK: %[[E1:.*]] = kernel.buffer "step.1.route.2"
+// CHECK: %[[P1:.*]] = kernel.buffer "step.1.route.3"
 // CHECK: kernel.route rows "T" product {
 // CHECK: kernel.load %[[H1A]][
 // CHECK: kernel.row_sum %[[H1AS]][
@@ -168,7 +174,7 @@
 // CHECK: } times %{{.*}} into %[[E1]], %[[P1]] top 2 score softmax normalize
 //
 // Every pair of token and choice gathers its row and norms it; no score here.
-// CHECK: %[[I1:.*]] = kernel.buffer "gated.1"
+// CHECK: %[[I1:.*]] = kernel.buffer "step.1.gated.1"
 // CHECK: kernel.gemm rows "2*T" by %[[E1]] : {{.*}} pairs 32 product {
 // CHECK: arith.divui
 // CHECK: kernel.load %[[H1A]][
@@ -179,11 +185,11 @@
 // CHECK: kernel.store %{{.*}}, %[[I1]][
 //
 // Down writes a row a pair; one map scores and adds the two, adds the residual and sums the squares: seven launches.
-// CHECK: %[[D1:.*]] = kernel.buffer "experts.down.1"
+// CHECK: %[[D1:.*]] = kernel.buffer "step.1.experts.down.1"
 // CHECK: kernel.gemm rows "2*T" by %[[E1]] : {{.*}} product %[[I1]] :
 // CHECK: kernel.store %{{.*}}, %[[D1]][
-// CHECK: %[[H1:.*]] = kernel.buffer "add.3"
-// CHECK: %[[H1S:.*]] = kernel.buffer "add.3.squares"
+// CHECK: %[[H1:.*]] = kernel.buffer "step.1.add.3"
+// CHECK: %[[H1S:.*]] = kernel.buffer "step.1.add.3.squares"
 // CHECK: kernel.map rows "T" groups 2 width 32
 // CHECK: kernel.load %[[D1]][
 // CHECK: kernel.load %[[P1]][
@@ -207,6 +213,22 @@
 
 // One launch more and this does not hold.
 // LAUNCHES: kernel.map rows "T"
+// LAUNCHES-NEXT: kernel.parallel {
+// LAUNCHES-NEXT: kernel.attention
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
+// LAUNCHES-NEXT: kernel.route rows "T" product {
+// LAUNCHES-NEXT: kernel.gemm rows "2*T" by
+// LAUNCHES-NEXT: kernel.gemm rows "2*T" by
+// LAUNCHES-NEXT: kernel.map rows "T" groups 2 width 32
+// LAUNCHES-NEXT: kernel.parallel {
+// LAUNCHES-NEXT: kernel.attention
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
+// LAUNCHES-NEXT: kernel.route rows "T" product {
+// LAUNCHES-NEXT: kernel.gemm rows "2*T" by
+// LAUNCHES-NEXT: kernel.gemm rows "2*T" by
+// LAUNCHES-NEXT: kernel.map rows "T" groups 2 width 32
+// LAUNCHES-NEXT: kernel.gemm rows "R"
+// LAUNCHES-NEXT: kernel.map rows "T"
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.attention
 // LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product

@@ -1,12 +1,15 @@
 // One layer of every kind of op, through every phase; what holds after each is checked here once.
 //
 // RUN: yupana-opt %s --yupana-import-phase=max-context=1024 | FileCheck %s --check-prefix=IMPORT
-// RUN: yupana-opt %s --yupana-import-phase=max-context=1024 --yupana-fuse-phase=max-context=1024 \
-// RUN:   | FileCheck %s --check-prefix=FUSE
-// RUN: yupana-opt %s --yupana-import-phase=max-context=1024 --yupana-fuse-phase=max-context=1024 --yupana-layout-phase \
-// RUN:   | FileCheck %s --check-prefix=LAYOUT
-// RUN: yupana-opt %s --yupana-import-phase=max-context=1024 --yupana-fuse-phase=max-context=1024 --yupana-layout-phase \
-// RUN:   --yupana-schedule-phase --yupana-bufferize-phase | FileCheck %s --check-prefix=BUFFERIZE
+// RUN: yupana-opt %s --yupana-import-phase=max-context=1024 --yupana-to-kernel-phase=max-context=1024 \
+// RUN:   | FileCheck %s --check-prefix=KERNEL
+// RUN: yupana-opt %s --yupana-import-phase=max-context=1024 --yupana-to-kernel-phase=max-context=1024 \
+// RUN:   --yupana-layout-phase | FileCheck %s --check-prefix=LAYOUT
+// RUN: yupana-opt %s --yupana-import-phase=max-context=1024 --yupana-to-kernel-phase=max-context=1024 \
+// RUN:   --yupana-layout-phase --yupana-fuse-phase | FileCheck %s --check-prefix=FUSE
+// RUN: yupana-opt %s --yupana-import-phase=max-context=1024 --yupana-to-kernel-phase=max-context=1024 \
+// RUN:   --yupana-layout-phase --yupana-fuse-phase --yupana-schedule-phase --yupana-bufferize-phase \
+// RUN:   | FileCheck %s --check-prefix=BUFFERIZE
 // RUN: yupana-opt %s --yupana-pipeline=max-context=1024 | FileCheck %s --check-prefix=PLAN
 
 // Import: tables exist and are named.
@@ -15,9 +18,25 @@
 // IMPORT: lm.rope {{.*}} tables [@rope.0]
 // IMPORT: lm.attention_temperature {{.*}} table @temperature.1
 
-// Fuse: launched kernels alone, in the order of the model; what is fused is the other files' matter.
-// FUSE-NOT: func.func
-// FUSE-LABEL: kernel.program @step
+// To-kernel: launched kernels alone, one for each op of the model.
+// KERNEL-NOT: func.func
+// KERNEL-LABEL: kernel.program @step
+// KERNEL: kernel.map
+// KERNEL: kernel.gemm
+// KERNEL: kernel.append
+// KERNEL: kernel.attention
+// KERNEL: kernel.route {{.*}} logits
+// KERNEL-LABEL: kernel.program @sample
+
+// Layout: one packed form a weight, one group a retention.
+// LAYOUT-DAG: lm.weight @embedding {{.*}} #lm.pack<"row-major">
+// LAYOUT-DAG: lm.interleaved @"gate+up" of @gate, @up by 16 layout "panel32"
+// LAYOUT-DAG: lm.weight @shared_down {{.*}}#lm.pack<"panel32">
+// LAYOUT-DAG: kernel.cache_group @chunk48 layers [0] chunk 48 page_tokens 64 page_bytes 16384
+// LAYOUT: kernel.cache @layer in @chunk48 offset 8192
+
+// Fuse: a program for one token and one for more; what is fused is the other files' matter.
+// FUSE-LABEL: kernel.program @step.1 function step max_tokens 1 {
 // FUSE: kernel.history
 // FUSE: kernel.map
 // FUSE: kernel.sum
@@ -30,19 +49,15 @@
 // FUSE-COUNT-2: kernel.gemm {{.*}} by
 // FUSE: kernel.gemm rows "R"
 // FUSE: kernel.result logits
+// FUSE-LABEL: kernel.program @step function step max_tokens 2048 {
+// FUSE: kernel.attention
+// FUSE: kernel.result logits
 // FUSE-LABEL: kernel.program @sample
 // FUSE: kernel.sample
 
-// Layout: one packed form a weight, one group a retention.
-// LAYOUT-DAG: lm.weight @embedding {{.*}} #lm.pack<"row-major">
-// LAYOUT-DAG: lm.interleaved @"gate+up" of @gate, @up by 16 layout "panel32"
-// LAYOUT-DAG: lm.weight @shared_down {{.*}}#lm.pack<"panel32">
-// LAYOUT-DAG: kernel.cache_group @chunk48 layers [0] chunk 48 page_tokens 64 page_bytes 16384
-// LAYOUT: kernel.cache @layer in @chunk48 offset 8192
-
 // Schedule and bufferize: cells and places.
 // BUFFERIZE: module attributes {kernel.arena_bytes = {{[0-9]+}} : i64}
-// BUFFERIZE: kernel.buffer "embed.0" arena 0 offset
+// BUFFERIZE: kernel.buffer "step.1.embed.0" arena 0 offset
 // BUFFERIZE: kernel.gemm {{.*}} attributes {config = #kernel.x86<"x86-64-v3", tile = 6 x 16, {{.*}}>, grid = #kernel.grid<"T",
 
 // Plan: numbers alone, and the library that code is generated from.
@@ -53,7 +68,8 @@
 // PLAN: plan.weight @embedding layout "row-major"
 // PLAN: plan.cache_group "chunk48"
 // PLAN: plan.target "x86-64-v3"
-// PLAN: plan.program function step max_tokens 2048
+// PLAN: plan.program function step max_tokens 1 {
+// PLAN: plan.program function step max_tokens 2048 {
 // PLAN: plan.program function sample max_tokens 2048
 // PLAN: plan.launch {{[0-9]+}} #kernel.grid<"R"> {{.*}}#plan.argument<history 0>
 

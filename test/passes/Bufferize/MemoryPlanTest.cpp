@@ -11,17 +11,20 @@ using namespace yupana;
 namespace {
 
 bool overlap(const Lifetime &a, uint64_t aOffset, const Lifetime &b, uint64_t bOffset) {
-  bool inTime = a.first <= b.last && b.first <= a.last;
+  bool inTime = false;
+  for (const LaunchRange &x : a.ranges)
+    for (const LaunchRange &y : b.ranges)
+      inTime |= x.first <= y.last && y.first <= x.last;
   return inTime && aOffset < bOffset + b.size && bOffset < aOffset + a.size;
 }
 
-/// The most bytes that live at once: no plan can be smaller.
+/// The most bytes that live at once, of values with one range each: no plan can be smaller.
 uint64_t peak(const std::vector<Lifetime> &values) {
   uint64_t most = 0;
   for (const Lifetime &at : values) {
     uint64_t live = 0;
     for (const Lifetime &other : values)
-      if (other.first <= at.first && at.first <= other.last)
+      if (other.ranges[0].first <= at.ranges[0].first && at.ranges[0].first <= other.ranges[0].last)
         live += other.size;
     most = std::max(most, live);
   }
@@ -29,7 +32,7 @@ uint64_t peak(const std::vector<Lifetime> &values) {
 }
 
 TEST(MemoryPlan, ReusesThePlaceOfADeadValue) {
-  std::optional<Placement> plan = planMemory({{64, 0, 1}, {64, 1, 2}, {64, 2, 3}}, 64);
+  std::optional<Placement> plan = planMemory({{64, {{0, 1}}}, {64, {{1, 2}}}, {64, {{2, 3}}}}, 64);
   ASSERT_TRUE(plan);
   EXPECT_EQ(plan->offsets, (std::vector<uint64_t>{0, 64, 0}));
   EXPECT_EQ(plan->size, 128u);
@@ -37,10 +40,18 @@ TEST(MemoryPlan, ReusesThePlaceOfADeadValue) {
 
 TEST(MemoryPlan, FillsAGapThatIsLargeEnough) {
   // The first two lie one after the other; when both are dead but the third lives, the fourth fits before it.
-  std::optional<Placement> plan = planMemory({{256, 0, 1}, {192, 0, 3}, {128, 2, 3}}, 64);
+  std::optional<Placement> plan = planMemory({{256, {{0, 1}}}, {192, {{0, 3}}}, {128, {{2, 3}}}}, 64);
   ASSERT_TRUE(plan);
   EXPECT_EQ(plan->offsets, (std::vector<uint64_t>{0, 256, 0}));
   EXPECT_EQ(plan->size, 448u);
+}
+
+TEST(MemoryPlan, SharesMemoryBetweenRangesApart) {
+  // The second lives while the first is dead, between its ranges; the third meets the first's later range.
+  std::optional<Placement> plan = planMemory({{128, {{0, 1}, {4, 5}}}, {64, {{2, 3}}}, {64, {{3, 4}}}}, 64);
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->offsets, (std::vector<uint64_t>{0, 0, 128}));
+  EXPECT_EQ(plan->size, 192u);
 }
 
 TEST(MemoryPlan, HasNothingToPlaceWithoutValues) {
@@ -50,7 +61,7 @@ TEST(MemoryPlan, HasNothingToPlaceWithoutValues) {
 }
 
 TEST(MemoryPlan, RefusesASumBeyond64Bits) {
-  EXPECT_FALSE(planMemory({{UINT64_MAX - 100, 0, 1}, {UINT64_MAX - 200, 0, 1}}, 64));
+  EXPECT_FALSE(planMemory({{UINT64_MAX - 100, {{0, 1}}}, {UINT64_MAX - 200, {{0, 1}}}}, 64));
 }
 
 TEST(MemoryPlan, NeverOverlapsAndStaysNearThePeak) {
@@ -59,7 +70,7 @@ TEST(MemoryPlan, NeverOverlapsAndStaysNearThePeak) {
     std::vector<Lifetime> values(1 + random() % 60);
     for (Lifetime &value : values) {
       int64_t first = random() % 40;
-      value = {1 + random() % 5000, first, first + static_cast<int64_t>(random() % 8)};
+      value = {1 + random() % 5000, {{first, first + static_cast<int64_t>(random() % 8)}}};
     }
     std::optional<Placement> plan = planMemory(values, 64);
     ASSERT_TRUE(plan);

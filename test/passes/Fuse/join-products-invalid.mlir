@@ -4,7 +4,7 @@
 // RUN: yupana-opt %s --yupana-join-products --split-input-file > %t.after
 // RUN: diff %t.before %t.after
 
-// Another kernel reads one of the results.
+// With many tokens the weight of the second product would be read once for every expert that is hit.
 !x = !kernel.view<["T", 32], f32>
 !y = !kernel.view<["T", 64], f32>
 !e = !kernel.view<["T", 1], i32>
@@ -15,6 +15,55 @@ lm.weight @down from ["down"] : tensor<4x64x32xf32> through [] : tensor<4x64x32x
 lm.weight @shared_down from ["shared_down"] : tensor<64x48xf32> through [] : tensor<64x48xf32>
 lm.weight @bias from ["bias"] : tensor<64xf32> through [] : tensor<64xf32>
 kernel.program @step function step max_tokens 16 {
+  %x = kernel.buffer "x" : !x
+  %z = kernel.buffer "z" : !z
+  %experts = kernel.buffer "experts" : !e
+  %residual = kernel.buffer "residual" : !y
+  %down = kernel.weight @down : !w
+  %shared_down = kernel.weight @shared_down : !v
+  %bias = kernel.weight @bias : !kernel.view<[64], f32>
+  %a = kernel.buffer "a" : !y
+  %b = kernel.buffer "b" : !y
+  %c = kernel.buffer "c" : !y
+  kernel.gemm rows "T" by %experts : !e product %x : !x times %down : !w {
+  ^bb0(%acc: f32, %row: index, %feature: index):
+    kernel.store %acc, %a[%row, %feature] : !y
+  }
+  kernel.gemm rows "T" product {
+  ^bb0(%row: index, %k: index):
+    %v = kernel.load %z[%row, %k] : !z
+    %w = arith.mulf %v, %v : f32
+    kernel.yield %w : f32
+  } times %shared_down : !v {
+  ^bb0(%acc: f32, %row: index, %feature: index):
+    %by = kernel.load %bias[%feature] : !kernel.view<[64], f32>
+    %sum = arith.addf %acc, %by : f32
+    kernel.store %sum, %b[%row, %feature] : !y
+  }
+  kernel.map rows "T" groups 1 width 64 {
+  ^bb0(%row: index, %group: index, %lane: index):
+    %shared = kernel.load %b[%row, %lane] : !y
+    %routed = kernel.load %a[%row, %lane] : !y
+    %old = kernel.load %residual[%row, %lane] : !y
+    %sum = arith.addf %shared, %routed : f32
+    %new = arith.addf %old, %sum : f32
+    kernel.store %new, %c[%row, %lane] : !y
+  }
+}
+
+// -----
+
+// Another kernel reads one of the results.
+!x = !kernel.view<["T", 32], f32>
+!y = !kernel.view<["T", 64], f32>
+!e = !kernel.view<["T", 1], i32>
+!w = !kernel.view<[4, 64, 32], f32>
+!v = !kernel.view<[64, 48], f32>
+!z = !kernel.view<["T", 48], f32>
+lm.weight @down from ["down"] : tensor<4x64x32xf32> through [] : tensor<4x64x32xf32>
+lm.weight @shared_down from ["shared_down"] : tensor<64x48xf32> through [] : tensor<64x48xf32>
+lm.weight @bias from ["bias"] : tensor<64xf32> through [] : tensor<64xf32>
+kernel.program @step function step max_tokens 1 {
   %x = kernel.buffer "x" : !x
   %z = kernel.buffer "z" : !z
   %experts = kernel.buffer "experts" : !e
@@ -69,7 +118,7 @@ kernel.program @step function step max_tokens 16 {
 lm.weight @down from ["down"] : tensor<4x64x32xf32> through [] : tensor<4x64x32xf32>
 lm.weight @shared_down from ["shared_down"] : tensor<64x48xf32> through [] : tensor<64x48xf32>
 lm.weight @bias from ["bias"] : tensor<64xf32> through [] : tensor<64xf32>
-kernel.program @step function step max_tokens 16 {
+kernel.program @step function step max_tokens 1 {
   %x = kernel.buffer "x" : !x
   %z = kernel.buffer "z" : !z
   %experts = kernel.buffer "experts" : !e
@@ -105,7 +154,7 @@ kernel.program @step function step max_tokens 16 {
     kernel.store %new, %c[%row, %lane] : !y
   }
 }
-kernel.program @sample function sample max_tokens 16 {
+kernel.program @sample function sample max_tokens 1 {
   %a = kernel.buffer "a" : !y
   %z = kernel.buffer "z" : !y
   kernel.map rows "T" groups 1 width 64 {
@@ -127,7 +176,7 @@ kernel.program @sample function sample max_tokens 16 {
 lm.weight @down from ["down"] : tensor<4x64x32xf32> through [] : tensor<4x64x32xf32>
 lm.weight @shared_down from ["shared_down"] : tensor<4x64x48xf32> through [] : tensor<4x64x48xf32>
 lm.weight @bias from ["bias"] : tensor<64xf32> through [] : tensor<64xf32>
-kernel.program @step function step max_tokens 16 {
+kernel.program @step function step max_tokens 1 {
   %x = kernel.buffer "x" : !x
   %z = kernel.buffer "z" : !z
   %experts = kernel.buffer "experts" : !e
@@ -177,7 +226,7 @@ kernel.program @step function step max_tokens 16 {
 lm.weight @down from ["down"] : tensor<4x64x32xf32> through [] : tensor<4x64x32xf32>
 lm.weight @shared_down from ["shared_down"] : tensor<8x64x48xf32> through [] : tensor<8x64x48xf32>
 lm.weight @bias from ["bias"] : tensor<64xf32> through [] : tensor<64xf32>
-kernel.program @step function step max_tokens 16 {
+kernel.program @step function step max_tokens 1 {
   %x = kernel.buffer "x" : !x
   %z = kernel.buffer "z" : !z
   %experts = kernel.buffer "experts" : !e
@@ -227,7 +276,7 @@ kernel.program @step function step max_tokens 16 {
 lm.weight @down from ["down"] : tensor<4x64x32xf32> through [] : tensor<4x64x32xf32>
 lm.weight @shared_down from ["shared_down"] : tensor<64x48xf32> through [] : tensor<64x48xf32>
 lm.weight @bias from ["bias"] : tensor<64xf32> through [] : tensor<64xf32>
-kernel.program @step function step max_tokens 16 {
+kernel.program @step function step max_tokens 1 {
   %x = kernel.buffer "x" : !x
   %z = kernel.buffer "z" : !z
   %experts = kernel.buffer "experts" : !e
@@ -278,7 +327,7 @@ kernel.program @step function step max_tokens 16 {
 lm.weight @down from ["down"] : tensor<4x64x32xf32> through [] : tensor<4x64x32xf32>
 lm.weight @shared_down from ["shared_down"] : tensor<64x48xbf16> through [] : tensor<64x48xbf16>
 lm.weight @bias from ["bias"] : tensor<64xf32> through [] : tensor<64xf32>
-kernel.program @step function step max_tokens 16 {
+kernel.program @step function step max_tokens 1 {
   %x = kernel.buffer "x" : !x
   %z = kernel.buffer "z" : !z
   %experts = kernel.buffer "experts" : !e
@@ -328,7 +377,7 @@ kernel.program @step function step max_tokens 16 {
 lm.weight @down from ["down"] : tensor<4x64x32xf32> through [] : tensor<4x64x32xf32>
 lm.weight @shared_down from ["shared_down"] : tensor<64x48xf32> through [] : tensor<64x48xf32>
 lm.weight @bias from ["bias"] : tensor<64xf32> through [] : tensor<64xf32>
-kernel.program @step function step max_tokens 16 {
+kernel.program @step function step max_tokens 1 {
   %x = kernel.buffer "x" : !x
   %z = kernel.buffer "z" : !z
   %experts = kernel.buffer "experts" : !e
@@ -377,7 +426,7 @@ kernel.program @step function step max_tokens 16 {
 lm.weight @down from ["down"] : tensor<4x64x32xf32> through [] : tensor<4x64x32xf32>
 lm.weight @shared_down from ["shared_down"] : tensor<64x48xf32> through [] : tensor<64x48xf32>
 lm.weight @bias from ["bias"] : tensor<64xf32> through [] : tensor<64xf32>
-kernel.program @step function step max_tokens 16 {
+kernel.program @step function step max_tokens 1 {
   %x = kernel.buffer "x" : !x
   %z = kernel.buffer "z" : !z
   %experts = kernel.buffer "experts" : !e
@@ -428,7 +477,7 @@ kernel.program @step function step max_tokens 16 {
 lm.weight @down from ["down"] : tensor<4x64x32xf32> through [] : tensor<4x64x32xf32>
 lm.weight @shared_down from ["shared_down"] : tensor<64x48xf32> through [] : tensor<64x48xf32>
 lm.weight @bias from ["bias"] : tensor<64xf32> through [] : tensor<64xf32>
-kernel.program @step function step max_tokens 16 {
+kernel.program @step function step max_tokens 1 {
   %x = kernel.buffer "x" : !x
   %z = kernel.buffer "z" : !z
   %experts = kernel.buffer "experts" : !e
@@ -478,7 +527,7 @@ kernel.program @step function step max_tokens 16 {
 lm.weight @down from ["down"] : tensor<4x64x32xf32> through [] : tensor<4x64x32xf32>
 lm.weight @shared_down from ["shared_down"] : tensor<64x48xf32> through [] : tensor<64x48xf32>
 lm.weight @bias from ["bias"] : tensor<64xf32> through [] : tensor<64xf32>
-kernel.program @step function step max_tokens 16 {
+kernel.program @step function step max_tokens 1 {
   %x = kernel.buffer "x" : !x
   %z = kernel.buffer "z" : !z
   %experts = kernel.buffer "experts" : !e
@@ -529,7 +578,7 @@ kernel.program @step function step max_tokens 16 {
 lm.weight @down from ["down"] : tensor<4x64x32xf32> through [] : tensor<4x64x32xf32>
 lm.weight @shared_down from ["shared_down"] : tensor<64x48xf32> through [] : tensor<64x48xf32>
 lm.weight @bias from ["bias"] : tensor<64xf32> through [] : tensor<64xf32>
-kernel.program @step function step max_tokens 16 {
+kernel.program @step function step max_tokens 1 {
   %x = kernel.buffer "x" : !x
   %z = kernel.buffer "z" : !z
   %experts = kernel.buffer "experts" : !e

@@ -36,7 +36,7 @@
 lm.weight @down from ["down"] : tensor<4x64x32xf32> through [] : tensor<4x64x32xf32>
 lm.weight @shared_down from ["shared_down"] : tensor<64x48xf32> through [] : tensor<64x48xf32>
 lm.weight @bias from ["bias"] : tensor<64xf32> through [] : tensor<64xf32>
-kernel.program @step function step max_tokens 16 {
+kernel.program @step function step max_tokens 1 {
   %x = kernel.buffer "x" : !x
   %z = kernel.buffer "z" : !z
   %experts = kernel.buffer "experts" : !e
@@ -95,7 +95,7 @@ kernel.program @step function step max_tokens 16 {
 lm.weight @a from ["a"] : tensor<64x64xbf16> through [] : tensor<64x64xbf16>
 lm.weight @b from ["b"] : tensor<64x64xbf16> through [] : tensor<64x64xbf16>
 lm.weight @c from ["c"] : tensor<64x64xbf16> through [] : tensor<64x64xbf16>
-kernel.program @step function step max_tokens 16 {
+kernel.program @step function step max_tokens 1 {
   %x = kernel.buffer "x" : !x
   %wa = kernel.weight @a : !w
   %wb = kernel.weight @b : !w
@@ -177,7 +177,7 @@ lm.weight @down from ["down"] : tensor<4x64x32xf32> through [] : tensor<4x64x32x
 lm.weight @shared_down from ["shared_down"] : tensor<64x48xf32> through [] : tensor<64x48xf32>
 lm.weight @bias from ["bias"] : tensor<64xf32> through [] : tensor<64xf32>
 lm.weight @more from ["more"] : tensor<4x64x32xf32> through [] : tensor<4x64x32xf32>
-kernel.program @step function step max_tokens 16 {
+kernel.program @step function step max_tokens 1 {
   %x = kernel.buffer "x" : !x
   %z = kernel.buffer "z" : !z
   %experts = kernel.buffer "experts" : !e

@@ -1,7 +1,7 @@
 // RUN: yupana-opt %s --yupana-verify-schedule --split-input-file --verify-diagnostics
 
 kernel.program @step function step max_tokens 16 {
-  // expected-error @below {{'kernel.map' op has no grid or no #kernel.x86 config, expected configure-kernels to have run}}
+  // expected-error @below {{'kernel.map' op has no grid or no config, expected configure-kernels to have run}}
   kernel.map rows "T" groups 1 width 64 {
   ^bb0(%row: index, %group: index, %lane: index):
   }
@@ -25,7 +25,7 @@ kernel.program @step function step max_tokens 16 {
 
 // A parallel needs its grid.
 kernel.program @step function step max_tokens 16 {
-  // expected-error @below {{'kernel.parallel' op has no grid or no #kernel.x86 config, expected configure-kernels to have run}}
+  // expected-error @below {{'kernel.parallel' op has no grid or no config, expected configure-kernels to have run}}
   kernel.parallel {
     kernel.map rows "T" groups 1 width 64 attributes {config = #kernel.x86<"x86-64-v3", tile = 6 x 16, rows = 4>, grid = #kernel.grid<"T">} {
     ^bb0(%row: index, %group: index, %lane: index):
@@ -38,7 +38,7 @@ kernel.program @step function step max_tokens 16 {
 // And so do its members.
 kernel.program @step function step max_tokens 16 {
   kernel.parallel attributes {grid = #kernel.grid<"T">} {
-    // expected-error @below {{'kernel.map' op has no grid or no #kernel.x86 config, expected configure-kernels to have run}}
+    // expected-error @below {{'kernel.map' op has no grid or no config, expected configure-kernels to have run}}
     kernel.map rows "T" groups 1 width 64 {
     ^bb0(%row: index, %group: index, %lane: index):
     }

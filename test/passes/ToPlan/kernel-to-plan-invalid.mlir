@@ -20,7 +20,7 @@ module attributes {kernel.arena_bytes = 8192 : i64} {
 module attributes {kernel.arena_bytes = 8192 : i64} {
   lm.model "tiny" architecture "Test" vocabulary 16 hidden 64 layers 1 parameters 4096 begin 1 stop [2]
   kernel.program @step function step max_tokens 16 {
-    // expected-error @below {{has no offset, expected plan-memory to have run}}
+    // expected-error @below {{has no offset or size, expected plan-memory to have run}}
     %logits = kernel.buffer "logits" : !kernel.view<["R", 16], f32>
     %sampled = kernel.buffer "sampled" : !kernel.view<["R"], i32>
     kernel.result logits %logits : !kernel.view<["R", 16], f32>

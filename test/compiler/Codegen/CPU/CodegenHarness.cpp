@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "CodegenHarness.h"
 
-#include "compiler/Tuning/X86.h"
+#include "compiler/Codegen/CPU/Choices.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -114,8 +114,8 @@ Library::Library(const codegen::CompiledLibrary &library) {
   for (const codegen::LibraryKernel &kernel : library.kernels)
     scratchBytes[kernel.symbol] = kernel.scratchBytes;
   descriptor = memfd_create("kernels", MFD_CLOEXEC);
-  ssize_t size = static_cast<ssize_t>(library.elf.size());
-  if (descriptor < 0 || write(descriptor, library.elf.data(), library.elf.size()) != size)
+  ssize_t size = static_cast<ssize_t>(library.image.size());
+  if (descriptor < 0 || write(descriptor, library.image.data(), library.image.size()) != size)
     ADD_FAILURE() << "the library cannot be written";
   handle = dlopen(("/proc/self/fd/" + std::to_string(descriptor)).c_str(), RTLD_NOW | RTLD_LOCAL);
   EXPECT_NE(handle, nullptr) << dlerror();
@@ -153,7 +153,7 @@ void Library::run(const std::string &symbol, std::vector<void *> arguments, Size
 
 std::string test::libraryText(const std::string &target, const std::string &kernels) {
   std::string text = "kernel.library @library target \"" + target + "\" {\n" + kernels + "\n}\n";
-  tuning::X86Choice tile = tuning::chooseGemm(*lookupCpuTarget(target).value());
+  codegen::X86Choice tile = codegen::chooseGemm(findTarget(target)->cpu(), {});
   std::string choice = fmt::format("\"{}\", tile = {} x {}", target, tile.tileRows, tile.tileColumns);
   for (size_t at; (at = text.find("%TILE%")) != std::string::npos;)
     text.replace(at, 6, choice);
@@ -161,7 +161,7 @@ std::string test::libraryText(const std::string &target, const std::string &kern
 }
 
 Result<codegen::CompiledLibrary> test::compile(const std::string &target, const std::string &kernels,
-                                               const codegen::CpuCodegenOptions &options) {
+                                               const codegen::CodegenOptions &options, const std::string &lldPath) {
   mlir::DialectRegistry registry;
   registry.insert<mlir::arith::ArithDialect, mlir::math::MathDialect, kernel::KernelDialect>();
   mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
@@ -169,11 +169,12 @@ Result<codegen::CompiledLibrary> test::compile(const std::string &target, const 
   auto module = mlir::parseSourceString<mlir::ModuleOp>(libraryText(target, kernels), mlir::ParserConfig(&context));
   if (!module)
     return makeError(ExitCode::Internal, "the kernels of the test do not parse");
-  return codegen::compileLibrary(*module->getOps<kernel::LibraryOp>().begin(), options);
+  return codegen::compileCpuLibrary(*module->getOps<kernel::LibraryOp>().begin(), *findTarget(target), options,
+                                    lldPath);
 }
 
 std::unique_ptr<Library> test::load(const std::string &target, const std::string &kernels) {
-  codegen::CpuCodegenOptions options;
+  codegen::CodegenOptions options;
   options.jobs = std::max(1u, std::thread::hardware_concurrency());
   Result<codegen::CompiledLibrary> compiled = compile(target, kernels, options);
   if (!compiled) {
@@ -185,16 +186,16 @@ std::unique_ptr<Library> test::load(const std::string &target, const std::string
 
 std::vector<std::string> test::allTargets() {
   std::vector<std::string> names;
-  for (const CpuTarget &target : cpuTargets())
-    names.emplace_back(target.name);
+  for (const auto &backEnd : codegen::backEnds())
+    names.push_back(backEnd->getName().str());
   return names;
 }
 
 std::vector<std::string> test::runnableTargets() {
   std::vector<std::string> names;
-  for (const CpuTarget &target : cpuTargets())
-    if (hostRuns(target))
-      names.emplace_back(target.name);
+  for (const auto &backEnd : codegen::backEnds())
+    if (backEnd->runsHere())
+      names.push_back(backEnd->getName().str());
   return names;
 }
 

@@ -143,7 +143,7 @@ std::string libraryText(const std::string &target, const std::string &kernels);
 
 /// Compiles libraryText(). An error of the compiler is returned.
 Result<codegen::CompiledLibrary> compile(const std::string &target, const std::string &kernels,
-                                         const codegen::CpuCodegenOptions &options = {});
+                                         const codegen::CodegenOptions &options = {}, const std::string &lldPath = "");
 
 /// Compiles and loads; a failure ends the test.
 std::unique_ptr<Library> load(const std::string &target, const std::string &kernels);

@@ -3,7 +3,7 @@
 // What a compiled library is, for every target: its ELF form, its bytes, its registers, its errors.
 #include "CodegenHarness.h"
 
-#include "compiler/Tuning/X86.h"
+#include "compiler/Codegen/CPU/Choices.h"
 
 #include <fmt/format.h>
 
@@ -68,7 +68,7 @@ TEST_P(Libraries, AreSelfContainedReadOnlyElf) {
   for (const codegen::LibraryKernel &kernel : library->kernels)
     symbols.push_back(kernel.symbol);
   EXPECT_EQ(symbols, (std::vector<std::string>{"a", "b", "temptation", "c"}));
-  const std::string &elf = library->elf;
+  const std::string &elf = library->image;
   auto *header = at<Elf64_Ehdr>(elf, 0);
   EXPECT_EQ(header->e_type, ET_DYN);
   EXPECT_EQ(header->e_machine, EM_X86_64);
@@ -96,15 +96,15 @@ TEST_P(Libraries, AreSelfContainedReadOnlyElf) {
 }
 
 TEST_P(Libraries, HaveTheSameBytesForAnyNumberOfJobs) {
-  codegen::CpuCodegenOptions options;
+  codegen::CodegenOptions options;
   std::string first;
   for (unsigned jobs : {1u, 2u, 3u}) {
     options.jobs = jobs;
     Result<codegen::CompiledLibrary> library = compile(GetParam(), someKernels(), options);
     ASSERT_TRUE(library) << library.error().message;
     if (first.empty())
-      first = library->elf;
-    EXPECT_TRUE(library->elf == first) << jobs << " jobs";
+      first = library->image;
+    EXPECT_TRUE(library->image == first) << jobs << " jobs";
   }
   // Nor does the folder show that it was linked in.
   EXPECT_EQ(first.find("yupana-link"), std::string::npos);
@@ -177,10 +177,10 @@ TEST_P(Libraries, KeepAccumulatorsInRegisters) {
       SCOPED_TRACE(fmt::format("{} x {} {}", outputs, depth, isBF16 ? "bf16" : "f32"));
       Result<codegen::CompiledLibrary> library = compile(GetParam(), gemm("gemm", outputs, depth, "math.absf", isBF16));
       ASSERT_TRUE(library) << library.error().message;
-      std::string assembly = disassemble(library->elf);
+      std::string assembly = disassemble(library->image);
       // 16 registers do not hold a tile of 6 x 16, both halves of its widened weights and an input: the two vectors of
       // weights of each of the two steps of a turn wait on the stack for their second half.
-      const CpuTarget &target = *lookupCpuTarget(GetParam()).value();
+      const CpuFacts &target = findTarget(GetParam())->cpu();
       bool crowded = isBF16 && target.vectorRegisters == 16;
       std::vector<std::string> spills = spillsOf(assembly, crowded ? 2 * 2 * 2 : 0);
       EXPECT_TRUE(spills.empty()) << spills.size() << " spills, the first is" << spills.front();
@@ -222,33 +222,36 @@ TEST_P(Libraries, NameWhatTheyCannotCompile) {
 }
 
 TEST(Libraries, LinkerThatDoesNotExist) {
-  codegen::CpuCodegenOptions options;
-  options.lldPath = "no-such-linker";
-  Result<codegen::CompiledLibrary> library = compile("x86-64-v3", gemm("k", 4, 4), options);
+  Result<codegen::CompiledLibrary> library = compile("x86-64-v3", gemm("k", 4, 4), {}, "no-such-linker");
   ASSERT_FALSE(library);
   EXPECT_EQ(library.error().code, ExitCode::MissingFile);
   EXPECT_NE(library.error().message.find("no-such-linker"), std::string::npos);
 }
 
 TEST(Targets, AreFoundByName) {
-  EXPECT_EQ(lookupCpuTarget("x86-64-v4").value()->vectorRegisters, 32u);
-  EXPECT_FALSE(lookupCpuTarget("x86-64-v4").value()->bf16Dot);
-  EXPECT_TRUE(lookupCpuTarget("x86-64-v4-bf16").value()->bf16Dot);
-  EXPECT_EQ(lookupCpuTarget("sm_90a").error().code, ExitCode::Unsupported);
-  EXPECT_EQ(lookupCpuTarget("x86-64-v2").error().code, ExitCode::Usage);
-  Result<const CpuTarget *> native = lookupCpuTarget("native");
+  EXPECT_EQ(findTarget("x86-64-v4")->cpu().vectorRegisters, 32u);
+  EXPECT_FALSE(findTarget("x86-64-v4")->cpu().bf16Dot);
+  EXPECT_TRUE(findTarget("x86-64-v4-bf16")->cpu().bf16Dot);
+  EXPECT_EQ(findTarget("sm_90a")->gpu().capability, 90u);
+  EXPECT_EQ(findTarget("x86-64-v2"), nullptr);
+  EXPECT_EQ(codegen::lookupBackEnd("sm_90a").error().code, ExitCode::Unsupported);
+  EXPECT_EQ(codegen::lookupBackEnd("x86-64-v2").error().code, ExitCode::Usage);
+  Result<const codegen::BackEnd *> native = codegen::lookupBackEnd("native");
   if (native) {
-    EXPECT_TRUE(hostRuns(**native));
+    EXPECT_TRUE((*native)->runsHere());
   }
 }
 
-TEST(Tuning, GivesWholeTilesAndCellsOfOneRowAtLeast) {
-  for (const CpuTarget &target : cpuTargets()) {
-    tuning::X86Choice choice = tuning::chooseGemm(target);
+TEST(Choices, GivesWholeTilesAndCellsOfOneRowAtLeast) {
+  for (const Target &target : targets()) {
+    if (!target.isCpu())
+      continue;
+    const CpuFacts &cpu = target.cpu();
+    codegen::X86Choice choice = codegen::chooseGemm(cpu, {});
     EXPECT_EQ(choice.rows % choice.tileRows, 0);
-    EXPECT_EQ(tuning::chooseMap(target, 64, 8192).rows, 1);
-    EXPECT_EQ(tuning::chooseMap(target, 1, 64).rows, 256);
-    EXPECT_GE(tuning::chooseRoute(target, 1 << 20).rows, 1);
+    EXPECT_EQ(codegen::chooseMap(cpu, 64, 8192).rows, 1);
+    EXPECT_EQ(codegen::chooseMap(cpu, 1, 64).rows, 256);
+    EXPECT_GE(codegen::chooseRoute(cpu, 1 << 20).rows, 1);
   }
 }
 

@@ -56,7 +56,7 @@ kernel.library @library target "x86-64-v4" {
 
 // -----
 
-// expected-error @+1 {{target sm_90a: no code generator for it yet}}
+// expected-error @+1 {{is for "sm_90a", expected a CPU target}}
 kernel.library @library target "sm_90a" {
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include "passes/Fuse/PairedGemm.h"
-#include "passes/Fuse/Passes.h"
+#include "passes/Layout/PairedGemm.h"
+#include "passes/Layout/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -9,7 +9,7 @@
 
 namespace yupana {
 #define GEN_PASS_DEF_FUSEROUTERPASS
-#include "passes/Fuse/Passes.h.inc"
+#include "passes/Layout/Passes.h.inc"
 } // namespace yupana
 
 using namespace mlir;

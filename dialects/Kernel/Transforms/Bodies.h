@@ -2,8 +2,8 @@
 //
 // What the fusing passes share: how the body of one kernel is continued in another.
 
-#ifndef YUPANA_PASSES_FUSE_FUSION_H
-#define YUPANA_PASSES_FUSE_FUSION_H
+#ifndef YUPANA_DIALECTS_KERNEL_TRANSFORMS_BODIES_H
+#define YUPANA_DIALECTS_KERNEL_TRANSFORMS_BODIES_H
 
 #include "dialects/Kernel/Analysis/Analysis.h"
 

@@ -2,17 +2,14 @@
 //
 // Gemms whose accumulators come in pairs, and the interleaved weights they multiply by.
 
-#ifndef YUPANA_PASSES_FUSE_PAIREDGEMM_H
-#define YUPANA_PASSES_FUSE_PAIREDGEMM_H
+#ifndef YUPANA_PASSES_LAYOUT_PAIREDGEMM_H
+#define YUPANA_PASSES_LAYOUT_PAIREDGEMM_H
 
-#include "passes/Fuse/Fusion.h"
+#include "dialects/Kernel/Transforms/Bodies.h"
 
 #include "mlir/IR/BuiltinOps.h"
 
 namespace yupana::fusion {
-
-/// Rows of either half that follow one another in a panel.
-inline constexpr int64_t interleavedRows = 16;
 
 /// The declaration that a gemm's only weight names.
 kernel::WeightOp weightOf(kernel::GemmOp gemm);
@@ -34,10 +31,9 @@ private:
 /// Declares the `lm.weight` of rows half, half + 2, .. of another; returns its name.
 mlir::FlatSymbolRefAttr everySecondRow(kernel::WeightOp weight, int64_t half, mlir::ModuleOp module);
 
-/// Declares the `lm.interleaved` of two weights of one type; returns its name.
-mlir::FlatSymbolRefAttr interleave(mlir::FlatSymbolRefAttr first, mlir::FlatSymbolRefAttr second,
+/// Declares the `lm.interleaved` of two weights of one type, by `run` rows; returns its name.
+mlir::FlatSymbolRefAttr interleave(mlir::FlatSymbolRefAttr first, mlir::FlatSymbolRefAttr second, int64_t run,
                                    mlir::ModuleOp module);
-mlir::FlatSymbolRefAttr interleave(kernel::WeightOp first, kernel::WeightOp second, mlir::ModuleOp module);
 
 /// Builds a gemm with pairs in front of a map, and continues in it what others did.
 class PairedGemm {

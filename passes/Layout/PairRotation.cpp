@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include "passes/Fuse/Fusion.h"
-#include "passes/Fuse/PairedGemm.h"
-#include "passes/Fuse/Passes.h"
+#include "dialects/Kernel/IR/TargetModel.h"
+#include "dialects/Kernel/Transforms/Bodies.h"
+#include "passes/Layout/PairedGemm.h"
+#include "passes/Layout/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -10,7 +11,7 @@
 
 namespace yupana {
 #define GEN_PASS_DEF_PAIRROTATIONPASS
-#include "passes/Fuse/Passes.h.inc"
+#include "passes/Layout/Passes.h.inc"
 } // namespace yupana
 
 using namespace mlir;
@@ -20,7 +21,13 @@ using namespace yupana::fusion;
 namespace {
 
 struct PairRotationPass : yupana::impl::PairRotationPassBase<PairRotationPass> {
+  using Base::Base;
+
   void runOnOperation() override {
+    const kernel::TargetModel *model = kernel::lookupTarget(getOperation(), target);
+    if (!model)
+      return signalPassFailure();
+    run = model->getPairRun();
     WeightUses weights(getOperation());
     for (auto program : getOperation().getOps<kernel::ProgramOp>()) {
       for (auto map : llvm::make_early_inc_range(program.getBody().getOps<kernel::MapOp>()))
@@ -48,7 +55,7 @@ private:
     // One after the other: the order of the declarations is that of the plan.
     FlatSymbolRefAttr even = everySecondRow(weight, 0, getOperation());
     FlatSymbolRefAttr odd = everySecondRow(weight, 1, getOperation());
-    PairedGemm paired(plain->gemm, pairs, interleave(even, odd, getOperation()), map);
+    PairedGemm paired(plain->gemm, pairs, interleave(even, odd, run, getOperation()), map);
     Value stored[2];
     for (int64_t half : {0, 1})
       stored[half] = paired.continueWith(*plain, half, paired.featureOfHalf(half));
@@ -63,6 +70,8 @@ private:
     whole.erase();
     return true;
   }
+
+  int64_t run = 0; ///< Rows of either half that follow one another.
 };
 
 } // namespace

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include "passes/Fuse/Fusion.h"
-#include "passes/Fuse/PairedGemm.h"
-#include "passes/Fuse/Passes.h"
+#include "dialects/Kernel/IR/TargetModel.h"
+#include "dialects/Kernel/Transforms/Bodies.h"
+#include "passes/Layout/PairedGemm.h"
+#include "passes/Layout/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -10,7 +11,7 @@
 
 namespace yupana {
 #define GEN_PASS_DEF_PAIRGATEUPPASS
-#include "passes/Fuse/Passes.h.inc"
+#include "passes/Layout/Passes.h.inc"
 } // namespace yupana
 
 using namespace mlir;
@@ -28,7 +29,13 @@ bool haveSameRows(kernel::GemmOp x, kernel::GemmOp y) {
 }
 
 struct PairGateUpPass : yupana::impl::PairGateUpPassBase<PairGateUpPass> {
+  using Base::Base;
+
   void runOnOperation() override {
+    const kernel::TargetModel *model = kernel::lookupTarget(getOperation(), target);
+    if (!model)
+      return signalPassFailure();
+    run = model->getPairRun();
     WeightUses weights(getOperation());
     for (auto program : getOperation().getOps<kernel::ProgramOp>()) {
       for (auto map : llvm::make_early_inc_range(program.getBody().getOps<kernel::MapOp>()))
@@ -55,8 +62,10 @@ private:
     if (!haveSameRows(first.gemm, second.gemm) || !weights.isOnlyUse(first.gemm) || !weights.isOnlyUse(second.gemm))
       return;
 
-    PairedGemm paired(first.gemm, kernel::GemmOp(first.gemm).getFeatures(),
-                      interleave(weightOf(first.gemm), weightOf(second.gemm), getOperation()), map);
+    PairedGemm paired(
+        first.gemm, kernel::GemmOp(first.gemm).getFeatures(),
+        interleave(weightOf(first.gemm).getWeightAttr(), weightOf(second.gemm).getWeightAttr(), run, getOperation()),
+        map);
     Value stored[] = {paired.continueWith(first, 0, paired.feature()),
                       paired.continueWith(second, 1, paired.feature())};
     paired.absorb(map, [&](BodyCloner &cloner) {
@@ -67,6 +76,8 @@ private:
     for (auto &[view, product] : products)
       product.gemm.erase();
   }
+
+  int64_t run = 0; ///< Rows of either half that follow one another.
 };
 
 } // namespace

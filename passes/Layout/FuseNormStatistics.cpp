@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include "passes/Fuse/Fusion.h"
-#include "passes/Fuse/Passes.h"
+#include "dialects/Kernel/IR/TargetModel.h"
+#include "dialects/Kernel/Transforms/Bodies.h"
+#include "passes/Layout/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -9,7 +10,7 @@
 
 namespace yupana {
 #define GEN_PASS_DEF_FUSENORMSTATISTICSPASS
-#include "passes/Fuse/Passes.h.inc"
+#include "passes/Layout/Passes.h.inc"
 } // namespace yupana
 
 using namespace mlir;
@@ -17,12 +18,6 @@ using namespace yupana;
 using namespace yupana::fusion;
 
 namespace {
-
-/// Most features under one partial sum: a panel of a weight, so that the kernel that writes them has them at hand.
-constexpr int64_t mostFeatures = 32;
-
-/// The largest power of two that divides `width`, but no more than a panel.
-int64_t partialWidth(int64_t width) { return std::min(mostFeatures, width & -width); }
 
 /// A sum of squares over whole rows of a buffer, as a norm takes it.
 struct SquareSum {
@@ -48,7 +43,13 @@ std::optional<SquareSum> squareSumOf(kernel::MapOp map) {
 }
 
 struct FuseNormStatisticsPass : yupana::impl::FuseNormStatisticsPassBase<FuseNormStatisticsPass> {
+  using Base::Base;
+
   void runOnOperation() override {
+    const kernel::TargetModel *model = kernel::lookupTarget(getOperation(), target);
+    if (!model)
+      return signalPassFailure();
+    mostFeatures = model->getMaxPartialFeatures();
     for (auto program : getOperation().getOps<kernel::ProgramOp>()) {
       partials.clear();
       for (auto map : program.getBody().getOps<kernel::MapOp>())
@@ -88,8 +89,7 @@ private:
         {cast<kernel::ViewType>(view.getType()).getDims()[0], lm::DimAttr::get(builder.getContext(), features / width)},
         builder.getF32Type(), "row-major");
     std::string name = (view.getDefiningOp<kernel::BufferOp>().getName() + ".squares").str();
-    Value squares =
-        kernel::BufferOp::create(builder, loc, type, builder.getStringAttr(name), IntegerAttr(), IntegerAttr());
+    Value squares = kernel::BufferOp::create(builder, loc, type, builder.getStringAttr(name));
 
     builder.setInsertionPointAfter(store);
     // Of what was stored, so that a norm sees the statistics of what it reads.
@@ -127,6 +127,10 @@ private:
     return feature;
   }
 
+  /// The largest power of two that divides `width`, but no more than the target has at hand together.
+  int64_t partialWidth(int64_t width) const { return std::min(mostFeatures, width & -width); }
+
+  int64_t mostFeatures = 0; ///< Under one partial sum.
   llvm::DenseMap<Value, Value> partials;
 };
 

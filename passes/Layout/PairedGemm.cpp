@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include "passes/Fuse/PairedGemm.h"
+#include "passes/Layout/PairedGemm.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/Support/MathExtras.h"
@@ -50,24 +50,20 @@ static std::string nameOfBoth(StringRef first, StringRef second) {
   return (first + "+" + tail).str();
 }
 
-FlatSymbolRefAttr fusion::interleave(FlatSymbolRefAttr first, FlatSymbolRefAttr second, ModuleOp module) {
+FlatSymbolRefAttr fusion::interleave(FlatSymbolRefAttr first, FlatSymbolRefAttr second, int64_t run, ModuleOp module) {
   auto part = module.lookupSymbol<lm::WeightOp>(first.getAttr());
   RankedTensorType type = part.getTensorType();
   SmallVector<int64_t> shape(type.getShape());
   int64_t &rows = shape[shape.size() - 2];
-  rows = 2 * static_cast<int64_t>(llvm::alignTo(rows, interleavedRows));
+  rows = 2 * static_cast<int64_t>(llvm::alignTo(rows, run));
   OpBuilder builder(part->getContext());
   // Behind both parts, so that the module reads from top to bottom.
   Operation *later = module.lookupSymbol(second.getAttr());
   builder.setInsertionPointAfter(part->isBeforeInBlock(later) ? later : part.getOperation());
   std::string name = nameOfBoth(first.getValue(), second.getValue());
-  lm::InterleavedOp::create(builder, part.getLoc(), name, first.getValue(), second.getValue(), interleavedRows,
-                            StringAttr(), RankedTensorType::get(shape, type.getElementType()));
+  lm::InterleavedOp::create(builder, part.getLoc(), name, first.getValue(), second.getValue(), run, StringAttr(),
+                            RankedTensorType::get(shape, type.getElementType()));
   return FlatSymbolRefAttr::get(builder.getContext(), name);
-}
-
-FlatSymbolRefAttr fusion::interleave(kernel::WeightOp first, kernel::WeightOp second, ModuleOp module) {
-  return interleave(first.getWeightAttr(), second.getWeightAttr(), module);
 }
 
 //===----------------------------------------------------------------------===//

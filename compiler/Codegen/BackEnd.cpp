@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compiler/Codegen/BackEnd.h"
+
+#include "compiler/Codegen/CPU/CPUBackEnd.h"
+
+#include "mlir/IR/DialectRegistry.h"
+
+using namespace yupana;
+using namespace yupana::codegen;
+
+static std::vector<std::unique_ptr<BackEnd>> &list() {
+  static std::vector<std::unique_ptr<BackEnd>> all = [] {
+    std::vector<std::unique_ptr<BackEnd>> built;
+    addCPUBackEnds(built);
+    return built;
+  }();
+  return all;
+}
+
+const std::vector<std::unique_ptr<BackEnd>> &codegen::backEnds() { return list(); }
+
+void codegen::addBackEnd(std::unique_ptr<BackEnd> backEnd) { list().push_back(std::move(backEnd)); }
+
+Result<const BackEnd *> codegen::lookupBackEnd(std::string_view name) {
+  for (const auto &backEnd : backEnds())
+    if (std::string_view(backEnd->getName()) == name)
+      return backEnd.get();
+  if (name == "native") {
+    const BackEnd *best = nullptr;
+    for (const auto &backEnd : backEnds())
+      if (backEnd->runsHere())
+        best = backEnd.get();
+    if (best)
+      return best;
+    return makeError(ExitCode::Unsupported, "target native: this machine runs code for none of {}", listBackEnds());
+  }
+  if (findTarget(name))
+    return makeError(ExitCode::Unsupported, "target {}: no code generator for it yet, expected {} or native", name,
+                     listBackEnds());
+  return makeError(ExitCode::Usage, "target {}: unknown, expected {} or native", inQuotes(name), listBackEnds());
+}
+
+std::string codegen::listBackEnds() {
+  std::string names;
+  for (const auto &backEnd : backEnds())
+    names.append(names.empty() ? "" : ", ").append(backEnd->getName());
+  return names;
+}
+
+void codegen::registerBackEnds(mlir::DialectRegistry &registry) {
+  registry.addExtension(+[](mlir::MLIRContext *, kernel::KernelDialect *dialect) {
+    for (const auto &backEnd : backEnds())
+      dialect->addTarget(backEnd.get());
+  });
+}

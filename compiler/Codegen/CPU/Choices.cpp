@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compiler/Codegen/CPU/Choices.h"
+
+#include <algorithm>
+
+using namespace yupana;
+using namespace yupana::codegen;
+
+namespace {
+
+/// The register tile that leaves room for the weights' vectors and one broadcast input: 6x16 uses 15 of 16 ymm
+/// registers; 8x32 uses 19 of 32 zmm, and taller ones gain nothing.
+X86Choice registerTile(const CpuFacts &cpu, int64_t rows) {
+  if (cpu.vectorRegisters >= 32)
+    return {8, 32, rows};
+  return {6, 16, rows};
+}
+
+/// A cell long enough that claiming it costs nothing beside doing it, short enough to share a prompt's rows out evenly.
+constexpr int64_t elementsPerCell = 16384;
+
+} // namespace
+
+X86Choice codegen::chooseGemm(const CpuFacts &cpu, const GemmShape &shape) {
+  // A cell reads one panel of the weight from memory: this many rows amortise that, and are few enough that those of a
+  // usual depth stay in the second level of cache from one panel to the next. A whole number of tiles of 6 and of 8
+  // rows. Programs of few rows get no smaller cells: the kernel tells few rows from many itself, and programs that cut
+  // alike share its code.
+  return registerTile(cpu, 144);
+}
+
+X86Choice codegen::chooseMap(const CpuFacts &cpu, int64_t groups, int64_t width) {
+  return registerTile(cpu, std::max<int64_t>(1, elementsPerCell / std::max<int64_t>(1, groups * width)));
+}
+
+X86Choice codegen::chooseRoute(const CpuFacts &cpu, int64_t products) {
+  return registerTile(cpu, std::clamp<int64_t>(elementsPerCell / std::max<int64_t>(1, products), 1, 64));
+}
+
+X86Choice codegen::chooseFixed(const CpuFacts &cpu) { return registerTile(cpu, 1); }

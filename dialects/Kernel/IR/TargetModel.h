@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What passes ask about a target. A back end answers (compiler/Codegen); the dialect finds it by the target's name, so
+// that no pass knows an instruction set.
+
+#ifndef YUPANA_DIALECTS_KERNEL_IR_TARGETMODEL_H
+#define YUPANA_DIALECTS_KERNEL_IR_TARGETMODEL_H
+
+#include "dialects/Kernel/IR/Kernel.h"
+
+namespace yupana::kernel {
+
+class TargetModel {
+public:
+  virtual ~TargetModel() = default;
+
+  /// As the command line, a plan and the config of a kernel name it.
+  virtual llvm::StringRef getName() const = 0;
+
+  //===--------------------------------------------------------------------===//
+  // Decided once per target: what every step program shares
+  //===--------------------------------------------------------------------===//
+
+  /// The form of a weight that products multiply by; an id of runtime/schema/forms.h.
+  virtual llvm::StringRef getWeightForm(mlir::Type elementType) const = 0;
+
+  /// Rows of either half of an interleaved weight that follow one another.
+  virtual int64_t getPairRun() const = 0;
+
+  /// Most features under one partial sum of squares: those that the kernel that stores a row has at hand together.
+  virtual int64_t getMaxPartialFeatures() const = 0;
+
+  //===--------------------------------------------------------------------===//
+  // Decided per step program
+  //===--------------------------------------------------------------------===//
+
+  /// The largest T of every step program, ascending; the last is `maxTokens`.
+  virtual llvm::SmallVector<int64_t> getStepBuckets(int64_t maxTokens) const = 0;
+
+  /// True if a product whose weight is chosen by expert and one whose weight is not should be one kernel, in a program
+  /// for steps of at most `maxTokens` tokens.
+  virtual bool joinsSharedProducts(int64_t maxTokens) const = 0;
+
+  /// The choices for a launched op, which is no kernel.parallel, in a program for steps of at most `maxTokens` tokens.
+  virtual ConfigAttrInterface chooseConfig(LaunchedOpInterface op, int64_t maxTokens) const = 0;
+
+  /// The number of cells of a configured op. An error at `op`, and null, where its config does not belong to the
+  /// target.
+  virtual GridAttr getGrid(LaunchedOpInterface op) const = 0;
+};
+
+/// The model of the target called `name`; null, with an error at `op`, when no back end of this compiler answers to it.
+const TargetModel *lookupTarget(mlir::Operation *op, llvm::StringRef name);
+
+} // namespace yupana::kernel
+
+#endif

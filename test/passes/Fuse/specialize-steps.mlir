@@ -1,0 +1,35 @@
+// RUN: yupana-opt %s --yupana-specialize-steps | FileCheck %s
+
+// A program for steps of one token, in front of the one for all others. Its buffers are its own; the result keeps its
+// name, since whoever reads it looks for that, and so do weights and caches.
+// CHECK-LABEL: kernel.program @step.1 function step max_tokens 1 {
+// CHECK: kernel.input token_ids
+// CHECK: %[[H1:.*]] = kernel.buffer "step.1.h"
+// CHECK: %[[L1:.*]] = kernel.buffer "logits"
+// CHECK: kernel.store %{{.*}}, %[[H1]]
+// CHECK: kernel.load %[[H1]]
+// CHECK: kernel.store %{{.*}}, %[[L1]]
+// CHECK: kernel.result sampled %[[L1]]
+// CHECK-LABEL: kernel.program @step function step max_tokens 16 {
+// CHECK: kernel.buffer "h"
+// CHECK: kernel.buffer "logits"
+// CHECK-LABEL: kernel.program @sample function sample max_tokens 16 {
+// CHECK-NOT: kernel.program
+kernel.program @step function step max_tokens 16 {
+  %ids = kernel.input token_ids : !kernel.view<["T"], i32>
+  %h = kernel.buffer "h" : !kernel.view<["T"], i32>
+  %logits = kernel.buffer "logits" : !kernel.view<["R"], i32>
+  kernel.map rows "T" groups 1 width 1 {
+  ^bb0(%row: index, %group: index, %lane: index):
+    %x = kernel.load %ids[%row] : !kernel.view<["T"], i32>
+    kernel.store %x, %h[%row] : !kernel.view<["T"], i32>
+  }
+  kernel.map rows "R" groups 1 width 1 {
+  ^bb0(%row: index, %group: index, %lane: index):
+    %x = kernel.load %h[%row] : !kernel.view<["T"], i32>
+    kernel.store %x, %logits[%row] : !kernel.view<["R"], i32>
+  }
+  kernel.result sampled %logits : !kernel.view<["R"], i32>
+}
+kernel.program @sample function sample max_tokens 16 {
+}
