@@ -6,47 +6,28 @@
 #include "runtime/exec/context.h"
 
 #include "runtime/plan/bounds.h"
+#include "runtime/plan/code.h"
 #include "runtime/plan/weights.h"
 
 #include <cstring>
-#include <new>
 
 using namespace yupana::runtime;
 namespace schema = yupana::schema;
 
 namespace {
 
-/// Arrays of objects with destructors, in caller's memory.
-template <typename T> Code create_array(const Allocator &allocator, uint64_t count, T **out, const Report &report) {
-  void *memory = allocator.alloc((count ? count : 1) * sizeof(T), kCacheLine);
-  if (!memory)
-    return report.fail(YUPANA_STATUS_OUT_OF_MEMORY, "no memory for %llu objects of a context",
-                       static_cast<unsigned long long>(count));
-  *out = static_cast<T *>(memory);
-  for (uint64_t i = 0; i < count; ++i)
-    new (*out + i) T();
-  return YUPANA_STATUS_OK;
-}
-template <typename T> void destroy_array(const Allocator &allocator, uint64_t count, T *array) {
-  if (!array)
-    return;
-  for (uint64_t i = 0; i < count; ++i)
-    array[i].~T();
-  allocator.free(array, (count ? count : 1) * sizeof(T), kCacheLine);
-}
-
 void destroy_context(yupana_context_t *context) {
-  context->pool.stop();
+  Device *device = context->device;
   for (uint32_t i = 0; i < context->weights.size(); ++i)
     if (context->weights[i])
-      release_weights(context->plan, i);
+      release_weights(context->plan, i, *device->kind);
   if (context->uses_filled)
-    release_filled(context->plan);
+    release_filled(context->plan, *device->kind);
   Allocator allocator = context->allocator;
-  destroy_array(allocator, context->target().arenas()->size(), context->arenas);
-  destroy_array(allocator, context->group_count(), context->groups);
   yupana_plan_t *plan = context->plan;
   destroy_object(allocator, context);
+  if (device)
+    device->kind->close(device);
   yupana_plan_release(plan);
 }
 
@@ -64,8 +45,6 @@ Code choose_target(const yupana_plan_t *plan, const char *name, uint32_t *out_in
 
 Code check_options(const yupana_context_options_t &options, const Report &report) {
   constexpr Code kInvalid = YUPANA_STATUS_INVALID_ARGUMENT;
-  if (options.threads > kMaxThreads)
-    return report.fail(kInvalid, "%u threads were asked for; at most %u are possible", options.threads, kMaxThreads);
   if (options.max_sequences > kMaxContextSequences)
     return report.fail(kInvalid, "%u sequences were asked for; at most %u are possible", options.max_sequences,
                        kMaxContextSequences);
@@ -77,87 +56,60 @@ Code check_options(const yupana_context_options_t &options, const Report &report
 }
 
 Code allocate_arenas(yupana_context_t &context, const Report &report) {
+  Device *device = context.device;
   const auto &arenas = *context.target().arenas();
-  if (Code code = create_array(context.allocator, arenas.size(), &context.arenas, report))
-    return code;
   for (uint32_t i = 0; i < arenas.size(); ++i) {
     const schema::Arena &arena = *arenas.Get(i);
     uint64_t bytes;
     if (!checked_add(arena.size(), kArenaPadding, &bytes))
       return report.fail(YUPANA_STATUS_OUT_OF_MEMORY, "arena '%s' does not fit in memory", arena.name()->c_str());
-    uint64_t alignment = bytes >= kHugePage ? kHugePage : 4096;
-    if (arena.alignment() > alignment)
-      alignment = arena.alignment();
-    if (Code code = context.arenas[i].allocate(context.allocator, bytes, alignment, "activations", report.out()))
+    if (Code code = device->kind->allocate(device, context.allocator, bytes, arena.alignment(), "activations",
+                                           &context.arenas[i], report.out()))
       return code;
-    context.arenas[i].advise_huge_pages();
-    context.arenas[i].zero();
+    device->kind->zero(device, context.arenas[i].data(), bytes);
   }
   return YUPANA_STATUS_OK;
 }
 
-Code allocate_inputs(yupana_context_t &context, const Report &report) {
-  for (uint32_t i = 0; i < kStepInputs; ++i) {
-    uint64_t bytes = input_bytes(static_cast<schema::StepInput>(i), context.limits()) + kArenaPadding;
-    if (Code code = context.inputs[i].allocate(context.allocator, bytes, kCacheLine, "step inputs", report.out()))
-      return code;
-    context.inputs[i].zero();
-  }
+/// What the launches of the target are given.
+struct Uses {
+  Array<uint32_t> weights; // an entry per weight of the plan: 1 when a launch reads it
+  bool history = false;
+};
+
+Code find_uses(const yupana_context_t &context, Uses *out, const Report &report) {
+  if (Code code =
+          out->weights.allocate(context.allocator, context.root().weights()->size(), "used weights", report.out()))
+    return code;
+  for (const schema::StepProgram *program : *context.target().programs())
+    for (const schema::Launch *launch : *program->launches())
+      for (const schema::Argument *argument : *launch->arguments()) {
+        if (argument->kind() == schema::ArgumentKind::weight)
+          out->weights[argument->index()] = 1;
+        out->history |= argument->kind() == schema::ArgumentKind::history;
+      }
   return YUPANA_STATUS_OK;
 }
 
 /// The history, if the target has a kernel that takes it.
-Code allocate_history(yupana_context_t &context, const Report &report) {
-  bool used = false;
-  for (const schema::StepProgram *program : *context.target().programs())
-    for (const schema::Launch *launch : *program->launches())
-      for (const schema::Argument *argument : *launch->arguments())
-        used |= argument->kind() == schema::ArgumentKind::history;
-  if (!used)
+Code allocate_history(yupana_context_t &context, const Uses &uses, const Report &report) {
+  if (!uses.history)
     return YUPANA_STATUS_OK;
   // At most 2^20 rows of less than 2^34 bytes. Not cleared: what is never used never takes memory.
   uint64_t bytes = context.max_sequences * history_row_bytes(context.limits()) + kArenaPadding;
-  return context.history.allocate(context.allocator, bytes, bytes >= kHugePage ? kHugePage : 4096,
-                                  "the history of tokens", report.out());
-}
-
-Code allocate_scratch(yupana_context_t &context, const Report &report) {
-  uint64_t most = 0;
-  for (const schema::Kernel *kernel : *context.target().kernels())
-    most = kernel->scratch_bytes() > most ? kernel->scratch_bytes() : most;
-  // A line of padding keeps workers apart and kernels that read whole vectors inside.
-  context.scratch_stride = (most + 2 * kCacheLine - 1) & ~(kCacheLine - 1);
-  uint64_t bytes = context.scratch_stride * context.pool.threads();
-  if (Code code = context.scratch.allocate(context.allocator, bytes, bytes >= kHugePage ? kHugePage : 4096,
-                                           "scratch memory", report.out()))
-    return code;
-  context.scratch.zero();
-  return YUPANA_STATUS_OK;
+  return context.device->kind->allocate(context.device, context.allocator, bytes, kCacheLine, "the history of tokens",
+                                        &context.history, report.out());
 }
 
 Code allocate_cache(yupana_context_t &context, uint64_t kv_bytes, const Report &report) {
   uint32_t pages[kMaxCacheGroups];
   if (Code code = choose_pages(*context.plan, kv_bytes, context.max_sequences, pages, &context.kv_positions, report))
     return code;
-  if (Code code = create_array(context.allocator, context.group_count(), &context.groups, report))
-    return code;
   for (uint32_t i = 0; i < context.group_count(); ++i)
-    if (Code code = context.groups[i].prepare(context.allocator, *context.root().cache_groups()->Get(i),
+    if (Code code = context.groups[i].prepare(context.device, context.allocator, *context.root().cache_groups()->Get(i),
                                               context.limits(), context.max_sequences, pages[i], report.out()))
       return code;
   return context.sequences.allocate(context.allocator, context.max_sequences, "sequences", report.out());
-}
-
-/// Marks the weights that the launches of the target read.
-Code find_used_weights(const yupana_context_t &context, Array<uint32_t> *out_used, const Report &report) {
-  if (Code code = out_used->allocate(context.allocator, context.root().weights()->size(), "used weights", report.out()))
-    return code;
-  for (const schema::StepProgram *program : *context.target().programs())
-    for (const schema::Launch *launch : *program->launches())
-      for (const schema::Argument *argument : *launch->arguments())
-        if (argument->kind() == schema::ArgumentKind::weight)
-          (*out_used)[argument->index()] = 1;
-  return YUPANA_STATUS_OK;
 }
 
 Code load_weights(yupana_context_t &context, const yupana_context_options_t &options, const Array<uint32_t> &used,
@@ -184,11 +136,11 @@ Code load_weights(yupana_context_t &context, const yupana_context_options_t &opt
   Progress progress(options.progress, total);
   for (uint32_t i = 0; i < sections; ++i)
     if (used_sections[i])
-      if (Code code = acquire_weights(context.plan, i, options, context.pool, progress, &context.weights[i], report))
+      if (Code code = acquire_weights(context.plan, i, options, context.device, progress, &context.weights[i], report))
         return code;
   if (!fills)
     return YUPANA_STATUS_OK;
-  Code code = acquire_filled(context.plan, used, *options.filler, context.pool, progress, report);
+  Code code = acquire_filled(context.plan, used, *options.filler, context.device, progress, report);
   context.uses_filled = !code;
   return code;
 }
@@ -197,47 +149,71 @@ Code load_weights(yupana_context_t &context, const yupana_context_options_t &opt
 Code check_weights_present(const yupana_context_t &context, const yupana_context_options_t &options,
                            const Array<uint32_t> &used, const Report &report) {
   const yupana_filler_t *filler = options.filler;
-  if (filler && (filler->size < sizeof(yupana_filler_t) || !filler->fill))
-    return report.fail(YUPANA_STATUS_INVALID_ARGUMENT, "the filler has %zu bytes; expected at least %zu and a function",
-                       filler->size, sizeof(yupana_filler_t));
-  for (uint32_t i = 0; i < used.size() && !filler; ++i)
+  if (filler && filler->size >= sizeof(yupana_filler_t) && filler->fill)
+    return YUPANA_STATUS_OK;
+  for (uint32_t i = 0; i < used.size(); ++i)
     if (used[i] && context.root().weights()->Get(i)->section() == schema::kNoSection)
       return report.fail(YUPANA_STATUS_INVALID_DATA, "the plan has no weights: fill it with yupana refit");
   return YUPANA_STATUS_OK;
 }
 
-Code prepare(yupana_context_t &context, const yupana_context_options_t &options, const Report &report) {
-  Array<uint32_t> used;
-  if (Code code = find_used_weights(context, &used, report))
+Code open_device(yupana_context_t &context, const DeviceKind &kind, const yupana_context_options_t &options,
+                 const Report &report) {
+  const schema::Target &target = context.target();
+  DeviceOptions wanted = {options.threads, 0, {target.buffers()->Get(target.logits())->size()}};
+  if (has_sample_program(context))
+    wanted.result_bytes[kSampled] = target.buffers()->Get(target.sampled())->size();
+  for (const schema::Kernel *kernel : *target.kernels())
+    wanted.scratch_bytes = greatest(wanted.scratch_bytes, kernel->scratch_bytes());
+  return kind.open(context.allocator, wanted, &context.device, report);
+}
+
+Code prepare(yupana_context_t &context, const DeviceKind &kind, const yupana_context_options_t &options,
+             const Report &report) {
+  Uses uses;
+  if (Code code = find_uses(context, &uses, report))
     return code;
-  if (Code code = check_weights_present(context, options, used, report))
+  if (Code code = check_weights_present(context, options, uses.weights, report))
     return code;
-  if (Code code =
-          load_code(*context.plan, context.target_index, options.digests != YUPANA_DIGEST_OFF, &context.code, report))
+  if (Code code = open_device(context, kind, options, report))
     return code;
-  uint32_t threads = options.threads ? options.threads : yupana_available_threads();
-  if (threads > kMaxThreads)
-    threads = kMaxThreads;
-  if (Code code = context.pool.start(context.allocator, threads, report.out()))
+  if (Code code = load_code(*context.plan, context.target_index, options.digests != YUPANA_DIGEST_OFF, context.device,
+                            &context.kernels, report))
     return code;
   context.max_sequences = options.max_sequences ? options.max_sequences : context.limits().max_batch();
   Code code = allocate_arenas(context, report);
   if (!code)
-    code = allocate_inputs(context, report);
+    code = context.inputs.prepare(context.device, context.allocator, context.root(), report.out());
   if (!code)
-    code = allocate_history(context, report);
-  if (!code)
-    code = allocate_scratch(context, report);
+    code = allocate_history(context, uses, report);
   if (!code)
     code = allocate_cache(context, options.kv_bytes, report);
   if (!code)
-    code = load_weights(context, options, used, report);
+    code = load_weights(context, options, uses.weights, report);
   if (!code)
     code = prepare_launches(context, report.out());
   return code;
 }
 
 } // namespace
+
+Code yupana::runtime::create_context(const DeviceKind &kind, yupana_plan_t *plan, uint32_t target,
+                                     const yupana_context_options_t &options, const Allocator &allocator,
+                                     yupana_context_t **out_context, const Report &report) {
+  auto *context = create_object<yupana_context_t>(allocator);
+  if (!context)
+    return report.fail(YUPANA_STATUS_OUT_OF_MEMORY, "no memory for a context");
+  yupana_plan_retain(plan);
+  context->plan = plan;
+  context->allocator = allocator;
+  context->target_index = target;
+  if (Code code = prepare(*context, kind, options, report)) {
+    destroy_context(context);
+    return code;
+  }
+  *out_context = context;
+  return succeed(report.out());
+}
 
 yupana_status_code_t yupana_context_create(yupana_plan_t *plan, const yupana_context_options_t *given,
                                            const yupana_allocator_t *allocator, yupana_context_t **out_context,
@@ -255,19 +231,8 @@ yupana_status_code_t yupana_context_create(yupana_plan_t *plan, const yupana_con
   Allocator memory;
   if (Code code = Allocator::adopt(allocator, &memory, out_status))
     return code;
-  auto *context = create_object<yupana_context_t>(memory);
-  if (!context)
-    return report.fail(YUPANA_STATUS_OUT_OF_MEMORY, "no memory for a context");
-  yupana_plan_retain(plan);
-  context->plan = plan;
-  context->allocator = memory;
-  context->target_index = target;
-  if (Code code = prepare(*context, options, report)) {
-    destroy_context(context);
-    return code;
-  }
-  *out_context = context;
-  return succeed(out_status);
+  const DeviceKind &kind = *find_device_kind(plan->target(target).name()->c_str());
+  return create_context(kind, plan, target, options, memory, out_context, report);
 }
 
 void yupana_context_release(yupana_context_t *context) {
@@ -278,7 +243,7 @@ void yupana_context_release(yupana_context_t *context) {
 void yupana_context_info(const yupana_context_t *context, yupana_context_info_t *out) {
   yupana_context_info_t info = {};
   info.target = context->target_index;
-  info.threads = context->pool.threads();
+  info.threads = context->device->workers;
   info.max_sequences = context->max_sequences;
   info.sequences = context->alive_sequences;
   info.kv_positions = context->kv_positions;
@@ -291,21 +256,17 @@ void yupana_context_memory(const yupana_context_t *context, yupana_memory_info_t
     if (context->weights[i])
       info.weights += context->plan->section(i).size + kArenaPadding;
   if (context->uses_filled)
-    info.weights += context->plan->filled.memory.size();
+    info.weights += context->plan->filled[context->device->kind->index].memory.size();
   for (uint32_t i = 0; i < context->target().arenas()->size(); ++i)
     info.arenas += context->arenas[i].size();
-  for (const Memory &input : context->inputs)
-    info.inputs += input.size();
   for (uint32_t i = 0; i < context->group_count(); ++i) {
     info.cache += context->groups[i].cache_bytes();
-    info.inputs += context->groups[i].table_bytes();
     info.bookkeeping += context->groups[i].bookkeeping_bytes();
   }
-  info.inputs += context->history.size();
-  info.scratch = context->scratch.size();
-  info.code = context->code.bytes();
-  info.bookkeeping += sizeof(*context) + context->pool.bytes() + context->sequences.bytes() +
-                      context->programs.bytes() + context->launches.bytes() + context->arguments.bytes() +
+  info.inputs = context->inputs.bytes() + context->history.size();
+  context->device->kind->memory(context->device, &info);
+  info.bookkeeping += sizeof(*context) + context->inputs.bookkeeping_bytes() + context->sequences.bytes() +
+                      context->kernels.bytes() + context->launches.bytes() + context->arguments.bytes() +
                       context->active.bytes() + context->weights.bytes();
   info.total = info.weights + info.cache + info.arenas + info.inputs + info.scratch + info.code + info.bookkeeping;
   copy_sized(out, info);

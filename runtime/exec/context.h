@@ -3,32 +3,16 @@
 #ifndef YUPANA_RUNTIME_EXEC_CONTEXT_H
 #define YUPANA_RUNTIME_EXEC_CONTEXT_H
 
-#include "runtime/device/cpu/thread_pool.h"
+#include "runtime/exec/inputs.h"
 #include "runtime/exec/pages.h"
-#include "runtime/plan/code.h"
 #include "runtime/plan/grid.h"
 #include "runtime/plan/plan.h"
 
 namespace yupana::runtime {
 
-/// A launch with its addresses resolved.
 struct PreparedLaunch {
-  KernelFunction function;
+  DeviceLaunch launch;
   const GridTerms *grid;
-  uint32_t first_argument; // in yupana_context_t::arguments
-};
-
-struct PreparedProgram {
-  schema::Function function;
-  uint32_t max_tokens;
-  uint32_t first_launch;
-  uint32_t launch_count;
-};
-
-/// A launch of the running step that has cells.
-struct ActiveLaunch {
-  uint32_t launch;
-  uint32_t cells;
 };
 
 struct Sequence {
@@ -52,22 +36,19 @@ struct yupana_context_t {
   uint32_t step_attempts = 0;
   uint64_t kv_positions = 0;
 
-  yupana::runtime::ElfImage code;
-  yupana::runtime::ThreadPool pool;
+  yupana::runtime::Device *device = nullptr;
+  yupana::runtime::Array<void *> kernels;          // of the target, as the device knows them
   yupana::runtime::Array<const uint8_t *> weights; // by section; null where this context is no user
   bool uses_filled = false;                        // this context is a user of the plan's filled weights
-  yupana::runtime::Memory *arenas = nullptr;       // [target().arenas()]
-  yupana::runtime::PageGroup *groups = nullptr;    // [group_count()]
-  yupana::runtime::Memory inputs[yupana::runtime::kStepInputs];
+  yupana::runtime::Memory arenas[yupana::runtime::kMaxArenas];
+  yupana::runtime::PageGroup groups[yupana::runtime::kMaxCacheGroups]; // group_count() are in use
+  yupana::runtime::StepInputs inputs;
   /// u32 [max_sequences][max_context], the tokens of every slot, if kernels ask for it. Kernels write it and read what
   /// they wrote: entries at a sequence's length and beyond are never read, so neither truncating nor releasing a
   /// sequence touches it.
   yupana::runtime::Memory history;
-  yupana::runtime::Memory scratch;
-  uint64_t scratch_stride = 0;
   yupana::runtime::Array<yupana::runtime::Sequence> sequences;
-  yupana::runtime::Array<yupana::runtime::PreparedProgram> programs;
-  yupana::runtime::Array<yupana::runtime::PreparedLaunch> launches;
+  yupana::runtime::Array<yupana::runtime::PreparedLaunch> launches; // of all programs
   yupana::runtime::Array<void *> arguments;
   yupana::runtime::Array<yupana::runtime::ActiveLaunch> active;
 
@@ -76,9 +57,7 @@ struct yupana_context_t {
   const yupana::schema::Target &target() const { return plan->target(target_index); }
   uint32_t group_count() const { return plan->root->cache_groups()->size(); }
 
-  template <typename T> T *input(yupana::schema::StepInput which) const {
-    return reinterpret_cast<T *>(inputs[static_cast<uint32_t>(which)].data());
-  }
+  /// Where kernels find a buffer.
   void *buffer_address(uint32_t buffer) const {
     const yupana::schema::Buffer &entry = *target().buffers()->Get(buffer);
     return arenas[entry.arena()].data() + entry.offset();
@@ -98,8 +77,14 @@ Code choose_pages(const yupana_plan_t &plan, uint64_t kv_bytes, uint32_t sequenc
 /// Fills programs, launches and arguments; everything they point at is allocated. OUT_OF_MEMORY.
 Code prepare_launches(yupana_context_t &context, yupana_status_t *out_status);
 
-/// Runs the program for a step (`function` step: the first whose max_tokens is enough). Cannot fail.
-void run_program(yupana_context_t &context, schema::Function function, const StepSizes &sizes);
+/// Runs the program for a step (`function` step: the first whose max_tokens is enough). INTERNAL when the device fails.
+Code run_program(yupana_context_t &context, schema::Function function, const StepSizes &sizes,
+                 yupana_status_t *out_status);
+
+/// yupana_context_create on a device of `kind`, which is that of the target or stands in for it.
+Code create_context(const DeviceKind &kind, yupana_plan_t *plan, uint32_t target,
+                    const yupana_context_options_t &options, const Allocator &allocator, yupana_context_t **out_context,
+                    const Report &report);
 
 /// Whether the target has a program for sampling.
 bool has_sample_program(const yupana_context_t &context);

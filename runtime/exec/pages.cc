@@ -26,8 +26,9 @@ uint64_t pages_for(const schema::CacheGroup &group, const schema::Limits &limits
   return least(spread, saturating_mul(most_live_pages(group, limits), sequences));
 }
 
-Code PageGroup::prepare(const Allocator &allocator, const schema::CacheGroup &group, const schema::Limits &limits,
-                        uint32_t sequences, uint32_t pages, yupana_status_t *out) {
+Code PageGroup::prepare(Device *device, const Allocator &allocator, const schema::CacheGroup &group,
+                        const schema::Limits &limits, uint32_t sequences, uint32_t pages, yupana_status_t *out) {
+  device_ = device;
   chunk_ = group.chunk();
   page_tokens_ = group.page_tokens();
   page_bytes_ = group.page_bytes();
@@ -36,17 +37,14 @@ Code PageGroup::prepare(const Allocator &allocator, const schema::CacheGroup &gr
   if (!checked_mul(pages, page_bytes_, &bytes) || !checked_add(bytes, kArenaPadding, &bytes))
     return fail(out, YUPANA_STATUS_OUT_OF_MEMORY, "%u pages of cache group '%s' do not fit in memory", pages,
                 group.name()->c_str());
-  if (Code code = pages_.allocate(allocator, bytes, bytes >= kHugePage ? kHugePage : 4096, "keys and values", out))
+  if (Code code = device->kind->allocate(device, allocator, bytes, kCacheLine, "keys and values", &pages_, out))
     return code;
-  pages_.advise_huge_pages();
-  uint64_t mapped = uint64_t{sequences} * entries_, rows = uint64_t{limits.max_batch()} * entries_;
+  uint64_t mapped = uint64_t{sequences} * entries_;
   Code code = free_.allocate(allocator, pages, "free pages", out);
   if (!code)
     code = mapped_.allocate(allocator, mapped, "pages of sequences", out);
   if (!code)
     code = ranges_.allocate(allocator, sequences, "pages of sequences", out);
-  if (!code)
-    code = rows_.allocate(allocator, rows + kArenaPadding / sizeof(uint32_t), "a page table", out);
   if (!code)
     code = row_lengths_.allocate(allocator, limits.max_batch(), "a page table", out);
   if (code)
@@ -73,7 +71,7 @@ uint32_t PageGroup::take_page() {
   // A page is zero when it is first used, so that a plan can never show what the memory held before. Untouched pages
   // lie below all others on the stack, in ascending order.
   if (page >= touched_) {
-    memset(pages_.data() + page * page_bytes_, 0, page_bytes_);
+    device_->kind->zero(device_, pages_.data() + page * page_bytes_, page_bytes_);
     touched_ = page + 1;
   }
   return page;
@@ -122,13 +120,14 @@ void PageGroup::release(uint32_t slot) {
   range = {0, 0};
 }
 
-void PageGroup::write_row(uint32_t row, uint32_t slot) {
-  uint32_t *out = rows_.data() + uint64_t{row} * entries_;
-  uint32_t length = ranges_[slot].end;
+uint32_t PageGroup::write_row(uint32_t *out, uint32_t row, uint32_t slot) {
+  uint32_t length = ranges_[slot].end, before = row_lengths_[row];
   memcpy(out, entries_of(slot), length * sizeof(uint32_t));
-  if (row_lengths_[row] > length)
-    memset(out + length, 0, (row_lengths_[row] - length) * sizeof(uint32_t));
   row_lengths_[row] = length;
+  if (before <= length)
+    return length;
+  memset(out + length, 0, (before - length) * sizeof(uint32_t));
+  return before;
 }
 
 } // namespace yupana::runtime

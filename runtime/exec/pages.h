@@ -5,7 +5,7 @@
 #ifndef YUPANA_RUNTIME_EXEC_PAGES_H
 #define YUPANA_RUNTIME_EXEC_PAGES_H
 
-#include "runtime/base/memory.h"
+#include "runtime/device/device.h"
 #include "runtime/schema/plan_generated.h"
 
 namespace yupana::runtime {
@@ -26,9 +26,9 @@ public:
     uint32_t taken; // pages it then needs
   };
 
-  /// Memory for `pages` pages and all tables. OUT_OF_MEMORY.
-  Code prepare(const Allocator &allocator, const schema::CacheGroup &group, const schema::Limits &limits,
-               uint32_t sequences, uint32_t pages, yupana_status_t *out_status);
+  /// Memory for `pages` pages, on the device, and all tables. OUT_OF_MEMORY.
+  Code prepare(Device *device, const Allocator &allocator, const schema::CacheGroup &group,
+               const schema::Limits &limits, uint32_t sequences, uint32_t pages, yupana_status_t *out_status);
 
   /// What a step of `count` tokens after `length` positions would change.
   Change preview(uint32_t slot, uint32_t length, uint32_t count) const;
@@ -42,15 +42,13 @@ public:
   void truncate(uint32_t slot, uint32_t length);
   void release(uint32_t slot);
 
-  /// Makes row `row` of the page table, as kernels read it, that of `slot`.
-  void write_row(uint32_t row, uint32_t slot);
+  /// Makes row `row` of the page table, at `out`, that of `slot`. How many entries of the row this may have changed.
+  uint32_t write_row(uint32_t *out, uint32_t row, uint32_t slot);
 
   uint32_t total_pages() const { return static_cast<uint32_t>(free_.size()); }
   uint32_t free_pages() const { return free_count_; }
   uint8_t *page_memory() const { return pages_.data(); }
-  uint32_t *page_table() const { return rows_.data(); }
   uint64_t cache_bytes() const { return pages_.size(); }
-  uint64_t table_bytes() const { return rows_.bytes(); }
   uint64_t bookkeeping_bytes() const {
     return free_.bytes() + mapped_.bytes() + ranges_.bytes() + row_lengths_.bytes();
   }
@@ -67,6 +65,7 @@ private:
   uint32_t take_page();
   void give_pages(uint32_t slot, uint32_t begin, uint32_t end);
 
+  Device *device_ = nullptr;
   uint32_t chunk_ = 0;
   uint32_t page_tokens_ = 0;
   uint64_t page_bytes_ = 0;
@@ -77,7 +76,6 @@ private:
   uint32_t touched_ = 0;        // pages below have been used since prepare
   Array<uint32_t> mapped_;      // [slots][entries], 0 where nothing is mapped
   Array<Range> ranges_;         // [slots]
-  Array<uint32_t> rows_;        // [max_batch][entries], what kernels read
   Array<uint32_t> row_lengths_; // [max_batch], entries of a row that may differ from 0
 };
 

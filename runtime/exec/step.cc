@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A step in four parts: everything that can be refused is checked; pages change hands; inputs are written; programs
-// run. Only the first can fail, so a failing step has changed nothing.
+// run. Only the first can refuse, so a refused step has changed nothing. A device that fails while it runs ends the use
+// of its context.
 
 #include "runtime/exec/context.h"
 
@@ -118,6 +119,8 @@ Code check_batch_header(const yupana_context_t &context, const yupana_batch_t *b
   uint32_t most = context.limits().max_batch();
   if (batch->span_count == 0 || batch->span_count > most || !batch->spans)
     return fail(out, kInvalid, "the batch has %u spans; the plan takes 1 to %u", batch->span_count, most);
+  if (batch->keep_logits > 1)
+    return fail(out, kInvalid, "keep_logits is %u; expected 0 or 1", batch->keep_logits);
   Spans spans(*batch);
   for (uint32_t i = 0; i < batch->span_count; ++i)
     if (spans[i].size < sizeof(yupana_span_t) || spans[i].size != batch->spans->size)
@@ -176,6 +179,7 @@ Code check_pages(yupana_context_t &context, const Spans &spans, yupana_status_t 
 }
 
 void change_pages(yupana_context_t &context, const Spans &spans) {
+  context.inputs.begin();
   for (uint32_t g = 0; g < context.group_count(); ++g) {
     PageGroup &group = context.groups[g];
     // All give before any takes: the batch may need what it frees itself.
@@ -186,17 +190,17 @@ void change_pages(yupana_context_t &context, const Spans &spans) {
     for (uint32_t i = 0; i < spans.size(); ++i) {
       uint32_t slot = slot_of(context, spans[i]);
       group.grow(slot, context.sequences[slot].length + spans[i].token_count);
-      group.write_row(i, slot);
+      context.inputs.use_table_row(g, i, group.write_row(context.inputs.table_row(g, i), i, slot));
     }
   }
 }
 
 void write_token_inputs(yupana_context_t &context, const Spans &spans) {
-  auto *ids = context.input<uint32_t>(StepInput::token_ids);
-  auto *positions = context.input<uint32_t>(StepInput::token_positions);
-  auto *owners = context.input<uint32_t>(StepInput::token_sequences);
-  auto *slots = context.input<uint32_t>(StepInput::sequence_slots);
-  auto *starts = context.input<uint32_t>(StepInput::sequence_starts);
+  auto *ids = context.inputs.input<uint32_t>(StepInput::token_ids);
+  auto *positions = context.inputs.input<uint32_t>(StepInput::token_positions);
+  auto *owners = context.inputs.input<uint32_t>(StepInput::token_sequences);
+  auto *slots = context.inputs.input<uint32_t>(StepInput::sequence_slots);
+  auto *starts = context.inputs.input<uint32_t>(StepInput::sequence_starts);
   uint32_t token = 0;
   for (uint32_t i = 0; i < spans.size(); ++i) {
     const yupana_span_t &span = spans[i];
@@ -213,17 +217,17 @@ void write_token_inputs(yupana_context_t &context, const Spans &spans) {
 }
 
 void write_row_inputs(yupana_context_t &context, const Spans &spans) {
-  auto *tokens = context.input<uint32_t>(StepInput::logit_rows);
-  auto *temperatures = context.input<float>(StepInput::row_temperatures);
-  auto *seeds = context.input<uint64_t>(StepInput::row_seeds);
-  auto *numbers = context.input<uint64_t>(StepInput::row_sequences);
-  auto *positions = context.input<uint32_t>(StepInput::row_positions);
-  auto *slots = context.input<uint32_t>(StepInput::row_slots);
-  auto *top_k = context.input<uint32_t>(StepInput::row_top_k);
-  auto *top_p = context.input<float>(StepInput::row_top_p);
-  auto *min_p = context.input<float>(StepInput::row_min_p);
-  auto *penalties = context.input<float>(StepInput::row_penalties);
-  const auto *starts = context.input<uint32_t>(StepInput::sequence_starts);
+  auto *tokens = context.inputs.input<uint32_t>(StepInput::logit_rows);
+  auto *temperatures = context.inputs.input<float>(StepInput::row_temperatures);
+  auto *seeds = context.inputs.input<uint64_t>(StepInput::row_seeds);
+  auto *numbers = context.inputs.input<uint64_t>(StepInput::row_sequences);
+  auto *positions = context.inputs.input<uint32_t>(StepInput::row_positions);
+  auto *slots = context.inputs.input<uint32_t>(StepInput::row_slots);
+  auto *top_k = context.inputs.input<uint32_t>(StepInput::row_top_k);
+  auto *top_p = context.inputs.input<float>(StepInput::row_top_p);
+  auto *min_p = context.inputs.input<float>(StepInput::row_min_p);
+  auto *penalties = context.inputs.input<float>(StepInput::row_penalties);
+  const auto *starts = context.inputs.input<uint32_t>(StepInput::sequence_starts);
   uint32_t row = 0;
   for (uint32_t i = 0; i < spans.size(); ++i) {
     const yupana_span_t &span = spans[i];
@@ -244,6 +248,13 @@ void write_row_inputs(yupana_context_t &context, const Spans &spans) {
       slots[row] = slot;
     }
   }
+}
+
+/// A result, or what of it a step has, where the caller finds it.
+Code read_result(yupana_context_t &context, StepResult which, uint32_t buffer, uint64_t values, void **out,
+                 yupana_status_t *status) {
+  return context.device->kind->read_back(context.device, which, context.buffer_address(buffer), values * 4, out,
+                                         status);
 }
 
 /// Hides the choices made for rows whose spans did not ask for one.
@@ -273,19 +284,27 @@ yupana_status_code_t yupana_context_step(yupana_context_t *context, const yupana
   change_pages(*context, spans);
   write_token_inputs(*context, spans);
   write_row_inputs(*context, spans);
+  context->inputs.send(context->device, sizes);
 
-  run_program(*context, schema::Function::step, sizes);
   yupana_step_result_t result = {};
   result.rows = sizes.rows;
   result.vocab_size = context->root().model()->vocab_size();
-  if (sizes.rows)
-    result.logits = static_cast<const float *>(context->buffer_address(context->target().logits()));
-  if (sample) {
-    run_program(*context, schema::Function::sample, sizes);
-    auto *sampled = static_cast<uint32_t *>(context->buffer_address(context->target().sampled()));
-    clear_unasked(spans, sampled);
-    result.sampled = sampled;
-  }
+  const schema::Target &target = context->target();
+  void *logits = nullptr, *sampled = nullptr;
+  Code code = run_program(*context, schema::Function::step, sizes, out_status);
+  if (!code && sample)
+    code = run_program(*context, schema::Function::sample, sizes, out_status);
+  if (!code && sample)
+    code = read_result(*context, kSampled, target.sampled(), sizes.rows, &sampled, out_status);
+  if (!code && sizes.rows && !batch->keep_logits)
+    code =
+        read_result(*context, kLogits, target.logits(), uint64_t{sizes.rows} * result.vocab_size, &logits, out_status);
+  if (code)
+    return code;
+  result.logits = static_cast<const float *>(logits);
+  if (sample)
+    clear_unasked(spans, static_cast<uint32_t *>(sampled));
+  result.sampled = static_cast<const uint32_t *>(sampled);
   for (uint32_t i = 0; i < spans.size(); ++i)
     context->sequences[slot_of(*context, spans[i])].length += spans[i].token_count;
   copy_sized(out_result, result);

@@ -159,16 +159,16 @@ uint64_t element_bytes(schema::ElementType element) {
   return 0;
 }
 
-uint64_t input_bytes(schema::StepInput input, const schema::Limits &limits) {
+uint64_t input_bytes(schema::StepInput input, const StepSizes &sizes) {
   switch (input) {
   case schema::StepInput::token_ids:
   case schema::StepInput::token_positions:
   case schema::StepInput::token_sequences:
-    return uint64_t{limits.max_step_tokens()} * 4;
+    return uint64_t{sizes.tokens} * 4;
   case schema::StepInput::sequence_starts:
-    return (uint64_t{limits.max_batch()} + 1) * 4;
+    return (uint64_t{sizes.sequences} + 1) * 4;
   case schema::StepInput::sequence_slots:
-    return uint64_t{limits.max_batch()} * 4;
+    return uint64_t{sizes.sequences} * 4;
   case schema::StepInput::logit_rows:
   case schema::StepInput::row_temperatures:
   case schema::StepInput::row_positions:
@@ -177,12 +177,16 @@ uint64_t input_bytes(schema::StepInput input, const schema::Limits &limits) {
   case schema::StepInput::row_top_p:
   case schema::StepInput::row_min_p:
   case schema::StepInput::row_penalties:
-    return uint64_t{limits.max_logit_rows()} * 4;
+    return uint64_t{sizes.rows} * 4;
   case schema::StepInput::row_seeds:
   case schema::StepInput::row_sequences:
-    return uint64_t{limits.max_logit_rows()} * 8;
+    return uint64_t{sizes.rows} * 8;
   }
   return 0;
+}
+
+uint64_t input_bytes(schema::StepInput input, const schema::Limits &limits) {
+  return input_bytes(input, StepSizes{limits.max_step_tokens(), limits.max_batch(), limits.max_logit_rows()});
 }
 
 uint32_t page_table_entries(const schema::CacheGroup &group, const schema::Limits &limits) {

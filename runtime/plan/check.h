@@ -6,6 +6,7 @@
 #ifndef YUPANA_RUNTIME_PLAN_CHECK_H
 #define YUPANA_RUNTIME_PLAN_CHECK_H
 
+#include "runtime/device/device.h"
 #include "runtime/plan/frame.h"
 #include "runtime/schema/plan_generated.h"
 
@@ -16,7 +17,8 @@ namespace yupana::runtime {
 Code check_metadata(const uint8_t *metadata, uint64_t bytes, const Frame &frame, const Allocator &allocator,
                     const Report &report, const schema::Plan **out_plan);
 
-/// Bytes of a step input at the compiled maxima; `limits` has been checked.
+/// Bytes of a step input for a step of `sizes`, or at the compiled maxima; `limits` has been checked.
+uint64_t input_bytes(schema::StepInput input, const StepSizes &sizes);
 uint64_t input_bytes(schema::StepInput input, const schema::Limits &limits);
 /// Entries of a row of a group's page table.
 uint32_t page_table_entries(const schema::CacheGroup &group, const schema::Limits &limits);

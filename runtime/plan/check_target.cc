@@ -152,13 +152,12 @@ bool TargetCheck::check_images(const schema::Kernel &kernel, const schema::Kerne
   for (const schema::KernelImage *image : *kernel.images()) {
     auto format = static_cast<uint32_t>(image->format());
     bool host = image->format() == schema::ImageFormat::elf_x86_64;
-    auto kind = static_cast<uint32_t>(host ? schema::SectionKind::host_code : schema::SectionKind::device_code);
-    bool fits = format < kImageFormats && !(met >> format & 1) && image->section() < scope_.frame.sections.size() &&
-                scope_.frame.sections[image->section()].kind == kind && host == host_ &&
-                (!host || image->section() == first.section());
+    auto kind = host ? schema::SectionKind::host_code : schema::SectionKind::device_code;
+    bool fits = format < kImageFormats && !(met >> format & 1) && section_is(scope_.frame, image->section(), kind) &&
+                host == host_ && (!host || image->section() == first.section());
     if (!fits)
       return invalid("kernel '%s' has an image of format %u in section %u; expected one of a format, in a section of "
-                     "its kind, and host code in one section for all kernels or not at all",
+                     "its kind, host code alone and the same for all",
                      kernel.symbol()->c_str(), format, image->section());
     met |= 1u << format;
   }
@@ -213,7 +212,7 @@ bool TargetCheck::check_launch(const schema::Launch &launch, const StepSizes &ma
     return invalid("the launch of '%s' has a wrong grid: %s", kernel.symbol()->c_str(), fault);
   if (launch.threads() > kMaxBlockThreads || (launch.threads() == 0) != host_ || (host_ && launch.shared_bytes() != 0))
     return invalid("the launch of '%s' has blocks of %u threads and %u bytes of shared memory; expected none on a CPU, "
-                   "1 to 1024 threads on a GPU",
+                   "else 1 to 1024 threads",
                    kernel.symbol()->c_str(), launch.threads(), launch.shared_bytes());
   if (launch.arguments()->size() != kernel.arguments() || !internal::vector_aligned(*launch.arguments()))
     return invalid("the launch has %u arguments, or unaligned ones; kernel '%s' takes %u", launch.arguments()->size(),

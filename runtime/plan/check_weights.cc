@@ -144,8 +144,7 @@ bool check_place(const CheckScope &scope, const schema::Weight &weight) {
       return true;
     return scope.report.invalid("weight '%s' has no bytes; expected offset 0 and parts to fill it from", name);
   }
-  if (weight.section() >= scope.frame.sections.size() ||
-      scope.frame.sections[weight.section()].kind != static_cast<uint32_t>(schema::SectionKind::weights))
+  if (!section_is(scope.frame, weight.section(), schema::SectionKind::weights))
     return scope.report.invalid("weight '%s' names section %u, which does not hold weights", name, weight.section());
   uint64_t section_bytes = scope.frame.sections[weight.section()].size;
   if (weight.offset() % schema::kWeightAlignment != 0)

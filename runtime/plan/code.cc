@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Code from its sections into a device. A CPU has one image for all kernels of a target, a GPU one per kernel; kernels
+// that follow one another and name one section share its loading. What an image must look like is the device's to
+// check.
 
 #include "runtime/plan/code.h"
 
@@ -6,27 +10,57 @@
 
 namespace yupana::runtime {
 
-Code load_code(const yupana_plan_t &plan, uint32_t index, bool compare, ElfImage *out_image, const Report &report) {
-  const schema::Target &target = plan.target(index);
-  const schema::KernelImage &shared = *target.kernels()->Get(0)->images()->Get(0);
-  if (shared.format() != schema::ImageFormat::elf_x86_64)
-    return report.fail(YUPANA_STATUS_INVALID_DATA, "target '%s' has no code for a CPU", target.name()->c_str());
-  const schema::SectionEntry &entry = plan.section(shared.section());
+namespace {
+
+/// The image of a kernel that a device takes; null when there is none.
+const schema::KernelImage *image_for(const schema::Kernel &kernel, const DeviceKind &kind) {
+  for (const schema::KernelImage *image : *kernel.images())
+    if (kind.formats >> static_cast<uint32_t>(image->format()) & 1)
+      return image;
+  return nullptr;
+}
+
+Code load_section(const yupana_plan_t &plan, const schema::KernelImage &image, bool compare, Device *device,
+                  const Report &report) {
+  uint32_t section = image.section();
+  const schema::SectionEntry &entry = plan.section(section);
   Memory file;
-  if (Code code = file.allocate(plan.allocator, entry.size, kCacheLine, "host code", report.out()))
+  if (Code code = file.allocate(plan.allocator, entry.size, kCacheLine, "code", report.out()))
     return code;
   if (compare) {
-    if (Code code = read_verified(plan.reader, plan.frame, shared.section(), file.data(), report))
+    if (Code code = read_verified(plan.reader, plan.frame, section, file.data(), report))
       return code;
   } else if (!plan.reader.read(plan.reader.user, file.data(), entry.size, entry.offset)) {
-    return report.fail(YUPANA_STATUS_UNREADABLE, "section %u of host code cannot be read", shared.section());
+    return report.fail(YUPANA_STATUS_UNREADABLE, "section %u of code cannot be read", section);
   }
-  if (Code code = out_image->load(file.data(), entry.size, report))
+  return device->kind->load_image(device, image.format(), file.data(), entry.size, report);
+}
+
+} // namespace
+
+Code load_code(const yupana_plan_t &plan, uint32_t index, bool compare, Device *device, Array<void *> *out_kernels,
+               const Report &report) {
+  const schema::Target &target = plan.target(index);
+  const auto &kernels = *target.kernels();
+  if (Code code = out_kernels->allocate(plan.allocator, kernels.size(), "kernels", report.out()))
     return code;
-  for (const schema::Kernel *kernel : *target.kernels())
-    if (!out_image->find_function(kernel->symbol()->c_str()))
+  uint32_t loaded = schema::kNoSection;
+  for (uint32_t i = 0; i < kernels.size(); ++i) {
+    const schema::Kernel &kernel = *kernels.Get(i);
+    const schema::KernelImage *image = image_for(kernel, *device->kind);
+    if (!image)
+      return report.fail(YUPANA_STATUS_INVALID_DATA, "target '%s': kernel '%s' has no code for its device",
+                         target.name()->c_str(), kernel.symbol()->c_str());
+    if (image->section() != loaded)
+      if (Code code = load_section(plan, *image, compare, device, report))
+        return code;
+    loaded = image->section();
+    void *found = device->kind->find_kernel(device, kernel.symbol()->c_str());
+    if (!found)
       return report.fail(YUPANA_STATUS_INVALID_DATA, "target '%s': its code has no function '%s'",
-                         target.name()->c_str(), kernel->symbol()->c_str());
+                         target.name()->c_str(), kernel.symbol()->c_str());
+    (*out_kernels)[i] = found;
+  }
   return YUPANA_STATUS_OK;
 }
 

@@ -3,18 +3,16 @@
 #ifndef YUPANA_RUNTIME_PLAN_CODE_H
 #define YUPANA_RUNTIME_PLAN_CODE_H
 
-#include "runtime/device/cpu/elf.h"
+#include "runtime/device/device.h"
 #include "runtime/plan/plan.h"
 
 namespace yupana::runtime {
 
-/// As generated code is called: see plan.fbs.
-using KernelFunction = void (*)(void *const *arguments, const uint32_t *sizes, uint32_t first, uint32_t last,
-                                void *scratch);
-
-/// Reads and maps the code of target `index`; every kernel the target names is then found in it. `compare`: with its
-/// digest. UNREADABLE, INVALID_DATA, OUT_OF_MEMORY, DIGEST_MISMATCH.
-Code load_code(const yupana_plan_t &plan, uint32_t index, bool compare, ElfImage *out_image, const Report &report);
+/// Loads the images of target `index` into the device, of every kernel the first it takes, and finds the kernels in
+/// them. `compare`: with the digests of the sections. `out_kernels` has an entry per kernel of the target. UNREADABLE,
+/// INVALID_DATA, OUT_OF_MEMORY, DIGEST_MISMATCH.
+Code load_code(const yupana_plan_t &plan, uint32_t index, bool compare, Device *device, Array<void *> *out_kernels,
+               const Report &report);
 
 } // namespace yupana::runtime
 

@@ -168,6 +168,10 @@ Code check_sections(const yupana_reader_t &reader, const Report &report, Frame *
 
 } // namespace
 
+bool section_is(const Frame &frame, uint32_t index, schema::SectionKind kind) {
+  return index < frame.sections.size() && frame.sections[index].kind == static_cast<uint32_t>(kind);
+}
+
 Code read_frame(const yupana_reader_t &reader, const Allocator &allocator, Frame *frame, yupana_status_t *out) {
   Report report(reader.name, out);
   if (Code code = read_header(reader, report, &frame->header))

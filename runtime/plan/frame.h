@@ -22,6 +22,9 @@ struct Frame {
 /// UNREADABLE, INVALID_DATA, UNSUPPORTED (version, required feature or section kind), OUT_OF_MEMORY.
 Code read_frame(const yupana_reader_t &reader, const Allocator &allocator, Frame *out_frame, yupana_status_t *out);
 
+/// True if there is a section `index` and it is of `kind`.
+bool section_is(const Frame &frame, uint32_t index, schema::SectionKind kind);
+
 /// Pieces of kDigestChunkBytes in a weights section of `bytes` bytes.
 inline uint64_t digest_chunks(uint64_t bytes) { return ceil_div(bytes, schema::kDigestChunkBytes); }
 

@@ -5,16 +5,9 @@
 #ifndef YUPANA_RUNTIME_PLAN_GRID_H
 #define YUPANA_RUNTIME_PLAN_GRID_H
 
-#include "runtime/schema/plan_generated.h"
+#include "runtime/device/device.h"
 
 namespace yupana::runtime {
-
-/// The sizes of a step, in the order kernels take them.
-struct StepSizes {
-  uint32_t tokens;
-  uint32_t sequences;
-  uint32_t rows;
-};
 
 /// What `sms` may be: multiprocessors of a GPU, workers of a CPU.
 inline constexpr uint32_t kMaxSms = 1u << 16;

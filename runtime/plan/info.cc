@@ -9,18 +9,6 @@ namespace schema = yupana::schema;
 
 static_assert(YUPANA_NO_SECTION == schema::kNoSection);
 
-namespace {
-
-bool holds_code(const schema::Target &target, uint32_t section) {
-  for (const schema::Kernel *kernel : *target.kernels())
-    for (const schema::KernelImage *image : *kernel->images())
-      if (image->section() == section)
-        return true;
-  return false;
-}
-
-} // namespace
-
 void yupana_plan_model(const yupana_plan_t *plan, yupana_model_info_t *out) {
   const schema::Model &model = *plan->root->model();
   const auto *stop = model.stop_tokens();
@@ -120,11 +108,6 @@ yupana_status_code_t yupana_plan_target(const yupana_plan_t *plan, uint32_t inde
   for (const schema::Kernel *kernel : *target.kernels())
     if (kernel->scratch_bytes() > info.scratch_bytes)
       info.scratch_bytes = kernel->scratch_bytes();
-  for (uint32_t i = 0; i < plan->frame.sections.size(); ++i)
-    if (holds_code(target, i)) {
-      ++info.images;
-      info.code_bytes += plan->section(i).size;
-    }
   copy_sized(out, info);
   return YUPANA_STATUS_OK;
 }

@@ -16,9 +16,9 @@ namespace {
 void destroy_plan(yupana_plan_t *plan) {
   Allocator allocator = plan->allocator;
   if (plan->states) {
-    for (uint32_t i = 0; i < plan->frame.sections.size(); ++i)
+    for (uint64_t i = 0; i < plan->state_count(); ++i)
       plan->states[i].~SectionState();
-    allocator.free(plan->states, plan->frame.sections.size() * sizeof(SectionState), kCacheLine);
+    allocator.free(plan->states, plan->state_count() * sizeof(SectionState), kCacheLine);
   }
   pthread_mutex_destroy(&plan->lock);
   destroy_object(allocator, plan);
@@ -35,7 +35,7 @@ Code load_metadata(yupana_plan_t *plan, const Report &report) {
 }
 
 Code allocate_states(yupana_plan_t *plan, const Report &report) {
-  uint64_t count = plan->frame.sections.size();
+  uint64_t count = plan->state_count();
   void *memory = plan->allocator.alloc(count * sizeof(SectionState), kCacheLine);
   if (!memory)
     return report.fail(YUPANA_STATUS_OUT_OF_MEMORY, "no memory for the state of %llu sections",

@@ -3,6 +3,7 @@
 #ifndef YUPANA_RUNTIME_PLAN_PLAN_H
 #define YUPANA_RUNTIME_PLAN_PLAN_H
 
+#include "runtime/device/devices.h"
 #include "runtime/plan/check.h"
 #include "runtime/plan/frame.h"
 
@@ -11,7 +12,7 @@
 
 namespace yupana::runtime {
 
-/// What contexts share of a section. Guarded by yupana_plan_t::lock.
+/// What contexts on one kind of device share of a section. Guarded by yupana_plan_t::lock.
 struct SectionState {
   Memory weights;        // loaded while `users` > 0; kArenaPadding readable bytes follow the section's
   const uint8_t *mapped; // instead of `weights`, by the reader
@@ -20,15 +21,11 @@ struct SectionState {
   bool seen_good;        // the bytes of the file have, at some time
 };
 
-/// What contexts share of the weights whose bytes are not in the file. Guarded by yupana_plan_t::lock.
+/// What they share of the weights whose bytes are not in the file. Guarded by yupana_plan_t::lock.
 struct FilledWeights {
-  struct Place {
-    uint64_t offset; // in `memory`
-    uint64_t filled; // 1 when the bytes are there
-  };
-  Memory memory;       // of all of them while `users` > 0; what nobody fills stays untouched
-  Array<Place> places; // an entry per weight of the plan
-  uint32_t users = 0;  // contexts
+  Memory memory;         // of all of them while `users` > 0; what nobody fills stays untouched
+  Array<FillItem> items; // an entry per weight of the plan
+  uint32_t users = 0;    // contexts
 };
 
 /// Readable bytes after every arena, so that kernels may read whole vectors at its end.
@@ -45,9 +42,10 @@ struct yupana_plan_t {
   yupana::runtime::Memory metadata;
   const yupana::schema::Plan *root = nullptr;
   pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-  yupana::runtime::SectionState *states = nullptr; // one per section
-  yupana::runtime::FilledWeights filled;
+  yupana::runtime::SectionState *states = nullptr; // [kDeviceKinds][sections]
+  yupana::runtime::FilledWeights filled[yupana::runtime::kDeviceKinds];
 
+  uint64_t state_count() const { return frame.sections.size() * yupana::runtime::kDeviceKinds; }
   const yupana::schema::SectionEntry &section(uint32_t index) const { return frame.sections[index]; }
   const yupana::schema::Target &target(uint32_t index) const { return *root->targets()->Get(index); }
 };

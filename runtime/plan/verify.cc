@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #include "runtime/base/sha256.h"
+#include "runtime/device/devices.h"
 #include "runtime/plan/code.h"
 #include "runtime/plan/overlap.h"
 #include "runtime/plan/weights.h"
@@ -35,18 +36,25 @@ Code verify_section(const yupana_plan_t &plan, uint32_t index, const Memory &win
   return YUPANA_STATUS_OK;
 }
 
-Code verify_sections(const yupana_plan_t &plan, ThreadPool &pool, Progress &progress, const Report &report) {
+Code verify_sections(const yupana_plan_t &plan, Device *device, Progress &progress, const Report &report) {
   Memory window;
   if (Code code = window.allocate(plan.allocator, uint64_t{1} << 20, kCacheLine, "a reading window", report.out()))
     return code;
   for (uint32_t i = 0; i < plan.frame.sections.size(); ++i) {
     bool weights = plan.section(i).kind == static_cast<uint32_t>(schema::SectionKind::weights);
-    Code code =
-        weights ? verify_weights(&plan, i, pool, progress, report) : verify_section(plan, i, window, progress, report);
+    Code code = weights ? verify_weights(&plan, i, device, progress, report)
+                        : verify_section(plan, i, window, progress, report);
     if (code)
       return code;
   }
   return YUPANA_STATUS_OK;
+}
+
+/// Code that the host's processor takes is loaded, which checks its form. That of other devices is for their drivers.
+Code verify_code(const yupana_plan_t &plan, uint32_t index, Device *host, const Report &report) {
+  auto format = static_cast<uint32_t>(plan.target(index).kernels()->Get(0)->images()->Get(0)->format());
+  Array<void *> kernels;
+  return host->kind->formats >> format & 1 ? load_code(plan, index, false, host, &kernels, report) : YUPANA_STATUS_OK;
 }
 
 } // namespace
@@ -55,23 +63,17 @@ yupana_status_code_t yupana_plan_verify(const yupana_plan_t *plan, const yupana_
                                         yupana_status_t *out_status) {
   Report report(plan->reader.name, out_status);
   yupana_verify_options_t options = given ? read_sized(given) : yupana_verify_options_t{};
-  uint32_t threads = options.threads ? options.threads : yupana_available_threads();
-  if (threads > kMaxThreads)
-    return report.fail(YUPANA_STATUS_INVALID_ARGUMENT, "%u threads were asked for; at most %u are possible", threads,
-                       kMaxThreads);
   uint64_t total = 0;
   for (const schema::SectionEntry &entry : plan->frame.sections)
     total += entry.size;
-  ThreadPool pool;
-  if (Code code = pool.start(plan->allocator, threads, out_status))
+  OpenedDevice host;
+  if (Code code = kDevices[0]->open(plan->allocator, {options.threads, 0, {}}, &host.device, report))
     return code;
   Progress progress(options.progress, total);
-  if (Code code = verify_sections(*plan, pool, progress, report))
+  if (Code code = verify_sections(*plan, host.device, progress, report))
     return code;
   for (uint32_t i = 0; i < yupana_plan_target_count(plan); ++i) {
-    ElfImage image;
-    bool host = plan->target(i).kernels()->Get(0)->images()->Get(0)->format() == schema::ImageFormat::elf_x86_64;
-    if (Code code = host ? load_code(*plan, i, false, &image, report) : YUPANA_STATUS_OK)
+    if (Code code = verify_code(*plan, i, host.device, report))
       return code;
     if (Code code = check_overlap(*plan, i, report))
       return code;

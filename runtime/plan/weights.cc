@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The weights that contexts share: sections read, mapped or compared once, and weights that a caller makes because the
+// file lacks them. The lock of the plan is held while a section is loaded, so that of two contexts prepared at once the
+// second finds the weights there. How bytes reach the memory of a device is the device's.
 
 #include "runtime/plan/weights.h"
 
+#include "runtime/plan/digest.h"
+
 #include <cstdio>
-#include <cstring>
 
 namespace yupana::runtime {
 
@@ -57,7 +62,7 @@ Code load_digests(const yupana_plan_t &plan, uint32_t weights_section, Memory *o
 }
 
 /// Reads (or, if `present`, looks through) a section on behalf of acquire_weights.
-Code fill(const yupana_plan_t &plan, uint32_t index, uint8_t *data, bool present, bool compare, ThreadPool &pool,
+Code fill(const yupana_plan_t &plan, uint32_t index, uint8_t *data, bool present, bool compare, Device *device,
           Progress &progress, const Report &report) {
   const schema::SectionEntry &entry = plan.section(index);
   Memory digests;
@@ -66,7 +71,7 @@ Code fill(const yupana_plan_t &plan, uint32_t index, uint8_t *data, bool present
       return code;
   ChunkWork work{&plan.reader, entry.offset, entry.size, data, !present, digests.data()};
   ChunkFault fault;
-  if (Code code = process_chunks(pool, plan.allocator, work, progress, &fault, report))
+  if (Code code = device->kind->load(device, plan.allocator, work, progress, &fault, report))
     return code;
   return report_fault(plan, index, fault, report);
 }
@@ -75,8 +80,11 @@ uint8_t *data_of(const SectionState &state) {
   return state.mapped ? const_cast<uint8_t *>(state.mapped) : state.weights.data();
 }
 
-void drop(yupana_plan_t *plan, uint32_t index) {
-  SectionState &state = plan->states[index];
+SectionState &state_of(yupana_plan_t &plan, const DeviceKind &kind, uint32_t index) {
+  return plan.states[kind.index * plan.frame.sections.size() + index];
+}
+
+void drop(yupana_plan_t *plan, uint32_t index, SectionState &state) {
   if (state.mapped)
     plan->reader.unmap(plan->reader.user, state.mapped, plan->section(index).size + kArenaPadding);
   state.mapped = nullptr;
@@ -84,47 +92,45 @@ void drop(yupana_plan_t *plan, uint32_t index) {
 }
 
 /// Memory for a section, filled if it is mapped.
-Code place(yupana_plan_t *plan, uint32_t index, bool map, const Report &report) {
-  SectionState &state = plan->states[index];
+Code place(yupana_plan_t *plan, uint32_t index, SectionState &state, bool map, Device *device, const Report &report) {
   const schema::SectionEntry &entry = plan->section(index);
   uint64_t padded;
   if (!checked_add(entry.size, kArenaPadding, &padded))
     return report.fail(YUPANA_STATUS_OUT_OF_MEMORY, "section %u of weights does not fit in memory", index);
   state.weights_verified = false;
   if (map) {
-    if (!plan->reader.map || !plan->reader.unmap)
+    if (!plan->reader.map || !plan->reader.unmap || !device->kind->has_host_memory)
       return report.fail(YUPANA_STATUS_INVALID_ARGUMENT, "the reader of this plan cannot map weights");
     // Digests follow every section of weights, so the padding never reaches beyond the last page of the file.
     state.mapped = static_cast<const uint8_t *>(plan->reader.map(plan->reader.user, padded, entry.offset));
     return state.mapped ? YUPANA_STATUS_OK
                         : report.fail(YUPANA_STATUS_UNREADABLE, "section %u of weights cannot be mapped", index);
   }
-  uint64_t alignment = padded >= kHugePage ? kHugePage : 4096;
-  if (Code code = state.weights.allocate(plan->allocator, padded, alignment, "weights", report.out()))
+  if (Code code =
+          device->kind->allocate(device, plan->allocator, padded, kCacheLine, "weights", &state.weights, report.out()))
     return code;
-  state.weights.advise_huge_pages();
-  memset(state.weights.data() + entry.size, 0, kArenaPadding);
+  device->kind->zero(device, state.weights.data() + entry.size, kArenaPadding);
   return YUPANA_STATUS_OK;
 }
 
-Code acquire_locked(yupana_plan_t *plan, uint32_t index, const yupana_context_options_t &options, ThreadPool &pool,
+Code acquire_locked(yupana_plan_t *plan, uint32_t index, const yupana_context_options_t &options, Device *device,
                     Progress &progress, const Report &report) {
-  SectionState &state = plan->states[index];
+  SectionState &state = state_of(*plan, *device->kind, index);
   bool loaded = state.users > 0;
   bool compare = options.digests != YUPANA_DIGEST_OFF && !(loaded && state.weights_verified) &&
                  !(options.digests == YUPANA_DIGEST_FIRST_LOAD && state.seen_good);
   if (!loaded)
-    if (Code code = place(plan, index, options.map_weights, report))
+    if (Code code = place(plan, index, state, options.map_weights, device, report))
       return code;
   bool present = loaded || state.mapped;
   if (present && !compare) {
     progress.add(plan->section(index).size);
     return YUPANA_STATUS_OK;
   }
-  Code code = fill(*plan, index, data_of(state), present, compare, pool, progress, report);
+  Code code = fill(*plan, index, data_of(state), present, compare, device, progress, report);
   if (code) {
     if (!loaded)
-      drop(plan, index);
+      drop(plan, index, state);
     return code;
   }
   state.weights_verified |= compare;
@@ -132,122 +138,96 @@ Code acquire_locked(yupana_plan_t *plan, uint32_t index, const yupana_context_op
   return YUPANA_STATUS_OK;
 }
 
-/// Shared by the workers that fill weights.
-struct FillJob {
-  static constexpr uint32_t kNone = UINT32_MAX;
-
-  yupana_plan_t *plan;
-  const Array<uint32_t> *used;
-  const yupana_filler_t *filler;
-  Progress *progress;
-  std::atomic<uint32_t> next{0};
-  std::atomic<uint32_t> failed{kNone};
-};
-
-void run_fill(void *argument, uint32_t worker) {
-  auto &job = *static_cast<FillJob *>(argument);
-  FilledWeights &filled = job.plan->filled;
-  const auto &weights = *job.plan->root->weights();
-  while (!job.progress->cancelled() && job.failed.load(std::memory_order_relaxed) == FillJob::kNone) {
-    uint32_t i = job.next.fetch_add(1, std::memory_order_relaxed);
-    if (i >= weights.size())
-      return;
-    const schema::Weight &weight = *weights.Get(i);
-    if (weight.section() != schema::kNoSection || !(*job.used)[i])
-      continue;
-    FilledWeights::Place &place = filled.places[i];
-    if (!place.filled && !job.filler->fill(job.filler->user, i, filled.memory.data() + place.offset, weight.size()))
-      return job.failed.store(i, std::memory_order_relaxed);
-    place.filled = 1;
-    job.progress->add(weight.size());
-    if (worker == 0)
-      job.progress->report();
-  }
-}
-
 /// Room for every weight that the file does not have.
-Code place_filled(yupana_plan_t &plan, const Report &report) {
-  FilledWeights &filled = plan.filled;
+Code place_filled(yupana_plan_t &plan, FilledWeights &filled, Device *device, const Report &report) {
   const auto &weights = *plan.root->weights();
-  if (Code code = filled.places.allocate(plan.allocator, weights.size(), "places of weights", report.out()))
+  if (Code code = filled.items.allocate(plan.allocator, weights.size(), "places of weights", report.out()))
     return code;
-  uint64_t end = 0, padded = 0;
+  uint64_t end = kArenaPadding;
+  for (const schema::Weight *weight : weights) {
+    uint64_t bytes = weight->section() == schema::kNoSection ? weight->size() : 0;
+    if (!checked_align_up(bytes, schema::kWeightAlignment, &bytes) || !checked_add(end, bytes, &end))
+      return report.fail(YUPANA_STATUS_OUT_OF_MEMORY, "the weights do not fit in memory");
+  }
+  if (Code code = device->kind->allocate(device, plan.allocator, end, schema::kWeightAlignment, "weights",
+                                         &filled.memory, report.out()))
+    return code;
+  uint8_t *next = filled.memory.data();
   for (uint32_t i = 0; i < weights.size(); ++i) {
     if (weights.Get(i)->section() != schema::kNoSection)
       continue;
-    uint64_t &offset = filled.places[i].offset;
-    bool fits = checked_align_up(end, schema::kWeightAlignment, &offset) &&
-                checked_add(offset, weights.Get(i)->size(), &end) && checked_add(end, kArenaPadding, &padded);
-    if (!fits)
-      return report.fail(YUPANA_STATUS_OUT_OF_MEMORY, "the weights do not fit in memory");
+    uint64_t bytes = weights.Get(i)->size();
+    filled.items[i] = {next, bytes, FillItem::absent};
+    next += (bytes + schema::kWeightAlignment - 1) & ~(schema::kWeightAlignment - 1);
   }
-  uint64_t alignment = padded >= kHugePage ? kHugePage : 4096;
-  if (Code code = filled.memory.allocate(plan.allocator, padded, alignment, "weights", report.out()))
-    return code;
-  filled.memory.advise_huge_pages();
-  memset(filled.memory.data() + end, 0, kArenaPadding);
+  device->kind->zero(device, next, kArenaPadding);
   return YUPANA_STATUS_OK;
 }
 
-Code fill_locked(yupana_plan_t *plan, const Array<uint32_t> &used, const yupana_filler_t &filler, ThreadPool &pool,
-                 Progress &progress, const Report &report) {
-  if (!plan->filled.users)
-    if (Code code = place_filled(*plan, report))
+/// Fills what `used` marks and no context has filled yet.
+Code fill_locked(yupana_plan_t &plan, FilledWeights &filled, const Array<uint32_t> &used, const yupana_filler_t &filler,
+                 Device *device, Progress &progress, const Report &report) {
+  if (!filled.users)
+    if (Code code = place_filled(plan, filled, device, report))
       return code;
-  FillJob job = {plan, &used, &filler, &progress};
-  if (!progress.report())
-    pool.run(run_fill, &job);
-  if (progress.report())
-    return report.fail(YUPANA_STATUS_CANCELLED, "reading was cancelled");
-  uint32_t failed = job.failed.load(std::memory_order_relaxed);
-  if (failed == FillJob::kNone)
-    return YUPANA_STATUS_OK;
-  return report.fail(YUPANA_STATUS_UNREADABLE, "weight '%s' could not be filled",
-                     plan->root->weights()->Get(failed)->name()->c_str());
+  for (uint32_t i = 0; i < used.size(); ++i) {
+    FillItem &item = filled.items[i];
+    if (!used[i] || !item.dst)
+      continue;
+    if (item.state == FillItem::filled)
+      progress.add(item.bytes);
+    else
+      item.state = FillItem::wanted;
+  }
+  return device->kind->fill(device, filler, filled.items, progress, report);
 }
 
 } // namespace
 
-Code acquire_weights(yupana_plan_t *plan, uint32_t index, const yupana_context_options_t &options, ThreadPool &pool,
+Code acquire_weights(yupana_plan_t *plan, uint32_t index, const yupana_context_options_t &options, Device *device,
                      Progress &progress, const uint8_t **out_data, const Report &report) {
   // Held while reading: a second context of the plan then finds the weights there instead of reading them again.
   pthread_mutex_lock(&plan->lock);
-  Code code = acquire_locked(plan, index, options, pool, progress, report);
+  Code code = acquire_locked(plan, index, options, device, progress, report);
   if (!code) {
-    ++plan->states[index].users;
-    *out_data = data_of(plan->states[index]);
+    SectionState &state = state_of(*plan, *device->kind, index);
+    ++state.users;
+    *out_data = data_of(state);
   }
   pthread_mutex_unlock(&plan->lock);
   return code;
 }
 
-void release_weights(yupana_plan_t *plan, uint32_t index) {
+void release_weights(yupana_plan_t *plan, uint32_t index, const DeviceKind &kind) {
   pthread_mutex_lock(&plan->lock);
-  if (--plan->states[index].users == 0)
-    drop(plan, index);
+  SectionState &state = state_of(*plan, kind, index);
+  if (--state.users == 0)
+    drop(plan, index, state);
   pthread_mutex_unlock(&plan->lock);
 }
 
-Code acquire_filled(yupana_plan_t *plan, const Array<uint32_t> &used, const yupana_filler_t &filler, ThreadPool &pool,
+Code acquire_filled(yupana_plan_t *plan, const Array<uint32_t> &used, const yupana_filler_t &filler, Device *device,
                     Progress &progress, const Report &report) {
   pthread_mutex_lock(&plan->lock);
-  Code code = fill_locked(plan, used, filler, pool, progress, report);
+  FilledWeights &filled = plan->filled[device->kind->index];
+  Code code = fill_locked(*plan, filled, used, filler, device, progress, report);
   if (!code)
-    ++plan->filled.users;
-  else if (!plan->filled.users)
-    plan->filled.memory.reset();
+    ++filled.users;
+  else if (!filled.users)
+    filled.memory.reset();
   pthread_mutex_unlock(&plan->lock);
   return code;
 }
 
-void release_filled(yupana_plan_t *plan) {
+void release_filled(yupana_plan_t *plan, const DeviceKind &kind) {
   pthread_mutex_lock(&plan->lock);
-  if (--plan->filled.users == 0)
-    plan->filled.memory.reset();
+  FilledWeights &filled = plan->filled[kind.index];
+  if (--filled.users == 0)
+    filled.memory.reset();
   pthread_mutex_unlock(&plan->lock);
 }
 
-Code verify_weights(const yupana_plan_t *plan, uint32_t index, ThreadPool &pool, Progress &progress,
+Code verify_weights(const yupana_plan_t *plan, uint32_t index, Device *device, Progress &progress,
                     const Report &report) {
   const schema::SectionEntry &entry = plan->section(index);
   Memory digests;
@@ -255,7 +235,7 @@ Code verify_weights(const yupana_plan_t *plan, uint32_t index, ThreadPool &pool,
     return code;
   ChunkWork work{&plan->reader, entry.offset, entry.size, nullptr, true, digests.data()};
   ChunkFault fault;
-  if (Code code = process_chunks(pool, plan->allocator, work, progress, &fault, report))
+  if (Code code = device->kind->load(device, plan->allocator, work, progress, &fault, report))
     return code;
   return report_fault(*plan, index, fault, report);
 }

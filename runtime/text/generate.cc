@@ -137,10 +137,14 @@ yupana_span_t Generator::make_span(const Active &active) const {
 yupana_status_code_t Generator::step(yupana_status_t *status) {
   deal();
   std::vector<yupana_span_t> spans;
-  for (const Active &active : active_)
-    if (active.take)
-      spans.push_back(make_span(active));
   yupana_batch_t batch = {};
+  batch.keep_logits = 1;
+  for (const Active &active : active_)
+    if (active.take) {
+      spans.push_back(make_span(active));
+      if ((*requests_)[active.request].want_logits && remaining_prompt(active))
+        batch.keep_logits = 0;
+    }
   batch.size = sizeof batch;
   batch.spans = spans.data();
   batch.span_count = static_cast<uint32_t>(spans.size());

@@ -146,7 +146,7 @@ TEST_F(StepTest, PlanWithoutWeightsNeedsAFiller) {
   EXPECT_EQ(step.logits, expected_range(make_tokens(9), 0, 9));
   auto memory = sized<yupana_memory_info_t>();
   yupana_context_memory(second.get(), &memory);
-  EXPECT_EQ(memory.weights, TEST_VOCAB * 4 + 256u);
+  EXPECT_EQ(memory.weights, 256 + 256u) << "the weight at its alignment, and padding";
   second.reset();
   EXPECT_TRUE(make_context(opened.plan.get(), options));
   EXPECT_EQ(filler.calls, 2) << "the last context frees it";
@@ -165,13 +165,13 @@ TEST_F(StepTest, FillersMayFailAndBeCancelled) {
   options.filler = &filler.table;
   yupana_status_t status;
   EXPECT_EQ(create(opened.plan.get(), options, &status), YUPANA_STATUS_UNREADABLE);
-  EXPECT_NE(std::string(status.message).find("'embedding' could not be filled"), std::string::npos) << status.message;
+  EXPECT_NE(std::string(status.message).find("weight 0 could not be filled"), std::string::npos) << status.message;
   yupana_progress_t progress = {sizeof(progress), nullptr, [](void *, uint64_t, uint64_t) { return 1; }};
   options.progress = &progress;
   EXPECT_EQ(create(opened.plan.get(), options, &status), YUPANA_STATUS_CANCELLED);
   EXPECT_LT(allocator.alive_bytes - before, 256) << "the memory for weights is free again";
   filler.table.fill = nullptr;
-  EXPECT_EQ(create(opened.plan.get(), options, &status), YUPANA_STATUS_INVALID_ARGUMENT);
+  EXPECT_EQ(create(opened.plan.get(), options, &status), YUPANA_STATUS_INVALID_DATA) << "that is no filler";
 }
 
 // Entries of one value are one address, whichever a launch or the target names.
@@ -216,16 +216,12 @@ TEST_F(StepTest, DeviceCodeIsNotRun) {
     ASSERT_EQ(opened.code, YUPANA_STATUS_OK) << opened.status.message;
     EXPECT_EQ(yupana_plan_verify(opened.plan.get(), nullptr, &status), YUPANA_STATUS_OK) << status.message;
     EXPECT_EQ(create(opened.plan.get(), {}, &status), YUPANA_STATUS_INCOMPATIBLE);
-    auto target = sized<yupana_target_info_t>();
-    ASSERT_EQ(yupana_plan_target(opened.plan.get(), 0, &target), YUPANA_STATUS_OK);
-    EXPECT_EQ(target.images, 2u);
-    EXPECT_EQ(target.code_bytes, 7u);
   }
   spec.plan.targets[0]->name = "x86-64-v3";
   const Bytes bytes = write(spec);
   OpenedPlan opened(bytes);
   EXPECT_EQ(create(opened.plan.get(), {}, &status), YUPANA_STATUS_INVALID_DATA);
-  EXPECT_NE(std::string(status.message).find("no code for a CPU"), std::string::npos) << status.message;
+  EXPECT_NE(std::string(status.message).find("has no code for its device"), std::string::npos) << status.message;
 }
 
 TEST_F(StepTest, LoadingCanBeCancelled) {

@@ -9,6 +9,8 @@ BASE = ["compiler/Support"]
 TARGET = BASE + ["compiler/Target"]
 LLVM = ["mlir", "llvm", "llvm-c", "clang"]
 RUNTIME = ["runtime/include", "runtime/schema", "runtime/base"]
+# The interface alone: which devices there are is known to runtime/device/devices.cc.
+DEVICE = ["runtime/device/device.h", "runtime/device/devices.h", "runtime/device/load.h"]
 
 # What keeps an output from destroying an input, for programs that know nothing else of the compiler.
 SAME_FILE = ["compiler/Support/SameFile.h"]
@@ -32,9 +34,10 @@ ARROWS = {
     "runtime/schema": ["runtime/base/checked.h"],
     "runtime/base": ["runtime/include", "runtime/schema"],
     "runtime/device": RUNTIME,
+    "runtime/device/cpu": RUNTIME + DEVICE,
     "runtime/io": RUNTIME,
-    "runtime/plan": RUNTIME + ["runtime/io", "runtime/device"],
-    "runtime/exec": RUNTIME + ["runtime/io", "runtime/device", "runtime/plan"],
+    "runtime/plan": RUNTIME + DEVICE + ["runtime/io"],
+    "runtime/exec": RUNTIME + DEVICE + ["runtime/io", "runtime/plan"],
     "runtime/text": ["runtime/include", "runtime/schema"],
     "tools": ["compiler/Driver", "runtime/include", "runtime/plan", "runtime/schema"] + BASE + LLVM,
     "tools/support": ["runtime/include", "runtime/schema"],

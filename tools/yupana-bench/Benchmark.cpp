@@ -135,6 +135,7 @@ yupana_status_code_t Runner::step() {
   batch.size = sizeof batch;
   batch.spans = spans.data();
   batch.span_count = static_cast<uint32_t>(spans.size());
+  batch.keep_logits = 1;
   yupana_step_result_t result = {};
   result.size = sizeof result;
   if (yupana_status_code_t code = yupana_context_step(context, &batch, &result, &status))

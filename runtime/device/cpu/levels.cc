@@ -15,7 +15,6 @@ namespace {
 enum Register : uint8_t { kLeaf1Ecx, kLeaf7Ebx, kLeaf7Sub1Eax, kExtendedLeaf1Ecx, kStates, kRegisters };
 
 struct Feature {
-  char name[28]; // not a pointer: the table then needs no relocation
   Register where;
   uint8_t bit;
   uint8_t level; // the lowest that asks for it
@@ -23,28 +22,36 @@ struct Feature {
 
 // The microarchitecture levels of the x86-64 psABI. The last column is an index of kNames; a level has the features of
 // those below it. States are the bits of XCR0 the operating system saves: xmm and ymm; opmask, zmm 0-15 and zmm 16-31.
-constexpr Feature kFeatures[] = {{"sse4.2", kLeaf1Ecx, 20, 0},
-                                 {"popcnt", kLeaf1Ecx, 23, 0},
-                                 {"movbe", kLeaf1Ecx, 22, 0},
-                                 {"fma", kLeaf1Ecx, 12, 0},
-                                 {"f16c", kLeaf1Ecx, 29, 0},
-                                 {"osxsave", kLeaf1Ecx, 27, 0},
-                                 {"avx", kLeaf1Ecx, 28, 0},
-                                 {"bmi1", kLeaf7Ebx, 3, 0},
-                                 {"avx2", kLeaf7Ebx, 5, 0},
-                                 {"bmi2", kLeaf7Ebx, 8, 0},
-                                 {"lzcnt", kExtendedLeaf1Ecx, 5, 0},
-                                 {"saved xmm registers", kStates, 1, 0},
-                                 {"saved ymm registers", kStates, 2, 0},
-                                 {"avx512f", kLeaf7Ebx, 16, 1},
-                                 {"avx512dq", kLeaf7Ebx, 17, 1},
-                                 {"avx512cd", kLeaf7Ebx, 28, 1},
-                                 {"avx512bw", kLeaf7Ebx, 30, 1},
-                                 {"avx512vl", kLeaf7Ebx, 31, 1},
-                                 {"saved opmask registers", kStates, 5, 1},
-                                 {"saved zmm0-zmm15 registers", kStates, 6, 1},
-                                 {"saved zmm16-zmm31 registers", kStates, 7, 1},
-                                 {"avx512_bf16", kLeaf7Sub1Eax, 5, 2}};
+constexpr Feature kFeatures[] = {
+    {kLeaf1Ecx, 20, 0},        {kLeaf1Ecx, 23, 0},   {kLeaf1Ecx, 22, 0}, {kLeaf1Ecx, 12, 0}, {kLeaf1Ecx, 29, 0},
+    {kLeaf1Ecx, 27, 0},        {kLeaf1Ecx, 28, 0},   {kLeaf7Ebx, 3, 0},  {kLeaf7Ebx, 5, 0},  {kLeaf7Ebx, 8, 0},
+    {kExtendedLeaf1Ecx, 5, 0}, {kStates, 1, 0},      {kStates, 2, 0},    {kLeaf7Ebx, 16, 1}, {kLeaf7Ebx, 17, 1},
+    {kLeaf7Ebx, 28, 1},        {kLeaf7Ebx, 30, 1},   {kLeaf7Ebx, 31, 1}, {kStates, 5, 1},    {kStates, 6, 1},
+    {kStates, 7, 1},           {kLeaf7Sub1Eax, 5, 2}};
+
+// What they are called, one after the other: a table of pointers would need relocations.
+constexpr char kFeatureNames[] = "sse4.2\0"
+                                 "popcnt\0"
+                                 "movbe\0"
+                                 "fma\0"
+                                 "f16c\0"
+                                 "osxsave\0"
+                                 "avx\0"
+                                 "bmi1\0"
+                                 "avx2\0"
+                                 "bmi2\0"
+                                 "lzcnt\0"
+                                 "saved xmm registers\0"
+                                 "saved ymm registers\0"
+                                 "avx512f\0"
+                                 "avx512dq\0"
+                                 "avx512cd\0"
+                                 "avx512bw\0"
+                                 "avx512vl\0"
+                                 "saved opmask registers\0"
+                                 "saved zmm0-zmm15 registers\0"
+                                 "saved zmm16-zmm31 registers\0"
+                                 "avx512_bf16\0";
 
 constexpr const char *kNames[kCpuLevels] = {"x86-64-v3", "x86-64-v4", "x86-64-v4-bf16"};
 
@@ -81,22 +88,18 @@ int find_cpu_level(const char *name) {
 const char *missing_cpu_feature(uint32_t level) {
   uint32_t registers[kRegisters];
   read_registers(registers);
-  for (const Feature &feature : kFeatures)
+  const char *name = kFeatureNames;
+  for (const Feature &feature : kFeatures) {
     if (feature.level <= level && !(registers[feature.where] >> feature.bit & 1))
-      return feature.name;
+      return name;
+    name += strlen(name) + 1;
+  }
   return nullptr;
 }
 
 } // namespace yupana::runtime
 
 using namespace yupana::runtime;
-
-const char *yupana_native_target(void) {
-  for (uint32_t level = kCpuLevels; level-- > 0;)
-    if (!missing_cpu_feature(level))
-      return cpu_level_name(level);
-  return "";
-}
 
 uint32_t yupana_available_threads(void) {
   // A mask larger than cpu_set_t is refused by the kernel; machines of more than 1024 processors use 1024 of them.

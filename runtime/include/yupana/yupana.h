@@ -210,7 +210,6 @@ typedef struct yupana_cache_group_info_t {
 typedef struct yupana_target_info_t {
   size_t size;
   const char *name; /**< "x86-64-v3" */
-  uint32_t images;  /**< code objects: one for a CPU, one or more per kernel for a GPU */
   uint32_t kernels;
   uint32_t programs;
   uint32_t launches; /**< over all programs */
@@ -218,7 +217,6 @@ typedef struct yupana_target_info_t {
   uint32_t has_sample;    /**< 1 when steps can sample */
   uint64_t arena_bytes;   /**< activations at the compiled maxima */
   uint64_t scratch_bytes; /**< per worker thread */
-  uint64_t code_bytes;    /**< of all images */
 } yupana_target_info_t;
 
 typedef enum yupana_section_kind_t {
@@ -477,7 +475,7 @@ typedef struct yupana_batch_t {
   size_t size;
   const yupana_span_t *spans; /**< [span_count], no sequence twice */
   uint32_t span_count;        /**< 1 to limits.max_batch */
-  uint32_t reserved;
+  uint32_t keep_logits;       /**< 1: logits stay on the device, for callers that use sampled tokens alone */
 } yupana_batch_t;
 
 /** Token id of rows for which no sampling was asked. */
@@ -488,7 +486,7 @@ typedef struct yupana_step_result_t {
   size_t size;
   uint32_t rows;
   uint32_t vocab_size;
-  const float *logits;     /**< [rows][vocab_size]; NULL when rows is 0 */
+  const float *logits;     /**< [rows][vocab_size]; NULL when rows is 0, or when keep_logits is 1 */
   const uint32_t *sampled; /**< [rows]; NULL when no span sampled */
 } yupana_step_result_t;
 
@@ -497,7 +495,8 @@ typedef struct yupana_step_result_t {
  * sequences share the batch. A step that fails leaves every sequence, its pages and its length as they were.
  * Sampled tokens depend on the logits, the parameters, (seed, number, position) and the tokens of the sequence alone.
  * INVALID_ARGUMENT (a rule above, limits.max_step_tokens, max_logit_rows or max_context broken, token id not below
- * vocab_size), UNSUPPORTED (sampling from a plan without a sampling program), OUT_OF_MEMORY (no free pages).
+ * vocab_size), UNSUPPORTED (sampling from a plan without a sampling program), OUT_OF_MEMORY (no free pages); INTERNAL
+ * when the device fails while it runs: the context can then only be released.
  */
 YUPANA_API yupana_status_code_t yupana_context_step(yupana_context_t *context, const yupana_batch_t *batch,
                                                     yupana_step_result_t *out_result, yupana_status_t *out_status);

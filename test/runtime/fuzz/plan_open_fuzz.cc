@@ -64,7 +64,7 @@ void walk(const yupana_plan_t *plan) {
   for (uint32_t i = 0; i < yupana_plan_target_count(plan); ++i) {
     auto target = sized<yupana_target_info_t>();
     yupana_plan_target(plan, i, &target);
-    sum += target.arena_bytes + target.code_bytes + strlen(target.name);
+    sum += target.arena_bytes + strlen(target.name);
     yupana_plan_compatible(plan, i, nullptr);
   }
   sum += yupana_plan_kv_bytes(plan, 1000, 3) + yupana_plan_missing_weights(plan) + walk_parts(plan);

@@ -317,12 +317,12 @@ const Malformed kTargets[] = {
     in_spec("NoImage", "has 0 images", [](PlanSpec &s) { target(s).kernels[1]->images.clear(); }),
     in_spec("TwoImagesOfAFormat", "expected one of a format",
             [](PlanSpec &s) { target(s).kernels[0]->images.push_back(target(s).kernels[0]->images[0]); }),
-    in_spec("TwoHostImages", "host code in one section for all kernels",
+    in_spec("TwoHostImages", "host code alone and the same for all",
             [](PlanSpec &s) {
               s.sections.push_back({SectionKind::host_code, schema::kSectionRequired, {1}});
               target(s).kernels[1]->images[0] = host_image(5);
             }),
-    in_spec("HostCodeBesideDeviceCode", "host code in one section for all kernels",
+    in_spec("HostCodeBesideDeviceCode", "host code alone and the same for all",
             [](PlanSpec &s) {
               for_gpu(s);
               s.sections.push_back({SectionKind::host_code, schema::kSectionRequired, {1}});

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The table of the CPU. Kernels and host share memory here, so sending inputs and reading results back cost nothing:
+// the first does nothing and the second answers with the kernels' own address.
+
+#include "runtime/device/cpu/cpu_device.h"
+
+#include "runtime/device/cpu/levels.h"
+
+#include <cstring>
+
+namespace yupana::runtime {
+
+namespace {
+
+const char *cpu_missing(const char *target) {
+  return missing_cpu_feature(static_cast<uint32_t>(find_cpu_level(target)));
+}
+
+const char *cpu_native() {
+  for (uint32_t level = kCpuLevels; level-- > 0;)
+    if (!missing_cpu_feature(level))
+      return cpu_level_name(level);
+  return "";
+}
+
+Code cpu_allocate(Device *, const Allocator &host, uint64_t bytes, uint64_t alignment, const char *what, Memory *out,
+                  yupana_status_t *status) {
+  uint64_t likes = bytes >= kHugePage ? kHugePage : 4096;
+  if (Code code = out->allocate(host, bytes, alignment > likes ? alignment : likes, what, status))
+    return code;
+  out->advise_huge_pages();
+  return YUPANA_STATUS_OK;
+}
+
+void cpu_zero(Device *, void *memory, uint64_t bytes) { memset(memory, 0, bytes); }
+
+Code cpu_allocate_inputs(Device *device, const Allocator &host, uint64_t bytes, InputBlock *out,
+                         yupana_status_t *status) {
+  if (Code code = cpu_allocate(device, host, bytes, kCacheLine, "step inputs", &out->memory, status))
+    return code;
+  out->memory.zero();
+  out->host = out->device = out->memory.data();
+  return YUPANA_STATUS_OK;
+}
+
+void cpu_send_inputs(Device *, const InputBlock &, const InputRange *, uint32_t) {}
+
+void cpu_close(Device *device) {
+  CpuDevice &opened = cpu(device);
+  opened.pool.stop();
+  Allocator allocator = opened.allocator;
+  destroy_object(allocator, &opened);
+}
+
+Code cpu_prepare(CpuDevice &device, const DeviceOptions &options, const Report &report) {
+  uint32_t threads = options.threads ? options.threads : yupana_available_threads();
+  if (Code code = device.pool.start(device.allocator, threads < kMaxThreads ? threads : kMaxThreads, report.out()))
+    return code;
+  device.workers = device.sms = device.pool.threads();
+  if (!options.scratch_bytes)
+    return YUPANA_STATUS_OK;
+  // A line of padding keeps workers apart and kernels that read whole vectors inside.
+  device.scratch_stride = (options.scratch_bytes + 2 * kCacheLine - 1) & ~(kCacheLine - 1);
+  if (Code code = cpu_allocate(&device, device.allocator, device.scratch_stride * device.workers, kCacheLine,
+                               "scratch memory", &device.scratch, report.out()))
+    return code;
+  device.scratch.zero();
+  return YUPANA_STATUS_OK;
+}
+
+Code cpu_open(const Allocator &allocator, const DeviceOptions &options, Device **out_device, const Report &report) {
+  if (options.threads > kMaxThreads)
+    return report.fail(YUPANA_STATUS_INVALID_ARGUMENT, "%u threads were asked for; at most %u are possible",
+                       options.threads, kMaxThreads);
+  auto *device = create_object<CpuDevice>(allocator);
+  if (!device)
+    return report.fail(YUPANA_STATUS_OUT_OF_MEMORY, "no memory for a device");
+  device->kind = &kCpuDevice;
+  device->allocator = allocator;
+  if (Code code = cpu_prepare(*device, options, report)) {
+    cpu_close(device);
+    return code;
+  }
+  *out_device = device;
+  return YUPANA_STATUS_OK;
+}
+
+void cpu_memory(const Device *device, yupana_memory_info_t *out) {
+  const auto &opened = *static_cast<const CpuDevice *>(device);
+  out->scratch += opened.scratch.size();
+  out->code += opened.image.bytes();
+  out->bookkeeping += sizeof(opened) + opened.pool.bytes();
+}
+
+Code cpu_load_image(Device *device, schema::ImageFormat, const uint8_t *bytes, uint64_t size, const Report &report) {
+  return cpu(device).image.load(bytes, size, report);
+}
+
+void *cpu_find_kernel(Device *device, const char *symbol) { return cpu(device).image.find_function(symbol); }
+
+Code cpu_prepare_launch(Device *, DeviceLaunch *, yupana_status_t *) { return YUPANA_STATUS_OK; }
+
+Code cpu_read_back(Device *, StepResult, void *address, uint64_t, void **out_host, yupana_status_t *) {
+  *out_host = address;
+  return YUPANA_STATUS_OK;
+}
+
+} // namespace
+
+const DeviceKind kCpuDevice = {0,
+                               1u << static_cast<uint32_t>(schema::ImageFormat::elf_x86_64),
+                               true,
+                               find_cpu_level,
+                               cpu_missing,
+                               cpu_native,
+                               cpu_open,
+                               cpu_close,
+                               cpu_memory,
+                               cpu_allocate,
+                               cpu_zero,
+                               cpu_allocate_inputs,
+                               cpu_send_inputs,
+                               cpu_load_image,
+                               cpu_find_kernel,
+                               cpu_prepare_launch,
+                               cpu_run,
+                               cpu_read_back,
+                               cpu_load,
+                               cpu_fill};
+
+} // namespace yupana::runtime

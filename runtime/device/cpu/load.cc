@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Weights into the host's memory. Workers claim chunks in ascending order, read them to where they stay and hash what
+// was just read while it is in the cache, so that reading and hashing overlap and the lowest damaged chunk is found.
+
+#include "runtime/base/sha256.h"
+#include "runtime/device/cpu/cpu_device.h"
+#include "runtime/schema/format.h"
+
+#include <cstring>
+
+namespace yupana::runtime {
+
+namespace {
+
+// Small enough that what was just read is hashed out of the cache, large enough to keep a disk busy.
+constexpr uint64_t kWindowBytes = uint64_t{512} << 10;
+
+/// Shared by the workers of one cpu_load.
+struct ChunkJob {
+  const ChunkWork *work;
+  Progress *progress;
+  uint8_t *windows;
+  std::atomic<uint64_t> next{0};
+  std::atomic<uint64_t> unreadable{ChunkFault::kNone};
+  std::atomic<uint64_t> damaged{ChunkFault::kNone};
+};
+
+void lower(std::atomic<uint64_t> &value, uint64_t to) {
+  uint64_t now = value.load(std::memory_order_relaxed);
+  while (to < now && !value.compare_exchange_weak(now, to, std::memory_order_relaxed)) {
+  }
+}
+
+void process_chunk(ChunkJob &job, uint64_t chunk, uint32_t worker) {
+  const ChunkWork &work = *job.work;
+  uint64_t begin = chunk * schema::kDigestChunkBytes;
+  uint64_t left = work.bytes - begin;
+  uint64_t end = begin + (left < schema::kDigestChunkBytes ? left : schema::kDigestChunkBytes);
+  Sha256 hash;
+  for (uint64_t at = begin; at < end; at += kWindowBytes) {
+    if (job.progress->cancelled())
+      return;
+    uint64_t bytes = end - at < kWindowBytes ? end - at : kWindowBytes;
+    uint8_t *window = work.dst ? work.dst + at : job.windows + worker * kWindowBytes;
+    if (work.read && !work.reader->read(work.reader->user, window, bytes, work.file_offset + at))
+      return lower(job.unreadable, chunk);
+    if (work.digests)
+      hash.update(window, bytes);
+    job.progress->add(bytes);
+    if (worker == 0)
+      job.progress->report();
+  }
+  if (!work.digests)
+    return;
+  uint8_t digest[Sha256::kBytes];
+  hash.finish(digest);
+  if (memcmp(digest, work.digests + chunk * Sha256::kBytes, Sha256::kBytes) != 0)
+    lower(job.damaged, chunk);
+}
+
+void run_chunks(void *argument, uint32_t worker) {
+  auto &job = *static_cast<ChunkJob *>(argument);
+  uint64_t chunks = ceil_div(job.work->bytes, schema::kDigestChunkBytes);
+  // Chunks are claimed in order and finished once claimed, so the lowest bad one is found whoever meets it.
+  while (!job.progress->cancelled() && job.unreadable.load(std::memory_order_relaxed) == ChunkFault::kNone &&
+         job.damaged.load(std::memory_order_relaxed) == ChunkFault::kNone) {
+    uint64_t chunk = job.next.fetch_add(1, std::memory_order_relaxed);
+    if (chunk >= chunks)
+      return;
+    process_chunk(job, chunk, worker);
+  }
+}
+
+/// Shared by the workers of one cpu_fill.
+struct FillJob {
+  static constexpr uint32_t kNone = UINT32_MAX;
+  const yupana_filler_t *filler;
+  const Array<FillItem> *items;
+  Progress *progress;
+  std::atomic<uint32_t> next{0};
+  std::atomic<uint32_t> failed{kNone};
+};
+
+void run_fill(void *argument, uint32_t worker) {
+  auto &job = *static_cast<FillJob *>(argument);
+  while (!job.progress->cancelled() && job.failed.load(std::memory_order_relaxed) == FillJob::kNone) {
+    uint32_t i = job.next.fetch_add(1, std::memory_order_relaxed);
+    if (i >= job.items->size())
+      return;
+    FillItem &item = (*job.items)[i];
+    if (item.state != FillItem::wanted)
+      continue;
+    if (!job.filler->fill(job.filler->user, i, item.dst, item.bytes))
+      return job.failed.store(i, std::memory_order_relaxed);
+    item.state = FillItem::filled;
+    job.progress->add(item.bytes);
+    if (worker == 0)
+      job.progress->report();
+  }
+}
+
+} // namespace
+
+Code cpu_load(Device *device, const Allocator &host, const ChunkWork &work, Progress &progress, ChunkFault *out_fault,
+              const Report &report) {
+  ThreadPool &pool = cpu(device).pool;
+  Memory windows;
+  if (!work.dst)
+    if (Code code = windows.allocate(host, pool.threads() * kWindowBytes, kCacheLine, "reading windows", report.out()))
+      return code;
+  ChunkJob job;
+  job.work = &work;
+  job.progress = &progress;
+  job.windows = windows.data();
+  if (!progress.report())
+    pool.run(run_chunks, &job);
+  if (progress.report())
+    return report.fail(YUPANA_STATUS_CANCELLED, "reading was cancelled");
+  out_fault->unreadable = job.unreadable.load(std::memory_order_relaxed);
+  out_fault->damaged = job.damaged.load(std::memory_order_relaxed);
+  return YUPANA_STATUS_OK;
+}
+
+Code cpu_fill(Device *device, const yupana_filler_t &filler, const Array<FillItem> &items, Progress &progress,
+              const Report &report) {
+  FillJob job = {&filler, &items, &progress};
+  if (!progress.report())
+    cpu(device).pool.run(run_fill, &job);
+  if (progress.report())
+    return report.fail(YUPANA_STATUS_CANCELLED, "reading was cancelled");
+  uint32_t failed = job.failed.load(std::memory_order_relaxed);
+  if (failed == FillJob::kNone)
+    return YUPANA_STATUS_OK;
+  return report.fail(YUPANA_STATUS_UNREADABLE, "weight %u could not be filled", failed);
+}
+
+} // namespace yupana::runtime

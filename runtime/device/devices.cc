@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The devices that this runtime drives. To add one, write its folder and its table of functions, give the table the
+// next index, and name it here; nothing else in the runtime knows it. Those later in the list are preferred where a
+// plan has targets of several.
+
+#include "runtime/device/devices.h"
+
+#include "runtime/device/cpu/cpu_device.h"
+
+namespace yupana::runtime {
+
+const DeviceKind *const kDevices[kDeviceKinds] = {&kCpuDevice};
+
+const DeviceKind *find_device_kind(const char *target) {
+  for (const DeviceKind *kind : kDevices)
+    if (kind->rank(target) >= 0)
+      return kind;
+  return nullptr;
+}
+
+bool Progress::report() {
+  if (sink_ && sink_->report && !cancelled() &&
+      sink_->report(sink_->user, done_.load(std::memory_order_relaxed), total_))
+    cancelled_.store(true, std::memory_order_relaxed);
+  return cancelled();
+}
+
+} // namespace yupana::runtime
