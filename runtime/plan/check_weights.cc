@@ -6,6 +6,7 @@
 
 #include "runtime/plan/bounds.h"
 #include "runtime/plan/check.h"
+#include "runtime/schema/forms.h"
 
 namespace yupana::runtime {
 
@@ -137,6 +138,19 @@ const char *check_parts(const schema::Weight &weight, const Shape &shape, const 
   return nullptr;
 }
 
+/// Finds the bytes that a weight has in a form.
+const char *check_form(const schema::PackedForm &form, const schema::Weight &weight, uint64_t *bytes) {
+  if (!form.is_weight_form())
+    return "its layout is for token rows";
+  if (weight.run() != 0 && !schema::holds_pairs(form, weight.run()))
+    return "its runs do not fill the tiles of its layout";
+  schema::PackedShape shape;
+  if (!schema::packed_shape(*weight.shape(), element_bytes(weight.element()), &shape) ||
+      !schema::packed_bytes(form, shape, bytes))
+    *bytes = UINT64_MAX;
+  return nullptr;
+}
+
 bool check_place(const CheckScope &scope, const schema::Weight &weight) {
   const char *name = weight.name()->c_str();
   if (weight.section() == schema::kNoSection) {
@@ -169,14 +183,19 @@ bool check_weight(const CheckScope &scope, const schema::Weight &weight) {
     fault = check_parts(weight, shape, report);
   if (fault && !*fault)
     return false; // said already
+  const schema::PackedForm *form = schema::find_form(weight.layout()->string_view());
+  if (!fault && shape.bytes(&bytes) && form)
+    fault = check_form(*form, weight, &bytes);
   if (!fault && weight.digest() && weight.digest()->size() != 32)
     fault = "expected a digest of 32 bytes";
   if (fault)
     return report.invalid("weight '%s': %s", weight.name()->c_str(), fault);
-  if (shape.bytes(&bytes) && bytes > weight.size())
-    return report.invalid("weight '%s' has %llu bytes; its shape needs %llu", weight.name()->c_str(),
-                          static_cast<ull>(weight.size()), static_cast<ull>(bytes));
-  return check_place(scope, weight);
+  if (!check_place(scope, weight))
+    return false;
+  if (form ? bytes != weight.size() : bytes > weight.size())
+    return report.invalid("weight '%s' has %llu bytes; its shape needs %llu in layout %s", weight.name()->c_str(),
+                          static_cast<ull>(weight.size()), static_cast<ull>(bytes), weight.layout()->c_str());
+  return true;
 }
 
 } // namespace

@@ -82,6 +82,24 @@ TEST(PlanOpenTest, GettersTellWhatWasWritten) {
   EXPECT_EQ(yupana_plan_find_section(plan, 77), -1);
 }
 
+// A form that this reader does not know may have any padding; one that it knows has its own.
+TEST(PlanOpenTest, WeightsHaveTheBytesOfTheirForm) {
+  for (auto [layout, bytes, expected] :
+       {std::tuple{"tile32x32", 64u, YUPANA_STATUS_OK}, std::tuple{"panel32", 64u, YUPANA_STATUS_INVALID_DATA},
+        std::tuple{"panel32", 256u, YUPANA_STATUS_OK}, std::tuple{"row-major", 256u, YUPANA_STATUS_INVALID_DATA}}) {
+    SCOPED_TRACE(layout);
+    PlanSpec spec = test_plan();
+    spec.plan.weights[0]->shape = {2, 2};
+    spec.plan.weights[0]->parts.clear();
+    spec.plan.weights[0]->layout = layout;
+    spec.plan.weights[0]->size = bytes;
+    spec.sections[kWeights - 1].bytes.resize(bytes);
+    const Bytes file = write(spec);
+    OpenedPlan opened(file);
+    EXPECT_EQ(opened.code, expected) << opened.status.message;
+  }
+}
+
 // A caller built against a shorter structure gets as much as fits, and its size back.
 TEST(PlanOpenTest, GettersHonourTheCallersSize) {
   const Bytes bytes = write(test_plan());
@@ -183,7 +201,7 @@ PlanSpec plan_with_chunks() {
   auto tail = std::make_unique<schema::WeightT>(*spec.plan.weights[0]);
   tail->name = "tail";
   tail->offset = chunk;
-  tail->shape = {chunk / 4};
+  tail->shape = {chunk / 4 + 1024};
   tail->parts.clear();
   tail->size = chunk + 4096;
   spec.plan.weights.push_back(std::move(tail));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/yupana-bench/Cost.h"
 
+#include "runtime/schema/forms.h"
+
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -66,7 +68,7 @@ void Cost::addWeight(const schema::Weight &weight, const schema::Model &model) {
   auto bytes = static_cast<double>(weight.size());
   uint64_t rows = shape.size() ? std::max<uint64_t>(shape.Get(0), 1) : 1;
   bool isVocabulary = shape.size() == 2 && rows == model.vocab_size();
-  bool isRowMajor = weight.layout()->string_view() == "row-major";
+  bool isRowMajor = schema::find_form(weight.layout()->string_view()) == &schema::kRowMajor;
   if (isTable(weight) || (isVocabulary && isRowMajor)) {
     rowBytes += bytes / static_cast<double>(rows);
     return;

@@ -186,7 +186,7 @@ typedef struct yupana_weight_info_t {
   size_t size;
   const char *name;
   const char *element; /**< "f32", "bf16", "f16", "i32", "u32", "u64", "u8" */
-  const char *layout;  /**< "row-major", "panel32", "panel32x2" */
+  const char *layout;  /**< how the elements lie: "row-major", "panel32", .. */
   const char *source;  /**< checkpoint tensor or generator; "" when not recorded */
   const uint64_t *shape;
   uint32_t rank;

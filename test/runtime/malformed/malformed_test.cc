@@ -185,6 +185,15 @@ const Malformed kMetadataTables[] = {
               weight(s).shape = {TEST_VOCAB + 1, 1};
               part(s).shape = {TEST_VOCAB + 1, 2};
             }),
+    in_spec("WeightLargerThanItsForm", "its shape needs 60 in layout row-major",
+            [](PlanSpec &s) {
+              --weight(s).shape[0];
+              --part(s).shape[0];
+            }),
+    in_spec("WeightSmallerThanItsForm", "its shape needs 128 in layout panel32",
+            [](PlanSpec &s) { weight(s).layout = "panel32"; }),
+    in_spec("WeightInAFormOfTokens", "its layout is for token rows", [](PlanSpec &s) { weight(s).layout = "rows128"; }),
+    in_spec("RunOfNoTile", "its runs do not fill the tiles of its layout", interleave),
     in_spec("WeightEmptyExtent", "an extent is 0",
             [](PlanSpec &s) {
               weight(s).shape = {4, 0};
