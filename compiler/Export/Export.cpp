@@ -99,7 +99,7 @@ Result<WeightSection> collectWeights(const PlanOps &ops, const TensorSource &sou
     plan::WeightOp planned = ops.weights[i];
     llvm::StringRef found = lm::getParameterLayout(ops.parameters[i]);
     if (found.empty())
-      found = "row-major";
+      found = schema::kRowMajor.id;
     if (auto table = dyn_cast<lm::TableOp>(ops.parameters[i])) {
       YUPANA_RETURN_IF_ERROR(section.add(makeTable(table)));
     } else {

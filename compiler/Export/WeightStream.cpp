@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A weight is a batch of matrices [N, K]. A piece is a tile of one matrix: it is read in runs along the axis whose
-// neighbours lie side by side in the checkpoint, whichever of the two that is, and packed from memory.
+// A weight is a batch of matrices [N, K], or of pairs of them whose rows alternate. A piece is a range of rows and
+// columns of one matrix that covers whole tiles of the packed form, so that no two pieces write to the same tile:
+// pieces can be made in any order and by any thread, and the window bounds their memory. The source is read in runs
+// along the axis whose neighbours lie side by side in the checkpoint, whichever of the two that is; the tiles are then
+// filled from memory at the places that runtime/schema/forms.h gives.
 
 #include "compiler/Export/WeightStream.h"
 
-#include "compiler/Support/CheckedMath.h"
+#include "runtime/schema/forms.h"
 
 #include "llvm/Support/MathExtras.h"
 
@@ -17,9 +20,6 @@ using namespace mlir;
 using namespace yupana;
 
 namespace {
-
-/// Rows of a panel of the forms "panel32" and "panel32x2".
-constexpr uint64_t panelRows = 32;
 
 /// Longest run along N. A tile of transposed weights is then long enough in N for the reads and in K for the writes.
 constexpr uint64_t transposedRun = 8192;
@@ -89,53 +89,62 @@ struct Part {
   SourceElement element() const { return tensors.front().element; }
 };
 
-/// What the packed form does with the elements.
-struct PackedForm {
-  uint64_t lanes; ///< Rows side by side; 1 when row-major.
-  uint64_t kUnit; ///< Neighbours in k that stay together.
-  bool isBF16;    ///< Else float32.
+/// How the elements lie in the file.
+struct Packing {
+  const schema::PackedForm &form;
+  schema::PackedShape shape; ///< With the rows of both parts.
+  uint64_t run;              ///< Rows of either part that follow one another; 0 for one part.
 
-  uint64_t elementBytes() const { return isBF16 ? 2 : 4; }
+  uint64_t elementBytes() const { return shape.element_bytes; }
 };
 
 class StreamedWeight : public PieceMaker {
 public:
-  StreamedWeight(std::vector<Part> parts, const TensorSource &source, PackedForm form, uint64_t window);
+  StreamedWeight(std::vector<Part> parts, const TensorSource &source, const Packing &packing, uint64_t window);
 
-  uint64_t bytes() const override { return batches * panels() * panelBytes(); }
-  uint64_t pieces() const override { return batches * nTiles * kTiles; }
+  uint64_t bytes() const override;
+  uint64_t pieces() const override { return packing.shape.batches * nPieces * kPieces; }
   Result<void> make(uint64_t index, PieceMemory &memory, PieceSink sink) const override;
 
 private:
-  /// Rows [n0, n0 + ns) of every part and columns [k0, k0 + ks) of matrix `batch`.
-  struct Tile {
+  /// Rows [n0, n0 + ns) of every part and columns [k0, k0 + ks) of matrix `batch`; n0 and k0 begin a tile.
+  struct Piece {
     uint64_t batch, n0, ns, k0, ks;
   };
 
-  /// Rows that a part has in a panel.
-  uint64_t partRows() const { return form.lanes / parts.size(); }
-  uint64_t panels() const { return llvm::divideCeil(n.extent, partRows()); }
-  uint64_t panelBytes() const { return llvm::alignTo(k.extent, form.kUnit) * form.lanes * form.elementBytes(); }
+  /// Rows that a part has in a tile.
+  uint64_t partRows() const { return tileRows / parts.size(); }
+  uint64_t rowTiles(const Piece &piece) const { return llvm::divideCeil(piece.ns, partRows()); }
+  uint64_t columnTiles(const Piece &piece) const { return llvm::divideCeil(piece.ks, tileColumns); }
+  uint64_t tileElements() const { return tileRows * tileColumns; }
 
-  void chooseTiles(uint64_t window);
-  Tile tileAt(uint64_t index) const;
-  Result<void> readTile(const Part &part, const Tile &tile, std::vector<uint8_t> &bytes) const;
-  void packTile(size_t part, const Tile &tile, const std::vector<uint8_t> &bytes, std::vector<uint8_t> &packed) const;
+  void choosePieces(uint64_t window);
+  Piece pieceAt(uint64_t index) const;
+  Result<void> read(const Part &part, const Piece &piece, std::vector<uint8_t> &bytes) const;
+  void pack(size_t part, const Piece &piece, const std::vector<uint8_t> &bytes, std::vector<uint8_t> &packed) const;
   template <typename To, SourceElement from>
-  void packTileAs(size_t part, const Tile &tile, const std::vector<uint8_t> &bytes, To *packed) const;
-  Result<void> writeTile(const Tile &tile, const std::vector<uint8_t> &packed, PieceSink sink) const;
+  void packAs(size_t part, const Piece &piece, const std::vector<uint8_t> &bytes, To *packed) const;
+  template <typename To, SourceElement from>
+  void packRows(const uint8_t *bytes, uint64_t nStep, uint64_t kStep, uint64_t ns, uint64_t ks, uint64_t row,
+                To *tile) const;
+  Result<void> write(const Piece &piece, const std::vector<uint8_t> &packed, PieceSink sink) const;
 
   std::vector<Part> parts;
   const TensorSource &source;
-  PackedForm form;
-  WeightMap::Axis n, k; ///< Of the first part; the extents are those of all.
-  uint64_t batches = 1;
-  bool runsAlongK; ///< Else along N.
-  uint64_t nTile, kTile, nTiles, kTiles;
+  Packing packing;
+  uint64_t tileRows, tileColumns;
+  uint64_t rowPeriod;           ///< Rows of a tile so many apart have their columns in the same order.
+  std::vector<uint16_t> inTile; ///< [tileRows][tileColumns]: where an element lies in its tile.
+  WeightMap::Axis n, k;         ///< Of the first part; the extents are those of all.
+  bool runsAlongK;              ///< Else along N.
+  uint64_t nPiece, kPiece, nPieces, kPieces;
 };
 
-StreamedWeight::StreamedWeight(std::vector<Part> given, const TensorSource &source, PackedForm form, uint64_t window)
-    : parts(std::move(given)), source(source), form(form) {
+StreamedWeight::StreamedWeight(std::vector<Part> given, const TensorSource &source, const Packing &packing,
+                               uint64_t window)
+    : parts(std::move(given)), source(source), packing(packing), tileRows(packing.form.tile_rows),
+      tileColumns(packing.form.tile_columns(packing.elementBytes())),
+      rowPeriod(packing.form.swizzled ? schema::kSwizzleRows : 1) {
   for (Part &part : parts) {
     std::vector<WeightMap::Axis> &axes = part.map.axes;
     if (!axes.empty()) {
@@ -149,49 +158,57 @@ StreamedWeight::StreamedWeight(std::vector<Part> given, const TensorSource &sour
   }
   n = parts.front().n;
   k = parts.front().k;
-  for (const WeightMap::Axis &axis : parts.front().map.axes)
-    batches *= axis.extent;
   runsAlongK = k.isContiguous() || !n.isContiguous();
-  chooseTiles(window);
+  schema::PackedShape tile{1, tileRows, tileColumns, packing.elementBytes()};
+  for (uint64_t row = 0; row < tileRows; ++row)
+    for (uint64_t column = 0; column < tileColumns; ++column)
+      inTile.push_back(schema::element_index(packing.form, tile, 0, row, column));
+  choosePieces(window);
 }
 
-void StreamedWeight::chooseTiles(uint64_t window) {
-  window = std::max(window, form.lanes * form.kUnit);
+uint64_t StreamedWeight::bytes() const {
+  return packing.shape.batches * schema::row_tiles(packing.form, packing.shape) *
+         schema::row_tile_elements(packing.form, packing.shape) * packing.elementBytes();
+}
+
+void StreamedWeight::choosePieces(uint64_t window) {
+  window = std::max(window, tileElements());
   uint64_t allRows = llvm::alignTo(n.extent, partRows());
-  auto wholeUnits = [&](uint64_t columns) { return std::max(llvm::alignDown(columns, form.kUnit), form.kUnit); };
+  auto wholeTiles = [&](uint64_t columns) { return std::max(llvm::alignDown(columns, tileColumns), tileColumns); };
   if (runsAlongK) {
-    kTile = std::min(k.extent, wholeUnits(window / form.lanes));
-    nTile = std::min(allRows, llvm::alignDown(window / llvm::alignTo(kTile, form.kUnit) / parts.size(), partRows()));
+    kPiece = std::min(k.extent, wholeTiles(window / tileRows));
+    nPiece = std::min(allRows, llvm::alignDown(window / llvm::alignTo(kPiece, tileColumns) / parts.size(), partRows()));
   } else {
-    nTile = std::min(allRows, llvm::alignDown(std::min(window / parts.size() / form.kUnit, transposedRun), partRows()));
-    kTile = std::min(k.extent, wholeUnits(window / nTile / parts.size()));
+    uint64_t rows = std::min(window / parts.size() / tileColumns, std::max(transposedRun, partRows()));
+    nPiece = std::min(allRows, llvm::alignDown(rows, partRows()));
+    kPiece = std::min(k.extent, wholeTiles(window / nPiece / parts.size()));
   }
-  nTiles = llvm::divideCeil(n.extent, nTile);
-  kTiles = llvm::divideCeil(k.extent, kTile);
+  nPieces = llvm::divideCeil(n.extent, nPiece);
+  kPieces = llvm::divideCeil(k.extent, kPiece);
 }
 
-StreamedWeight::Tile StreamedWeight::tileAt(uint64_t index) const {
-  Tile tile;
-  tile.k0 = index % kTiles * kTile;
-  tile.n0 = index / kTiles % nTiles * nTile;
-  tile.batch = index / kTiles / nTiles;
-  tile.ns = std::min(nTile, n.extent - tile.n0);
-  tile.ks = std::min(kTile, k.extent - tile.k0);
-  return tile;
+StreamedWeight::Piece StreamedWeight::pieceAt(uint64_t index) const {
+  Piece piece;
+  piece.k0 = index % kPieces * kPiece;
+  piece.n0 = index / kPieces % nPieces * nPiece;
+  piece.batch = index / kPieces / nPieces;
+  piece.ns = std::min(nPiece, n.extent - piece.n0);
+  piece.ks = std::min(kPiece, k.extent - piece.k0);
+  return piece;
 }
 
-/// Reads the tile as [outer][inner], inner the axis along which runs go.
-Result<void> StreamedWeight::readTile(const Part &part, const Tile &tile, std::vector<uint8_t> &bytes) const {
-  uint64_t first = part.map.firstElement + tile.n0 * part.n.elementStride + tile.k0 * part.k.elementStride;
-  uint64_t firstSource = part.map.firstSource + tile.n0 * part.n.sourceStride + tile.k0 * part.k.sourceStride;
-  uint64_t batch = tile.batch;
+/// Reads the piece as [outer][inner], inner the axis along which runs go.
+Result<void> StreamedWeight::read(const Part &part, const Piece &piece, std::vector<uint8_t> &bytes) const {
+  uint64_t first = part.map.firstElement + piece.n0 * part.n.elementStride + piece.k0 * part.k.elementStride;
+  uint64_t firstSource = part.map.firstSource + piece.n0 * part.n.sourceStride + piece.k0 * part.k.sourceStride;
+  uint64_t batch = piece.batch;
   for (const WeightMap::Axis &axis : llvm::reverse(part.map.axes)) {
     first += batch % axis.extent * axis.elementStride;
     firstSource += batch % axis.extent * axis.sourceStride;
     batch /= axis.extent;
   }
   const WeightMap::Axis &inner = runsAlongK ? part.k : part.n, &outer = runsAlongK ? part.n : part.k;
-  uint64_t inners = runsAlongK ? tile.ks : tile.ns, outers = runsAlongK ? tile.ns : tile.ks;
+  uint64_t inners = runsAlongK ? piece.ks : piece.ns, outers = runsAlongK ? piece.ns : piece.ks;
   uint64_t size = sourceElementBytes(part.element());
   bytes.resize(inners * outers * size);
 
@@ -212,64 +229,78 @@ Result<void> StreamedWeight::readTile(const Part &part, const Tile &tile, std::v
   return {};
 }
 
-/// Converts the tile and lays it out as the packed form does, [panel][K / kUnit][lanes][kUnit]: the lanes of this part.
+/// Converts rows of one part and lays them out in the tiles of the piece.
 template <typename To, SourceElement from>
-void StreamedWeight::packTileAs(size_t part, const Tile &tile, const std::vector<uint8_t> &bytes, To *packed) const {
+void StreamedWeight::packAs(size_t part, const Piece &piece, const std::vector<uint8_t> &bytes, To *packed) const {
   uint64_t size = sourceElementBytes(from);
-  uint64_t nStep = (runsAlongK ? tile.ks : 1) * size, kStep = (runsAlongK ? 1 : tile.ns) * size;
-  uint64_t unit = form.kUnit, rows = partRows(), panelElements = llvm::alignTo(tile.ks, unit) * form.lanes;
-  for (uint64_t panel = 0; panel < llvm::divideCeil(tile.ns, rows); ++panel) {
-    uint64_t used = std::min(rows, tile.ns - panel * rows);
-    const uint8_t *fromPanel = bytes.data() + panel * rows * nStep;
-    To *to = packed + panel * panelElements + part * rows * unit;
-    for (uint64_t column = 0; column < tile.ks; ++column) {
-      To *lane = to + column / unit * unit * form.lanes + column % unit;
-      for (uint64_t row = 0; row < used; ++row)
-        lane[row * unit] = convert<To, from>(fromPanel + row * nStep + column * kStep);
-    }
+  uint64_t nStep = (runsAlongK ? piece.ks : 1) * size, kStep = (runsAlongK ? 1 : piece.ns) * size;
+  uint64_t together = packing.run ? packing.run : tileRows;
+  schema::NumberMath math;
+  for (uint64_t n = 0; n < piece.ns; n += together) {
+    uint64_t ns = std::min(together, piece.ns - n);
+    uint64_t row = packing.run ? schema::interleaved_row(math, n, packing.run) + part * packing.run : n;
+    To *tile = packed + row / tileRows * columnTiles(piece) * tileElements();
+    for (uint64_t k = 0; k < piece.ks; k += tileColumns, tile += tileElements())
+      packRows<To, from>(bytes.data() + n * nStep + k * kStep, nStep, kStep, ns, std::min(tileColumns, piece.ks - k),
+                         row % tileRows, tile);
   }
 }
 
-void StreamedWeight::packTile(size_t part, const Tile &tile, const std::vector<uint8_t> &bytes,
-                              std::vector<uint8_t> &packed) const {
+/// Packs `ns` rows of a tile, from `row` of it on.
+template <typename To, SourceElement from>
+void StreamedWeight::packRows(const uint8_t *bytes, uint64_t nStep, uint64_t kStep, uint64_t ns, uint64_t ks,
+                              uint64_t row, To *tile) const {
+  for (uint64_t column = 0; column < ks; ++column)
+    for (uint64_t phase = 0; phase < std::min(rowPeriod, ns); ++phase) {
+      To *to = tile + inTile[(row + phase) * tileColumns + column];
+      const uint8_t *element = bytes + phase * nStep + column * kStep;
+      for (uint64_t n = 0; n < ns - phase; n += rowPeriod)
+        to[n * tileColumns] = convert<To, from>(element + n * nStep);
+    }
+}
+
+void StreamedWeight::pack(size_t part, const Piece &piece, const std::vector<uint8_t> &bytes,
+                          std::vector<uint8_t> &packed) const {
   auto packFrom = [&](auto *to) {
     using To = std::remove_pointer_t<decltype(to)>;
     switch (parts[part].element()) {
     case SourceElement::F32:
-      return packTileAs<To, SourceElement::F32>(part, tile, bytes, to);
+      return packAs<To, SourceElement::F32>(part, piece, bytes, to);
     case SourceElement::F16:
-      return packTileAs<To, SourceElement::F16>(part, tile, bytes, to);
+      return packAs<To, SourceElement::F16>(part, piece, bytes, to);
     case SourceElement::BF16:
-      return packTileAs<To, SourceElement::BF16>(part, tile, bytes, to);
+      return packAs<To, SourceElement::BF16>(part, piece, bytes, to);
     }
   };
-  if (form.isBF16)
+  if (packing.elementBytes() == 2)
     packFrom(reinterpret_cast<uint16_t *>(packed.data()));
   else
     packFrom(reinterpret_cast<float *>(packed.data()));
 }
 
-Result<void> StreamedWeight::writeTile(const Tile &tile, const std::vector<uint8_t> &packed, PieceSink sink) const {
-  uint64_t firstPanel = tile.batch * panels() + tile.n0 / partRows();
-  uint64_t tilePanels = llvm::divideCeil(tile.ns, partRows()), pieceBytes = packed.size() / tilePanels;
-  if (pieceBytes == panelBytes())
-    return sink(firstPanel * panelBytes(), packed.data(), packed.size());
-  for (uint64_t panel = 0; panel < tilePanels; ++panel)
-    YUPANA_RETURN_IF_ERROR(sink((firstPanel + panel) * panelBytes() + tile.k0 * form.lanes * form.elementBytes(),
-                                packed.data() + panel * pieceBytes, pieceBytes));
+Result<void> StreamedWeight::write(const Piece &piece, const std::vector<uint8_t> &packed, PieceSink sink) const {
+  schema::NumberMath math;
+  uint64_t first = schema::row_tile_index(math, packing.form, packing.shape, piece.batch, piece.n0 / partRows());
+  uint64_t rowBytes = schema::row_tile_elements(packing.form, packing.shape) * packing.elementBytes();
+  uint64_t pieceBytes = packed.size() / rowTiles(piece);
+  if (pieceBytes == rowBytes)
+    return sink(first * rowBytes, packed.data(), packed.size());
+  uint64_t columnOffset = piece.k0 / tileColumns * tileElements() * packing.elementBytes();
+  for (uint64_t tile = 0; tile < rowTiles(piece); ++tile)
+    YUPANA_RETURN_IF_ERROR(
+        sink((first + tile) * rowBytes + columnOffset, packed.data() + tile * pieceBytes, pieceBytes));
   return {};
 }
 
 Result<void> StreamedWeight::make(uint64_t index, PieceMemory &memory, PieceSink sink) const {
-  Tile tile = tileAt(index);
-  uint64_t tilePanels = llvm::divideCeil(tile.ns, partRows());
+  Piece piece = pieceAt(index);
   // Padding is zero.
-  memory.packed.assign(tilePanels * llvm::alignTo(tile.ks, form.kUnit) * form.lanes * form.elementBytes(), 0);
+  memory.packed.assign(rowTiles(piece) * columnTiles(piece) * tileElements() * packing.elementBytes(), 0);
   for (size_t part = 0; part < parts.size(); ++part) {
-    YUPANA_RETURN_IF_ERROR(readTile(parts[part], tile, memory.source));
-    packTile(part, tile, memory.source, memory.packed);
+    YUPANA_RETURN_IF_ERROR(read(parts[part], piece, memory.source));
+    pack(part, piece, memory.source, memory.packed);
   }
-  return writeTile(tile, memory.packed, sink);
+  return write(piece, memory.packed, sink);
 }
 
 std::string_view elementName(SourceElement element) {
@@ -303,39 +334,39 @@ Result<Part> findPart(lm::WeightOp weight, const TensorSource &source) {
   Part part;
   YUPANA_ASSIGN_OR_RETURN(part.map, resolveChain(weight));
   YUPANA_ASSIGN_OR_RETURN(part.tensors, findTensors(weight, source));
-  // The form multiplies the bytes of a tensor of one row and one column by 128 at most.
-  std::optional<uint64_t> bytes = 4 * sizeof(float) * panelRows;
-  for (const WeightMap::Axis &axis : part.map.axes) {
+  for (const WeightMap::Axis &axis : part.map.axes)
     if (axis.extent == 0)
       return makeError(ExitCode::InvalidInput, "weight {} has no elements", inQuotes(weight.getSymName().str()));
-    bytes = checkedMul(bytes, axis.extent);
-  }
-  if (!bytes)
-    return makeError(ExitCode::InvalidInput, "weight {} needs more than 2^64 bytes",
-                     inQuotes(weight.getSymName().str()));
   return part;
 }
 
-Result<PackedForm> formOf(Operation *parameter) {
-  Type element = lm::getParameterType(parameter).getElementType();
-  llvm::StringRef layout = lm::getParameterLayout(parameter);
+/// The packing that a verified weight names.
+Result<Packing> packingOf(Operation *parameter) {
+  RankedTensorType type = lm::getParameterType(parameter);
+  Type element = type.getElementType();
   std::string name = inQuotes(SymbolTable::getSymbolName(parameter).str());
   if (!element.isF32() && !element.isBF16())
     return makeError(ExitCode::Unsupported, "weight {}: its elements are {}, a packed form has f32 or bf16", name,
                      elementName(element));
-  bool paired = layout == "panel32x2", panels = paired || layout == "panel32";
+  llvm::StringRef layout = lm::getParameterLayout(parameter);
+  const schema::PackedForm *form = layout.empty() ? &schema::kRowMajor : schema::find_form(layout);
   auto interleaved = dyn_cast<lm::InterleavedOp>(parameter);
-  if (interleaved && (!panels || interleaved.getBy() * 2 != panelRows))
-    return makeError(ExitCode::Unsupported, "weight {}: alternates by {} in the form {}, expected by {} in panels",
-                     name, interleaved.getBy(), layout.str(), panelRows / 2);
-  return PackedForm{panels ? panelRows : 1, paired ? uint64_t{2} : 1, element.isBF16()};
+  Packing packing{*form, {}, interleaved ? interleaved.getBy() : 0};
+  if (interleaved && !schema::holds_pairs(*form, packing.run))
+    return makeError(ExitCode::Unsupported, "weight {} alternates by {} and has no form of which runs fill whole tiles",
+                     name, packing.run);
+  uint64_t bytes;
+  if (!schema::packed_shape(type.getShape(), element.getIntOrFloatBitWidth() / 8, &packing.shape) ||
+      !schema::packed_bytes(*form, packing.shape, &bytes))
+    return makeError(ExitCode::InvalidInput, "weight {} needs more than 2^64 bytes", name);
+  return packing;
 }
 
 } // namespace
 
 Result<std::unique_ptr<PieceMaker>> yupana::streamWeight(Operation *parameter, const TensorSource &source,
                                                          uint64_t windowElements) {
-  YUPANA_ASSIGN_OR_RETURN(PackedForm form, formOf(parameter));
+  YUPANA_ASSIGN_OR_RETURN(Packing packing, packingOf(parameter));
   SmallVector<lm::WeightOp> weights;
   if (auto interleaved = dyn_cast<lm::InterleavedOp>(parameter))
     for (FlatSymbolRefAttr symbol : {interleaved.getFirstAttr(), interleaved.getSecondAttr()})
@@ -347,5 +378,5 @@ Result<std::unique_ptr<PieceMaker>> yupana::streamWeight(Operation *parameter, c
     YUPANA_ASSIGN_OR_RETURN(Part part, findPart(weight, source));
     parts.push_back(std::move(part));
   }
-  return std::make_unique<StreamedWeight>(std::move(parts), source, form, windowElements);
+  return std::make_unique<StreamedWeight>(std::move(parts), source, packing, windowElements);
 }

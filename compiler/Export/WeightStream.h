@@ -14,10 +14,10 @@ namespace yupana {
 /// Elements of one window: with what is read and what is packed, at most 16 MiB per thread.
 inline constexpr uint64_t weightWindowElements = uint64_t{1} << 21;
 
-/// The bytes of an `lm.weight` or `lm.interleaved` in its packed form: float32 or bfloat16, row-major or in panels as
-/// its layout says; row-major without one. Finds the tensors in `source`, which must outlive the result, and compares
-/// their shapes and types with the weight's: ExitCode::InvalidInput. No window holds more than `windowElements`
-/// elements or, if that is more, one panel of one feature or pair.
+/// The bytes of an `lm.weight` or `lm.interleaved` in its packed form: float32 or bfloat16 in the form of
+/// runtime/schema/forms.h that its layout names; row-major without one. Finds the tensors in `source`, which must
+/// outlive the result, and compares their shapes and types with the weight's: ExitCode::InvalidInput. No window holds
+/// more than `windowElements` elements or, if that is more, one tile of the form.
 Result<std::unique_ptr<PieceMaker>> streamWeight(mlir::Operation *parameter, const TensorSource &source,
                                                  uint64_t windowElements = weightWindowElements);
 

@@ -73,8 +73,9 @@ private:
       if (kernel::GemmOp gemm = plain.gemm; gemm.getExperts())
         experts = gemm.getExperts();
     }
-    auto joined = kernel::GemmOp::create(builder, loc, map.getRows(), weights, experts, IntegerAttr(), IntegerAttr(),
-                                         kernel::GridAttr(), kernel::ConfigAttrInterface(), weights.size());
+    auto joined =
+        kernel::GemmOp::create(builder, loc, map.getRows(), weights, experts, IntegerAttr(), IntegerAttr(),
+                               IntegerAttr(), kernel::GridAttr(), kernel::ConfigAttrInterface(), weights.size());
     Type index = builder.getIndexType();
     SmallVector<Type> types(weights.size(), builder.getF32Type());
     types.append(2, index);

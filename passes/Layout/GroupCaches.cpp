@@ -31,12 +31,12 @@ struct Group {
 
 struct GroupCachesPass : yupana::impl::GroupCachesPassBase<GroupCachesPass> {
   void runOnOperation() override {
-    if (failed(readPageSizes()))
+    if (failed(readTypes()))
       return signalPassFailure();
     // MapVector: groups are numbered in the order of their first layers, and that order reaches the plan.
     llvm::MapVector<int64_t, Group> groups;
     for (auto cache : getOperation().getOps<lm::CacheOp>())
-      if (pageTokens.contains(cache.getSymNameAttr()))
+      if (types.contains(cache.getSymNameAttr()))
         groups[cache.getChunk().value_or(0)].caches.push_back(cache);
     llvm::DenseMap<StringAttr, Placement> placements;
     for (auto &[chunk, group] : groups)
@@ -49,15 +49,16 @@ struct GroupCachesPass : yupana::impl::GroupCachesPassBase<GroupCachesPass> {
   }
 
 private:
-  /// The page size each cache's kernels were made for.
-  LogicalResult readPageSizes() {
+  /// The pages each cache's kernels were made for, and what lies in them.
+  LogicalResult readTypes() {
     WalkResult result = getOperation().walk([&](kernel::CacheOp view) {
-      auto [entry, isNew] =
-          pageTokens.try_emplace(view.getCacheAttr().getAttr(), view.getView().getType().getPageTokens());
-      if (entry->second == view.getView().getType().getPageTokens())
+      kernel::CacheType type = view.getView().getType();
+      kernel::CacheType other = types.try_emplace(view.getCacheAttr().getAttr(), type).first->second;
+      if (other.getPageTokens() == type.getPageTokens() && other.getLayout() == type.getLayout())
         return WalkResult::advance();
-      view.emitOpError() << "has pages of " << view.getView().getType().getPageTokens()
-                         << " positions, another view of " << view.getCacheAttr() << " has " << entry->second;
+      view.emitOpError() << "has pages of " << type.getPageTokens() << " positions in layout " << type.getLayout()
+                         << ", another view of " << view.getCacheAttr() << " has " << other.getPageTokens() << " in "
+                         << other.getLayout();
       return WalkResult::interrupt();
     });
     return failure(result.wasInterrupted());
@@ -67,17 +68,18 @@ private:
     Builder builder(&getContext());
     std::string name = chunk ? "chunk" + std::to_string(chunk) : "full";
     auto symbol = FlatSymbolRefAttr::get(&getContext(), name);
-    group.pageTokens = pageTokens.lookup(group.caches.front().getSymNameAttr());
+    kernel::CacheType first = types.at(group.caches.front().getSymNameAttr());
+    group.pageTokens = first.getPageTokens();
     SmallVector<int64_t> layers;
     for (lm::CacheOp cache : group.caches) {
-      if (int64_t own = pageTokens.lookup(cache.getSymNameAttr()); own != group.pageTokens) {
-        InFlightDiagnostic diag = cache.emitOpError()
-                                  << "has pages of " << own << " positions, its group " << group.pageTokens;
+      kernel::CacheType own = types.at(cache.getSymNameAttr());
+      if (own.getPageTokens() != group.pageTokens) {
+        InFlightDiagnostic diag = cache.emitOpError() << "has pages of " << own.getPageTokens()
+                                                      << " positions, its group " << group.pageTokens;
         diag.attachNote(group.caches.front().getLoc()) << "first of the group";
         return diag;
       }
-      int64_t partBytes =
-          cache.getHeads() * cache.getWidth() * group.pageTokens * (cache.getElementType().getIntOrFloatBitWidth() / 8);
+      int64_t partBytes = own.getPartBytes();
       placements[cache.getSymNameAttr()] = {symbol, group.pageBytes, group.pageBytes + partBytes};
       group.pageBytes += 2 * partBytes;
       layers.push_back(cache.getLayer());
@@ -99,13 +101,13 @@ private:
       view.setOffsetAttr(builder.getI64IntegerAttr(isKey ? place.keyOffset : place.valueOffset));
       view.getView().setType(kernel::CacheType::get(&getContext(), type.getPart(), type.getHeads(), type.getWidth(),
                                                     type.getPageTokens(), bytes.lookup(view.getCacheAttr().getAttr()),
-                                                    type.getElementType()));
+                                                    type.getElementType(), type.getLayout()));
     });
     getOperation().walk(
         [&](kernel::PageTableOp table) { table.setGroupAttr(placements.at(table.getCacheAttr().getAttr()).group); });
   }
 
-  llvm::DenseMap<StringAttr, int64_t> pageTokens;
+  llvm::DenseMap<StringAttr, kernel::CacheType> types;
   llvm::DenseMap<StringAttr, int64_t> bytes;
 };
 

@@ -38,6 +38,9 @@ struct PackWeightsPass : yupana::impl::PackWeightsPassBase<PackWeightsPass> {
       if (isMultipliedBy(view))
         multiplied.insert(view.getWeightAttr().getAttr());
     });
+    // Both rows of a pair are to lie in one tile, whoever reads them.
+    for (auto interleaved : getOperation().getOps<lm::InterleavedOp>())
+      multiplied.insert(interleaved.getSymNameAttr());
     for (Operation &op : llvm::make_early_inc_range(*getOperation().getBody()))
       if (isa<lm::WeightOp, lm::InterleavedOp>(op) && failed(pack(&op)))
         return signalPassFailure();

@@ -55,7 +55,7 @@ FlatSymbolRefAttr fusion::interleave(FlatSymbolRefAttr first, FlatSymbolRefAttr 
   RankedTensorType type = part.getTensorType();
   SmallVector<int64_t> shape(type.getShape());
   int64_t &rows = shape[shape.size() - 2];
-  rows = 2 * static_cast<int64_t>(llvm::alignTo(rows, run));
+  rows = schema::interleaved_rows(rows, run);
   OpBuilder builder(part->getContext());
   // Behind both parts, so that the module reads from top to bottom.
   Operation *later = module.lookupSymbol(second.getAttr());
@@ -77,10 +77,10 @@ PairedGemm::PairedGemm(kernel::GemmOp like, int64_t pairs, FlatSymbolRefAttr sym
   RankedTensorType type = lm::getParameterType(parameter);
   auto view = kernel::ViewType::get(builder.getContext(), lm::getDims(type), type.getElementType(), "row-major");
   Value weight = kernel::WeightOp::create(builder, loc, view, symbol);
-  gemm =
-      kernel::GemmOp::create(builder, loc, like.getRows(), weight, like.getExperts(), builder.getI64IntegerAttr(pairs),
-                             IntegerAttr(), kernel::GridAttr(), kernel::ConfigAttrInterface(),
-                             /*inputsCount=*/1);
+  gemm = kernel::GemmOp::create(builder, loc, like.getRows(), weight, like.getExperts(),
+                                builder.getI64IntegerAttr(pairs), cast<lm::InterleavedOp>(parameter).getRowsAttr(),
+                                IntegerAttr(), kernel::GridAttr(), kernel::ConfigAttrInterface(),
+                                /*inputsCount=*/1);
   IRMapping mapping;
   like.getInputs().front().cloneInto(&gemm.getInputs().front(), mapping);
   Type f32 = builder.getF32Type(), index = builder.getIndexType();

@@ -22,7 +22,7 @@ def PairGateUpPass : Pass<"yupana-pair-gate-up", "::mlir::ModuleOp"> {
     kernel.map rows "T" groups 1 width 32 { .. load %a, load %b .. store %c }
     // becomes
     lm.interleaved @"gate+up" of @gate, @up by 16 : tensor<64x64xf32>
-    kernel.gemm rows "T" pairs 32 product %x : .. times %both : .. {
+    kernel.gemm rows "T" pairs 32 by 16 product %x : .. times %both : .. {
     ^bb0(%a: f32, %b: f32, %row: index, %feature: index):
       .. store %c
     }
@@ -48,7 +48,7 @@ def PairRotationPass : Pass<"yupana-pair-rotation", "::mlir::ModuleOp"> {
     lm.weight @q.even from ["q"] .. through [#lm.slice<axis = 0, offset = 0, size = 32, step = 2>] ..
     lm.weight @q.odd ..
     lm.interleaved @"q.even+odd" of @q.even, @q.odd by 16 : tensor<64x64xf32>
-    kernel.gemm rows "T" pairs 32 product %x : .. times %both : .. { .. }
+    kernel.gemm rows "T" pairs 32 by 16 product %x : .. times %both : .. { .. }
     ```
   }];
   let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"", "The target to ask">];

@@ -27,6 +27,21 @@ LogicalResult checkView(kernel::WeightOp view, SymbolTable &symbols) {
   return diag;
 }
 
+/// The pairs of a product are those of the weight it names.
+LogicalResult checkPairs(kernel::GemmOp gemm, SymbolTable &symbols) {
+  for (Value weight : gemm.getWeights()) {
+    auto view = weight.getDefiningOp<kernel::WeightOp>();
+    auto interleaved = view ? symbols.lookup<lm::InterleavedOp>(view.getWeight()) : lm::InterleavedOp();
+    if (!interleaved || !gemm.getRun() || *gemm.getRun() == interleaved.getBy())
+      continue;
+    InFlightDiagnostic diag = gemm.emitOpError() << "has pairs by " << *gemm.getRun() << ", the rows of "
+                                                 << view.getWeightAttr() << " alternate by " << interleaved.getBy();
+    diag.attachNote(interleaved.getLoc()) << view.getWeightAttr() << " is declared here";
+    return diag;
+  }
+  return success();
+}
+
 struct VerifyWeightLayoutPass : yupana::impl::VerifyWeightLayoutPassBase<VerifyWeightLayoutPass> {
   void runOnOperation() override {
     llvm::DenseSet<StringAttr> parts;
@@ -43,6 +58,8 @@ struct VerifyWeightLayoutPass : yupana::impl::VerifyWeightLayoutPassBase<VerifyW
     WalkResult result = getOperation().walk([&](Operation *op) -> WalkResult {
       if (auto view = dyn_cast<kernel::WeightOp>(op))
         return checkView(view, symbols);
+      if (auto gemm = dyn_cast<kernel::GemmOp>(op))
+        return checkPairs(gemm, symbols);
       if (auto cache = dyn_cast<kernel::CacheOp>(op); cache && !cache.getGroup())
         return cache.emitOpError() << "has no group, expected group-caches to have run";
       if (auto table = dyn_cast<kernel::PageTableOp>(op); table && !table.getGroup())

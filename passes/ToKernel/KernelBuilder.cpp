@@ -118,7 +118,7 @@ void KernelBuilder::map(Location loc, lm::DimAttr rows, int64_t groups, int64_t 
 
 void KernelBuilder::gemm(Location loc, Value input, Value weight, Value experts, GemmBody body) {
   lm::DimAttr rows = cast<kernel::ViewType>(input.getType()).getDims()[0];
-  auto op = kernel::GemmOp::create(builder, loc, rows, weight, experts, IntegerAttr(), IntegerAttr(),
+  auto op = kernel::GemmOp::create(builder, loc, rows, weight, experts, IntegerAttr(), IntegerAttr(), IntegerAttr(),
                                    kernel::GridAttr(), kernel::ConfigAttrInterface(), /*inputsCount=*/1);
   Type index = builder.getIndexType();
   OpBuilder::InsertionGuard guard(builder);

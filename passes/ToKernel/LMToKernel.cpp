@@ -99,7 +99,7 @@ static void lower(lm::AttentionOp op, KernelBuilder &k) {
   int64_t heads = cache.getHeads(), width = cache.getWidth(), page = k.sizes.pageTokens;
   auto part = [&](kernel::CachePart part) -> Value {
     auto type = kernel::CacheType::get(builder.getContext(), part, heads, width, page, /*page_bytes=*/0,
-                                       cache.getElementType());
+                                       cache.getElementType(), schema::kCacheKeys32.id);
     return kernel::CacheOp::create(builder, loc, type, op.getCacheAttr(), FlatSymbolRefAttr(), IntegerAttr());
   };
   Value keys = part(kernel::CachePart::Key), values = part(kernel::CachePart::Value);

@@ -80,8 +80,10 @@ struct ModelToKernelPass : yupana::impl::ModelToKernelPassBase<ModelToKernelPass
   using Base::Base;
 
   void runOnOperation() override {
-    if (pageTokens < 32 || pageTokens % 32) {
-      getOperation().emitError() << "page-tokens is " << pageTokens.getValue() << ", expected a multiple of 32";
+    int64_t keyRows = schema::kCacheKeys32.wide_keys->tile_rows;
+    if (pageTokens < keyRows || pageTokens % keyRows) {
+      getOperation().emitError() << "page-tokens is " << pageTokens.getValue() << ", expected a multiple of "
+                                 << keyRows;
       return signalPassFailure();
     }
     for (auto function : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>()))

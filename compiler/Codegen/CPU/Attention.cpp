@@ -12,7 +12,7 @@ using namespace yupana::codegen;
 
 namespace {
 
-constexpr int64_t blockTokens = 32;
+constexpr int64_t blockTokens = schema::kPanel32.tile_rows;
 constexpr int64_t blockVectors = blockTokens / vectorLanes;
 
 class AttentionEmitter {
@@ -119,13 +119,16 @@ Value AttentionEmitter::enterQueries(Value rowHead) {
 AttentionEmitter::Block AttentionEmitter::enterBlock(Value index, Value sequence, Value head, Value low,
                                                      Value position) {
   kernel::CacheType cache = op.getKeys().getType();
-  int64_t tokens = cache.getPageTokens(), perPage = tokens / blockTokens;
+  const schema::PackedForm &keys = cache.getForm();
+  int64_t perPage = cache.getPageTokens() / blockTokens;
   Value row = e.mul(sequence, op.getPages().getType().getDimSize(1));
   Value page = e.load(e.i32, e.element(e.address(op.getPages()), e.add(row, e.div(index, perPage)), 4));
   Value pageOffset = e.mul(e.widen(page), cache.getPageBytes());
-  // Blocks of a head follow one another in both parts: [P / 32][width][32] of keys, [P / 32][32][width] of values.
-  Value inPage = e.add(e.mul(head, perPage), e.rem(index, perPage));
-  Value offset = e.add(pageOffset, e.mul(inPage, blockTokens * width * bytes));
+  // A block of keys is a row tile; as many rows of values take as much room and follow one another, so that both parts
+  // have the block at one offset.
+  Value inPage = schema::row_tile_index(e, keys, cache.getPackedShape(), head, e.rem(index, perPage));
+  int64_t blockBytes = schema::row_tile_elements(keys, cache.getPackedShape()) * bytes;
+  Value offset = e.add(pageOffset, e.mul(inPage, blockBytes));
   Value start = e.mul(index, blockTokens);
   return {e.at(e.address(op.getKeys()), offset), e.at(e.address(op.getValues()), offset),
           e.max(e.sub(low, start), zero), e.min(e.add(e.sub(position, start), 1), e.integer(blockTokens))};
@@ -250,7 +253,11 @@ void AttentionEmitter::emitOutput(Value out) {
 }
 
 LogicalResult codegen::emitAttention(KernelEmitter &e, kernel::AttentionOp op) {
-  if (int64_t bytes = op.getKeys().getType().getPageBytes(); bytes == 0 || bytes % 4)
+  kernel::CacheType keys = op.getKeys().getType();
+  if (keys.getLayout() != schema::kCacheKeys32.id)
+    return op.emitError() << "reads a cache in layout " << keys.getLayout() << ", a CPU kernel takes "
+                          << schema::kCacheKeys32.id;
+  if (int64_t bytes = keys.getPageBytes(); bytes == 0 || bytes % 4)
     return op.emitError() << "reads pages of " << bytes
                           << " bytes, expected the positive multiple of 4 that a cache group gives";
   AttentionEmitter(e, op).run();

@@ -61,8 +61,8 @@ private:
 
 GemmEmitter::GemmEmitter(KernelEmitter &e, kernel::GemmOp op, kernel::X86Attr config)
     : e(e), op(op), config(config), elements(TileElements::of(op.getWeightType(0).getElementType(), e.target)),
-      cells(op.getCells()), cellPanels(op.getCellPanels()), panels(llvm::divideCeil(op.getWeightRows(), panelRows)),
-      featuresPerPanel(panelRows / op.getArity()), groupWidth(op.getGroup().value_or(featuresPerPanel)),
+      cells(op.getCells()), cellPanels(op.getCellTiles()), panels(llvm::divideCeil(op.getWeightRows(), panelRows)),
+      featuresPerPanel(op.getTileFeatures()), groupWidth(op.getGroup().value_or(featuresPerPanel)),
       blockRows(std::min<int64_t>(config.getRows(), mostRows)), sumStride(cellPanels * panelRows * 4) {
   // A region may read a vector that begins in the last row and ends behind it.
   sums = e.scratch(op.getProductCount() * blockRows * sumStride + vectorLanes * 4);
@@ -75,11 +75,10 @@ GemmEmitter::GemmEmitter(KernelEmitter &e, kernel::GemmOp op, kernel::X86Attr co
 }
 
 LogicalResult GemmEmitter::check() {
-  StringRef layout = elements.isPaired() ? "panel32x2" : "panel32";
   for (unsigned product = 0; product < op.getProductCount(); ++product) {
-    if (op.getWeightType(product).getLayout() != layout)
-      return op.emitOpError() << "multiplies by " << op.getWeightType(product) << ", a CPU kernel takes a " << layout
-                              << " weight";
+    if (&op.getWeightType(product).getForm() != &elements.form())
+      return op.emitOpError() << "multiplies by " << op.getWeightType(product) << ", a CPU kernel takes a "
+                              << elements.form().id << " weight";
     TileEmitter tile(e, config, elements, op.getDepth(product), 0, 0, blockRows);
     if (!tile.fits())
       return op.emitOpError() << "has a tile of " << config.getTileRows() << " x " << config.getTileColumns()
@@ -193,8 +192,12 @@ void GemmEmitter::emitCell(Value outer, Value cell, const RowBlock &rows, ValueR
 
 void GemmEmitter::emitPanel(Value outer, Value panel, Value column, const RowBlock &rows, ValueRange addresses) {
   for (unsigned product = 0; product < op.getProductCount(); ++product) {
-    int64_t panelBytes = elements.steps(op.getDepth(product)) * panelStepBytes;
-    Value index = op.isGrouped(product) ? e.add(e.mul(outer, panels), panel) : panel;
+    kernel::ViewType weight = op.getWeightType(product);
+    int64_t panelBytes =
+        schema::row_tile_elements(weight.getForm(), weight.getPackedShape()) * weight.getElementBytes();
+    Value index = op.isGrouped(product)
+                      ? schema::row_tile_index(e, weight.getForm(), weight.getPackedShape(), outer, panel)
+                      : panel;
     TileEmitter tile(e, config, elements, op.getDepth(product), inputs[product].stride(), sumStride, blockRows);
     tile.emit({addresses[product], e.element(e.address(op.getWeights()[product]), index, panelBytes),
                e.element(e.at(sums, product * blockRows * sumStride), column, 4), rows.count});
@@ -243,11 +246,12 @@ void GemmEmitter::bindLanes(ScalarRegion &piece, Value feature, Value column, Va
   int64_t multiple = std::gcd(groupWidth, vectorLanes);
   piece.bind(op.getFeature(), LaneValue::consecutive(feature, multiple));
   LaneValue place = LaneValue::consecutive(column, multiple);
-  if (op.getPairs())
-    place = math.add(math.mul(math.div(place, vectorLanes), panelRows), math.rem(place, vectorLanes));
+  int64_t run = op.getRun().value_or(0);
+  if (run != 0)
+    place = schema::interleaved_row(math, place, run);
   for (unsigned product = 0; product < op.getProductCount(); ++product)
     for (unsigned half = 0; half < op.getArity(); ++half) {
-      Value base = e.at(buffer, product * blockRows * sumStride + half * vectorLanes * 4);
+      Value base = e.at(buffer, product * blockRows * sumStride + half * run * 4);
       piece.bind(op.getAccumulator(product, half), math.load(e.f32, base, place, active));
     }
 }

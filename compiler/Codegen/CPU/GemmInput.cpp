@@ -50,8 +50,9 @@ GemmInput::GemmInput(KernelEmitter &e, kernel::GemmOp op, unsigned product, Tile
     : e(e), op(op), product(product), elements(elements), depth(op.getDepth(product)) {
   rowStride = depth * elements.inputBytes();
   bool wholeSteps = elements.kind == TileElements::F32 || depth % 2 == 0;
-  bool inPlace =
-      op.getPlainInput(product) && !op.getExperts() && wholeSteps && elements.kind != TileElements::BF16Widened;
+  Value plain = op.getPlainInput(product);
+  bool inPlace = plain && cast<kernel::ViewType>(plain.getType()).isRowMajor() && !op.getExperts() && wholeSteps &&
+                 elements.kind != TileElements::BF16Widened;
   if (inPlace)
     return;
   // A line more than the row needs: rows a power of two apart would share the same few places of the cache.

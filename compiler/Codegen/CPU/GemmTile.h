@@ -9,10 +9,11 @@
 
 namespace yupana::codegen {
 
-inline constexpr int64_t panelRows = 32;
+inline constexpr int64_t panelRows = schema::kPanel32.tile_rows;
+static_assert(panelRows == schema::kPanel32x2.tile_rows);
 
-/// How the elements of a product lie in memory and are multiplied. A step of the loop over k reads 128 bytes of the
-/// panel: one k of float32 or two of bfloat16.
+/// How the elements of a product lie in memory and are multiplied. A step of the loop over k reads one tile of the
+/// weight's form, 128 bytes of the panel: one k of float32 or two of bfloat16.
 struct TileElements {
   enum Kind {
     F32,         ///< Inputs and weights float32.
@@ -23,7 +24,9 @@ struct TileElements {
   /// For weights of this type on this target.
   static TileElements of(mlir::Type weight, const Target &target);
 
-  int64_t steps(int64_t depth) const { return kind == F32 ? depth : llvm::divideCeil(depth, 2); }
+  /// The form that weights have.
+  const schema::PackedForm &form() const { return isPaired() ? schema::kPanel32x2 : schema::kPanel32; }
+  int64_t steps(int64_t depth) const { return llvm::divideCeil(depth, form().columns); }
   /// Bytes of one input element, and of the input of one step.
   int64_t inputBytes() const { return kind == BF16Dot ? 2 : 4; }
   int64_t inputStepBytes() const { return kind == BF16Widened ? 8 : 4; }
@@ -31,7 +34,8 @@ struct TileElements {
 };
 
 /// Bytes of a panel in one step.
-inline constexpr int64_t panelStepBytes = panelRows * 4;
+inline constexpr int64_t panelStepBytes = panelRows * schema::kPanel32.columns * 4;
+static_assert(panelStepBytes == panelRows * schema::kPanel32x2.columns * 2);
 
 /// Rows that meet a panel together.
 struct TileRows {

@@ -60,6 +60,10 @@ Value LaneMath::vector(const LaneValue &x) {
   return x.isUniform() ? base : e.add(base, e.integers(x.offsets));
 }
 
+Value LaneMath::lane(const LaneValue &x, int64_t lane) {
+  return x.isVarying() ? Value(e.make<vector::ExtractOp>(x.value, lane)) : e.add(x.value, x.offsets[lane]);
+}
+
 LaneValue LaneMath::add(const LaneValue &x, const LaneValue &y) {
   if (x.isVarying() || y.isVarying())
     return LaneValue::varying(e.add(vector(x), vector(y)));

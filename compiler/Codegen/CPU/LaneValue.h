@@ -55,8 +55,9 @@ public:
   LaneValue rem(const LaneValue &x, int64_t y) { return rem(x, LaneValue::uniform(e.integer(y))); }
   LaneValue exclusiveOr(const LaneValue &x, const LaneValue &y);
 
-  /// The value as a vector<16x..>.
+  /// The value as a vector<16x..>, and of one lane of it.
   mlir::Value vector(const LaneValue &x);
+  mlir::Value lane(const LaneValue &x, int64_t lane);
 
   /// Elements `index` of an array of `type` at `base`. A vector load may read up to 60 bytes beyond the last element
   /// that an active lane names.

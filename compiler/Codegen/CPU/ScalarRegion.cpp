@@ -95,8 +95,7 @@ LogicalResult ScalarRegion::emit(Operation *op, ActiveLanes active) {
         return success();
       })
       .Case([&](kernel::StoreOp store) {
-        LaneValue index = elementIndex(store.getView().getType(), lanesOf(store.getIndices()));
-        math.store(get(store.getValue()), e.address(store.getView()), index, active);
+        emitStore(store, active);
         return success();
       })
       .Case([&](kernel::AppendOp append) { return emitAppend(append, active); })
@@ -204,26 +203,47 @@ LogicalResult ScalarRegion::emitElementwise(Operation *op) {
 //===----------------------------------------------------------------------===//
 
 LaneValue ScalarRegion::elementIndex(kernel::ViewType view, ArrayRef<LaneValue> indices) {
+  const schema::PackedForm &form = view.getForm();
   int64_t rank = view.getRank();
-  LaneValue index = LaneValue::uniform(e.integer(0));
-  auto extend = [&](int64_t extent, const LaneValue &next) { index = math.add(math.mul(index, extent), next); };
-  if (view.isRowMajor()) {
-    for (int64_t i = 0; i < rank; ++i)
-      extend(view.getDimSize(i), indices[i]);
-    return index;
+  if (!form.is_weight_form()) {
+    LaneValue rows =
+        LaneValue::uniform(e.mul(e.ceilDiv(e.size(view.getDims()[0]), schema::kSwizzleRows), schema::kSwizzleRows));
+    return schema::token_element_index(math, form, view.getElementBytes(), rows, indices[0], indices[1]);
   }
-  // [.., N / 32 rounded up, K, 32], or [.., K / 2 rounded up, 32, 2] in pairs.
-  int64_t depth = view.getDimSize(rank - 1);
-  const LaneValue &n = indices[rank - 2], &k = indices[rank - 1];
-  for (int64_t i = 0; i < rank - 2; ++i)
-    extend(view.getDimSize(i), indices[i]);
-  extend(llvm::divideCeil(view.getDimSize(rank - 2), 32), math.div(n, 32));
-  bool paired = view.getLayout() == "panel32x2";
-  extend(paired ? llvm::divideCeil(depth, 2) : depth, paired ? math.div(k, 2) : k);
-  extend(32, math.rem(n, 32));
-  if (paired)
-    extend(2, math.rem(k, 2));
-  return index;
+  LaneValue zero = LaneValue::uniform(e.integer(0)), batch = rank > 2 ? indices[0] : zero;
+  for (int64_t i = 1; i < rank - 2; ++i)
+    batch = math.add(math.mul(batch, view.getDimSize(i)), indices[i]);
+  return schema::element_index(math, form, view.getPackedShape(), batch, rank > 1 ? indices[rank - 2] : zero,
+                               indices[rank - 1]);
+}
+
+void ScalarRegion::emitStore(kernel::StoreOp op, ActiveLanes active) {
+  auto indices = llvm::map_to_vector<2>(op.getIndices(), [&](Value index) { return get(index); });
+  kernel::ViewType view = op.getView().getType();
+  math.store(get(op.getValue()), e.address(op.getView()), elementIndex(view, indices), active);
+  if (!view.getForm().is_weight_form())
+    emitTail(op, indices, active);
+}
+
+/// Whoever stores the last column of a row of tokens stores zeros behind it, so that products may read whole tiles.
+/// Rare enough, since most depths fill their tiles, to look at one lane after the other.
+void ScalarRegion::emitTail(kernel::StoreOp op, ArrayRef<LaneValue> indices, ActiveLanes active) {
+  kernel::ViewType view = op.getView().getType();
+  int64_t depth = view.getDimSize(1), columns = view.getForm().tile_columns(view.getElementBytes());
+  if (depth % columns == 0)
+    return;
+  Type type = scalarType(e, view.getElementType());
+  Value zero = type.isF32() ? e.real(0) : e.integer(0, type);
+  bool isSame = llvm::all_of(indices, [](const LaneValue &index) { return index.isUniform(); });
+  for (int64_t lane = 0; lane < (isSame ? 1 : active.count); ++lane) {
+    LaneValue row = LaneValue::uniform(math.lane(indices[0], lane));
+    e.when(e.equal(math.lane(indices[1], lane), e.integer(depth - 1)), [&] {
+      e.loop(e.integer(depth), e.integer(llvm::alignTo(depth, columns)), [&](Value column) {
+        LaneValue index = elementIndex(view, {row, LaneValue::uniform(column)});
+        e.store(zero, e.element(e.address(op.getView()), index.value, view.getElementBytes()));
+      });
+    });
+  }
 }
 
 LaneValue ScalarRegion::loadElement(Value view, ArrayRef<LaneValue> indices, ActiveLanes active) {
@@ -236,25 +256,14 @@ LogicalResult ScalarRegion::emitAppend(kernel::AppendOp op, ActiveLanes active) 
   if (cache.getPageBytes() == 0 || cache.getPageBytes() % 4)
     return op.emitError() << "writes to pages of " << cache.getPageBytes()
                           << " bytes, expected the positive multiple of 4 that a cache group gives";
-  int64_t tokens = cache.getPageTokens(), width = cache.getWidth();
+  int64_t tokens = cache.getPageTokens();
   LaneValue position = get(op.getPosition()), slot = math.rem(position, tokens);
   LaneValue page = loadElement(op.getPages(), {get(op.getSequence()), math.div(position, tokens)}, active);
   Value wide = e.make<arith::ExtUIOp>(laneType(e, e.i64, page.isUniform()), page.value);
   page = page.isUniform() ? LaneValue::uniform(wide) : LaneValue::varying(wide);
 
-  LaneValue head = get(op.getHead()), lane = get(op.getLane()), index;
-  if (cache.getPart() == kernel::CachePart::Key) {
-    // [heads][P / 32][width][32], or [width / 2][32][2] in pairs.
-    bool paired = cache.getElementType().isBF16();
-    index = math.add(math.mul(head, tokens / 32), math.div(slot, 32));
-    index = math.add(math.mul(index, paired ? width / 2 : width), paired ? math.div(lane, 2) : lane);
-    index = math.add(math.mul(index, 32), math.rem(slot, 32));
-    if (paired)
-      index = math.add(math.mul(index, 2), math.rem(lane, 2));
-  } else {
-    // [heads][P][width]
-    index = math.add(math.mul(math.add(math.mul(head, tokens), slot), width), lane);
-  }
+  LaneValue index =
+      schema::element_index(math, cache.getForm(), cache.getPackedShape(), get(op.getHead()), slot, get(op.getLane()));
   index = math.add(math.mul(page, cache.getPageBytes() / cache.getElementBytes()), index);
   math.store(get(op.getValue()), e.address(op.getCache()), index, active);
   return success();

@@ -35,6 +35,8 @@ private:
   mlir::LogicalResult emitConversion(mlir::Operation *op);
   mlir::LogicalResult emitRowSum(kernel::RowSumOp op);
   bool emitIndexArithmetic(mlir::Operation *op);
+  void emitStore(kernel::StoreOp op, ActiveLanes active);
+  void emitTail(kernel::StoreOp op, llvm::ArrayRef<LaneValue> indices, ActiveLanes active);
   mlir::LogicalResult emitAppend(kernel::AppendOp op, ActiveLanes active);
   LaneValue elementIndex(kernel::ViewType view, llvm::ArrayRef<LaneValue> indices);
   LaneValue loadElement(mlir::Value view, llvm::ArrayRef<LaneValue> indices, ActiveLanes active);

@@ -7,6 +7,7 @@
 
 #include "dialects/LM/IR/LM.h"
 #include "dialects/MoE/IR/MoE.h"
+#include "runtime/schema/forms.h"
 
 #include "llvm/ADT/StringMap.h"
 
@@ -66,10 +67,10 @@ struct StepMaxima {
   int64_t tokens, sequences, logitRows;
 };
 
-/// Bytes of a view in the largest step; none when they are more than 2^64.
+/// Bytes of a view in the largest step, padding of its form included; none when they are more than 2^64.
 std::optional<uint64_t> getBytes(ViewType type, const StepMaxima &maxima);
 
-/// The row-major view that an input region reads at its own row and k and nothing else; null when it computes.
+/// The view, in whatever form, that an input region reads at its own row and k and nothing else; null when it computes.
 mlir::Value getPlainView(mlir::Region &input);
 
 } // namespace yupana::kernel

@@ -19,8 +19,6 @@ using namespace yupana::kernel;
 // Sizes
 //===----------------------------------------------------------------------===//
 
-constexpr int64_t panelRows = 32;
-
 int64_t GemmOp::getWeightRows() { return getWeightType(0).getDimSize(getWeightType(0).getRank() - 2); }
 int64_t GemmOp::getFeatures() { return getPairs() ? *getPairs() : getWeightRows(); }
 int64_t GemmOp::getRowsPerToken() { return getRows().getSymbol() == lm::DimSymbol::T ? getRows().getFactor() : 1; }
@@ -40,7 +38,7 @@ Value kernel::getPlainView(Region &input) {
   auto load = dyn_cast<LoadOp>(block.front());
   auto yield = dyn_cast<YieldOp>(block.getTerminator());
   bool plain = load && yield && load->getNextNode() == yield && yield.getValue() == load.getValue() &&
-               llvm::equal(load.getIndices(), block.getArguments()) && load.getView().getType().isRowMajor();
+               llvm::equal(load.getIndices(), block.getArguments());
   return plain ? load.getView() : Value();
 }
 
@@ -49,12 +47,14 @@ Value GemmOp::getPlainInput(unsigned product) {
   return view && cast<ViewType>(view.getType()).getDimSize(1) == getDepth(product) ? view : Value();
 }
 
-int64_t GemmOp::getCellPanels() {
-  int64_t panel = panelRows / getArity();
-  return std::lcm(panel, static_cast<int64_t>(getGroup().value_or(panel))) / panel;
+int64_t GemmOp::getTileFeatures() { return std::max<int64_t>(getWeightType(0).getForm().tile_rows / getArity(), 1); }
+
+int64_t GemmOp::getCellTiles() {
+  int64_t features = getTileFeatures();
+  return std::lcm(features, static_cast<int64_t>(getGroup().value_or(features))) / features;
 }
 
-int64_t GemmOp::getCells() { return llvm::divideCeil(getFeatures(), getCellPanels() * panelRows / getArity()); }
+int64_t GemmOp::getCells() { return llvm::divideCeil(getFeatures(), getCellTiles() * getTileFeatures()); }
 
 //===----------------------------------------------------------------------===//
 // Verifier
@@ -117,6 +117,25 @@ static LogicalResult verifyExperts(GemmOp op) {
   return op.emitOpError() << "chooses by " << experts << ", expected one i32 per row of " << op.getRows().str();
 }
 
+static LogicalResult verifyPairs(GemmOp op) {
+  if (op.getPairs().has_value() != op.getRun().has_value())
+    return op.emitOpError() << "has pairs or a run, expected both or neither";
+  if (!op.getPairs())
+    return success();
+  int64_t pairs = *op.getPairs(), run = *op.getRun();
+  if (pairs < 1 || run < 1)
+    return op.emitOpError() << "has " << pairs << " pairs by " << run << ", expected at least one by at least one";
+  if (op.getWeightRows() != static_cast<int64_t>(schema::interleaved_rows(pairs, run)))
+    return op.emitOpError() << "has " << pairs << " pairs by " << run << " and weights of " << op.getWeightRows()
+                            << " rows, expected " << schema::interleaved_rows(pairs, run);
+  for (unsigned product = 0; product < op.getProductCount(); ++product)
+    if (ViewType weight = op.getWeightType(product);
+        !weight.isRowMajor() && !schema::holds_pairs(weight.getForm(), run))
+      return op.emitOpError() << "has pairs by " << run << " in " << weight
+                              << ", where runs of both halves do not fill whole tiles";
+  return success();
+}
+
 LogicalResult GemmOp::verify() {
   if (getProductCount() == 0 || getInputs().size() != getProductCount())
     return emitOpError() << "has " << getProductCount() << " weights and " << getInputs().size()
@@ -126,9 +145,8 @@ LogicalResult GemmOp::verify() {
       return failure();
   if (failed(verifyExperts(*this)))
     return failure();
-  if (getPairs() && getWeightRows() != 2 * static_cast<int64_t>(llvm::alignTo(*getPairs(), 16)))
-    return emitOpError() << "has " << *getPairs() << " pairs and weights of " << getWeightRows()
-                         << " rows, expected two halves of whole sixteens";
+  if (failed(verifyPairs(*this)))
+    return failure();
   if (getGroup() && static_cast<int64_t>(*getGroup()) < 1)
     return emitOpError() << "has groups of " << static_cast<int64_t>(*getGroup()) << ", expected at least 1";
   if (!isa<EndOp>(getBody().front().getTerminator()))
@@ -197,6 +215,18 @@ static ParseResult parseOptionalSize(OpAsmParser &parser, OperationState &result
   return success();
 }
 
+/// `pairs F by R`.
+static ParseResult parsePairs(OpAsmParser &parser, OperationState &result, StringAttr pairs, StringAttr run) {
+  int64_t count, rows;
+  if (failed(parser.parseOptionalKeyword("pairs")))
+    return success();
+  if (parser.parseInteger(count) || parser.parseKeyword("by") || parser.parseInteger(rows))
+    return failure();
+  result.addAttribute(pairs, parser.getBuilder().getI64IntegerAttr(count));
+  result.addAttribute(run, parser.getBuilder().getI64IntegerAttr(rows));
+  return success();
+}
+
 static ParseResult parseBody(OpAsmParser &parser, OperationState &result, Region &body) {
   if (parser.parseRegion(body))
     return failure();
@@ -220,7 +250,7 @@ ParseResult GemmOp::parse(OpAsmParser &parser, OperationState &result) {
   if (succeeded(parser.parseOptionalKeyword("by")) &&
       (parser.parseOperand(experts) || parser.parseColonType(expertsType)))
     return failure();
-  if (parseOptionalSize(parser, result, "pairs", getPairsAttrName(result.name)) ||
+  if (parsePairs(parser, result, getPairsAttrName(result.name), getRunAttrName(result.name)) ||
       parseOptionalSize(parser, result, "group", getGroupAttrName(result.name)) ||
       parseAttributes<GemmOp>(parser, result))
     return failure();
@@ -246,11 +276,12 @@ void GemmOp::print(OpAsmPrinter &printer) {
   if (getExperts())
     printer << " by " << getExperts() << " : " << getExperts().getType();
   if (getPairs())
-    printer << " pairs " << *getPairs();
+    printer << " pairs " << *getPairs() << " by " << *getRun();
   if (getGroup())
     printer << " group " << *getGroup();
   printer.printOptionalAttrDictWithKeyword(
-      (*this)->getAttrs(), {getRowsAttrName(), getPairsAttrName(), getGroupAttrName(), getOperandSegmentSizeAttr()});
+      (*this)->getAttrs(),
+      {getRowsAttrName(), getPairsAttrName(), getRunAttrName(), getGroupAttrName(), getOperandSegmentSizeAttr()});
   for (auto [input, weight] : llvm::zip_equal(getInputs(), getWeights())) {
     printer << ' ';
     printProduct(printer, input, weight);

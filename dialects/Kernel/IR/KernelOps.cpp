@@ -47,14 +47,14 @@ static void printLogits(OpAsmPrinter &printer, Operation *, Value logits, Type, 
 LogicalResult kernel::checkView(Operation *op, StringRef name, Value view, ArrayRef<lm::DimAttr> dims,
                                 Type elementType) {
   auto type = cast<ViewType>(view.getType());
-  bool same = type.getDims().size() == dims.size() && type.getElementType() == elementType;
+  bool same = type.getDims().size() == dims.size() && type.getElementType() == elementType && type.isRowMajor();
   for (size_t i = 0; same && i < dims.size(); ++i)
     same = !dims[i] || dims[i] == type.getDims()[i];
   if (same)
     return success();
   InFlightDiagnostic diag = op->emitOpError() << name << " is " << type << ", expected [";
   llvm::interleaveComma(dims, diag, [&](lm::DimAttr dim) { diag << (dim ? dim.str() : "_"); });
-  diag << "] of " << elementType;
+  diag << "] of " << elementType << (type.isRowMajor() ? "" : ", row-major");
   if (Operation *def = view.getDefiningOp(); def && def != op)
     diag.attachNote(def->getLoc()) << name << " is defined here";
   return diag;
@@ -233,7 +233,7 @@ LogicalResult AttentionOp::verify() {
     return emitOpError() << "reads keys from " << keys << " and values from " << values;
   if (keys.getHeads() != values.getHeads() || keys.getWidth() != values.getWidth() ||
       keys.getPageTokens() != values.getPageTokens() || keys.getPageBytes() != values.getPageBytes() ||
-      keys.getElementType() != values.getElementType())
+      keys.getElementType() != values.getElementType() || keys.getLayout() != values.getLayout())
     return emitOpError() << "keys " << keys << " and values " << values << " differ in more than their part";
   lm::DimAttr rows = rowsOf(getQuery());
   auto query = getQuery().getType();

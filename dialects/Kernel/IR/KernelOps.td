@@ -82,20 +82,20 @@ def Kernel_GemmOp : Kernel_LaunchedOp<"gemm", [AttrSizedOperandSegments, SingleB
     *Experts.* With `by`, rows are the pairs of `experts` [T, k], and a weight of three dimensions [E, N, K] meets pair
     r as weight[experts[r div k, r rem k]].
 
-    *Pairs.* With `pairs F` the rows of every weight are two halves interleaved by 16 (`lm.interleaved`), and the body
-    has two accumulators a product, feature n of either half, for n in [0, F).
+    *Pairs.* With `pairs F by R` the rows of every weight are two halves that alternate, R rows at a time
+    (`lm.interleaved`), and the body has two accumulators a product, feature n of either half, for n in [0, F).
 
     *Groups.* With `group G`, `kernel.sum` in the body adds over the G features [g·G, (g + 1)·G) that n lies in.
 
-    Grid: cells of whole panels of 32 weight rows and whole groups, times experts with `by`, else times
-    ceildiv(rows, config.rows), the panel being the fastest index.
+    Grid: cells of whole row tiles of the weight's form (panels of 32 rows on x86) and whole groups, times experts with
+    `by`, else times ceildiv(rows, config.rows), the tile being the fastest index.
 
     ```mlir
     kernel.gemm rows "T" product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[128, 64], f32, "panel32"> {
     ^bb0(%acc: f32, %row: index, %feature: index):
       kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 128], f32>
     }
-    kernel.gemm rows "T" by %experts : !kernel.view<["T", 1], i32> pairs 24 product {
+    kernel.gemm rows "T" by %experts : !kernel.view<["T", 1], i32> pairs 24 by 16 product {
     ^bb0(%row: index, %k: index):
       %x = kernel.load %h[%row, %k] : !kernel.view<["T", 64], f32>
       %s = kernel.load %scores[%row] : !kernel.view<["T"], f32>
@@ -109,8 +109,8 @@ def Kernel_GemmOp : Kernel_LaunchedOp<"gemm", [AttrSizedOperandSegments, SingleB
     ```
   }];
   let arguments = (ins Kernel_RowsAttr:$rows, Variadic<Kernel_ViewType>:$weights, Optional<Kernel_ViewType>:$experts,
-                       OptionalAttr<I64Attr>:$pairs, OptionalAttr<I64Attr>:$group, OptionalAttr<Kernel_GridAttr>:$grid,
-                       OptionalAttr<Kernel_ConfigInterface>:$config);
+                       OptionalAttr<I64Attr>:$pairs, OptionalAttr<I64Attr>:$run, OptionalAttr<I64Attr>:$group,
+                       OptionalAttr<Kernel_GridAttr>:$grid, OptionalAttr<Kernel_ConfigInterface>:$config);
   let regions = (region SizedRegion<1>:$body, VariadicRegion<SizedRegion<1>>:$inputs);
   let hasCustomAssemblyFormat = 1;
   let extraClassDeclaration = [{
@@ -136,8 +136,9 @@ def Kernel_GemmOp : Kernel_LaunchedOp<"gemm", [AttrSizedOperandSegments, SingleB
     }
     ::mlir::Value getRow() { return getBody().getArgument(getProductCount() * getArity()); }
     ::mlir::Value getFeature() { return getBody().getArgument(getProductCount() * getArity() + 1); }
-    /// Panels and groups that one cell covers: as few whole ones as begin and end together.
-    int64_t getCellPanels();
+    /// Features that a row tile of the weight holds; tiles that one cell covers: as few as begin and end with a group.
+    int64_t getTileFeatures();
+    int64_t getCellTiles();
     int64_t getCells();
   }];
 }

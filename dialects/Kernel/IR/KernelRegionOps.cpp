@@ -60,8 +60,9 @@ void StoreOp::print(OpAsmPrinter &printer) {
 }
 
 LogicalResult StoreOp::verify() {
-  if (!getView().getType().isRowMajor())
-    return emitOpError() << "writes to " << getView().getType() << ", expected a row-major view";
+  ViewType view = getView().getType();
+  if (!view.isRowMajor() && view.getForm().is_weight_form())
+    return emitOpError() << "writes to " << view << ", expected a row-major view or one of token rows";
   return verifyAccess(*this, getView().getType(), getIndices(), getValue().getType());
 }
 

@@ -33,6 +33,9 @@ def Kernel_LoadOp : Kernel_Op<"load"> {
 def Kernel_StoreOp : Kernel_Op<"store"> {
   let summary = "Writes one element";
   let description = [{
+    In a view of token rows, writing the last column of a row writes zero to the columns behind it as well, up to the
+    whole tile.
+
     ```mlir
     kernel.store %x, %b[%row, %lane] : !kernel.view<["T", 16], f32>
     ```

@@ -4,6 +4,7 @@
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/CheckedArithmetic.h"
 
@@ -13,6 +14,28 @@ using namespace yupana::kernel;
 
 #include "dialects/Kernel/IR/KernelAttrInterfaces.cpp.inc"
 #include "dialects/Kernel/IR/KernelEnums.cpp.inc"
+
+/// What follows the sizes of a cache: the type of its elements and its layout, where they are not the usual ones.
+static ParseResult parseCacheElements(AsmParser &parser, Type &elementType, std::string &layout) {
+  elementType = Float32Type::get(parser.getContext());
+  layout = schema::kCacheKeys32.id;
+  bool hasType = false;
+  while (succeeded(parser.parseOptionalComma())) {
+    if (succeeded(parser.parseOptionalKeyword("layout")))
+      return failure(parser.parseEqual() || parser.parseString(&layout));
+    if (hasType || parser.parseType(elementType))
+      return failure();
+    hasType = true;
+  }
+  return success();
+}
+
+static void printCacheElements(AsmPrinter &printer, Type elementType, StringRef layout) {
+  if (!elementType.isF32())
+    printer << ", " << elementType;
+  if (layout != schema::kCacheKeys32.id)
+    printer << ", layout = \"" << layout << '"';
+}
 
 #define GET_TYPEDEF_CLASSES
 #include "dialects/Kernel/IR/KernelTypes.cpp.inc"
@@ -41,7 +64,7 @@ void KernelDialect::registerAttributes() {
 Type ViewType::parse(AsmParser &parser) {
   SmallVector<lm::DimAttr> dims;
   Type elementType;
-  std::string layout = "row-major";
+  std::string layout = schema::kRowMajor.id;
   if (parser.parseLess() || parser.parseLSquare() || lm::parseDims(parser, dims) || parser.parseRSquare() ||
       parser.parseComma() || parser.parseType(elementType))
     return {};
@@ -75,11 +98,12 @@ LogicalResult ViewType::verify(function_ref<InFlightDiagnostic()> emitError, Arr
   }
   if (!elementType.isF32() && !elementType.isBF16() && !elementType.isInteger(32) && !elementType.isInteger(64))
     return emitError() << "a view holds f32, bf16, i32 or i64, not " << elementType;
-  if (layout == "row-major")
-    return success();
-  if (layout != "panel32" && layout != "panel32x2")
-    return emitError() << "unknown layout '" << layout << "', expected row-major, panel32 or panel32x2";
-  if (dims.size() < 2 || !dims[0].isStatic())
+  const schema::PackedForm *form = schema::find_form(layout);
+  if (!form)
+    return emitError() << "unknown layout '" << layout << "', expected " << lm::listForms(/*ofWeights=*/false);
+  if (!form->is_weight_form() && dims.size() != 2)
+    return emitError() << "layout " << layout << " is for views of two dimensions, this one has " << dims.size();
+  if (form->is_weight_form() && form != &schema::kRowMajor && (dims.size() < 2 || !dims[0].isStatic()))
     return emitError() << "layout " << layout << " is for static views of at least two dimensions";
   return success();
 }
@@ -87,6 +111,18 @@ LogicalResult ViewType::verify(function_ref<InFlightDiagnostic()> emitError, Arr
 int64_t ViewType::getDimSize(unsigned index) const { return getDims()[index].getSize(); }
 
 uint64_t ViewType::getElementBytes() const { return getElementType().getIntOrFloatBitWidth() / 8; }
+
+const schema::PackedForm &ViewType::getForm() const { return *schema::find_form(getLayout()); }
+
+schema::PackedShape ViewType::getPackedShape() const {
+  SmallVector<uint64_t> extents;
+  for (lm::DimAttr dim : getDims())
+    extents.push_back(dim.isStatic() ? dim.getSize() : 0);
+  schema::PackedShape shape;
+  // More batches than 2^64 do not matter to an address: nobody has the memory.
+  (void)schema::packed_shape(extents, getElementBytes(), &shape);
+  return shape;
+}
 
 /// What a symbol stands for at most; 1 for none, and for the slots of a history, which no buffer is sized by.
 static int64_t largest(lm::DimSymbol symbol, const StepMaxima &maxima) {
@@ -105,10 +141,19 @@ static int64_t largest(lm::DimSymbol symbol, const StepMaxima &maxima) {
 }
 
 std::optional<uint64_t> kernel::getBytes(ViewType type, const StepMaxima &maxima) {
-  std::optional<uint64_t> bytes = type.getElementBytes();
-  for (lm::DimAttr dim : type.getDims())
-    for (int64_t factor : {dim.getFactor(), largest(dim.getSymbol(), maxima)})
-      bytes = bytes ? llvm::checkedMulUnsigned<uint64_t>(*bytes, factor) : std::nullopt;
+  SmallVector<uint64_t> extents;
+  for (lm::DimAttr dim : type.getDims()) {
+    std::optional<uint64_t> extent =
+        llvm::checkedMulUnsigned<uint64_t>(dim.getFactor(), largest(dim.getSymbol(), maxima));
+    if (!extent)
+      return std::nullopt;
+    extents.push_back(*extent);
+  }
+  schema::PackedShape shape;
+  uint64_t bytes;
+  if (!schema::packed_shape(extents, type.getElementBytes(), &shape) ||
+      !schema::packed_bytes(type.getForm(), shape, &bytes))
+    return std::nullopt;
   return bytes;
 }
 
@@ -117,19 +162,38 @@ std::optional<uint64_t> kernel::getBytes(ViewType type, const StepMaxima &maxima
 //===----------------------------------------------------------------------===//
 
 LogicalResult CacheType::verify(function_ref<InFlightDiagnostic()> emitError, CachePart part, int64_t heads,
-                                int64_t width, int64_t pageTokens, int64_t pageBytes, Type elementType) {
+                                int64_t width, int64_t pageTokens, int64_t pageBytes, Type elementType, StringRef id) {
   if (!elementType.isF32() && !elementType.isBF16())
     return emitError() << "a cache holds f32 or bf16, not " << elementType;
-  if (elementType.isBF16() && width % 2)
-    return emitError() << "a cache of bf16 has its features in pairs, the width is " << width;
+  const schema::CacheLayout *layout = schema::find_cache_layout(id);
+  if (!layout)
+    return emitError() << "unknown cache layout '" << id << "', expected "
+                       << llvm::join(llvm::map_range(schema::kCacheLayouts, [](auto *known) { return known->id; }),
+                                     " or ");
+  int64_t elementBytes = elementType.getIntOrFloatBitWidth() / 8;
+  const schema::PackedForm &keys = layout->keys(elementBytes);
+  int64_t columns = keys.tile_columns(elementBytes), rows = keys.tile_rows;
   if (heads < 1 || width < 1)
     return emitError() << "a cache has at least one head and one feature, not " << heads << " and " << width;
-  if (pageTokens < 32 || pageTokens % 32)
-    return emitError() << "page_tokens is " << pageTokens << ", expected a multiple of 32";
-  int64_t partBytes = heads * width * pageTokens * (elementType.getIntOrFloatBitWidth() / 8);
+  if (width % columns)
+    return emitError() << "width is " << width << ", expected a multiple of " << columns << " for " << elementType
+                       << " in layout " << id;
+  if (pageTokens < rows || pageTokens % rows)
+    return emitError() << "page_tokens is " << pageTokens << ", expected a multiple of " << rows;
+  int64_t partBytes = heads * width * pageTokens * elementBytes;
   if (pageBytes != 0 && pageBytes < partBytes)
     return emitError() << "page_bytes is " << pageBytes << ", one part alone takes " << partBytes;
   return success();
+}
+
+const schema::PackedForm &CacheType::getForm() const {
+  const schema::CacheLayout &layout = *schema::find_cache_layout(getLayout());
+  return getPart() == CachePart::Key ? layout.keys(getElementBytes()) : *layout.values;
+}
+
+schema::PackedShape CacheType::getPackedShape() const {
+  return {static_cast<uint64_t>(getHeads()), static_cast<uint64_t>(getPageTokens()), static_cast<uint64_t>(getWidth()),
+          static_cast<uint64_t>(getElementBytes())};
 }
 
 //===----------------------------------------------------------------------===//
@@ -138,7 +202,8 @@ LogicalResult CacheType::verify(function_ref<InFlightDiagnostic()> emitError, Ca
 
 LogicalResult X86Attr::verify(function_ref<InFlightDiagnostic()> emitError, StringAttr isa, int64_t tileRows,
                               int64_t tileColumns, int64_t rows) {
-  if (tileRows < 1 || tileColumns < 16 || tileColumns % 16 || 32 % tileColumns)
+  constexpr int64_t panelRows = schema::kPanel32.tile_rows, vectorLanes = 16;
+  if (tileRows < 1 || tileColumns < vectorLanes || tileColumns % vectorLanes || panelRows % tileColumns)
     return emitError() << "tile is " << tileRows << " x " << tileColumns
                        << ", expected at least one row and 16 or 32 columns";
   if (rows < 1)

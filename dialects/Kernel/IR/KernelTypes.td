@@ -22,12 +22,17 @@ def Kernel_ViewType : Kernel_Type<"View", "view"> {
   let summary = "A shaped piece of memory: a weight, a step input, or a buffer of an arena";
   let description = [{
     Dimensions are those of `#lm.dim`; at most the first is dynamic. Elements lie row-major unless a
-    packed layout is named, see `#lm.pack`.
+    packed form of `runtime/schema/forms.h` is named: a form of weights, see `#lm.pack`, for a view of static
+    dimensions, or the form of token rows, `"rows128"`, for a matrix. The rows of the latter are rounded up to 8 and its
+    columns to 128 bytes. Columns beyond the last are zero in each row that has been stored; rows beyond the last hold
+    anything.
 
     ```mlir
     !kernel.view<["T", 64], f32>
+    !kernel.view<["T", 64], bf16, "rows128">
     !kernel.view<[16, 32, 64], f32, "panel32">
     !kernel.view<[16, 32, 64], bf16, "panel32x2">
+    !kernel.view<[16, 64, 64], bf16, "tile64x128">
     ```
   }];
   let parameters = (ins ArrayRefParameter<"::yupana::lm::DimAttr">:$dims, "::mlir::Type":$elementType,
@@ -40,32 +45,43 @@ def Kernel_ViewType : Kernel_Type<"View", "view"> {
     int64_t getDimSize(unsigned index) const;
     /// Bytes of one element.
     uint64_t getElementBytes() const;
-    bool isRowMajor() const { return getLayout() == "row-major"; }
+    /// What the layout's id names in runtime/schema/forms.h.
+    const ::yupana::schema::PackedForm &getForm() const;
+    /// The view as packed forms count it; a dynamic dimension is 0.
+    ::yupana::schema::PackedShape getPackedShape() const;
+    bool isRowMajor() const { return &getForm() == &::yupana::schema::kRowMajor; }
   }];
 }
 
 def Kernel_CacheType : Kernel_Type<"Cache", "cache"> {
   let summary = "The keys or the values of one layer in the pages of a cache group";
   let description = [{
-    The address of the part in page 0; page i lies i · page_bytes further. Within a page, with P = page_tokens (a
-    multiple of 32), values lie as `[heads][P][width]`; keys as `[heads][P / 32][width][32]` in float32, and in
-    bfloat16, whose width is even, as `[heads][P / 32][width / 2][32][2]`, the pairs that a dot product takes together.
-    `page_bytes` is 0 until the layer has been given its group. Without a type elements are float32.
+    The address of the part in page 0; page i lies i · page_bytes further. Within a page either part is an array
+    `[heads][page_tokens][width]` in a form that `layout` chooses from the cache layouts of `runtime/schema/forms.h`.
+    With `"keys32"`, which is meant where none is named, keys of float32 lie as panel32 and those of bfloat16 as
+    panel32x2, positions being rows, and values row-major; with `"row-major"` both parts are row-major. Nothing is
+    padded: `page_tokens` and `width` are multiples of the form's tile. `page_bytes` is 0 until the layer has been given
+    its group. Without a type elements are float32.
 
     ```mlir
     !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 65536>
     !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 65536, bf16>
+    !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 65536, bf16, layout = "row-major">
     ```
   }];
   let parameters = (ins EnumParameter<Kernel_CachePart>:$part, "int64_t":$heads, "int64_t":$width,
                         "int64_t":$page_tokens, "int64_t":$page_bytes,
-                        DefaultValuedParameter<"::mlir::Type", "::mlir::Float32Type::get($_ctxt)">:$elementType);
+                        DefaultValuedParameter<"::mlir::Type", "::mlir::Float32Type::get($_ctxt)">:$elementType,
+                        StringRefParameter<"how keys and values lie", "\"keys32\"">:$layout);
   let assemblyFormat = [{
     `<` $part `,` `heads` `=` $heads `,` `width` `=` $width `,` `page_tokens` `=` $page_tokens `,`
-    `page_bytes` `=` $page_bytes (`,` $elementType^)? `>`
+    `page_bytes` `=` $page_bytes `` custom<CacheElements>($elementType, $layout) `>`
   }];
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
+    /// The form of this part in a page, [heads][page_tokens][width].
+    const ::yupana::schema::PackedForm &getForm() const;
+    ::yupana::schema::PackedShape getPackedShape() const;
     /// Bytes of this part in one page.
     int64_t getPartBytes() const { return getHeads() * getWidth() * getPageTokens() * getElementBytes(); }
     int64_t getElementBytes() const { return getElementType().getIntOrFloatBitWidth() / 8; }

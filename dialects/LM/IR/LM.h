@@ -52,6 +52,9 @@ mlir::RankedTensorType getParameterType(mlir::Operation *parameter);
 /// Its packed form: row-major for a table, empty for a weight before the layout phase.
 llvm::StringRef getParameterLayout(mlir::Operation *parameter);
 
+/// The ids of the packed forms that verifiers accept, as a sentence lists them: those of weights, or all.
+std::string listForms(bool ofWeights);
+
 } // namespace yupana::lm
 
 #endif

@@ -2,8 +2,11 @@
 
 #include "dialects/LM/IR/LM.h"
 
+#include "runtime/schema/forms.h"
+
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -126,6 +129,18 @@ LogicalResult DimsAttr::verifyEncoding(ArrayRef<int64_t> shape, Type elementType
 }
 
 //===----------------------------------------------------------------------===//
+// Packed forms
+//===----------------------------------------------------------------------===//
+
+std::string lm::listForms(bool ofWeights) {
+  SmallVector<StringRef> ids;
+  for (const schema::PackedForm *form : schema::kPackedForms)
+    if (form->is_weight_form() || !ofWeights)
+      ids.push_back(form->id);
+  return llvm::join(ArrayRef(ids).drop_back(), ", ") + " or " + ids.back().str();
+}
+
+//===----------------------------------------------------------------------===//
 // Transformation chains
 //===----------------------------------------------------------------------===//
 
@@ -170,7 +185,7 @@ FailureOr<RankedTensorType> ConvertAttr::apply(RankedTensorType input,
 
 FailureOr<RankedTensorType> PackAttr::apply(RankedTensorType input,
                                             function_ref<InFlightDiagnostic()> emitError) const {
-  if (getLayout() != "row-major" && input.getRank() < 2)
+  if (getLayout() != schema::kRowMajor.id && input.getRank() < 2)
     return emitError() << "layout " << getLayout() << " needs at least two dimensions, the tensor has "
                        << input.getRank();
   return input;
@@ -197,8 +212,11 @@ LogicalResult GenerationAttr::verify(function_ref<InFlightDiagnostic()> emitErro
 }
 
 LogicalResult PackAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef layout) {
-  if (layout != "row-major" && layout != "panel32" && layout != "panel32x2")
-    return emitError() << "unknown layout '" << layout << "', expected row-major, panel32 or panel32x2";
+  const schema::PackedForm *form = schema::find_form(layout);
+  if (!form)
+    return emitError() << "unknown layout '" << layout << "', expected " << listForms(/*ofWeights=*/true);
+  if (!form->is_weight_form())
+    return emitError() << "layout " << layout << " is for token rows, expected " << listForms(/*ofWeights=*/true);
   return success();
 }
 

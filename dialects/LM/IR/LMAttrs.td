@@ -99,9 +99,9 @@ def LM_ConvertAttr : LM_Transform<"Convert", "convert"> {
 def LM_PackAttr : LM_Transform<"Pack", "pack"> {
   let summary = "Lays the elements out in a named packed form; always the last link";
   let description = [{
-    The logical shape stays; `layout` names the bytes: `"row-major"`; `"panel32"`: panels of 32 rows of the last two
-    dimensions `[N, K]` with K in sequence, `[.., N/32, K, 32]`; `"panel32x2"`: the same with K in pairs,
-    `[.., N/32, K/2, 32, 2]`. N and K are padded with zeros to whole panels and pairs.
+    The logical shape stays; `layout` names how the bytes lie, by the id of one of the forms of weights in
+    `runtime/schema/forms.h`: there are addresses, padding and sizes of each. Rows and columns that fill up the last
+    tiles are zero.
   }];
   let parameters = (ins StringRefParameter<>:$layout);
   let assemblyFormat = "`<` $layout `>`";

@@ -2,6 +2,8 @@
 
 #include "dialects/LM/IR/LM.h"
 
+#include "runtime/schema/forms.h"
+
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OpImplementation.h"
@@ -102,14 +104,19 @@ StringRef lm::getParameterLayout(Operation *parameter) {
     return weight.getLayout();
   if (auto interleaved = dyn_cast<InterleavedOp>(parameter))
     return interleaved.getLayout().value_or("");
-  return "row-major";
+  return schema::kRowMajor.id;
 }
 
 LogicalResult InterleavedOp::verify() {
   if (static_cast<int64_t>(getBy()) < 1)
     return emitOpError() << "alternates by " << static_cast<int64_t>(getBy()) << " rows, expected at least 1";
-  if (getLayout())
-    return PackAttr::verify([&] { return emitOpError(); }, *getLayout());
+  if (!getLayout())
+    return success();
+  if (failed(PackAttr::verify([&] { return emitOpError(); }, *getLayout())))
+    return failure();
+  if (!schema::holds_pairs(*schema::find_form(*getLayout()), getBy()))
+    return emitOpError() << "alternates by " << getBy() << " rows in layout " << *getLayout()
+                         << ", where runs of both parts do not fill whole tiles";
   return success();
 }
 
@@ -135,7 +142,7 @@ LogicalResult InterleavedOp::verifySymbolUses(SymbolTableCollection &symbols) {
   }
   SmallVector<int64_t> shape(type.getShape());
   int64_t &rows = shape[shape.size() - 2];
-  rows = 2 * static_cast<int64_t>(llvm::alignTo(rows, getBy()));
+  rows = schema::interleaved_rows(rows, getBy());
   if (RankedTensorType expected = RankedTensorType::get(shape, type.getElementType()); getType() != expected)
     return emitOpError() << "has type " << getType() << ", its parts make " << expected;
   return success();

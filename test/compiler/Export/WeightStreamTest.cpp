@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #include "compiler/Export/WeightStream.h"
+#include "runtime/schema/forms.h"
 #include "test/compiler/Export/TestSource.h"
 
 #include "mlir/IR/Verifier.h"
@@ -83,15 +84,16 @@ struct Link {
   }
 };
 
-/// A packed form: panels of 32 rows or row-major, `unit` columns side by side, bfloat16 or float32.
+/// A form of bfloat16 or float32, and how many rows of either part follow one another; 0 for one part.
 struct Form {
-  bool panels;
-  uint64_t unit;
-  bool isBF16;
+  const schema::PackedForm *packed = &schema::kRowMajor;
+  bool isBF16 = false;
+  uint64_t run = 0;
 
   const char *element() const { return isBF16 ? "bf16" : "f32"; }
-  const char *layout() const { return !panels ? "row-major" : unit == 2 ? "panel32x2" : "panel32"; }
+  const char *layout() const { return packed->id; }
   uint64_t elementBytes() const { return isBF16 ? 2 : 4; }
+  uint64_t tileElements() const { return packed->tile_rows * packed->tile_columns(elementBytes()); }
 };
 
 uint16_t roundToBF16(float value) {
@@ -99,28 +101,27 @@ uint16_t roundToBF16(float value) {
   return static_cast<uint16_t>(above + (below > 0x8000 || (below == 0x8000 && above % 2 == 1)));
 }
 
-/// One matrix after the other: rows of all parts in turn, 32 divided by their number at a time.
+/// Every element of every part at its place in the form, zeros elsewhere.
 std::vector<uint8_t> packOf(const std::vector<Dense> &parts, const Form &form) {
-  std::vector<uint8_t> packed;
-  auto add = [&](float value) {
-    uint32_t bits = form.isBF16 ? roundToBF16(value) : bitsOf(value);
-    for (uint64_t byte = 0; byte < form.elementBytes(); ++byte)
-      packed.push_back(static_cast<uint8_t>(bits >> 8 * byte));
-  };
-  const Dense &first = parts.front();
-  if (!form.panels) {
-    std::for_each(first.values.begin(), first.values.end(), add);
-    return packed;
-  }
-  uint64_t k = first.shape.back(), n = first.shape[first.shape.size() - 2], batches = first.size() / n / k;
-  uint64_t rows = 32 / parts.size();
-  for (uint64_t batch = 0; batch < batches; ++batch)
-    for (uint64_t panel = 0; panel < (n + rows - 1) / rows; ++panel)
-      for (uint64_t step = 0; step < (k + form.unit - 1) / form.unit; ++step)
-        for (const Dense &part : parts)
-          for (uint64_t row = panel * rows; row < (panel + 1) * rows; ++row)
-            for (uint64_t column = step * form.unit; column < (step + 1) * form.unit; ++column)
-              add(row < n && column < k ? part.values[(batch * n + row) * k + column] : 0.0f);
+  std::vector<uint64_t> extents = parts.front().shape;
+  schema::PackedShape part, whole;
+  EXPECT_TRUE(schema::packed_shape(extents, form.elementBytes(), &part));
+  whole = part;
+  if (form.run)
+    whole.rows = schema::interleaved_rows(part.rows, form.run);
+  uint64_t bytes = 0;
+  EXPECT_TRUE(schema::packed_bytes(*form.packed, whole, &bytes));
+  std::vector<uint8_t> packed(bytes);
+  for (size_t half = 0; half < parts.size(); ++half)
+    for (uint64_t i = 0; i < parts[half].size(); ++i) {
+      uint64_t k = i % part.depth, n = i / part.depth % part.rows, batch = i / part.depth / part.rows;
+      if (form.run)
+        n = n / form.run * 2 * form.run + half * form.run + n % form.run;
+      uint32_t bits = form.isBF16 ? roundToBF16(parts[half].values[i]) : bitsOf(parts[half].values[i]);
+      uint8_t *to = &packed[schema::element_index(*form.packed, whole, batch, n, k) * form.elementBytes()];
+      for (uint64_t byte = 0; byte < form.elementBytes(); ++byte)
+        to[byte] = static_cast<uint8_t>(bits >> 8 * byte);
+    }
   return packed;
 }
 
@@ -156,8 +157,11 @@ public:
     bool stacked = count > 1 || below(8) == 0;
     if (stacked)
       ++rank;
-    form = {rank > 1 && below(4) != 0, 1 + below(2), below(2) == 1};
-    bool interleaved = form.panels && below(2);
+    const schema::PackedForm *tiled[] = {&schema::kPanel32, &schema::kPanel32x2, &schema::kTile64x128};
+    form = {rank > 1 && below(4) != 0 ? tiled[below(3)] : &schema::kRowMajor, below(2) == 1, 0};
+    bool interleaved = form.packed != &schema::kRowMajor && below(2);
+    if (interleaved)
+      form.run = below(4) == 0 ? uint64_t{1} << below(4) : 8 << below(2);
     std::vector<Dense> parts;
     std::vector<Link> links;
     for (const char *name : interleaved ? std::vector{"first", "second"} : std::vector{"w"}) {
@@ -173,8 +177,8 @@ public:
     if (interleaved) {
       std::vector<uint64_t> both = parts.front().shape;
       uint64_t &rows = both[both.size() - 2];
-      rows = (rows + 15) / 16 * 32;
-      text += std::string("lm.interleaved @w of @first, @second by 16 layout \"") + form.layout() +
+      rows = schema::interleaved_rows(rows, form.run);
+      text += "lm.interleaved @w of @first, @second by " + std::to_string(form.run) + " layout \"" + form.layout() +
               "\" : " + shapeText(both, form.element());
     }
     expected = packOf(parts, form);
@@ -305,7 +309,7 @@ void expectStreamed(Chains &chains, TestContext &context, uint64_t window) {
   std::vector<uint64_t> order((*stream)->pieces());
   std::iota(order.begin(), order.end(), 0);
   std::shuffle(order.begin(), order.end(), chains.random);
-  uint64_t most = std::max<uint64_t>(window, chains.form.panels ? 32 * chains.form.unit : 1);
+  uint64_t most = std::max<uint64_t>(window, chains.form.tileElements());
   PieceMemory memory;
   for (uint64_t piece : order) {
     Result<void> made =
@@ -329,7 +333,7 @@ TEST(WeightStream, RandomChains) {
   Chains chains(22);
   for (int i = 0; i < 600; ++i) {
     chains.draw();
-    for (uint64_t window : {uint64_t{1}, 32 + chains.below(200), weightWindowElements})
+    for (uint64_t window : {uint64_t{1}, 32 + chains.below(200), 4096 + chains.below(8192), weightWindowElements})
       ASSERT_NO_FATAL_FAILURE(expectStreamed(chains, context, window));
   }
 }
@@ -464,11 +468,10 @@ TEST(WeightStream, Refusals) {
       {"lm.weight @w from [\"t\"] : tensor<4xbf16> through [#lm.convert<f32>, #lm.convert<bf16>] : tensor<4xbf16>",
        ExitCode::Unsupported, "'w'"},
       {"lm.weight @p from [\"m\"] : tensor<16x4xf32> through [] : tensor<16x4xf32>\n"
-       "lm.interleaved @w of @p, @p by 8 layout \"panel32\" : tensor<32x4xf32>",
-       ExitCode::Unsupported, "weight 'w': alternates by 8 in the form panel32, expected by 16 in panels"},
-      {"lm.weight @p from [\"m\"] : tensor<16x4xf32> through [] : tensor<16x4xf32>\n"
-       "lm.interleaved @w of @p, @p by 16 layout \"row-major\" : tensor<32x4xf32>",
-       ExitCode::Unsupported, "weight 'w': alternates by 16 in the form row-major, expected by 16 in panels"},
+       "lm.interleaved @w of @p, @p by 16 : tensor<32x4xf32>",
+       ExitCode::Unsupported, "weight 'w' alternates by 16 and has no form of which runs fill whole tiles"},
+      {"lm.weight @w from [\"m\"] : tensor<4611686018427387904x4xf32> through [] : tensor<4611686018427387904x4xf32>",
+       ExitCode::InvalidInput, "weight 'w' needs more than 2^64 bytes"},
       {"lm.weight @p from [\"m\"] : tensor<16x4xf32> through [] : tensor<16x4xf32>\n"
        "lm.weight @q from [\"none\"] : tensor<16x4xf32> through [] : tensor<16x4xf32>\n"
        "lm.interleaved @w of @p, @q by 16 layout \"panel32\" : tensor<32x4xf32>",

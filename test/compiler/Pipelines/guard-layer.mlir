@@ -46,7 +46,7 @@
 // Layer 0: queries, keys and values side by side, each norming its rows as it stages them.
 // Two neighbours turn together, and the norm of a head sums both.
 // CHECK: kernel.parallel {
-// CHECK: kernel.gemm rows "T" pairs 32 group 8 product {
+// CHECK: kernel.gemm rows "T" pairs 32 by 16 group 8 product {
 // CHECK: kernel.load %[[H]][
 // CHECK: kernel.row_sum %[[HS]][
 // CHECK: math.sqrt
@@ -56,7 +56,7 @@
 // CHECK: kernel.sum
 // CHECK: kernel.store %{{.*}}, %[[Q0:[0-9]+]][
 // CHECK: kernel.store %{{.*}}, %[[Q0]][
-// CHECK: kernel.gemm rows "T" pairs 16 group 8 product {
+// CHECK: kernel.gemm rows "T" pairs 16 by 16 group 8 product {
 // CHECK: kernel.load %[[H]][
 // CHECK: kernel.row_sum %[[HS]][
 // CHECK: math.sqrt
@@ -87,7 +87,7 @@
 //
 // Gate and up are one product of pairs, down adds the residual: five launches.
 // CHECK: %[[I0:.*]] = kernel.buffer "step.1.gated.0"
-// CHECK: kernel.gemm rows "T" pairs 48 product {
+// CHECK: kernel.gemm rows "T" pairs 48 by 16 product {
 // CHECK: kernel.load %[[H0A]][
 // CHECK: kernel.row_sum %[[H0AS]][
 // CHECK: math.sqrt
@@ -106,7 +106,7 @@
 // Layer 1: queries, keys and values side by side, each norming its rows as it stages them.
 // Two neighbours turn together, and the norm of a head sums both.
 // CHECK: kernel.parallel {
-// CHECK: kernel.gemm rows "T" pairs 32 group 8 product {
+// CHECK: kernel.gemm rows "T" pairs 32 by 16 group 8 product {
 // CHECK: kernel.load %[[H0]][
 // CHECK: kernel.row_sum %[[H0S]][
 // CHECK: math.sqrt
@@ -116,7 +116,7 @@
 // CHECK: kernel.sum
 // CHECK: kernel.store %{{.*}}, %[[Q1:[0-9]+]][
 // CHECK: kernel.store %{{.*}}, %[[Q1]][
-// CHECK: kernel.gemm rows "T" pairs 16 group 8 product {
+// CHECK: kernel.gemm rows "T" pairs 16 by 16 group 8 product {
 // CHECK: kernel.load %[[H0]][
 // CHECK: kernel.row_sum %[[H0S]][
 // CHECK: math.sqrt
@@ -147,7 +147,7 @@
 //
 // Gate and up are one product of pairs, down adds the residual: five launches.
 // CHECK: %[[I1:.*]] = kernel.buffer "step.1.gated.1"
-// CHECK: kernel.gemm rows "T" pairs 48 product {
+// CHECK: kernel.gemm rows "T" pairs 48 by 16 product {
 // CHECK: kernel.load %[[H1A]][
 // CHECK: kernel.row_sum %[[H1AS]][
 // CHECK: math.sqrt
@@ -177,24 +177,24 @@
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.attention
 // LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
-// LAUNCHES-NEXT: kernel.gemm rows "T" pairs 48 product {
+// LAUNCHES-NEXT: kernel.gemm rows "T" pairs 48 by 16 product {
 // LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.attention
 // LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
-// LAUNCHES-NEXT: kernel.gemm rows "T" pairs 48 product {
+// LAUNCHES-NEXT: kernel.gemm rows "T" pairs 48 by 16 product {
 // LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
 // LAUNCHES-NEXT: kernel.gemm rows "R"
 // LAUNCHES-NEXT: kernel.map rows "T"
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.attention
 // LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
-// LAUNCHES-NEXT: kernel.gemm rows "T" pairs 48 product {
+// LAUNCHES-NEXT: kernel.gemm rows "T" pairs 48 by 16 product {
 // LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.attention
 // LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
-// LAUNCHES-NEXT: kernel.gemm rows "T" pairs 48 product {
+// LAUNCHES-NEXT: kernel.gemm rows "T" pairs 48 by 16 product {
 // LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
 // LAUNCHES-NEXT: kernel.gemm rows "R"
 // LAUNCHES-NEXT: kernel.sample

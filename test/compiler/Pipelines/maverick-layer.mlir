@@ -46,7 +46,7 @@
 // Layer 0: queries, keys and values side by side, each norming its rows as it stages them.
 // Two neighbours turn together.
 // CHECK: kernel.parallel {
-// CHECK: kernel.gemm rows "T" pairs 32 product {
+// CHECK: kernel.gemm rows "T" pairs 32 by 16 product {
 // CHECK: kernel.load %[[H]][
 // CHECK: kernel.row_sum %[[HS]][
 // CHECK: math.sqrt
@@ -55,7 +55,7 @@
 // CHECK: kernel.store %{{.*}}, %[[Q0:[0-9]+]][
 // CHECK: arith.addf
 // CHECK: kernel.store %{{.*}}, %[[Q0]][
-// CHECK: kernel.gemm rows "T" pairs 16 product {
+// CHECK: kernel.gemm rows "T" pairs 16 by 16 product {
 // CHECK: kernel.load %[[H]][
 // CHECK: kernel.row_sum %[[HS]][
 // CHECK: math.sqrt
@@ -85,7 +85,7 @@
 //
 // Gate and up are one product of pairs, down adds the residual: five launches.
 // CHECK: %[[I0:.*]] = kernel.buffer "step.1.gated.0"
-// CHECK: kernel.gemm rows "T" pairs 48 product {
+// CHECK: kernel.gemm rows "T" pairs 48 by 16 product {
 // CHECK: kernel.load %[[H0A]][
 // CHECK: kernel.row_sum %[[H0AS]][
 // CHECK: math.sqrt
@@ -104,7 +104,7 @@
 // Layer 1: queries, keys and values side by side, each norming its rows as it stages them.
 // Two neighbours turn together.
 // CHECK: kernel.parallel {
-// CHECK: kernel.gemm rows "T" pairs 32 product {
+// CHECK: kernel.gemm rows "T" pairs 32 by 16 product {
 // CHECK: kernel.load %[[H0]][
 // CHECK: kernel.row_sum %[[H0S]][
 // CHECK: math.sqrt
@@ -113,7 +113,7 @@
 // CHECK: kernel.store %{{.*}}, %[[Q1:[0-9]+]][
 // CHECK: arith.addf
 // CHECK: kernel.store %{{.*}}, %[[Q1]][
-// CHECK: kernel.gemm rows "T" pairs 16 product {
+// CHECK: kernel.gemm rows "T" pairs 16 by 16 product {
 // CHECK: kernel.load %[[H0]][
 // CHECK: kernel.row_sum %[[H0S]][
 // CHECK: math.sqrt
@@ -155,7 +155,7 @@
 // CHECK: %[[I1:.*]] = kernel.buffer "step.1.gated.1"
 // CHECK: %[[Z1:.*]] = kernel.buffer "step.1.gated.2"
 // CHECK: kernel.parallel {
-// CHECK: kernel.gemm rows "T" by %[[E1]] : {{.*}} pairs 32 product {
+// CHECK: kernel.gemm rows "T" by %[[E1]] : {{.*}} pairs 32 by 16 product {
 // CHECK: kernel.load %[[H1A]][
 // CHECK: kernel.row_sum %[[H1AS]][
 // CHECK: math.sqrt
@@ -164,7 +164,7 @@
 // CHECK: kernel.yield
 // CHECK: math.exp
 // CHECK: kernel.store %{{.*}}, %[[I1]][
-// CHECK: kernel.gemm rows "T" pairs 32 product {
+// CHECK: kernel.gemm rows "T" pairs 32 by 16 product {
 // CHECK: kernel.load %[[H1A]][
 // CHECK: kernel.row_sum %[[H1AS]][
 // CHECK: math.sqrt
@@ -197,7 +197,7 @@
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.attention
 // LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
-// LAUNCHES-NEXT: kernel.gemm rows "T" pairs 48 product {
+// LAUNCHES-NEXT: kernel.gemm rows "T" pairs 48 by 16 product {
 // LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.attention
@@ -211,7 +211,7 @@
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.attention
 // LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
-// LAUNCHES-NEXT: kernel.gemm rows "T" pairs 48 product {
+// LAUNCHES-NEXT: kernel.gemm rows "T" pairs 48 by 16 product {
 // LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.attention

@@ -47,7 +47,7 @@
 // Layer 0: queries, keys and values side by side, each norming its rows as it stages them.
 // Two neighbours turn together.
 // CHECK: kernel.parallel {
-// CHECK: kernel.gemm rows "T" pairs 32 product {
+// CHECK: kernel.gemm rows "T" pairs 32 by 16 product {
 // CHECK: kernel.load %[[H]][
 // CHECK: kernel.row_sum %[[HS]][
 // CHECK: math.sqrt
@@ -56,7 +56,7 @@
 // CHECK: kernel.store %{{.*}}, %[[Q0:[0-9]+]][
 // CHECK: arith.addf
 // CHECK: kernel.store %{{.*}}, %[[Q0]][
-// CHECK: kernel.gemm rows "T" pairs 16 product {
+// CHECK: kernel.gemm rows "T" pairs 16 by 16 product {
 // CHECK: kernel.load %[[H]][
 // CHECK: kernel.row_sum %[[HS]][
 // CHECK: math.sqrt
@@ -96,7 +96,7 @@
 //
 // Every pair of token and choice gathers its row and norms it; no score here.
 // CHECK: %[[I0:.*]] = kernel.buffer "step.1.gated.0"
-// CHECK: kernel.gemm rows "2*T" by %[[E0]] : {{.*}} pairs 32 product {
+// CHECK: kernel.gemm rows "2*T" by %[[E0]] : {{.*}} pairs 32 by 16 product {
 // CHECK: arith.divui
 // CHECK: kernel.load %[[H0A]][
 // CHECK: kernel.row_sum %[[H0AS]][
@@ -126,7 +126,7 @@
 // Layer 1: queries, keys and values side by side, each norming its rows as it stages them.
 // Two neighbours turn together.
 // CHECK: kernel.parallel {
-// CHECK: kernel.gemm rows "T" pairs 32 product {
+// CHECK: kernel.gemm rows "T" pairs 32 by 16 product {
 // CHECK: kernel.load %[[H0]][
 // CHECK: kernel.row_sum %[[H0S]][
 // CHECK: math.sqrt
@@ -135,7 +135,7 @@
 // CHECK: kernel.store %{{.*}}, %[[Q1:[0-9]+]][
 // CHECK: arith.addf
 // CHECK: kernel.store %{{.*}}, %[[Q1]][
-// CHECK: kernel.gemm rows "T" pairs 16 product {
+// CHECK: kernel.gemm rows "T" pairs 16 by 16 product {
 // CHECK: kernel.load %[[H0]][
 // CHECK: kernel.row_sum %[[H0S]][
 // CHECK: math.sqrt
@@ -175,7 +175,7 @@
 //
 // Every pair of token and choice gathers its row and norms it; no score here.
 // CHECK: %[[I1:.*]] = kernel.buffer "step.1.gated.1"
-// CHECK: kernel.gemm rows "2*T" by %[[E1]] : {{.*}} pairs 32 product {
+// CHECK: kernel.gemm rows "2*T" by %[[E1]] : {{.*}} pairs 32 by 16 product {
 // CHECK: arith.divui
 // CHECK: kernel.load %[[H1A]][
 // CHECK: kernel.row_sum %[[H1AS]][

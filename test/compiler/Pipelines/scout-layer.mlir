@@ -47,7 +47,7 @@
 // Layer 0: queries, keys and values side by side, each norming its rows as it stages them.
 // Two neighbours turn together, and the norm of a head sums both.
 // CHECK: kernel.parallel {
-// CHECK: kernel.gemm rows "T" pairs 32 group 8 product {
+// CHECK: kernel.gemm rows "T" pairs 32 by 16 group 8 product {
 // CHECK: kernel.load %[[H]][
 // CHECK: kernel.row_sum %[[HS]][
 // CHECK: math.sqrt
@@ -57,7 +57,7 @@
 // CHECK: kernel.sum
 // CHECK: kernel.store %{{.*}}, %[[Q0:[0-9]+]][
 // CHECK: kernel.store %{{.*}}, %[[Q0]][
-// CHECK: kernel.gemm rows "T" pairs 16 group 8 product {
+// CHECK: kernel.gemm rows "T" pairs 16 by 16 group 8 product {
 // CHECK: kernel.load %[[H]][
 // CHECK: kernel.row_sum %[[HS]][
 // CHECK: math.sqrt
@@ -100,7 +100,7 @@
 // CHECK: %[[I0:.*]] = kernel.buffer "step.1.gated.0"
 // CHECK: %[[Z0:.*]] = kernel.buffer "step.1.gated.1"
 // CHECK: kernel.parallel {
-// CHECK: kernel.gemm rows "T" by %[[E0]] : {{.*}} pairs 32 product {
+// CHECK: kernel.gemm rows "T" by %[[E0]] : {{.*}} pairs 32 by 16 product {
 // CHECK: kernel.load %[[H0A]][
 // CHECK: kernel.row_sum %[[H0AS]][
 // CHECK: math.sqrt
@@ -109,7 +109,7 @@
 // CHECK: kernel.yield
 // CHECK: math.exp
 // CHECK: kernel.store %{{.*}}, %[[I0]][
-// CHECK: kernel.gemm rows "T" pairs 32 product {
+// CHECK: kernel.gemm rows "T" pairs 32 by 16 product {
 // CHECK: kernel.load %[[H0A]][
 // CHECK: kernel.row_sum %[[H0AS]][
 // CHECK: math.sqrt
@@ -178,7 +178,7 @@
 // CHECK: %[[I1:.*]] = kernel.buffer "step.1.gated.2"
 // CHECK: %[[Z1:.*]] = kernel.buffer "step.1.gated.3"
 // CHECK: kernel.parallel {
-// CHECK: kernel.gemm rows "T" by %[[E1]] : {{.*}} pairs 32 product {
+// CHECK: kernel.gemm rows "T" by %[[E1]] : {{.*}} pairs 32 by 16 product {
 // CHECK: kernel.load %[[H1A]][
 // CHECK: kernel.row_sum %[[H1AS]][
 // CHECK: math.sqrt
@@ -187,7 +187,7 @@
 // CHECK: kernel.yield
 // CHECK: math.exp
 // CHECK: kernel.store %{{.*}}, %[[I1]][
-// CHECK: kernel.gemm rows "T" pairs 32 product {
+// CHECK: kernel.gemm rows "T" pairs 32 by 16 product {
 // CHECK: kernel.load %[[H1A]][
 // CHECK: kernel.row_sum %[[H1AS]][
 // CHECK: math.sqrt

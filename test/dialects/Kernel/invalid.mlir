@@ -27,7 +27,7 @@ func.func private @f(!kernel.view<["T", 64], f64>)
 // -----
 
 // A layout is one that generators know.
-// expected-error@+1 {{unknown layout 'tiles', expected row-major, panel32 or panel32x2}}
+// expected-error@+1 {{unknown layout 'tiles', expected row-major, panel32, panel32x2, tile64x128 or rows128}}
 func.func private @f(!kernel.view<[64, 64], f32, "tiles">)
 
 // -----
@@ -44,6 +44,18 @@ func.func private @f(!kernel.view<[64], bf16, "panel32x2">)
 
 // -----
 
+// And tiles of a GPU.
+// expected-error@+1 {{layout tile64x128 is for static views of at least two dimensions}}
+func.func private @f(!kernel.view<["T", 64], bf16, "tile64x128">)
+
+// -----
+
+// Token panels have rows and columns.
+// expected-error@+1 {{layout rows128 is for views of two dimensions, this one has 3}}
+func.func private @f(!kernel.view<["T", 2, 64], bf16, "rows128">)
+
+// -----
+
 // A cache has heads.
 // expected-error@+1 {{a cache has at least one head and one feature, not 0 and 16}}
 func.func private @f(!kernel.cache<key, heads = 0, width = 16, page_tokens = 64, page_bytes = 0>)
@@ -57,7 +69,7 @@ func.func private @f(!kernel.cache<key, heads = 2, width = 16, page_tokens = 64,
 // -----
 
 // A dot product takes two features of a key.
-// expected-error@+1 {{a cache of bf16 has its features in pairs, the width is 15}}
+// expected-error@+1 {{width is 15, expected a multiple of 2 for 'bf16' in layout keys32}}
 func.func private @f(!kernel.cache<key, heads = 2, width = 15, page_tokens = 64, page_bytes = 0, bf16>)
 
 // -----
@@ -65,6 +77,18 @@ func.func private @f(!kernel.cache<key, heads = 2, width = 15, page_tokens = 64,
 // Attention reads keys in blocks of 32 positions.
 // expected-error@+1 {{page_tokens is 48, expected a multiple of 32}}
 func.func private @f(!kernel.cache<key, heads = 2, width = 16, page_tokens = 48, page_bytes = 0>)
+
+// -----
+
+// A cache lies in one of the layouts that there are.
+// expected-error@+1 {{unknown cache layout 'tiles', expected keys32 or row-major}}
+func.func private @f(!kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0, layout = "tiles">)
+
+// -----
+
+// Pages of any layout hold a position.
+// expected-error@+1 {{page_tokens is 0, expected a multiple of 1}}
+func.func private @f(!kernel.cache<key, heads = 2, width = 16, page_tokens = 0, page_bytes = 0, layout = "row-major">)
 
 // -----
 
@@ -651,11 +675,44 @@ func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[4, 32, 64], f32
 
 // -----
 
-// Halves are whole sixteens.
+// Halves are whole runs.
 func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[48, 64], f32>) {
-  // expected-error@+1 {{has 24 pairs and weights of 48 rows, expected two halves of whole sixteens}}
-  kernel.gemm rows "T" pairs 24 product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[48, 64], f32> {
+  // expected-error@+1 {{has 24 pairs by 16 and weights of 48 rows, expected 64}}
+  kernel.gemm rows "T" pairs 24 by 16 product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[48, 64], f32> {
   ^bb0(%a: f32, %b: f32, %r: index, %n: index):
+  }
+  return
+}
+
+// -----
+
+// A run has a row.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[48, 64], f32>) {
+  // expected-error@+1 {{has 24 pairs by 0, expected at least one by at least one}}
+  kernel.gemm rows "T" pairs 24 by 0 product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[48, 64], f32> {
+  ^bb0(%a: f32, %b: f32, %r: index, %n: index):
+  }
+  return
+}
+
+// -----
+
+// Both rows of a pair lie in one tile.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[64, 64], f32, "panel32">) {
+  // expected-error@+1 {{has pairs by 32 in '!kernel.view<[64, 64], f32, "panel32">', where runs of both halves do not fill whole tiles}}
+  kernel.gemm rows "T" pairs 24 by 32 product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[64, 64], f32, "panel32"> {
+  ^bb0(%a: f32, %b: f32, %r: index, %n: index):
+  }
+  return
+}
+
+// -----
+
+// A run says how pairs lie.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[48, 64], f32>) {
+  // expected-error@+1 {{has pairs or a run, expected both or neither}}
+  kernel.gemm rows "T" attributes {run = 16 : i64} product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[48, 64], f32> {
+  ^bb0(%a: f32, %r: index, %n: index):
   }
   return
 }
@@ -703,7 +760,7 @@ func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[48, 64], f32>) 
 // An accumulator for each product and half.
 func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[64, 64], f32>) {
   // expected-error@+1 {{region takes ('f32', 'index', 'index'), expected ('f32', 'f32', 'index', 'index')}}
-  kernel.gemm rows "T" pairs 24 product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[64, 64], f32> {
+  kernel.gemm rows "T" pairs 24 by 16 product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[64, 64], f32> {
   ^bb0(%a: f32, %r: index, %n: index):
   }
   return
@@ -733,6 +790,34 @@ func.func @f(%q: !kernel.view<["T", 64], f32>, %k: !keys, %v: !values, %p: !kern
   // expected-error@+1 {{differ in more than their part}}
   kernel.attention %q, %k, %v at %p of %p through %t into %q chunk 0 scale 2.5e-1
     : !kernel.view<["T", 64], f32>, !keys, !values, !kernel.view<["T"], i32>, !kernel.view<["T"], i32>,
+      !kernel.view<["S", 16], i32>, !kernel.view<["T", 64], f32>
+  return
+}
+
+// -----
+
+!keys = !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+!values = !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+// And the way they lie in them.
+func.func @f(%q: !kernel.view<["T", 64], f32>, %k: !keys, %v: !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 0, layout = "row-major">,
+             %p: !kernel.view<["T"], i32>, %t: !kernel.view<["S", 16], i32>) {
+  // expected-error@+1 {{differ in more than their part}}
+  kernel.attention %q, %k, %v at %p of %p through %t into %q chunk 0 scale 2.5e-1
+    : !kernel.view<["T", 64], f32>, !keys, !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 0, layout = "row-major">,
+      !kernel.view<["T"], i32>, !kernel.view<["T"], i32>, !kernel.view<["S", 16], i32>, !kernel.view<["T", 64], f32>
+  return
+}
+
+// -----
+
+!keys = !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+!values = !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+// What is no product reads rows as they come.
+func.func @f(%q: !kernel.view<["T", 64], f32, "rows128">, %k: !keys, %v: !values, %p: !kernel.view<["T"], i32>,
+             %t: !kernel.view<["S", 16], i32>, %o: !kernel.view<["T", 64], f32>) {
+  // expected-error@+1 {{query is '!kernel.view<["T", 64], f32, "rows128">', expected ["T", 64] of 'f32', row-major}}
+  kernel.attention %q, %k, %v at %p of %p through %t into %o chunk 0 scale 2.5e-1
+    : !kernel.view<["T", 64], f32, "rows128">, !keys, !values, !kernel.view<["T"], i32>, !kernel.view<["T"], i32>,
       !kernel.view<["S", 16], i32>, !kernel.view<["T", 64], f32>
   return
 }
@@ -1315,7 +1400,7 @@ func.func @f(%v: !kernel.view<["T"], i32>, %i: index, %x: f32) {
 
 // Packed weights are written by the exporter alone.
 func.func @f(%v: !kernel.view<[64, 64], f32, "panel32">, %i: index, %x: f32) {
-  // expected-error@+1 {{writes to '!kernel.view<[64, 64], f32, "panel32">', expected a row-major view}}
+  // expected-error@+1 {{writes to '!kernel.view<[64, 64], f32, "panel32">', expected a row-major view or one of token rows}}
   kernel.store %x, %v[%i, %i] : !kernel.view<[64, 64], f32, "panel32">
   return
 }

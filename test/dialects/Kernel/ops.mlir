@@ -8,6 +8,8 @@ lm.table @rope.48 from #lm.rope_table<#lm.rope<theta = 5.0e5>, dim = 16, count =
 lm.weight @layers.0.gate from ["gate"] : tensor<16x24x64xf32> through [] : tensor<16x24x64xf32>
 lm.weight @layers.0.gate_other from ["up"] : tensor<16x24x64xf32> through [] : tensor<16x24x64xf32>
 lm.interleaved @layers.0.gate_up of @layers.0.gate, @layers.0.gate_other by 16 layout "panel32" : tensor<16x64x64xf32>
+lm.weight @part from ["part"] : tensor<24x64xbf16> through [] : tensor<24x64xbf16>
+lm.interleaved @tiled of @part, @part by 8 layout "tile64x128" : tensor<48x64xbf16>
 lm.weight @half from ["half"] : tensor<64x63xbf16> through [#lm.pack<"panel32x2">] : tensor<64x63xbf16>
 lm.weight @router from ["router"] : tensor<16x64xbf16> through [#lm.pack<"row-major">] : tensor<16x64xbf16>
 lm.weight @shared from ["shared"] : tensor<32x64xf32> through [#lm.pack<"panel32">] : tensor<32x64xf32>
@@ -155,7 +157,7 @@ kernel.program @step function step max_tokens 2048 {
   }
 
   // Pairs of accumulators, a sum over groups of features, an input that is computed from a norm.
-  // CHECK: kernel.gemm rows "T" by %[[EXPERTS]] : !kernel.view<["T", 1], i32> pairs 24 group 8 product {
+  // CHECK: kernel.gemm rows "T" by %[[EXPERTS]] : !kernel.view<["T", 1], i32> pairs 24 by 16 group 8 product {
   // CHECK-NEXT: ^bb0(%[[ROW:.*]]: index, %[[K:.*]]: index):
   // CHECK-NEXT: %[[V:.*]] = kernel.load %[[Y]][%[[ROW]], %[[K]]]
   // CHECK-NEXT: %[[SUM:.*]] = kernel.row_sum %{{.*}}[%[[ROW]]] : !kernel.view<["T", 4], f32>
@@ -163,7 +165,7 @@ kernel.program @step function step max_tokens 2048 {
   // CHECK-NEXT: } times %[[GATE_UP]] : !kernel.view<[16, 64, 64], f32, "panel32"> {
   // CHECK-NEXT: ^bb0(%[[GATE:.*]]: f32, %[[UP_SUM:.*]]: f32, %{{.*}}: index, %{{.*}}: index):
   // CHECK: kernel.sum
-  kernel.gemm rows "T" by %experts : !kernel.view<["T", 1], i32> pairs 24 group 8 product {
+  kernel.gemm rows "T" by %experts : !kernel.view<["T", 1], i32> pairs 24 by 16 group 8 product {
   ^bb0(%row: index, %k: index):
     %v = kernel.load %y[%row, %k] : !kernel.view<["T", 64], f32>
     %sum = kernel.row_sum %squares[%row] : !kernel.view<["T", 4], f32>
@@ -200,6 +202,24 @@ kernel.program @step function step max_tokens 2048 {
     kernel.store %rounded, %short[%row, %feature] : !kernel.view<["T", 63], bf16>
     kernel.append %rounded, %half_keys[%feature, %feature] at %row of %row through %pages
       : bf16, !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0, bf16>, !kernel.view<["S", 16], i32>
+  }
+
+  // Token panels are written by element and multiplied as they are; pairs alternate as tiles of a GPU have them.
+  // CHECK: %[[PANELS:.*]] = kernel.buffer "panels" : !kernel.view<["T", 64], bf16, "rows128">
+  // CHECK: kernel.store %{{.*}}, %[[PANELS]][%{{.*}}, %{{.*}}] : !kernel.view<["T", 64], bf16, "rows128">
+  // CHECK: kernel.gemm rows "T" pairs 24 by 8 product %[[PANELS]] : !kernel.view<["T", 64], bf16, "rows128">
+  // CHECK-SAME: times %{{.*}} : !kernel.view<[48, 64], bf16, "tile64x128"> {
+  %panels = kernel.buffer "panels" : !kernel.view<["T", 64], bf16, "rows128">
+  %tiled = kernel.weight @tiled : !kernel.view<[48, 64], bf16, "tile64x128">
+  kernel.map rows "T" groups 1 width 64 {
+  ^bb0(%row: index, %group: index, %lane: index):
+    %v = kernel.load %y[%row, %lane] : !kernel.view<["T", 64], f32>
+    %rounded = arith.truncf %v : f32 to bf16
+    kernel.store %rounded, %panels[%row, %lane] : !kernel.view<["T", 64], bf16, "rows128">
+  }
+  kernel.gemm rows "T" pairs 24 by 8
+      product %panels : !kernel.view<["T", 64], bf16, "rows128"> times %tiled : !kernel.view<[48, 64], bf16, "tile64x128"> {
+  ^bb0(%a: f32, %b: f32, %row: index, %feature: index):
   }
 
   // Ops that run side by side, with their own choices.

@@ -10,18 +10,30 @@
 // CHECK-SAME: !kernel.view<[4, 4], f32>
 // CHECK-SAME: !kernel.view<[16, 32, 64], f32, "panel32">
 // CHECK-SAME: !kernel.view<[32, 63], bf16, "panel32x2">
+// CHECK-SAME: !kernel.view<[2, 65, 40], bf16, "tile64x128">
+// CHECK-SAME: !kernel.view<["2*T", 63], bf16, "rows128">
+// CHECK-SAME: !kernel.view<[7, 64], f32, "rows128">
 func.func private @views(!kernel.view<["S"], i32>, !kernel.view<["2*T", 64], f32>, !kernel.view<[1], i64>,
                          !kernel.view<["R", 8], bf16>, !kernel.view<[4, 4], f32, "row-major">,
-                         !kernel.view<[16, 32, 64], f32, "panel32">, !kernel.view<[32, 63], bf16, "panel32x2">)
+                         !kernel.view<[16, 32, 64], f32, "panel32">, !kernel.view<[32, 63], bf16, "panel32x2">,
+                         !kernel.view<[2, 65, 40], bf16, "tile64x128">, !kernel.view<["2*T", 63], bf16, "rows128">,
+                         !kernel.view<[7, 64], f32, "rows128">)
 
-// Caches: with and without the size of their group's pages; float32 is not said.
+// Caches: with and without the size of their group's pages; float32 and the usual layout are not said. Without blocks of
+// positions any number of them makes a page, and no feature needs a neighbour.
 // CHECK-LABEL: func.func private @caches
 // CHECK-SAME: !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 65536>
 // CHECK-SAME: !kernel.cache<value, heads = 1, width = 8, page_tokens = 32, page_bytes = 0>
 // CHECK-SAME: !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 4096, bf16>
+// CHECK-SAME: !kernel.cache<key, heads = 2, width = 15, page_tokens = 48, page_bytes = 0, bf16, layout = "row-major">
+// CHECK-SAME: !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 0, layout = "row-major">
+// CHECK-SAME: !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
 func.func private @caches(!kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 65536>,
                           !kernel.cache<value, heads = 1, width = 8, page_tokens = 32, page_bytes = 0, f32>,
-                          !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 4096, bf16>)
+                          !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 4096, bf16>,
+                          !kernel.cache<key, heads = 2, width = 15, page_tokens = 48, page_bytes = 0, bf16, layout = "row-major">,
+                          !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 0, layout = "row-major">,
+                          !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 0, f32, layout = "keys32">)
 
 // CHECK-LABEL: func.func private @attributes
 func.func private @attributes() attributes {

@@ -33,8 +33,14 @@ func.func private @f(tensor<8x64xf32, #lm.dims<"T", 64>>)
 // -----
 
 // A packed form is one the code generators read.
-// expected-error@+1 {{unknown layout 'tiles', expected row-major, panel32 or panel32x2}}
+// expected-error@+1 {{unknown layout 'tiles', expected row-major, panel32, panel32x2 or tile64x128}}
 lm.weight @w from ["w"] : tensor<4x8xf32> through [#lm.pack<"tiles">] : tensor<4x8xf32>
+
+// -----
+
+// Token rows are no weight.
+// expected-error@+1 {{layout rows128 is for token rows, expected row-major, panel32, panel32x2 or tile64x128}}
+lm.weight @w from ["w"] : tensor<4x8xf32> through [#lm.pack<"rows128">] : tensor<4x8xf32>
 
 // -----
 
@@ -125,6 +131,11 @@ lm.weight @w from ["w"] : tensor<8xf32> through [#lm.pack<"panel32">] : tensor<8
 // -----
 
 // So do panels in pairs.
+// expected-error@+1 {{layout tile64x128 needs at least two dimensions, the tensor has 1}}
+lm.weight @w from ["w"] : tensor<4xbf16> through [#lm.pack<"tile64x128">] : tensor<4xbf16>
+
+// -----
+
 // expected-error@+1 {{layout panel32x2 needs at least two dimensions, the tensor has 1}}
 lm.weight @w from ["w"] : tensor<8xbf16> through [#lm.pack<"panel32x2">] : tensor<8xbf16>
 
@@ -177,8 +188,22 @@ lm.interleaved @w of @a, @a by 0 : tensor<64x8xf32>
 
 // A packed form is one that kernels read.
 lm.weight @a from ["a"] : tensor<32x8xf32> through [] : tensor<32x8xf32>
-// expected-error@+1 {{unknown layout 'tiles', expected row-major, panel32 or panel32x2}}
+// expected-error@+1 {{unknown layout 'tiles', expected row-major, panel32, panel32x2 or tile64x128}}
 lm.interleaved @w of @a, @a by 16 layout "tiles" : tensor<64x8xf32>
+
+// -----
+
+// Both rows of a pair lie in one tile of the form: a row alone is none.
+lm.weight @a from ["a"] : tensor<32x8xf32> through [] : tensor<32x8xf32>
+// expected-error@+1 {{'lm.interleaved' op alternates by 16 rows in layout row-major, where runs of both parts do not fill whole tiles}}
+lm.interleaved @w of @a, @a by 16 layout "row-major" : tensor<64x8xf32>
+
+// -----
+
+// 32 rows are no whole number of runs of 12 and 12.
+lm.weight @a from ["a"] : tensor<36x8xf32> through [] : tensor<36x8xf32>
+// expected-error@+1 {{'lm.interleaved' op alternates by 12 rows in layout panel32, where runs of both parts do not fill whole tiles}}
+lm.interleaved @w of @a, @a by 12 layout "panel32" : tensor<72x8xf32>
 
 // -----
 

@@ -43,6 +43,8 @@ lm.weight @even from ["k"] : tensor<64x63xf32>
 // A weight that alternates between two others, before and after it has a packed form; halves are filled up.
 // CHECK: lm.interleaved @gate_up of @half.gate, @half.up by 16 : tensor<16x64x64xbf16>
 lm.interleaved @gate_up of @half.gate, @half.up by 16 : tensor<16x64x64xbf16>
+// CHECK: lm.interleaved @tiled of @half.gate, @half.up by 8 layout "tile64x128" : tensor<16x48x64xbf16>
+lm.interleaved @tiled of @half.gate, @half.up by 8 layout "tile64x128" : tensor<16x48x64xbf16>
 // CHECK: lm.interleaved @packed of @half.gate, @half.up by 16 layout "panel32x2" : tensor<16x64x64xbf16>
 lm.interleaved @packed of @half.gate, @half.up by 16 layout "panel32x2" : tensor<16x64x64xbf16>
 lm.weight @half.gate from ["gate"] : tensor<16x24x64xbf16> through [] : tensor<16x24x64xbf16>

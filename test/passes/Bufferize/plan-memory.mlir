@@ -1,4 +1,4 @@
-// RUN: yupana-opt %s --yupana-plan-memory="max-step-tokens=16 max-batch=2 max-logit-rows=4" | FileCheck %s
+// RUN: yupana-opt %s --yupana-plan-memory="max-step-tokens=16 max-batch=2 max-logit-rows=4" --split-input-file | FileCheck %s
 
 // 16 rows of 64 floats are 4096 bytes and 64 that may be read behind them. %a is dead once %b has been written, so %c takes its place; %b lives on
 // beside it. The result keeps its place to the end of each program, and through the one that reads it. Programs of which a
@@ -66,4 +66,26 @@ kernel.program @sample function sample max_tokens 16 {
   ^bb0(%row: index, %group: index, %lane: index):
     %x = kernel.load %sampled[%row] : !kernel.view<["R"], i32>
   }
+}
+
+// -----
+
+// Token panels have their rows rounded up to 8 and their columns to 128 bytes: 2 rows of 40 take 8 x 128 bytes.
+// CHECK: kernel.buffer "panels" arena 0 offset 0
+// CHECK: kernel.buffer "sampled" arena 0 offset 1088
+kernel.program @step function step max_tokens 16 {
+  %panels = kernel.buffer "panels" : !kernel.view<["S", 40], bf16, "rows128">
+  %sampled = kernel.buffer "sampled" : !kernel.view<["R"], i32>
+  kernel.map rows "S" groups 1 width 40 {
+  ^bb0(%row: index, %group: index, %lane: index):
+    %zero = arith.constant 0.0 : bf16
+    kernel.store %zero, %panels[%row, %lane] : !kernel.view<["S", 40], bf16, "rows128">
+  }
+  kernel.map rows "R" groups 1 width 1 {
+  ^bb0(%row: index, %group: index, %lane: index):
+    %x = kernel.load %panels[%row, %lane] : !kernel.view<["S", 40], bf16, "rows128">
+    %one = arith.constant 1 : i32
+    kernel.store %one, %sampled[%row] : !kernel.view<["R"], i32>
+  }
+  kernel.result sampled %sampled : !kernel.view<["R"], i32>
 }

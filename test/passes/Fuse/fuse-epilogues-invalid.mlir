@@ -341,7 +341,7 @@ kernel.program @step function step max_tokens 16 {
   %keys = kernel.cache @layer : !keys
   %pages = kernel.page_table @layer : !pages
   %a = kernel.buffer "a" : !x
-  kernel.gemm rows "T" pairs 32 product %x : !x times %k : !w {
+  kernel.gemm rows "T" pairs 32 by 16 product %x : !x times %k : !w {
   ^bb0(%u: f32, %v: f32, %row: index, %pair: index):
     %one = arith.constant 1 : index
     %two = arith.constant 2 : index
@@ -387,7 +387,7 @@ kernel.program @step function step max_tokens 16 {
   %keys = kernel.cache @layer : !keys
   %pages = kernel.page_table @layer : !pages
   %a = kernel.buffer "a" : !x
-  kernel.gemm rows "T" pairs 32 product %x : !x times %k : !w {
+  kernel.gemm rows "T" pairs 32 by 16 product %x : !x times %k : !w {
   ^bb0(%u: f32, %v: f32, %row: index, %pair: index):
     %c32 = arith.constant 32 : index
     %odd = arith.addi %pair, %c32 : index

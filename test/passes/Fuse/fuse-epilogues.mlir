@@ -107,7 +107,7 @@ kernel.program @step function step max_tokens 16 {
 // CHECK: %[[TOKEN_SEQUENCES:.*]] = kernel.input token_sequences
 // CHECK: %[[KEYS:.*]] = kernel.cache @layer
 // CHECK: %[[PAGES:.*]] = kernel.page_table
-// CHECK: kernel.gemm rows "T" pairs 32 group 8 product %[[X]]{{.*}} times %[[W_BOTH]]{{.*}} {
+// CHECK: kernel.gemm rows "T" pairs 32 by 16 group 8 product %[[X]]{{.*}} times %[[W_BOTH]]{{.*}} {
 // CHECK-NEXT: ^bb0(%[[X2:[^ ]*]]: f32, %[[Y:[^ ]*]]: f32, %[[ROW:[^ ]*]]: index, %[[FEATURE:[^ ]*]]: index):
 // CHECK-NEXT: %[[C2:.*]] = arith.constant 2 : index
 // CHECK-NEXT: %[[C8:.*]] = arith.constant 8 : index
@@ -147,7 +147,7 @@ kernel.program @step function step max_tokens 16 {
   %keys = kernel.cache @layer : !keys
   %pages = kernel.page_table @layer : !pages
   %a = kernel.buffer "a" : !x
-  kernel.gemm rows "T" pairs 32 product %x : !x times %k : !w {
+  kernel.gemm rows "T" pairs 32 by 16 product %x : !x times %k : !w {
   ^bb0(%u: f32, %v: f32, %row: index, %pair: index):
     %one = arith.constant 1 : index
     %two = arith.constant 2 : index

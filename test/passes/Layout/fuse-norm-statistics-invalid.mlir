@@ -197,7 +197,7 @@ kernel.program @step function step max_tokens 16 {
   %o = kernel.weight @o : !w
   %h = kernel.buffer "h" : !x
   %n = kernel.buffer "n" : !x
-  kernel.gemm rows "T" pairs 24 product %in : !x times %o : !w {
+  kernel.gemm rows "T" pairs 24 by 16 product %in : !x times %o : !w {
   ^bb0(%u: f32, %v: f32, %row: index, %pair: index):
     %c24 = arith.constant 24 : index
     %second = arith.addi %pair, %c24 : index

@@ -4,8 +4,18 @@
 lm.cache @a layer 0 heads 2 width 16 : f32
 kernel.program @step function step max_tokens 16 {
   %k = kernel.cache @a : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
-  // expected-error @below {{has pages of 32 positions, another view of @a has 64}}
+  // expected-error @below {{has pages of 32 positions in layout keys32, another view of @a has 64 in keys32}}
   %v = kernel.cache @a : !kernel.cache<value, heads = 2, width = 16, page_tokens = 32, page_bytes = 0>
+}
+
+// -----
+
+// And one layout.
+lm.cache @a layer 0 heads 2 width 16 : f32
+kernel.program @step function step max_tokens 16 {
+  %k = kernel.cache @a : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+  // expected-error @below {{has pages of 64 positions in layout row-major, another view of @a has 64 in keys32}}
+  %v = kernel.cache @a : !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 0, layout = "row-major">
 }
 
 // -----

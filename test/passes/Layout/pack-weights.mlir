@@ -77,13 +77,13 @@ kernel.program @step function step max_tokens 16 {
 
 // -----
 
-// Interleaved weights are packed as one; their parts never are. What is packed as it must be stays. Members of a parallel
+// Interleaved weights are packed as one, in panels even where only a region reads them; their parts never are. What is packed as it must be stays. Members of a parallel
 // multiply as any product does.
 // CHECK: lm.weight @gate {{.*}} through [] :
 // CHECK: lm.weight @up {{.*}} through [] :
 // CHECK: lm.interleaved @gate_up of @gate, @up by 16 layout "panel32" : tensor<64x64xf32>
 // CHECK: lm.interleaved @other of @gate, @up by 16 layout "panel32" : tensor<64x64xf32>
-// CHECK: lm.interleaved @read of @gate, @up by 16 layout "row-major" : tensor<64x64xf32>
+// CHECK: lm.interleaved @read of @gate, @up by 16 layout "panel32" : tensor<64x64xf32>
 // CHECK: lm.weight @given {{.*}} through [#lm.pack<"panel32">] :
 // CHECK: kernel.weight @gate_up : !kernel.view<[64, 64], f32, "panel32">
 // CHECK: kernel.weight @other : !kernel.view<[64, 64], f32, "panel32">
@@ -99,7 +99,7 @@ kernel.program @step function step max_tokens 16 {
   %o = kernel.weight @other : !kernel.view<[64, 64], f32>
   %g = kernel.weight @given : !kernel.view<[32, 64], f32>
   %x = kernel.buffer "x" : !kernel.view<["T", 64], f32>
-  kernel.gemm rows "T" pairs 24 product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[64, 64], f32>
+  kernel.gemm rows "T" pairs 24 by 16 product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[64, 64], f32>
       product %x : !kernel.view<["T", 64], f32> times %o : !kernel.view<[64, 64], f32> {
   ^bb0(%a: f32, %b: f32, %c: f32, %d: f32, %row: index, %feature: index):
   }

@@ -10,7 +10,7 @@
 // CHECK: %[[W_MLP_GATE_BIAS:.*]] = kernel.weight @mlp.gate_bias
 // CHECK: %[[C:.*]] = kernel.buffer "c"
 // CHECK: %[[W_MLP_GATE_UP:.*]] = kernel.weight @"mlp.gate+up"
-// CHECK: kernel.gemm rows "T" pairs 24 product %[[X]]{{.*}} times %[[W_MLP_GATE_UP]]{{.*}} {
+// CHECK: kernel.gemm rows "T" pairs 24 by 16 product %[[X]]{{.*}} times %[[W_MLP_GATE_UP]]{{.*}} {
 // CHECK-NEXT: ^bb0(%[[X2:[^ ]*]]: f32, %[[Y:[^ ]*]]: f32, %[[ROW:[^ ]*]]: index, %[[FEATURE:[^ ]*]]: index):
 // CHECK-NEXT: %[[LOAD:.*]] = kernel.load %[[W_MLP_GATE_BIAS]][%[[FEATURE]]]
 // CHECK-NEXT: %[[ADDF:.*]] = arith.addf %[[X2]], %[[LOAD]] : f32
@@ -62,7 +62,7 @@ kernel.program @step function step max_tokens 16 {
 // CHECK: %[[EXPERTS:.*]] = kernel.buffer "experts"
 // CHECK: %[[C:.*]] = kernel.buffer "c"
 // CHECK: %[[W_UP_GATE:.*]] = kernel.weight @"up+gate"
-// CHECK: kernel.gemm rows "2*T" by %[[EXPERTS]]{{.*}} pairs 32 product %[[X]]{{.*}} times %[[W_UP_GATE]]{{.*}} {
+// CHECK: kernel.gemm rows "2*T" by %[[EXPERTS]]{{.*}} pairs 32 by 16 product %[[X]]{{.*}} times %[[W_UP_GATE]]{{.*}} {
 // CHECK-NEXT: ^bb0(%[[X2:[^ ]*]]: f32, %[[Y:[^ ]*]]: f32, %[[ROW:[^ ]*]]: index, %[[FEATURE:[^ ]*]]: index):
 // CHECK-NEXT: %[[MULF:.*]] = arith.mulf %[[Y]], %[[X2]] : f32
 // CHECK-NEXT: %[[TRUNCF:.*]] = arith.truncf %[[MULF]] : f32 to bf16

@@ -13,7 +13,7 @@
 // CHECK: %[[W_Q_BIAS:.*]] = kernel.weight @q_bias
 // CHECK: %[[Y:.*]] = kernel.buffer "y"
 // CHECK: %[[W_Q_EVEN_ODD:.*]] = kernel.weight @"q.even+odd"
-// CHECK: kernel.gemm rows "T" pairs 32 product %[[X]]{{.*}} times %[[W_Q_EVEN_ODD]]{{.*}} {
+// CHECK: kernel.gemm rows "T" pairs 32 by 16 product %[[X]]{{.*}} times %[[W_Q_EVEN_ODD]]{{.*}} {
 // CHECK-NEXT: ^bb0(%[[X2:[^ ]*]]: f32, %[[Y2:[^ ]*]]: f32, %[[ROW:[^ ]*]]: index, %[[FEATURE:[^ ]*]]: index):
 // CHECK-NEXT: %[[C2:.*]] = arith.constant 2 : index
 // CHECK-NEXT: %[[MULI:.*]] = arith.muli %[[FEATURE]], %[[C2]] : index
@@ -76,7 +76,7 @@ kernel.program @step function step max_tokens 16 {
 // CHECK: %[[W_ANGLES:.*]] = kernel.weight @angles
 // CHECK: %[[Y:.*]] = kernel.buffer "y"
 // CHECK: %[[W_K_EVEN_ODD:.*]] = kernel.weight @"k.even+odd"
-// CHECK: kernel.gemm rows "T" pairs 8 product %[[X]]{{.*}} times %[[W_K_EVEN_ODD]]{{.*}} {
+// CHECK: kernel.gemm rows "T" pairs 8 by 16 product %[[X]]{{.*}} times %[[W_K_EVEN_ODD]]{{.*}} {
 // CHECK-NEXT: ^bb0(%[[X2:[^ ]*]]: f32, %[[Y2:[^ ]*]]: f32, %[[ROW:[^ ]*]]: index, %[[FEATURE:[^ ]*]]: index):
 // CHECK-NEXT: %[[C2:.*]] = arith.constant 2 : index
 // CHECK-NEXT: %[[MULI:.*]] = arith.muli %[[FEATURE]], %[[C2]] : index

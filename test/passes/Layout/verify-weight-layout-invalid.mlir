@@ -46,3 +46,18 @@ kernel.program @step function step max_tokens 16 {
   // expected-error @below {{'kernel.page_table' op has no group, expected group-caches to have run}}
   %p = kernel.page_table @a : !kernel.view<["S", 16], i32>
 }
+
+// -----
+
+// A product pairs the rows that alternate in its weight.
+lm.weight @part from ["w"] : tensor<32x64xf32> through [] : tensor<32x64xf32>
+// expected-note @below {{@w is declared here}}
+lm.interleaved @w of @part, @part by 16 layout "panel32" : tensor<64x64xf32>
+kernel.program @step function step max_tokens 16 {
+  %w = kernel.weight @w : !kernel.view<[64, 64], f32, "panel32">
+  %x = kernel.buffer "x" : !kernel.view<["T", 64], f32>
+  // expected-error @below {{has pairs by 8, the rows of @w alternate by 16}}
+  kernel.gemm rows "T" pairs 32 by 8 product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[64, 64], f32, "panel32"> {
+  ^bb0(%a: f32, %b: f32, %row: index, %feature: index):
+  }
+}

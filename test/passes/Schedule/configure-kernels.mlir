@@ -32,13 +32,13 @@ kernel.program @step function step max_tokens 16 {
   ^bb0(%acc: f32, %row: index, %feature: index):
   }
   // Cells hold whole panels and whole groups: 33 pairs are 3 panels of 16, and three panels hold two groups of 24.
-  // CHECK: kernel.gemm rows "2*T" by {{.*}} pairs 33 {{.*}} grid = #kernel.grid<3, 4, "*">
-  kernel.gemm rows "2*T" by %x2 : !kernel.view<["T", 2], i32> pairs 33
+  // CHECK: kernel.gemm rows "2*T" by {{.*}} pairs 33 by 16 {{.*}} grid = #kernel.grid<3, 4, "*">
+  kernel.gemm rows "2*T" by %x2 : !kernel.view<["T", 2], i32> pairs 33 by 16
       product %rows : !kernel.view<["2*T", 64], f32> times %pairs : !kernel.view<[4, 96, 64], f32, "panel32"> {
   ^bb0(%a: f32, %b: f32, %row: index, %feature: index):
   }
   // CHECK: kernel.gemm {{.*}} group 24 {{.*}} grid = #kernel.grid<1, 4, "*">
-  kernel.gemm rows "2*T" by %x2 : !kernel.view<["T", 2], i32> pairs 33 group 24
+  kernel.gemm rows "2*T" by %x2 : !kernel.view<["T", 2], i32> pairs 33 by 16 group 24
       product %rows : !kernel.view<["2*T", 64], f32> times %pairs : !kernel.view<[4, 96, 64], f32, "panel32"> {
   ^bb0(%a: f32, %b: f32, %row: index, %feature: index):
   }

@@ -7,7 +7,7 @@ kernel.library @library target "x86-64-v4" {
   kernel.func @experts {
   ^bb0(%x: !kernel.view<["T", 64], f32>, %s: !kernel.view<["T"], f32>, %e: !kernel.view<["T", 1], i32>,
        %w: !kernel.view<[4, 64, 64], f32, "panel32">, %y: !kernel.view<["T", 32], f32>):
-    kernel.gemm rows "T" by %e : !kernel.view<["T", 1], i32> pairs 32 group 16
+    kernel.gemm rows "T" by %e : !kernel.view<["T", 1], i32> pairs 32 by 16 group 16
         attributes {config = #kernel.x86<"x86-64-v4", tile = 8 x 32, rows = 144>} product {
     ^bb0(%row: index, %k: index):
       %v = kernel.load %x[%row, %k] : !kernel.view<["T", 64], f32>
