@@ -78,7 +78,7 @@ PairedGemm::PairedGemm(kernel::GemmOp like, int64_t pairs, FlatSymbolRefAttr sym
   auto view = kernel::ViewType::get(builder.getContext(), lm::getDims(type), type.getElementType(), "row-major");
   Value weight = kernel::WeightOp::create(builder, loc, view, symbol);
   gemm = kernel::GemmOp::create(builder, loc, like.getRows(), weight, like.getExperts(),
-                                builder.getI64IntegerAttr(pairs), cast<lm::InterleavedOp>(parameter).getRowsAttr(),
+                                builder.getI64IntegerAttr(pairs), cast<lm::InterleavedOp>(parameter).getByAttr(),
                                 IntegerAttr(), kernel::GridAttr(), kernel::ConfigAttrInterface(),
                                 /*inputsCount=*/1);
   IRMapping mapping;

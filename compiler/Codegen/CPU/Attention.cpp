@@ -12,7 +12,8 @@ using namespace yupana::codegen;
 
 namespace {
 
-constexpr int64_t blockTokens = schema::kPanel32.tile_rows;
+constexpr int64_t blockTokens = schema::kCacheKeys32.wide_keys->tile_rows;
+static_assert(blockTokens == schema::kCacheKeys32.narrow_keys->tile_rows);
 constexpr int64_t blockVectors = blockTokens / vectorLanes;
 
 class AttentionEmitter {
@@ -136,13 +137,15 @@ AttentionEmitter::Block AttentionEmitter::enterBlock(Value index, Value sequence
 
 /// Scores of all 32 positions, those that are not there included: what they hold stays in lanes of its own.
 void AttentionEmitter::emitScores(const Block &block, Value queries) {
+  kernel::CacheType cache = op.getKeys().getType();
+  int64_t stepBytes = schema::tile_elements(cache.getForm(), cache.getPackedShape()) * bytes;
   int64_t steps = elements.steps(width), queryBytes = elements.inputStepBytes();
   e.pieces(group, headTile, [&](Value head, int64_t count) {
     Value query = e.element(queries, head, width * elements.inputBytes());
     Emitter::Values sums(count * blockVectors, e.splat(0));
     sums = e.loop(zero, e.integer(steps), 1, sums, [&](Value step, ValueRange carried) {
       Emitter::Values next(carried);
-      addFeature(e.element(block.keys, step, blockTokens * 4), e.element(query, step, queryBytes), count, next);
+      addFeature(e.element(block.keys, step, stepBytes), e.element(query, step, queryBytes), count, next);
       return next;
     });
     for (int64_t i = 0; i < count; ++i)

@@ -51,7 +51,7 @@ private:
   int64_t groupWidth; ///< Features of one run of the body.
   int64_t blockRows;
   int64_t sumStride; ///< Bytes of one row of accumulators.
-  Value sums;        ///< [product][blockRows][cellPanels * 32] accumulators.
+  Value sums;        ///< [product][blockRows][cellPanels * panelRows] accumulators.
   Value list, next;  ///< Rows of an expert, and where to look for more of them.
   SmallVector<GemmInput> inputs;
   LogicalResult result = success();
@@ -61,7 +61,8 @@ private:
 
 GemmEmitter::GemmEmitter(KernelEmitter &e, kernel::GemmOp op, kernel::X86Attr config)
     : e(e), op(op), config(config), elements(TileElements::of(op.getWeightType(0).getElementType(), e.target)),
-      cells(op.getCells()), cellPanels(op.getCellTiles()), panels(llvm::divideCeil(op.getWeightRows(), panelRows)),
+      cells(op.getCells()), cellPanels(op.getCellTiles()),
+      panels(schema::row_tiles(op.getWeightType(0).getForm(), op.getWeightType(0).getPackedShape())),
       featuresPerPanel(op.getTileFeatures()), groupWidth(op.getGroup().value_or(featuresPerPanel)),
       blockRows(std::min<int64_t>(config.getRows(), mostRows)), sumStride(cellPanels * panelRows * 4) {
   // A region may read a vector that begins in the last row and ends behind it.
