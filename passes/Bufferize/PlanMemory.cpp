@@ -89,8 +89,9 @@ private:
   }
 
   static bool isWrittenIn(kernel::ProgramOp program, kernel::BufferOp buffer) {
-    return llvm::any_of(program.getBody().getOps<kernel::LaunchedOpInterface>(),
-                        [&](auto op) { return kernel::getAccesses(op).writes.contains(buffer.getView()); });
+    return llvm::any_of(program.getBody().getOps<kernel::LaunchedOpInterface>(), [&](kernel::LaunchedOpInterface op) {
+      return op.getAccesses().writes.contains(buffer.getView());
+    });
   }
 
   /// Buffers of one name are one buffer, as large as the largest of its programs needs it.
@@ -105,7 +106,7 @@ private:
   }
 
   void touch(kernel::LaunchedOpInterface op, int64_t launch) {
-    for (Value view : kernel::getAccesses(op).all) {
+    for (Value view : op.getAccesses().all) {
       auto buffer = view.getDefiningOp<kernel::BufferOp>();
       if (!buffer)
         continue;

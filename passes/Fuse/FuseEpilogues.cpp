@@ -31,12 +31,7 @@ struct Producer {
   Value row;
 };
 
-Region &bodyOf(Operation *op) {
-  auto gemm = dyn_cast<kernel::GemmOp>(op);
-  return gemm ? gemm.getBody() : cast<kernel::MapOp>(op).getBody();
-}
-
-bool sums(Operation *op) { return !bodyOf(op).getOps<kernel::SumOp>().empty(); }
+bool sums(kernel::LaunchedOpInterface op) { return !op.getScalarBody()->getOps<kernel::SumOp>().empty(); }
 
 /// Is `index` 2 · feature + half?
 bool isNeighbour(Value index, Value feature, int64_t half) {
@@ -111,7 +106,7 @@ private:
   }
 
   static bool canContinue(Producer &producer, Value view, kernel::MapOp map) {
-    kernel::Accesses written = kernel::getAccesses(producer.op), read = kernel::getAccesses(map);
+    kernel::Accesses written = producer.op.getAccesses(), read = map.getAccesses();
     bool readsMore =
         llvm::any_of(written.writes, [&](Value other) { return other != view && read.all.contains(other); });
     return !readsMore && canSinkTo(producer.op, map);

@@ -33,7 +33,7 @@ struct MergeLaunchesPass : yupana::impl::MergeLaunchesPassBase<MergeLaunchesPass
     for (auto program : getOperation().getOps<kernel::ProgramOp>()) {
       SmallVector<Launch> launches;
       for (auto op : llvm::make_early_inc_range(program.getBody().getOps<kernel::LaunchedOpInterface>()))
-        place({op, kernel::getAccesses(op)}, launches);
+        place({op, op.getAccesses()}, launches);
     }
   }
 

@@ -47,7 +47,7 @@ private:
     auto gemm = store ? dyn_cast<kernel::GemmOp>(store->getParentOp()) : kernel::GemmOp();
     bool storesSums = gemm && !gemm.getPairs() && !gemm.getExperts() && gemm.getProductCount() == 1 &&
                       store.getValue() == gemm.getAccumulator(0) && store.getIndices()[0] == gemm.getRow() &&
-                      store.getIndices()[1] == gemm.getFeature() && kernel::getAccesses(gemm).writes.size() == 1;
+                      store.getIndices()[1] == gemm.getFeature() && gemm.getAccesses().writes.size() == 1;
     return storesSums && gemm.getRows() == route.getRows() && weights.isOnlyUse(gemm) ? gemm : kernel::GemmOp();
   }
 

@@ -25,7 +25,7 @@ public:
   explicit WriteOrder(const llvm::StringSet<> &results) : results(results) {}
 
   LogicalResult visit(kernel::LaunchedOpInterface op) {
-    kernel::Accesses accesses = kernel::getAccesses(op);
+    kernel::Accesses accesses = op.getAccesses();
     for (Value view : accesses.reads)
       if (failed(checkRead(op, view)))
         return failure();

@@ -47,7 +47,7 @@ private:
   LogicalResult outline(kernel::LaunchedOpInterface op, kernel::LibraryOp library) {
     if (!op.getGridAttr())
       return op->emitOpError() << "has no grid, expected configure-kernels to have run";
-    SmallVector<Value> views = kernel::getAccesses(op).all.takeVector();
+    SmallVector<Value> views = op.getAccesses().all.takeVector();
     kernel::FuncOp kernel = cloneIntoFunc(op, views, library);
     // Functions are compared by their text: it is what a code generator sees.
     auto [entry, isNew] = kernels.try_emplace(print(kernel), kernel);

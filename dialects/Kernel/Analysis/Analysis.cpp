@@ -64,14 +64,14 @@ llvm::SetVector<Value> kernel::loadedViews(Region &body) {
 }
 
 bool kernel::canSinkTo(LaunchedOpInterface earlier, LaunchedOpInterface later) {
-  Accesses moved = getAccesses(earlier);
+  Accesses moved = earlier.getAccesses();
   for (Operation *op = earlier->getNextNode(); op != later; op = op->getNextNode()) {
     if (!op)
       return false;
     auto launched = dyn_cast<LaunchedOpInterface>(op);
     if (!launched)
       continue;
-    Accesses between = getAccesses(launched);
+    Accesses between = launched.getAccesses();
     if (llvm::any_of(moved.writes, [&](Value view) { return between.all.contains(view); }) ||
         llvm::any_of(moved.reads, [&](Value view) { return between.writes.contains(view); }))
       return false;

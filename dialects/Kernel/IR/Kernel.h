@@ -15,6 +15,10 @@ namespace yupana::kernel {
 class TargetModel;
 } // namespace yupana::kernel
 
+#include "llvm/ADT/SetVector.h"
+
+#include <optional>
+
 #include "dialects/Kernel/IR/KernelDialect.h.inc"
 #include "dialects/Kernel/IR/KernelEnums.h.inc"
 
@@ -42,25 +46,41 @@ struct GridTerm {
 #define GET_ATTRDEF_CLASSES
 #include "dialects/Kernel/IR/KernelAttrs.h.inc"
 
-#include "dialects/Kernel/IR/KernelInterfaces.h.inc"
-#define GET_OP_CLASSES
-#include "dialects/Kernel/IR/KernelOps.h.inc"
-
-#include "llvm/ADT/SetVector.h"
-
-#include <optional>
-
 namespace yupana::kernel {
 
 /// The views and caches a launched op touches, in the order they first appear.
 struct Accesses {
   llvm::SetVector<mlir::Value> reads;
   llvm::SetVector<mlir::Value> writes;
-  /// Operands first, then what the region takes from outside.
+  /// Operands first, then what the regions take from outside.
   llvm::SetVector<mlir::Value> all;
 };
 
-Accesses getAccesses(LaunchedOpInterface op);
+/// Memory of a step: buffers, weights, tables and what the runtime writes before the step.
+struct StepMemory : mlir::SideEffects::Resource::Base<StepMemory> {
+  llvm::StringRef getName() final { return "kernel.step"; }
+};
+
+/// Memory that outlives a step: caches and the history.
+struct LastingMemory : mlir::SideEffects::Resource::Base<LastingMemory> {
+  llvm::StringRef getName() final { return "kernel.lasting"; }
+};
+
+/// What `LaunchedOpInterface` does unless an op knows better.
+namespace detail {
+llvm::SmallVector<mlir::Region *> collectScalarRegions(mlir::Operation *op);
+Accesses collectAccesses(mlir::Operation *op);
+mlir::LogicalResult verifyAccesses(mlir::Operation *op);
+void addEffects(const Accesses &accesses, llvm::SmallVectorImpl<mlir::MemoryEffects::EffectInstance> &effects);
+} // namespace detail
+
+} // namespace yupana::kernel
+
+#include "dialects/Kernel/IR/KernelOpInterfaces.h.inc"
+#define GET_OP_CLASSES
+#include "dialects/Kernel/IR/KernelOps.h.inc"
+
+namespace yupana::kernel {
 
 /// The largest step: what T, S and R stand for at most.
 struct StepMaxima {

@@ -3,10 +3,26 @@
 #include "dialects/Kernel/IR/Kernel.h"
 #include "dialects/Kernel/IR/TargetModel.h"
 
+#include "mlir/Interfaces/FoldInterfaces.h"
+
 using namespace mlir;
 using namespace yupana;
 
 #include "dialects/Kernel/IR/KernelDialect.cpp.inc"
+
+namespace {
+
+/// A kernel holds its own constants: in the program they would be views of nothing, which no code generator is given.
+struct KernelFolds : DialectFoldInterface {
+  using DialectFoldInterface::DialectFoldInterface;
+
+  bool shouldMaterializeInto(Region *region) const final {
+    auto launched = dyn_cast<kernel::LaunchedOpInterface>(region->getParentOp());
+    return launched && llvm::is_contained(launched.getScalarRegions(), region);
+  }
+};
+
+} // namespace
 
 void kernel::KernelDialect::initialize() {
   registerAttributes();
@@ -15,6 +31,7 @@ void kernel::KernelDialect::initialize() {
 #define GET_OP_LIST
 #include "dialects/Kernel/IR/KernelOps.cpp.inc"
       >();
+  addInterfaces<KernelFolds>();
 }
 
 void kernel::KernelDialect::addTarget(const TargetModel *target) { targets[target->getName()] = target; }

@@ -18,4 +18,35 @@ def Kernel_ConfigInterface : AttrInterface<"ConfigAttrInterface"> {
   let summary = "a config such as #kernel.x86";
 }
 
+def Kernel_LaunchedOpInterface : OpInterface<"LaunchedOpInterface"> {
+  let cppNamespace = "::yupana::kernel";
+  let description = [{
+    An op that becomes one launched kernel. `grid` and `config` are absent until `configure-kernels` has run.
+
+    A launched op reads nothing that it writes. So what a load in one of its regions gives does not depend on when the
+    load is done: loads have no effects, the launched op has those of all its regions and operands.
+  }];
+  let methods = [
+    InterfaceMethod<"The number of cells.", "::yupana::kernel::GridAttr", "getGridAttr">,
+    InterfaceMethod<"Sets the number of cells.", "void", "setGridAttr", (ins "::yupana::kernel::GridAttr":$grid)>,
+    InterfaceMethod<"The choices for the target.", "::yupana::kernel::ConfigAttrInterface", "getConfigAttr">,
+    InterfaceMethod<"Sets the choices for the target.", "void", "setConfigAttr",
+      (ins "::yupana::kernel::ConfigAttrInterface":$config)>,
+    InterfaceMethod<"The rows it computes; null where its members have rows of their own.",
+      "::yupana::lm::DimAttr", "getRows", (ins), /*methodBody=*/"", /*defaultImplementation=*/"return {};">,
+    InterfaceMethod<"The region that is run for what the kernel computed and stores it; null where it has none.",
+      "::mlir::Region *", "getScalarBody", (ins), "", "return nullptr;">,
+    InterfaceMethod<"Every scalar region, the body first where there is one, then those that compute inputs.",
+      "::llvm::SmallVector<::mlir::Region *>", "getScalarRegions", (ins), "",
+      "return ::yupana::kernel::detail::collectScalarRegions($_op);">,
+    InterfaceMethod<"The operands it writes other than by stores in its body.",
+      "::llvm::SmallVector<::mlir::Value>", "getWrittenOperands", (ins), "", "return {};">,
+    InterfaceMethod<"The views and caches it touches.",
+      "::yupana::kernel::Accesses", "getAccesses", (ins), "",
+      "return ::yupana::kernel::detail::collectAccesses($_op);">
+  ];
+  let verify = "return ::yupana::kernel::detail::verifyAccesses($_op);";
+  let verifyWithRegions = 1;
+}
+
 #endif

@@ -36,7 +36,7 @@ static void printLogits(OpAsmPrinter &printer, Operation *, Value logits, Type, 
     printProduct(printer, input, router);
 }
 
-#include "dialects/Kernel/IR/KernelInterfaces.cpp.inc"
+#include "dialects/Kernel/IR/KernelOpInterfaces.cpp.inc"
 #define GET_OP_CLASSES
 #include "dialects/Kernel/IR/KernelOps.cpp.inc"
 
@@ -77,6 +77,34 @@ LogicalResult kernel::checkArguments(Operation *op, Region &body, ArrayRef<Type>
 //===----------------------------------------------------------------------===//
 // Programs and the memory they name
 //===----------------------------------------------------------------------===//
+
+/// What tells memory that kernels write apart from all other memory of a program; null for anything else.
+static Attribute nameOfMemory(Operation &op) {
+  Builder builder(op.getContext());
+  if (auto buffer = dyn_cast<BufferOp>(op))
+    return buffer.getNameAttr();
+  if (auto cache = dyn_cast<kernel::CacheOp>(op))
+    return builder.getArrayAttr(
+        {cache.getCacheAttr(), builder.getI64IntegerAttr(static_cast<int64_t>(cache.getView().getType().getPart()))});
+  return isa<HistoryOp>(op) ? Attribute(builder.getUnitAttr()) : Attribute();
+}
+
+LogicalResult ProgramOp::verifyRegions() {
+  llvm::DenseMap<Attribute, Operation *> names;
+  for (Operation &op : getBody().front()) {
+    Attribute name = nameOfMemory(op);
+    if (!name)
+      continue;
+    auto [entry, isNew] = names.try_emplace(name, &op);
+    if (isNew)
+      continue;
+    InFlightDiagnostic diag = emitOpError() << "names the memory of one " << op.getName() << " twice";
+    diag.attachNote(entry->second->getLoc()) << "first named here";
+    diag.attachNote(op.getLoc()) << "and named again here";
+    return diag;
+  }
+  return success();
+}
 
 LogicalResult InputOp::verify() {
   struct Form {
@@ -306,18 +334,18 @@ LogicalResult SampleOp::verify() {
 // Parallel
 //===----------------------------------------------------------------------===//
 
-LogicalResult ParallelOp::verify() {
+LogicalResult ParallelOp::verifyRegions() {
   llvm::DenseMap<Value, SmallVector<Operation *>> writers;
   Block &block = getBody().front();
   for (Operation &op : block) {
     auto member = dyn_cast<LaunchedOpInterface>(op);
     if (!member || isa<ParallelOp>(op))
       return op.emitOpError() << "is a member of a kernel.parallel, expected a launched op";
-    for (Value view : getAccesses(member).writes)
+    for (Value view : member.getAccesses().writes)
       writers[view].push_back(&op);
   }
   for (auto member : block.getOps<LaunchedOpInterface>())
-    for (Value view : getAccesses(member).reads)
+    for (Value view : member.getAccesses().reads)
       for (Operation *writer : writers.lookup(view)) {
         if (writer == member)
           continue;

@@ -11,20 +11,6 @@ include "dialects/MoE/IR/MoEEnums.td"
 // Launched ops
 //===----------------------------------------------------------------------===//
 
-def Kernel_LaunchedOpInterface : OpInterface<"LaunchedOpInterface"> {
-  let cppNamespace = "::yupana::kernel";
-  let description = [{
-    An op that becomes one launched kernel. `grid` and `config` are absent until `configure-kernels` has run.
-  }];
-  let methods = [
-    InterfaceMethod<"The number of cells.", "::yupana::kernel::GridAttr", "getGridAttr">,
-    InterfaceMethod<"Sets the number of cells.", "void", "setGridAttr", (ins "::yupana::kernel::GridAttr":$grid)>,
-    InterfaceMethod<"The choices for the target.", "::yupana::kernel::ConfigAttrInterface", "getConfigAttr">,
-    InterfaceMethod<"Sets the choices for the target.", "void", "setConfigAttr",
-      (ins "::yupana::kernel::ConfigAttrInterface":$config)>
-  ];
-}
-
 /// N is no size of a step: nothing that is launched can have that many rows.
 def Kernel_RowsAttr : ConfinedAttr<LM_DimAttr, [
     AttrConstraint<CPred<"::mlir::cast<::yupana::lm::DimAttr>($_self).getSymbol() != ::yupana::lm::DimSymbol::N">>]> {
@@ -32,8 +18,15 @@ def Kernel_RowsAttr : ConfinedAttr<LM_DimAttr, [
 }
 
 class Kernel_LaunchedOp<string mnemonic, list<Trait> traits = []>
-    : Kernel_Op<mnemonic, !listconcat([Kernel_LaunchedOpInterface], traits)> {
+    : Kernel_Op<mnemonic, !listconcat([Kernel_LaunchedOpInterface,
+                                       DeclareOpInterfaceMethods<MemoryEffectsOpInterface>], traits)> {
   let hasVerifier = 1;
+  // Its effects are its accesses.
+  let extraClassDefinition = [{
+    void $cppClass::getEffects(::llvm::SmallVectorImpl<::mlir::MemoryEffects::EffectInstance> &effects) {
+      ::yupana::kernel::detail::addEffects(getAccesses(), effects);
+    }
+  }];
 }
 
 def Kernel_LaunchedDocs : OpDocGroup {
@@ -63,6 +56,7 @@ def Kernel_MapOp : Kernel_LaunchedOp<"map", [SingleBlockImplicitTerminator<"EndO
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
   let extraClassDeclaration = [{
+    ::mlir::Region *getScalarBody() { return &getBody(); }
     ::mlir::Value getRow() { return getBody().getArgument(0); }
     ::mlir::Value getGroup() { return getBody().getArgument(1); }
     ::mlir::Value getLane() { return getBody().getArgument(2); }
@@ -114,6 +108,7 @@ def Kernel_GemmOp : Kernel_LaunchedOp<"gemm", [AttrSizedOperandSegments, SingleB
   let regions = (region SizedRegion<1>:$body, VariadicRegion<SizedRegion<1>>:$inputs);
   let hasCustomAssemblyFormat = 1;
   let extraClassDeclaration = [{
+    ::mlir::Region *getScalarBody() { return &getBody(); }
     unsigned getProductCount() { return getWeights().size(); }
     ::yupana::kernel::ViewType getWeightType(unsigned product) {
       return ::mlir::cast<::yupana::kernel::ViewType>(getWeights()[product].getType());
@@ -168,6 +163,10 @@ def Kernel_AttentionOp : Kernel_LaunchedOp<"attention"> {
     `:` qualified(type($query)) `,` qualified(type($keys)) `,` qualified(type($values)) `,`
     qualified(type($positions)) `,` qualified(type($sequences)) `,` qualified(type($pages)) `,` qualified(type($out))
   }];
+  let extraClassDeclaration = [{
+    ::yupana::lm::DimAttr getRows() { return getQuery().getType().getDims()[0]; }
+    ::llvm::SmallVector<::mlir::Value> getWrittenOperands() { return {getOut()}; }
+  }];
 }
 
 def Kernel_RouteOp : Kernel_LaunchedOp<"route", [AttrSizedOperandSegments]> {
@@ -201,6 +200,7 @@ def Kernel_RouteOp : Kernel_LaunchedOp<"route", [AttrSizedOperandSegments]> {
   }];
   let extraClassDeclaration = [{
     int64_t getExpertCount();
+    ::llvm::SmallVector<::mlir::Value> getWrittenOperands() { return {getExperts(), getScores()}; }
   }];
 }
 
@@ -227,6 +227,10 @@ def Kernel_SampleOp : Kernel_LaunchedOp<"sample"> {
     `seeds` $seeds `sequences` $sequences `positions` $positions `slots` $slots `of` $history `into` $ids attr-dict
     `:` type(operands)
   }];
+  let extraClassDeclaration = [{
+    ::yupana::lm::DimAttr getRows() { return getLogits().getType().getDims()[0]; }
+    ::llvm::SmallVector<::mlir::Value> getWrittenOperands() { return {getIds()}; }
+  }];
 }
 
 def Kernel_ParallelOp : Kernel_LaunchedOp<"parallel", [SingleBlock, NoTerminator, NoRegionArguments]> {
@@ -250,6 +254,8 @@ def Kernel_ParallelOp : Kernel_LaunchedOp<"parallel", [SingleBlock, NoTerminator
   let arguments = (ins OptionalAttr<Kernel_GridAttr>:$grid, OptionalAttr<Kernel_ConfigInterface>:$config);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = "attr-dict-with-keyword $body";
+  let hasVerifier = 0;
+  let hasRegionVerifier = 1;
 }
 
 } // opDocGroup

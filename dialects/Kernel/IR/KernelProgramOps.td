@@ -18,7 +18,10 @@ class Kernel_Op<string mnemonic, list<Trait> traits = []> : Op<Kernel_Dialect, m
 
 def Kernel_ProgramDocs : OpDocGroup {
   let summary = "Programs";
-  let description = [{ A program and the memory its launches name. }];
+  let description = [{
+    A program and the memory its launches name. Naming memory has no effect: an unused name may go, and equal ones are
+    the same memory.
+  }];
 }
 
 let opDocGroup = Kernel_ProgramDocs in {
@@ -26,6 +29,9 @@ let opDocGroup = Kernel_ProgramDocs in {
 def Kernel_ProgramOp : Kernel_Op<"program", [Symbol, IsolatedFromAbove, SingleBlock, NoTerminator, NoRegionArguments]> {
   let summary = "The launches of one function for steps of at most `max_tokens` tokens, in order";
   let description = [{
+    A buffer, half of a cache and the history are named once each, so that who writes a view writes all that is read
+    under that name.
+
     ```mlir
     kernel.program @step function step max_tokens 2048 {
       %ids = kernel.input token_ids : !kernel.view<["T"], i32>
@@ -37,9 +43,10 @@ def Kernel_ProgramOp : Kernel_Op<"program", [Symbol, IsolatedFromAbove, SingleBl
   let assemblyFormat = [{
     $sym_name `function` $function `max_tokens` $max_tokens attr-dict-with-keyword $body
   }];
+  let hasRegionVerifier = 1;
 }
 
-def Kernel_InputOp : Kernel_Op<"input"> {
+def Kernel_InputOp : Kernel_Op<"input", [Pure]> {
   let summary = "Names an array that the runtime writes before a step";
   let description = [{
     ```mlir
@@ -52,7 +59,7 @@ def Kernel_InputOp : Kernel_Op<"input"> {
   let hasVerifier = 1;
 }
 
-def Kernel_WeightOp : Kernel_Op<"weight", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+def Kernel_WeightOp : Kernel_Op<"weight", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "Names a weight or table of the module";
   let description = [{
     ```mlir
@@ -64,7 +71,7 @@ def Kernel_WeightOp : Kernel_Op<"weight", [DeclareOpInterfaceMethods<SymbolUserO
   let assemblyFormat = "$weight attr-dict `:` qualified(type($view))";
 }
 
-def Kernel_BufferOp : Kernel_Op<"buffer"> {
+def Kernel_BufferOp : Kernel_Op<"buffer", [Pure]> {
   let summary = "Names a value that one launched op writes and later ones read";
   let description = [{
     The memory planner gives it an arena and a constant byte offset, `size` bytes at the largest step of its program,
@@ -89,7 +96,7 @@ def Kernel_BufferOp : Kernel_Op<"buffer"> {
   let hasVerifier = 1;
 }
 
-def Kernel_CacheOp : Kernel_Op<"cache", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+def Kernel_CacheOp : Kernel_Op<"cache", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "Names the keys or values of one layer's cache";
   let description = [{
     `cache` is an `lm.cache`; once it has a group, `group` is a `kernel.cache_group` and `offset` the place of this part
@@ -106,7 +113,7 @@ def Kernel_CacheOp : Kernel_Op<"cache", [DeclareOpInterfaceMethods<SymbolUserOpI
   let assemblyFormat = "$cache (`in` $group^ `offset` $offset)? attr-dict `:` qualified(type($view))";
 }
 
-def Kernel_PageTableOp : Kernel_Op<"page_table", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+def Kernel_PageTableOp : Kernel_Op<"page_table", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "Names the page table of the group that a layer's cache belongs to";
   let description = [{
     Row s lists the physical pages of sequence s by position div page_tokens.
@@ -120,7 +127,7 @@ def Kernel_PageTableOp : Kernel_Op<"page_table", [DeclareOpInterfaceMethods<Symb
   let assemblyFormat = "$cache (`in` $group^)? attr-dict `:` qualified(type($view))";
 }
 
-def Kernel_HistoryOp : Kernel_Op<"history"> {
+def Kernel_HistoryOp : Kernel_Op<"history", [Pure]> {
   let summary = "Names the token ids that each sequence holds, by slot and position";
   let description = [{
     Row n lists the ids of the sequence in slot n; entries at its length and beyond hold anything. Besides the caches

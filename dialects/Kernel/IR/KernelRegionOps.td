@@ -10,14 +10,20 @@ include "mlir/Interfaces/InferTypeOpInterface.td"
 // Scalar regions
 //===----------------------------------------------------------------------===//
 
+def Kernel_LastingMemory : Resource<"::yupana::kernel::LastingMemory">;
+
 def Kernel_RegionDocs : OpDocGroup {
   let summary = "Scalar regions";
-  let description = [{ What a region may hold besides `arith` and `math`. Indices are of type index. }];
+  let description = [{
+    What a region may hold besides `arith` and `math`. Indices are of type index. Loads and row sums have no effects,
+    since a launched op reads nothing that it writes; they are not speculatable, since an index may be out of range
+    where a region does not ask for it.
+  }];
 }
 
 let opDocGroup = Kernel_RegionDocs in {
 
-def Kernel_LoadOp : Kernel_Op<"load"> {
+def Kernel_LoadOp : Kernel_Op<"load", [NoMemoryEffect]> {
   let summary = "Reads one element";
   let description = [{
     ```mlir
@@ -30,7 +36,7 @@ def Kernel_LoadOp : Kernel_Op<"load"> {
   let hasVerifier = 1;
 }
 
-def Kernel_StoreOp : Kernel_Op<"store"> {
+def Kernel_StoreOp : Kernel_Op<"store", [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
   let summary = "Writes one element";
   let description = [{
     In a view of token rows, writing the last column of a row writes zero to the columns behind it as well, up to the
@@ -53,7 +59,8 @@ def Kernel_AppendOp : Kernel_Op<"append"> {
       : f32, !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>, !kernel.view<["S", 16], i32>
     ```
   }];
-  let arguments = (ins AnyTypeOf<[F32, BF16]>:$value, Kernel_CacheType:$cache, Index:$head, Index:$lane,
+  let arguments = (ins AnyTypeOf<[F32, BF16]>:$value,
+                       Arg<Kernel_CacheType, "", [MemWrite<Kernel_LastingMemory>]>:$cache, Index:$head, Index:$lane,
                        Index:$position, Index:$sequence, Kernel_ViewType:$pages);
   let assemblyFormat = [{
     $value `,` $cache `[` $head `,` $lane `]` `at` $position `of` $sequence `through` $pages attr-dict
@@ -77,7 +84,7 @@ def Kernel_SumOp : Kernel_Op<"sum", [Pure, SameOperandsAndResultType, ParentOneO
   let hasVerifier = 1;
 }
 
-def Kernel_RowSumOp : Kernel_Op<"row_sum"> {
+def Kernel_RowSumOp : Kernel_Op<"row_sum", [NoMemoryEffect]> {
   let summary = "Adds the elements of one row of a view";
   let description = [{
     16 partial sums, added in a fixed tree.

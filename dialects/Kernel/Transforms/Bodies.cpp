@@ -70,7 +70,7 @@ std::optional<PlainGemm> fusion::plainGemmOf(Value view, kernel::LaunchedOpInter
       gemm.getGroup())
     return std::nullopt;
   kernel::StoreOp store = uses.stores.front();
-  bool storesOne = kernel::getAccesses(gemm).writes.size() == 1;
+  bool storesOne = gemm.getAccesses().writes.size() == 1;
   if (!storesOne || store.getIndices().size() != 2 || store.getIndices()[0] != gemm.getRow() ||
       store.getIndices()[1] != gemm.getFeature())
     return std::nullopt;

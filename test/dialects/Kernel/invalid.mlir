@@ -327,6 +327,71 @@ kernel.program @p function sample max_tokens 1 {
 
 // -----
 
+// A program names a buffer once: under a second name its writer would not be known.
+// expected-error@+1 {{'kernel.program' op names the memory of one kernel.buffer twice}}
+kernel.program @p function step max_tokens 1 {
+  // expected-note@+1 {{first named here}}
+  %0 = kernel.buffer "x" : !kernel.view<["T", 64], f32>
+  // expected-note@+1 {{and named again here}}
+  %1 = kernel.buffer "x" : !kernel.view<["T", 64], f32>
+}
+
+// -----
+
+// The keys and the values of a layer are named once each.
+lm.cache @c layer 0 heads 2 width 16 : f32
+// expected-error@+1 {{'kernel.program' op names the memory of one kernel.cache twice}}
+kernel.program @p function step max_tokens 1 {
+  // expected-note@+1 {{first named here}}
+  %0 = kernel.cache @c : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+  %1 = kernel.cache @c : !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+  // expected-note@+1 {{and named again here}}
+  %2 = kernel.cache @c : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+}
+
+// -----
+
+// There is one history.
+// expected-error@+1 {{'kernel.program' op names the memory of one kernel.history twice}}
+kernel.program @p function step max_tokens 1 {
+  // expected-note@+1 {{first named here}}
+  %0 = kernel.history : !kernel.view<["N", 64], i32>
+  // expected-note@+1 {{and named again here}}
+  %1 = kernel.history : !kernel.view<["N", 64], i32>
+}
+
+// -----
+
+// A launched op reads nothing that it writes: its loads could not be moved.
+kernel.program @p function step max_tokens 1 {
+  %0 = kernel.buffer "x" : !kernel.view<["T", 64], f32>
+  // expected-error@+1 {{'kernel.map' op reads a '!kernel.view<["T", 64], f32>' that it also writes}}
+  kernel.map rows "T" groups 1 width 64 {
+  ^bb0(%r: index, %g: index, %l: index):
+    %x = kernel.load %0[%r, %l] : !kernel.view<["T", 64], f32>
+    // expected-note@+1 {{written here}}
+    kernel.store %x, %0[%r, %l] : !kernel.view<["T", 64], f32>
+  }
+}
+
+// -----
+
+// Whether it reads by an operand or by a load.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[4, 64], f32>, %e: !kernel.view<["T", 1], i32>,
+             %s: !kernel.view<["T", 1], f32>) {
+  // expected-error@+1 {{'kernel.route' op reads a '!kernel.view<["T", 1], f32>' that it also writes}}
+  kernel.route rows "T" product {
+  ^bb0(%r: index, %k: index):
+    %0 = arith.constant 0 : index
+    %1 = kernel.load %s[%r, %0] : !kernel.view<["T", 1], f32>
+    kernel.yield %1 : f32
+  } times %w : !kernel.view<[4, 64], f32> into %e, %s top 1 score sigmoid
+    : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+  return
+}
+
+// -----
+
 // Map
 
 // One number of rows.
@@ -1128,7 +1193,7 @@ func.func @f() {
 // -----
 
 // Members may run in any order.
-func.func @f(%x: !kernel.view<["T", 64], f32>, %y: !kernel.view<["T", 64], f32>) {
+func.func @f(%x: !kernel.view<["T", 64], f32>, %y: !kernel.view<["T", 64], f32>, %z: !kernel.view<["T", 64], f32>) {
   kernel.parallel {
     // expected-note@+1 {{written here}}
     kernel.map rows "T" groups 1 width 64 {
@@ -1140,7 +1205,7 @@ func.func @f(%x: !kernel.view<["T", 64], f32>, %y: !kernel.view<["T", 64], f32>)
     kernel.map rows "T" groups 1 width 64 {
     ^bb0(%r: index, %g: index, %i: index):
       %0 = kernel.load %y[%r, %i] : !kernel.view<["T", 64], f32>
-      kernel.store %0, %y[%r, %i] : !kernel.view<["T", 64], f32>
+      kernel.store %0, %z[%r, %i] : !kernel.view<["T", 64], f32>
     }
   }
   return

@@ -14,6 +14,7 @@ lm.weight @half from ["half"] : tensor<64x63xbf16> through [#lm.pack<"panel32x2"
 lm.weight @router from ["router"] : tensor<16x64xbf16> through [#lm.pack<"row-major">] : tensor<16x64xbf16>
 lm.weight @shared from ["shared"] : tensor<32x64xf32> through [#lm.pack<"panel32">] : tensor<32x64xf32>
 lm.cache @layers.0 layer 0 heads 2 width 16 chunk 48 : f32
+lm.cache @layers.2 layer 2 heads 2 width 16 chunk 48 : f32
 lm.cache @layers.1 layer 1 heads 2 width 16 : bf16
 
 // CHECK: kernel.cache_group @chunk48 layers [0, 1, 2] chunk 48 page_tokens 64 page_bytes 49152
@@ -56,6 +57,7 @@ kernel.program @step function step max_tokens 2048 {
   %hidden = kernel.buffer "hidden" : !kernel.view<["T", 32], f32>
   %inner = kernel.buffer "inner" : !kernel.view<["T", 24], f32>
   %short = kernel.buffer "short" : !kernel.view<["T", 63], bf16>
+  %rounded_rows = kernel.buffer "rounded_rows" : !kernel.view<["T", 63], bf16>
   %squares = kernel.buffer "squares" : !kernel.view<["T", 4], f32>
   %routed = kernel.buffer "routed" : !kernel.view<["T", 16], f32>
   %experts = kernel.buffer "experts" : !kernel.view<["T", 1], i32>
@@ -67,9 +69,9 @@ kernel.program @step function step max_tokens 2048 {
   %keys = kernel.cache @layers.0 : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
   // CHECK: %[[VALUES:.*]] = kernel.cache @layers.0 : !kernel.cache<value,
   %values = kernel.cache @layers.0 : !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
-  // CHECK: kernel.cache @layers.0 in @chunk48 offset 8192
+  // CHECK: kernel.cache @layers.2 in @chunk48 offset 8192
   // CHECK-SAME: !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 49152>
-  %grouped = kernel.cache @layers.0 in @chunk48 offset 8192
+  %grouped = kernel.cache @layers.2 in @chunk48 offset 8192
     : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 49152>
   // CHECK: %[[HALF_KEYS:.*]] = kernel.cache @layers.1
   // CHECK-SAME: !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0, bf16>
@@ -193,13 +195,13 @@ kernel.program @step function step max_tokens 2048 {
   }
   // CHECK: kernel.gemm rows "T" product %[[SHORT:.*]] : !kernel.view<["T", 63], bf16> times %[[HALF]] : !kernel.view<[64, 63], bf16, "panel32x2"> {
   // CHECK: %[[ROUNDED:.*]] = arith.truncf %{{.*}} : f32 to bf16
-  // CHECK: kernel.store %[[ROUNDED]], %[[SHORT]][%{{.*}}, %{{.*}}] : !kernel.view<["T", 63], bf16>
+  // CHECK: kernel.store %[[ROUNDED]], %{{.*}}[%{{.*}}, %{{.*}}] : !kernel.view<["T", 63], bf16>
   // CHECK: kernel.append %[[ROUNDED]], %[[HALF_KEYS]]
   // CHECK-SAME: : bf16, !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0, bf16>, !kernel.view<["S", 16], i32>
   kernel.gemm rows "T" product %short : !kernel.view<["T", 63], bf16> times %half : !kernel.view<[64, 63], bf16, "panel32x2"> {
   ^bb0(%acc: f32, %row: index, %feature: index):
     %rounded = arith.truncf %acc : f32 to bf16
-    kernel.store %rounded, %short[%row, %feature] : !kernel.view<["T", 63], bf16>
+    kernel.store %rounded, %rounded_rows[%row, %feature] : !kernel.view<["T", 63], bf16>
     kernel.append %rounded, %half_keys[%feature, %feature] at %row of %row through %pages
       : bf16, !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0, bf16>, !kernel.view<["S", 16], i32>
   }

@@ -49,13 +49,13 @@ kernel.library @library target "x86-64-v3" {
 // Numbers are computed in float32: bfloat16 is a way to store them.
 kernel.library @library target "x86-64-v4-bf16" {
   kernel.func @half {
-  ^bb0(%x: !kernel.view<["T", 16], bf16>):
+  ^bb0(%x: !kernel.view<["T", 16], bf16>, %y: !kernel.view<["T", 16], bf16>):
     kernel.map rows "T" groups 1 width 16 attributes {config = #kernel.x86<"x86-64-v4-bf16", tile = 8 x 32, rows = 8>} {
     ^bb0(%row: index, %group: index, %lane: index):
       %v = kernel.load %x[%row, %lane] : !kernel.view<["T", 16], bf16>
       // expected-error @+1 {{'arith.addf' is not supported in a scalar region on a CPU}}
       %w = arith.addf %v, %v : bf16
-      kernel.store %w, %x[%row, %lane] : !kernel.view<["T", 16], bf16>
+      kernel.store %w, %y[%row, %lane] : !kernel.view<["T", 16], bf16>
     }
   }
 }
@@ -65,14 +65,14 @@ kernel.library @library target "x86-64-v4-bf16" {
 // Between the two alone there are conversions.
 kernel.library @library target "x86-64-v3" {
   kernel.func @double {
-  ^bb0(%x: !kernel.view<["T", 16], f32>):
+  ^bb0(%x: !kernel.view<["T", 16], f32>, %y: !kernel.view<["T", 16], f32>):
     kernel.map rows "T" groups 1 width 16 attributes {config = #kernel.x86<"x86-64-v3", tile = 6 x 16, rows = 8>} {
     ^bb0(%row: index, %group: index, %lane: index):
       %v = kernel.load %x[%row, %lane] : !kernel.view<["T", 16], f32>
       // expected-error @+1 {{'arith.extf' from 'f32' to 'f64' is not supported in a scalar region on a CPU}}
       %w = arith.extf %v : f32 to f64
       %n = arith.truncf %w : f64 to f32
-      kernel.store %n, %x[%row, %lane] : !kernel.view<["T", 16], f32>
+      kernel.store %n, %y[%row, %lane] : !kernel.view<["T", 16], f32>
     }
   }
 }
