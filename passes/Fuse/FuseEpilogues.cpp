@@ -83,7 +83,7 @@ struct FuseEpiloguesPass : yupana::impl::FuseEpiloguesPassBase<FuseEpiloguesPass
       for (auto map : llvm::make_early_inc_range(program.getBody().getOps<kernel::MapOp>()))
         while (map && fuse(map))
           continue;
-      eraseUnusedViews(program);
+      eraseDeadViews(program);
     }
   }
 
@@ -146,7 +146,7 @@ private:
     gemm->moveBefore(map);
     map.erase();
     map = {};
-    tidy(gemm);
+    cleanUp(gemm);
     return true;
   }
 
@@ -221,7 +221,7 @@ private:
     cloner.cloneAll(map.getBody().front());
     map.erase();
     other.erase();
-    tidy(joined);
+    cleanUp(joined);
     return joined;
   }
 };

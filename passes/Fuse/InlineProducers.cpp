@@ -46,7 +46,7 @@ struct InlineProducersPass : yupana::impl::InlineProducersPassBase<InlineProduce
       for (auto map : llvm::make_early_inc_range(program.getBody().getOps<kernel::MapOp>()))
         if (std::optional<Producer> producer = producerOf(map))
           inlineAll(*producer);
-      eraseUnusedViews(program);
+      eraseDeadViews(program);
     }
   }
 
@@ -63,7 +63,7 @@ private:
     }
     producer.map.erase();
     for (Operation *reader : readers)
-      tidy(cast<kernel::LaunchedOpInterface>(reader));
+      cleanUp(cast<kernel::LaunchedOpInterface>(reader));
   }
 
   /// A sum over a row is computed once for all features that are read together, so they have to be of one row.

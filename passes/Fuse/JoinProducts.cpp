@@ -38,7 +38,7 @@ struct JoinProductsPass : yupana::impl::JoinProductsPassBase<JoinProductsPass> {
       joinsShared = model->joinsSharedProducts(program.getMaxTokens());
       for (auto map : llvm::make_early_inc_range(program.getBody().getOps<kernel::MapOp>()))
         fuse(map);
-      eraseUnusedViews(program);
+      eraseDeadViews(program);
     }
   }
 
@@ -96,7 +96,7 @@ private:
     map.erase();
     for (auto [view, plain] : products)
       kernel::GemmOp(plain.gemm).erase();
-    tidy(joined);
+    cleanUp(joined);
   }
 
   /// Takes the products of `plain` over as `product` and the next; returns the value its body stored.

@@ -69,7 +69,7 @@ private:
     found.sum.replaceAllUsesWith(
         kernel::RowSumOp::create(builder, found.sum.getLoc(), squares, map.getRow()).getResult());
     found.sum.erase();
-    tidy(map);
+    cleanUp(map);
   }
 
   /// Lets the kernel that writes `view` write partial sums of squares beside it; null if it cannot.

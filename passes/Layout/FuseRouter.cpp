@@ -25,7 +25,7 @@ struct FuseRouterPass : yupana::impl::FuseRouterPassBase<FuseRouterPass> {
       for (auto route : llvm::make_early_inc_range(program.getBody().getOps<kernel::RouteOp>()))
         if (kernel::GemmOp router = routerOf(route, weights))
           fuse(route, router);
-      eraseUnusedViews(program);
+      eraseDeadViews(program);
     }
   }
 
@@ -69,7 +69,7 @@ private:
     yield.getValueMutable().assign(value);
     route.erase();
     router.erase();
-    tidy(fused);
+    cleanUp(fused);
   }
 };
 

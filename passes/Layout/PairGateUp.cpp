@@ -40,7 +40,7 @@ struct PairGateUpPass : yupana::impl::PairGateUpPassBase<PairGateUpPass> {
     for (auto program : getOperation().getOps<kernel::ProgramOp>()) {
       for (auto map : llvm::make_early_inc_range(program.getBody().getOps<kernel::MapOp>()))
         fuse(map, weights);
-      eraseUnusedViews(program);
+      eraseDeadViews(program);
     }
   }
 

@@ -34,7 +34,7 @@ struct PairRotationPass : yupana::impl::PairRotationPassBase<PairRotationPass> {
         for (Value view : loadedViews(map.getBody()))
           if (fuse(map, view, weights))
             break;
-      eraseUnusedViews(program);
+      eraseDeadViews(program);
     }
   }
 

@@ -116,5 +116,5 @@ void PairedGemm::absorb(kernel::MapOp map, function_ref<void(BodyCloner &)> repl
   replaceLoads(cloner);
   cloner.cloneAll(map.getBody().front());
   map.erase();
-  tidy(gemm);
+  cleanUp(gemm);
 }

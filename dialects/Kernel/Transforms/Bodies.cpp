@@ -5,7 +5,10 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
-#include "mlir/IR/OperationSupport.h"
+#include "mlir/IR/Dominance.h"
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/Transforms/CSE.h"
+#include "mlir/Transforms/RegionUtils.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -78,62 +81,19 @@ std::optional<PlainGemm> fusion::plainGemmOf(Value view, kernel::LaunchedOpInter
 }
 
 //===----------------------------------------------------------------------===//
-// Tidying
+// Cleaning up
 //===----------------------------------------------------------------------===//
 
-namespace {
-
-/// Equal but for where they came from.
-struct SameOp : llvm::DenseMapInfo<Operation *> {
-  static unsigned getHashValue(const Operation *op) {
-    return OperationEquivalence::computeHash(const_cast<Operation *>(op), OperationEquivalence::directHashValue,
-                                             OperationEquivalence::ignoreHashValue,
-                                             OperationEquivalence::IgnoreLocations);
-  }
-  static bool isEqual(const Operation *x, const Operation *y) {
-    if (x == y)
-      return true;
-    if (x == getTombstoneKey() || x == getEmptyKey() || y == getTombstoneKey() || y == getEmptyKey())
-      return false;
-    return OperationEquivalence::isEquivalentTo(const_cast<Operation *>(x), const_cast<Operation *>(y),
-                                                OperationEquivalence::IgnoreLocations);
-  }
-};
-
-/// Gives the same value whenever it is asked. A launched op reads nothing that it writes.
-bool isRepeatable(Operation *op) { return isPure(op) || isa<kernel::LoadOp, kernel::RowSumOp>(op); }
-
-void tidyBlock(Block &block) {
-  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
-    if (!op.hasTrait<OpTrait::IsTerminator>() && op.use_empty() && op.getNumResults() > 0 && isRepeatable(&op))
-      op.erase();
-  llvm::DenseSet<Operation *, SameOp> seen;
-  for (Operation &op : llvm::make_early_inc_range(block)) {
-    if (op.hasTrait<OpTrait::IsTerminator>() || op.getNumResults() == 0 || !isRepeatable(&op))
-      continue;
-    auto [entry, isNew] = seen.insert(&op);
-    if (isNew)
-      continue;
-    op.replaceAllUsesWith(*entry);
-    op.erase();
-  }
+void fusion::cleanUp(kernel::LaunchedOpInterface op) {
+  IRRewriter rewriter(op.getContext());
+  // Dead ops first: of equal ops the first stays. Neither asks for more than it finds, so that failure says nothing.
+  (void)runRegionDCE(rewriter, op->getRegions());
+  DominanceInfo dominance(op);
+  eliminateCommonSubExpressions(rewriter, dominance, op);
 }
 
-} // namespace
-
-void fusion::tidy(kernel::LaunchedOpInterface op) {
-  op->walk([](Operation *inner) {
-    if (isa<kernel::ParallelOp>(inner))
-      return;
-    for (Region &region : inner->getRegions())
-      for (Block &block : region)
-        tidyBlock(block);
-  });
-}
-
-void fusion::eraseUnusedViews(kernel::ProgramOp program) {
+void fusion::eraseDeadViews(kernel::ProgramOp program) {
   for (Operation &op : llvm::make_early_inc_range(program.getBody().front()))
-    if (isa<kernel::BufferOp, kernel::WeightOp, kernel::CacheOp, kernel::PageTableOp, kernel::InputOp>(op) &&
-        op.use_empty())
+    if (isOpTriviallyDead(&op))
       op.erase();
 }

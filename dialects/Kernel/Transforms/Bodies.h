@@ -65,11 +65,12 @@ struct PlainGemm {
 /// The gemm that writes `view` in this way and that `reader` alone reads; none otherwise, or with pairs or groups.
 std::optional<PlainGemm> plainGemmOf(mlir::Value view, kernel::LaunchedOpInterface reader);
 
-/// Removes what no effect needs and joins equal ops, region by region.
-void tidy(kernel::LaunchedOpInterface op);
+/// Runs upstream dead-code elimination and CSE on the regions of one op. A pass calls it for the ops it has changed,
+/// not for the program: that would cost each pass as much as its own work.
+void cleanUp(kernel::LaunchedOpInterface op);
 
-/// Erases buffers, weights, caches and inputs of a program that nothing uses.
-void eraseUnusedViews(kernel::ProgramOp program);
+/// Erases what a program names and no longer uses.
+void eraseDeadViews(kernel::ProgramOp program);
 
 } // namespace yupana::fusion
 
