@@ -157,7 +157,7 @@ bool TargetCheck::check_images(const schema::Kernel &kernel, const schema::Kerne
                 host == host_ && (!host || image->section() == first.section());
     if (!fits)
       return invalid("kernel '%s' has an image of format %u in section %u; expected one of a format, in a section of "
-                     "its kind, host code alone and the same for all",
+                     "its kind",
                      kernel.symbol()->c_str(), format, image->section());
     met |= 1u << format;
   }
@@ -211,7 +211,7 @@ bool TargetCheck::check_launch(const schema::Launch &launch, const StepSizes &ma
   if (const char *fault = check_grid(*launch.grid(), maxima))
     return invalid("the launch of '%s' has a wrong grid: %s", kernel.symbol()->c_str(), fault);
   if (launch.threads() > kMaxBlockThreads || (launch.threads() == 0) != host_ || (host_ && launch.shared_bytes() != 0))
-    return invalid("the launch of '%s' has blocks of %u threads and %u bytes of shared memory; expected none on a CPU, "
+    return invalid("the launch of '%s' has blocks of %u threads and %u shared bytes; expected none on a CPU, "
                    "else 1 to 1024 threads",
                    kernel.symbol()->c_str(), launch.threads(), launch.shared_bytes());
   if (launch.arguments()->size() != kernel.arguments() || !internal::vector_aligned(*launch.arguments()))

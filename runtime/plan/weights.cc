@@ -40,10 +40,9 @@ Code report_fault(const yupana_plan_t &plan, uint32_t section, const ChunkFault 
   uint64_t begin = chunk * schema::kDigestChunkBytes;
   uint32_t others = 0;
   const schema::Weight *weight = weight_in(plan, section, begin, begin + schema::kDigestChunkBytes, &others);
-  char name[200] = "padding";
-  if (weight)
-    snprintf(name, sizeof(name), others ? "weight '%.120s' or one of %u more" : "weight '%.120s'",
-             weight->name()->c_str(), others);
+  char name[200];
+  snprintf(name, sizeof(name), !weight ? "padding" : others ? "weight '%.120s' or one of %u more" : "weight '%.120s'",
+           weight ? weight->name()->c_str() : "", others);
   ull at = plan.section(section).offset + begin;
   if (unreadable)
     return report.fail(YUPANA_STATUS_UNREADABLE, "%s: chunk %llu of section %u, at byte %llu, cannot be read", name,
