@@ -4,12 +4,10 @@
 
 using namespace yupana;
 
-Result<SourceTensor> CheckpointSource::find(std::string_view name) const {
-  const TensorInfo *info = checkpoint.find(name);
-  if (!info)
-    return makeError(ExitCode::InvalidInput, "{}: has no tensor {}", checkpoint.folder(), inQuotes(name));
-  SourceTensor tensor{SourceElement::F32, info->shape, info};
-  switch (info->type) {
+/// `place` names where the tensor is, for the error.
+static Result<SourceTensor> describe(const TensorInfo &info, std::string_view place) {
+  SourceTensor tensor{SourceElement::F32, info.shape, &info};
+  switch (info.type) {
   case StoredType::F32:
     return tensor;
   case StoredType::F16:
@@ -19,14 +17,37 @@ Result<SourceTensor> CheckpointSource::find(std::string_view name) const {
     tensor.element = SourceElement::BF16;
     return tensor;
   default:
-    return makeError(ExitCode::Unsupported, "{}: tensor {} has type {}, expected F32, F16 or BF16",
-                     checkpoint.pathOf(*info), inQuotes(name), storedTypeName(info->type));
+    return makeError(ExitCode::Unsupported, "{}: tensor {} has type {}, expected F32, F16 or BF16", place,
+                     inQuotes(info.name), storedTypeName(info.type));
   }
+}
+
+Result<SourceTensor> CheckpointSource::find(std::string_view name) const {
+  const TensorInfo *info = checkpoint.find(name);
+  if (!info)
+    return makeError(ExitCode::InvalidInput, "{}: has no tensor {}", checkpoint.folder(), inQuotes(name));
+  return describe(*info, checkpoint.pathOf(*info));
 }
 
 Result<void> CheckpointSource::read(const SourceTensor &tensor, uint64_t offset, void *destination,
                                     uint64_t size) const {
   return checkpoint.read(*static_cast<const TensorInfo *>(tensor.handle), offset, destination, size);
+}
+
+DeclaredSource::DeclaredSource(const std::deque<TensorInfo> &tensors) {
+  for (const TensorInfo &info : tensors)
+    byName.emplace(info.name, &info);
+}
+
+Result<SourceTensor> DeclaredSource::find(std::string_view name) const {
+  auto found = byName.find(name);
+  if (found == byName.end())
+    return makeError(ExitCode::Internal, "tensor {} was not declared", inQuotes(name));
+  return describe(*found->second, "config.json");
+}
+
+Result<void> DeclaredSource::read(const SourceTensor &, uint64_t, void *, uint64_t) const {
+  return makeError(ExitCode::Internal, "a declared tensor has no data to read");
 }
 
 Result<SourceTensor> NoTensors::find(std::string_view name) const {

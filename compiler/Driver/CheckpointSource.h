@@ -5,6 +5,9 @@
 #include "compiler/Export/Export.h"
 #include "frontends/Safetensors/Safetensors.h"
 
+#include <deque>
+#include <map>
+
 namespace yupana {
 
 /// The tensors of a safetensors checkpoint, which must outlive it, as the exporter reads them.
@@ -17,6 +20,18 @@ public:
 
 private:
   const SafetensorsCheckpoint &checkpoint;
+};
+
+/// Tensors that are declared and have no data: of weights that are sized but not written. `tensors` must outlive it.
+class DeclaredSource : public TensorSource {
+public:
+  explicit DeclaredSource(const std::deque<TensorInfo> &tensors);
+
+  Result<SourceTensor> find(std::string_view name) const override;
+  Result<void> read(const SourceTensor &tensor, uint64_t offset, void *destination, uint64_t size) const override;
+
+private:
+  std::map<std::string_view, const TensorInfo *> byName;
 };
 
 /// No tensors at all: for modules whose weights are all computed.

@@ -51,37 +51,96 @@ bool isQuantisationTensor(std::string_view name) {
   return name.find(".quant_state.") != name.npos;
 }
 
-/// Looks tensors up and keeps the first error, so that the list of what a layer consists of reads as a list.
-class TensorFinder {
+bool isSupported(StoredType type) {
+  return type == StoredType::F32 || type == StoredType::F16 || type == StoredType::BF16;
+}
+
+/// Where a TensorFinder gets its tensors. Errors say why a tensor that the model needs is not there.
+class TensorSupply {
 public:
-  TensorFinder(const TextConfig &config, const SafetensorsCheckpoint &checkpoint, std::string prefix)
-      : config(config), checkpoint(checkpoint), prefix(std::move(prefix)), used(checkpoint.tensors().size()) {}
+  virtual ~TensorSupply() = default;
+  virtual bool exists(const std::string &name) const = 0;
+  /// The tensor of that name, which has this shape and a supported type.
+  virtual Result<const TensorInfo *> need(const std::string &name, const std::vector<uint64_t> &shape) = 0;
+};
 
-  std::optional<Error> error;
-  uint64_t bytes = 0;
-  bool allF32 = true;
+/// Tensors that a checkpoint has.
+class StoredTensors : public TensorSupply {
+public:
+  explicit StoredTensors(const SafetensorsCheckpoint &checkpoint)
+      : checkpoint(checkpoint), used(checkpoint.tensors().size()) {}
 
-  bool exists(const std::string &name) const { return checkpoint.find(prefix + name) != nullptr; }
-  bool isUsed(const TensorInfo &info) const { return used[indexOf(info)]; }
-
-  const TensorInfo *need(const std::string &name, const std::vector<uint64_t> &shape) {
-    const TensorInfo *info = checkpoint.find(prefix + name);
+  bool exists(const std::string &name) const override { return checkpoint.find(name) != nullptr; }
+  Result<const TensorInfo *> need(const std::string &name, const std::vector<uint64_t> &shape) override {
+    const TensorInfo *info = checkpoint.find(name);
     if (!info)
-      return fail(makeError(ExitCode::InvalidInput, "{}: has no tensor {}, expected one of shape {}",
-                            checkpoint.folder(), inQuotes(prefix + name), shapeString(shape)));
-    if (info->type != StoredType::F32 && info->type != StoredType::F16 && info->type != StoredType::BF16)
-      return fail(makeError(ExitCode::Unsupported, "{}: tensor {} has the dtype {}, supported are F32, F16 and BF16",
-                            checkpoint.pathOf(*info), inQuotes(info->name), storedTypeName(info->type)));
+      return makeError(ExitCode::InvalidInput, "{}: has no tensor {}, expected one of shape {}", checkpoint.folder(),
+                       inQuotes(name), shapeString(shape));
+    if (!isSupported(info->type))
+      return makeError(ExitCode::Unsupported, "{}: tensor {} has the dtype {}, supported are F32, F16 and BF16",
+                       checkpoint.pathOf(*info), inQuotes(info->name), storedTypeName(info->type));
     if (info->shape != shape)
-      return fail(makeError(ExitCode::InvalidInput, "{}: tensor {} has the shape {}, expected {} by config.json",
-                            checkpoint.pathOf(*info), inQuotes(info->name), shapeString(info->shape),
-                            shapeString(shape)));
+      return makeError(ExitCode::InvalidInput, "{}: tensor {} has the shape {}, expected {} by config.json",
+                       checkpoint.pathOf(*info), inQuotes(info->name), shapeString(info->shape), shapeString(shape));
     used[indexOf(*info)] = true;
-    bytes = checkedAdd(bytes, info->bytes).value_or(UINT64_MAX);
-    allF32 &= info->type == StoredType::F32;
     return info;
   }
+  bool isUsed(const TensorInfo &info) const { return used[indexOf(info)]; }
 
+private:
+  size_t indexOf(const TensorInfo &info) const { return static_cast<size_t>(&info - checkpoint.tensors().data()); }
+
+  const SafetensorsCheckpoint &checkpoint;
+  std::vector<bool> used; ///< As checkpoint.tensors().
+};
+
+/// Tensors that come into being, without data, as they are asked for.
+class DeclaredTensors : public TensorSupply {
+public:
+  /// Fused experts are taken to exist unless `names` says otherwise.
+  DeclaredTensors(StoredType type, const std::set<std::string, std::less<>> &names) : type(type), names(names) {}
+
+  bool exists(const std::string &name) const override { return names.count(name) != 0; }
+  Result<const TensorInfo *> need(const std::string &name, const std::vector<uint64_t> &shape) override {
+    std::optional<uint64_t> bytes = storedTypeBits(type) / 8;
+    for (uint64_t extent : shape)
+      bytes = checkedMul(bytes, std::optional<uint64_t>(extent));
+    if (!bytes || *bytes > INT64_MAX)
+      return makeError(ExitCode::InvalidInput, "tensor {} of shape {} has more than 2^63 bytes", inQuotes(name),
+                       shapeString(shape));
+    declared->push_back({name, type, shape, /*file=*/0, /*offset=*/0, *bytes});
+    return &declared->back();
+  }
+  std::shared_ptr<const std::deque<TensorInfo>> takeDeclared() { return std::move(declared); }
+
+private:
+  StoredType type;
+  const std::set<std::string, std::less<>> &names;
+  /// A deque, since pointers to its elements stay valid while it grows.
+  std::shared_ptr<std::deque<TensorInfo>> declared = std::make_shared<std::deque<TensorInfo>>();
+};
+
+/// Asks for tensors and keeps the first error, so that the list of what a layer consists of reads as a list.
+class TensorFinder {
+public:
+  TensorFinder(const TextConfig &config, TensorSupply &supply, std::string prefix)
+      : config(config), supply(supply), prefix(std::move(prefix)) {}
+
+  Result<TextTensors> find();
+
+private:
+  bool exists(const std::string &name) const { return supply.exists(prefix + name); }
+  const TensorInfo *need(const std::string &name, const std::vector<uint64_t> &shape) {
+    Result<const TensorInfo *> found = supply.need(prefix + name, shape);
+    if (!found) {
+      if (!error)
+        error = found.takeError();
+      return nullptr;
+    }
+    bytes = checkedAdd(bytes, (*found)->bytes).value_or(UINT64_MAX);
+    allF32 &= (*found)->type == StoredType::F32;
+    return *found;
+  }
   SwiGLUTensors needSwiGLU(const std::string &path, uint64_t width) {
     SwiGLUTensors out;
     out.gate = need(path + "gate_proj.weight", {width, config.hiddenSize});
@@ -90,23 +149,19 @@ public:
     return out;
   }
 
+  ExpertTensors needExperts(const std::string &path);
   LayerTensors needLayer(size_t index);
 
-private:
-  ExpertTensors needExperts(const std::string &path);
-
-  std::nullptr_t fail(Error &&found) {
-    if (!error)
-      error = std::move(found);
-    return nullptr;
-  }
-  size_t indexOf(const TensorInfo &info) const { return static_cast<size_t>(&info - checkpoint.tensors().data()); }
-
   const TextConfig &config;
-  const SafetensorsCheckpoint &checkpoint;
+  TensorSupply &supply;
   std::string prefix;
-  std::vector<bool> used; ///< As checkpoint.tensors().
+  std::optional<Error> error;
+  uint64_t bytes = 0;
+  bool allF32 = true;
 };
+
+constexpr std::string_view embeddingName = "model.embed_tokens.weight";
+constexpr std::string_view largerModelPrefix = "language_model.";
 
 } // namespace
 
@@ -151,14 +206,39 @@ LayerTensors TensorFinder::needLayer(size_t index) {
   return out;
 }
 
+Result<TextTensors> TensorFinder::find() {
+  TextTensors out;
+  out.prefix = prefix;
+  out.embedding = need(std::string(embeddingName), {config.vocabSize, config.hiddenSize});
+  out.layers.reserve(config.layers.size());
+  for (size_t i = 0; i < config.layers.size() && !error; ++i)
+    out.layers.push_back(needLayer(i));
+  out.finalNorm = need("model.norm.weight", {config.hiddenSize});
+  if (!config.tiedEmbeddings)
+    out.lmHead = need("lm_head.weight", {config.vocabSize, config.hiddenSize});
+  if (error)
+    return std::move(*error);
+  out.bytes = bytes;
+  out.allF32 = allF32;
+  return out;
+}
+
+/// Exports of the text model alone drop the prefix; which is told by the embedding. `fallback` holds without one.
+static std::string prefixOf(const TensorSupply &supply, std::string_view fallback) {
+  std::string prefixed = std::string(largerModelPrefix) + std::string(embeddingName);
+  if (supply.exists(prefixed))
+    return std::string(largerModelPrefix);
+  return supply.exists(std::string(embeddingName)) ? "" : std::string(fallback);
+}
+
 /// Counts what is left over. A bias that the config denies would change the result either way, so that it is an error;
 /// anything else has no place in the model, and its own code ignores it too.
-static Result<void> describeLeftOvers(const SafetensorsCheckpoint &checkpoint, const TensorFinder &finder,
+static Result<void> describeLeftOvers(const SafetensorsCheckpoint &checkpoint, const StoredTensors &supply,
                                       TextTensors &out) {
   uint64_t others = 0;
   const TensorInfo *firstOther = nullptr;
   for (const TensorInfo &info : checkpoint.tensors()) {
-    if (finder.isUsed(info))
+    if (supply.isUsed(info))
       continue;
     if (isVisionTensor(info.name)) {
       ++out.visionTensors;
@@ -185,26 +265,29 @@ Result<TextTensors> llama4::findTextTensors(const TextConfig &config, const Safe
       return makeError(ExitCode::Unsupported, "{}: tensor {} belongs to a quantised checkpoint, which is not supported",
                        checkpoint.pathOf(info), inQuotes(info.name));
 
-  // Exports of the text model alone drop the prefix.
-  constexpr std::string_view embeddingName = "model.embed_tokens.weight";
-  std::string prefix = "language_model.";
-  if (!checkpoint.find(prefix + std::string(embeddingName)) && checkpoint.find(embeddingName))
-    prefix.clear();
+  StoredTensors supply(checkpoint);
+  YUPANA_ASSIGN_OR_RETURN(TextTensors out, TensorFinder(config, supply, prefixOf(supply, largerModelPrefix)).find());
+  YUPANA_RETURN_IF_ERROR(describeLeftOvers(checkpoint, supply, out));
+  return out;
+}
 
-  TextTensors out;
-  TensorFinder finder(config, checkpoint, prefix);
-  out.prefix = prefix;
-  out.embedding = finder.need(std::string(embeddingName), {config.vocabSize, config.hiddenSize});
-  out.layers.reserve(config.layers.size());
-  for (size_t i = 0; i < config.layers.size() && !finder.error; ++i)
-    out.layers.push_back(finder.needLayer(i));
-  out.finalNorm = finder.need("model.norm.weight", {config.hiddenSize});
-  if (!config.tiedEmbeddings)
-    out.lmHead = finder.need("lm_head.weight", {config.vocabSize, config.hiddenSize});
-  if (finder.error)
-    return std::move(*finder.error);
-  out.bytes = finder.bytes;
-  out.allF32 = finder.allF32;
-  YUPANA_RETURN_IF_ERROR(describeLeftOvers(checkpoint, finder, out));
+static StoredType storedTypeOf(const TextConfig &config) {
+  switch (config.weightType.value_or(WeightType::BF16)) {
+  case WeightType::F32:
+    return StoredType::F32;
+  case WeightType::F16:
+    return StoredType::F16;
+  case WeightType::BF16:
+    return StoredType::BF16;
+  }
+  return StoredType::BF16;
+}
+
+Result<TextTensors> llama4::declareTextTensors(const ModelConfig &config,
+                                               const std::set<std::string, std::less<>> &names) {
+  DeclaredTensors supply(storedTypeOf(config.text), names);
+  std::string prefix = prefixOf(supply, config.isNested ? largerModelPrefix : "");
+  YUPANA_ASSIGN_OR_RETURN(TextTensors out, TensorFinder(config.text, supply, prefix).find());
+  out.declared = supply.takeDeclared();
   return out;
 }

@@ -7,6 +7,10 @@
 #include "frontends/Llama4/Config.h"
 #include "frontends/Safetensors/Safetensors.h"
 
+#include <deque>
+#include <memory>
+#include <set>
+
 namespace yupana::llama4 {
 
 /// gate, up: [width, hidden], down: [hidden, width]; y = (silu(x gate^T) * (x up^T)) down^T.
@@ -48,7 +52,8 @@ struct LayerTensors {
 };
 
 /// The weights of the text model. Every tensor present has the shape given here and the type F32, F16 or BF16; types
-/// may differ between tensors. The pointers are valid as long as the SafetensorsCheckpoint they come from.
+/// may differ between tensors. The pointers are valid as long as the SafetensorsCheckpoint they come from, or as
+/// `declared`.
 struct TextTensors {
   const TensorInfo *embedding = nullptr; ///< [vocab, hidden]
   const TensorInfo *finalNorm = nullptr; ///< [hidden]
@@ -58,13 +63,21 @@ struct TextTensors {
   uint64_t visionTensors = 0;            ///< Recognised and left out.
   uint64_t bytes = 0;                    ///< Of all tensors above together, as stored.
   bool allF32 = false;                   ///< Every tensor above is F32.
-  std::vector<std::string> notes;        ///< Sentences for the user about tensors that are left out.
+  /// Tensors that no file has: names, types and shapes alone. Null when they come from a checkpoint.
+  std::shared_ptr<const std::deque<TensorInfo>> declared;
+  std::vector<std::string> notes; ///< Sentences for the user about tensors that are left out.
 };
 
 /// Finds every tensor that `config` needs. ExitCode::InvalidInput when one is missing, has another shape or contradicts
 /// the config; ExitCode::Unsupported when one has a type other than F32, F16 and BF16 or when tensors of a quantised
 /// checkpoint stand beside them.
 Result<TextTensors> findTextTensors(const TextConfig &config, const SafetensorsCheckpoint &checkpoint);
+
+/// The tensors that a checkpoint of `config` has, without a checkpoint: every one has the type that config.json names,
+/// BF16 if it names none. `names` are those of some checkpoint, by which prefix and form of the experts are told as
+/// findTextTensors tells them; without names both are as transformers writes them: the prefix where the text model is
+/// part of a larger one, and experts fused. ExitCode::InvalidInput when a tensor has more than 2^63 bytes.
+Result<TextTensors> declareTextTensors(const ModelConfig &config, const std::set<std::string, std::less<>> &names = {});
 
 } // namespace yupana::llama4
 

@@ -399,6 +399,7 @@ Result<ModelConfig> llama4::parseConfig(std::string_view text, std::string_view 
     std::optional<WeightType> outer = readWeightType(top);
     if (!model.text.weightType)
       model.text.weightType = outer;
+    model.isNested = true;
     model.hasVision = top.child("vision_config") != nullptr;
     // The text model ties its matrices by its own flag; this one has no effect beside it.
     top.know({"tie_word_embeddings", "boi_token_index", "eoi_token_index", "image_token_index", "boi_token_id",

@@ -91,6 +91,7 @@ struct ModelConfig {
   TextConfig text;
   std::optional<GenerationConfig> generation;
   bool hasVision = false;         ///< config.json describes a vision tower, which this reader leaves out.
+  bool isNested = false;          ///< The text model stands in `text_config`: it is one part of a larger model.
   std::vector<std::string> notes; ///< Sentences for the user about what was read and has no effect.
 
   /// Tokens that end a reply: generation_config's if it has them, else config's.

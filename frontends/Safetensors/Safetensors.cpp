@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <filesystem>
 
 using namespace yupana;
 
@@ -106,6 +107,14 @@ Result<SafetensorsCheckpoint> SafetensorsCheckpoint::openShards(const std::strin
     checkpoint.infos.back().file = index;
   }
   return checkpoint;
+}
+
+bool SafetensorsCheckpoint::existsIn(const std::string &folder) {
+  std::error_code ended;
+  for (std::filesystem::directory_iterator entry(folder, ended), end; !ended && entry != end; entry.increment(ended))
+    if (entry->path().extension() == ".safetensors")
+      return true;
+  return false;
 }
 
 Result<SafetensorsCheckpoint> SafetensorsCheckpoint::open(const std::string &folder) {

@@ -100,6 +100,9 @@ private:
 /// called by several threads at once.
 class SafetensorsCheckpoint {
 public:
+  /// True if the folder holds tensors: any *.safetensors file. An index without its shards is a list of names alone.
+  static bool existsIn(const std::string &folder);
+
   /// Opens the folder and checks the index and the header of every file. ExitCode::MissingFile or
   /// ExitCode::InvalidInput.
   static Result<SafetensorsCheckpoint> open(const std::string &folder);

@@ -216,4 +216,86 @@ TEST(Llama4Checkpoint, OtherTensorsAreNoted) {
   EXPECT_NE(found->notes[0].find("'model.layers.2.input_layernorm.weight'"), std::string::npos) << found->notes[0];
 }
 
+ModelConfig smallModel() {
+  ModelConfig model;
+  model.text = smallConfig();
+  return model;
+}
+
+TEST(Llama4Checkpoint, DeclaresWhatItWouldFind) {
+  SmallCheckpoint small(smallTensors());
+  ModelConfig model = smallModel();
+  model.text.weightType = WeightType::F16;
+  auto declared = declareTextTensors(model);
+  ASSERT_TRUE(declared) << declared.error().message;
+  EXPECT_EQ(declared->prefix, "");
+  EXPECT_FALSE(declared->allF32);
+  EXPECT_TRUE(declared->layers[1].experts.fused());
+  ASSERT_TRUE(declared->declared);
+  EXPECT_EQ(declared->declared->size(), smallTensors().size());
+  uint64_t bytes = 0;
+  for (const TensorInfo &info : *declared->declared) {
+    const TensorInfo *stored = small.checkpoint->find(info.name);
+    ASSERT_TRUE(stored) << info.name;
+    EXPECT_EQ(info.shape, stored->shape) << info.name;
+    EXPECT_EQ(info.type, StoredType::F16) << info.name;
+    bytes += info.bytes;
+  }
+  EXPECT_EQ(declared->bytes, bytes);
+}
+
+TEST(Llama4Checkpoint, DeclaresTheTypeOfTheConfig) {
+  ModelConfig model = smallModel();
+  EXPECT_EQ(declareTextTensors(model)->embedding->type, StoredType::BF16);
+  model.text.weightType = WeightType::F32;
+  EXPECT_EQ(declareTextTensors(model)->embedding->type, StoredType::F32);
+  EXPECT_TRUE(declareTextTensors(model)->allF32);
+}
+
+TEST(Llama4Checkpoint, DeclaresBiasesAndTiedEmbeddings) {
+  ModelConfig model = smallModel();
+  model.text.attentionBias = true;
+  model.text.tiedEmbeddings = true;
+  auto declared = declareTextTensors(model);
+  ASSERT_TRUE(declared) << declared.error().message;
+  EXPECT_EQ(declared->layers[0].kBias->shape, std::vector<uint64_t>{2});
+  EXPECT_EQ(declared->lmHead, nullptr);
+}
+
+TEST(Llama4Checkpoint, DeclaresAPrefixForAPartOfALargerModel) {
+  ModelConfig model = smallModel();
+  model.isNested = true;
+  auto declared = declareTextTensors(model);
+  ASSERT_TRUE(declared) << declared.error().message;
+  EXPECT_EQ(declared->prefix, "language_model.");
+  EXPECT_EQ(declared->lmHead->name, "language_model.lm_head.weight");
+}
+
+TEST(Llama4Checkpoint, DeclaresInTheFormOfKnownNames) {
+  ModelConfig model = smallModel();
+  model.isNested = true;
+  auto declared = declareTextTensors(
+      model, {"model.embed_tokens.weight", "model.layers.1.feed_forward.experts.0.gate_proj.weight"});
+  ASSERT_TRUE(declared) << declared.error().message;
+  EXPECT_EQ(declared->prefix, "");
+  ASSERT_EQ(declared->layers[1].experts.each.size(), 2u);
+  EXPECT_EQ(declared->layers[1].experts.each[1].down->name, "model.layers.1.feed_forward.experts.1.down_proj.weight");
+  EXPECT_EQ(declared->layers[1].experts.each[1].down->shape, (std::vector<uint64_t>{4, 3}));
+}
+
+TEST(Llama4Checkpoint, DeclaresNoTensorThatNoFileCouldHold) {
+  ModelConfig model = smallModel();
+  model.text.vocabSize = uint64_t{1} << 60;
+  expectError(declareTextTensors(model), ExitCode::InvalidInput, {"model.embed_tokens.weight", "2^63"});
+}
+
+TEST(SafetensorsCheckpoint, ExistsWhereTensorsAre) {
+  TemporaryFolder folder;
+  EXPECT_FALSE(SafetensorsCheckpoint::existsIn(folder.path("nowhere")));
+  folder.write("model.safetensors.index.json", "{}");
+  EXPECT_FALSE(SafetensorsCheckpoint::existsIn(folder.path()));
+  folder.write("model-00001-of-00002.safetensors", "");
+  EXPECT_TRUE(SafetensorsCheckpoint::existsIn(folder.path()));
+}
+
 } // namespace

@@ -242,6 +242,31 @@ TEST_P(SharedCheckpoint, HasEveryTensor) {
   EXPECT_TRUE(checkpoint->read(*tensors->embedding, tensors->embedding->bytes - row.size(), row.data(), row.size()));
 }
 
+/// What a folder without its tensors is taken to hold is what it holds; experts one by one are told by names alone.
+TEST_P(SharedCheckpoint, DeclaresWhatItHolds) {
+  const SharedCase &expected = GetParam();
+  auto model = readModelConfig(modelFolder(expected.folder));
+  ASSERT_TRUE(model) << model.error().message;
+  auto checkpoint = SafetensorsCheckpoint::open(modelFolder(expected.folder));
+  ASSERT_TRUE(checkpoint) << checkpoint.error().message;
+  std::set<std::string, std::less<>> names;
+  for (const TensorInfo &info : checkpoint->tensors())
+    names.insert(info.name);
+  for (bool canonical : {true, false}) {
+    if (canonical && !expected.fused)
+      continue;
+    auto declared = canonical ? declareTextTensors(*model) : declareTextTensors(*model, names);
+    ASSERT_TRUE(declared) << declared.error().message;
+    EXPECT_EQ(declared->prefix, expected.prefix);
+    for (const TensorInfo &info : *declared->declared) {
+      const TensorInfo *stored = checkpoint->find(info.name);
+      ASSERT_TRUE(stored) << info.name;
+      EXPECT_EQ(info.shape, stored->shape) << info.name;
+      EXPECT_EQ(info.type, stored->type) << info.name;
+    }
+  }
+}
+
 constexpr const char *inside = "language_model.";
 INSTANTIATE_TEST_SUITE_P(
     Folders, SharedCheckpoint,
