@@ -2,6 +2,7 @@
 
 #include "compiler/Export/WeightSection.h"
 
+#include "compiler/Export/SharedWork.h"
 #include "compiler/Support/CheckedMath.h"
 #include "runtime/schema/format.h"
 
@@ -10,10 +11,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <memory>
-#include <mutex>
-#include <thread>
 
 using namespace yupana;
 
@@ -44,36 +42,24 @@ public:
   Result<std::vector<Digest>> run();
 
 private:
-  void work();
   Result<void> makePiece(uint64_t index, PieceMemory &memory);
   Result<void> store(uint64_t at, const void *data, uint64_t size);
   Result<void> digestChunk(uint64_t chunk);
-  void fail(Error error);
-  void report();
-  Error interrupted() const {
-    return makeError(ExitCode::Interrupted, "{}: interrupted, nothing was written", options.outputPath);
-  }
 
   llvm::ArrayRef<std::unique_ptr<PieceMaker>> weights;
   const WeightSection &section;
   OutputFile &file;
   uint64_t offset;
-  const ExportOptions &options;
+  SharedWork work;
   std::vector<uint64_t> firstPieces; ///< Number of each weight's first piece, and of all pieces.
   std::vector<Digest> digests;
   /// Bytes of weights that each chunk still waits for.
   std::unique_ptr<std::atomic<uint64_t>[]> missing;
-  std::atomic<uint64_t> nextPiece{0};
-  std::atomic<uint64_t> done{0};
-  std::atomic<bool> stopped{false};
-  std::mutex lock; ///< Guards `failure`, `lastReport` and the calls of options.progress.
-  std::optional<Error> failure;
-  std::chrono::steady_clock::time_point lastReport;
 };
 
 SectionWriter::SectionWriter(llvm::ArrayRef<std::unique_ptr<PieceMaker>> weights, const WeightSection &section,
                              OutputFile &file, uint64_t offset, const ExportOptions &options)
-    : weights(weights), section(section), file(file), offset(offset), options(options) {
+    : weights(weights), section(section), file(file), offset(offset), work(options, section.payload()) {
   firstPieces.push_back(0);
   for (const auto &weight : weights)
     firstPieces.push_back(firstPieces.back() + weight->pieces());
@@ -104,7 +90,7 @@ Result<void> SectionWriter::digestChunk(uint64_t chunk) {
 
 Result<void> SectionWriter::store(uint64_t at, const void *data, uint64_t size) {
   YUPANA_RETURN_IF_ERROR(file.writeAt(offset + at, data, size));
-  done += size;
+  work.advance(size);
   for (uint64_t stop = at + size; at < stop;) {
     uint64_t chunk = at / schema::kDigestChunkBytes;
     uint64_t part = std::min(stop, (chunk + 1) * schema::kDigestChunkBytes) - at;
@@ -124,56 +110,13 @@ Result<void> SectionWriter::makePiece(uint64_t index, PieceMemory &memory) {
   });
 }
 
-void SectionWriter::fail(Error error) {
-  std::lock_guard guard(lock);
-  stopped = true;
-  if (!failure)
-    failure = std::move(error);
-}
-
-void SectionWriter::report() {
-  if (!options.progress)
-    return;
-  std::unique_lock guard(lock, std::try_to_lock);
-  auto now = std::chrono::steady_clock::now();
-  if (!guard || now - lastReport < std::chrono::milliseconds(100))
-    return;
-  lastReport = now;
-  if (options.progress(done, section.payload()))
-    return;
-  stopped = true;
-  if (!failure)
-    failure = interrupted();
-}
-
-void SectionWriter::work() {
-  PieceMemory memory;
-  while (!stopped) {
-    uint64_t index = nextPiece++;
-    if (index >= firstPieces.back())
-      return;
-    if (Result<void> made = makePiece(index, memory); !made)
-      return fail(made.takeError());
-    report();
-  }
-}
-
 Result<std::vector<Digest>> SectionWriter::run() {
   // Chunks that hold nothing but the padding at the end.
   for (uint64_t chunk = 0; chunk < digests.size(); ++chunk)
     if (missing[chunk] == 0)
       YUPANA_RETURN_IF_ERROR(digestChunk(chunk));
-  uint64_t workers = std::max<uint64_t>(1, std::min<uint64_t>(options.jobs, firstPieces.back()));
-  std::vector<std::thread> threads;
-  for (uint64_t i = 1; i < workers; ++i)
-    threads.emplace_back([this] { work(); });
-  work();
-  for (std::thread &thread : threads)
-    thread.join();
-  if (!failure && options.progress && !options.progress(done, section.payload()))
-    failure = interrupted();
-  if (failure)
-    return std::move(*failure);
+  auto makeNext = [this](uint64_t index, PieceMemory &memory) { return makePiece(index, memory); };
+  YUPANA_RETURN_IF_ERROR(work.run(firstPieces.back(), makeNext));
   return std::move(digests);
 }
 

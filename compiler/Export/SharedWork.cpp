@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Threads claim the next item when they are done with one, so that none waits for another; what an item leaves behind
+// must not depend on who made it or when.
+
+#include "compiler/Export/SharedWork.h"
+
+#include <algorithm>
+#include <thread>
+
+using namespace yupana;
+
+Error SharedWork::interrupted() const {
+  return makeError(ExitCode::Interrupted, "{}: interrupted, nothing was written", options.outputPath);
+}
+
+void SharedWork::fail(Error error) {
+  std::lock_guard guard(lock);
+  stopped = true;
+  if (!failure)
+    failure = std::move(error);
+}
+
+void SharedWork::report() {
+  if (!options.progress)
+    return;
+  std::unique_lock guard(lock, std::try_to_lock);
+  auto now = std::chrono::steady_clock::now();
+  if (!guard || now - lastReport < std::chrono::milliseconds(100))
+    return;
+  lastReport = now;
+  if (options.progress(done, totalBytes))
+    return;
+  stopped = true;
+  if (!failure)
+    failure = interrupted();
+}
+
+void SharedWork::advance(uint64_t bytes) {
+  done += bytes;
+  report();
+}
+
+Result<void> SharedWork::run(uint64_t count, Item item, unsigned mostThreads) {
+  auto work = [&] {
+    PieceMemory memory;
+    while (!stopped) {
+      uint64_t index = next++;
+      if (index >= count)
+        return;
+      if (Result<void> made = item(index, memory); !made)
+        return fail(made.takeError());
+    }
+  };
+  uint64_t workers = std::max<uint64_t>(1, std::min<uint64_t>({options.jobs, mostThreads, count}));
+  std::vector<std::thread> threads;
+  for (uint64_t i = 1; i < workers; ++i)
+    threads.emplace_back(work);
+  work();
+  for (std::thread &thread : threads)
+    thread.join();
+  if (!failure && options.progress && !options.progress(done, totalBytes))
+    failure = interrupted();
+  if (failure)
+    return std::move(*failure);
+  return {};
+}
