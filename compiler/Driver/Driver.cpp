@@ -6,13 +6,11 @@
 #include "compiler/Driver/CheckpointSource.h"
 #include "compiler/Driver/Compilation.h"
 #include "compiler/Driver/Diagnostics.h"
+#include "compiler/Driver/OpenCheckpoint.h"
 #include "compiler/Pipelines/Pipelines.h"
 #include "compiler/Support/File.h"
-#include "compiler/Support/SameFile.h"
 #include "dialects/Plan/IR/Plan.h"
-#include "frontends/Llama4/Import.h"
 #include "frontends/Tokenizer/Tokenizer.h"
-#include "runtime/schema/format.h"
 
 #include "mlir/Parser/Parser.h"
 
@@ -33,11 +31,6 @@ constexpr uint64_t greatestContext = uint64_t{1} << 31;
 constexpr uint64_t greatestBatch = uint64_t{1} << 16;
 constexpr uint64_t greatestStepTokens = uint64_t{1} << 24;
 
-void note(const Observer &observer, const std::string &sentence) {
-  if (observer.note)
-    observer.note(sentence);
-}
-
 /// The targets by their own names, none twice, in ascending order of what they demand; tells what `native` is.
 Result<std::vector<std::string>> resolveTargets(const CompileOptions &options) {
   std::vector<std::string> names;
@@ -56,58 +49,8 @@ Result<std::vector<std::string>> resolveTargets(const CompileOptions &options) {
   return ordered;
 }
 
-/// A checkpoint as far as headers and configuration go.
-struct OpenedCheckpoint {
-  llama4::ModelConfig config;
-  std::unique_ptr<SafetensorsCheckpoint> tensors; ///< Where `text` points into.
-  llama4::TextTensors text;
-};
-
-Result<OpenedCheckpoint> openCheckpoint(const CompileOptions &options) {
-  OpenedCheckpoint opened;
-  YUPANA_ASSIGN_OR_RETURN(opened.config, llama4::readModelConfig(options.checkpoint));
-  YUPANA_ASSIGN_OR_RETURN(SafetensorsCheckpoint tensors, SafetensorsCheckpoint::open(options.checkpoint));
-  opened.tensors = std::make_unique<SafetensorsCheckpoint>(std::move(tensors));
-  YUPANA_ASSIGN_OR_RETURN(opened.text, llama4::findTextTensors(opened.config.text, *opened.tensors));
-  for (const std::string &sentence : opened.config.notes)
-    note(options.observer, sentence);
-  for (const std::string &sentence : opened.text.notes)
-    note(options.observer, sentence);
-  return opened;
-}
-
-/// True if the file is a plan, of whatever version; false for one that cannot be read.
-bool isPlan(const std::string &path) {
-  uint8_t magic[sizeof(schema::kMagic)];
-  Result<InputFile> file = InputFile::open(path);
-  return file && file->readAt(0, magic, sizeof(magic)) &&
-         std::equal(std::begin(magic), std::end(magic), std::begin(schema::kMagic));
-}
-
-/// The files of a checkpoint: everything in its folder but plans, which were compiled into it and may be compiled
-/// again. More than what is read, since what this compiler has no use for is part of the checkpoint, too.
-Result<std::vector<std::string>> filesOf(const std::string &folder) {
-  namespace fs = std::filesystem;
-  std::vector<std::string> files;
-  std::error_code ended;
-  for (fs::directory_iterator entry(folder, ended), end; !ended && entry != end; entry.increment(ended))
-    if (std::string path = entry->path(); !isPlan(path))
-      files.push_back(std::move(path));
-  if (ended)
-    return makeError(ExitCode::MissingFile, "{}: cannot be listed: {}", folder, ended.message());
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
-/// ExitCode::Usage when `output` is one of `inputs`.
-Result<void> keepInputs(const std::string &output, const std::vector<std::string> &inputs) {
-  if (std::optional<std::string> sentence = findOverwrittenInput(output, inputs))
-    return Error{ExitCode::Usage, *sentence};
-  return {};
-}
-
-/// Likewise for the files of --dump-ir. Their names come from phases and kernels that are not known yet, so that none
-/// of the folder's files that could have such a name may be an input.
+/// ExitCode::Usage when a file of --dump-ir would be one of `inputs`. Their names come from phases and kernels that are
+/// not known yet, so that none of the folder's files that could have such a name may be an input.
 Result<void> keepInputsFromDumps(const std::string &folder, const std::vector<std::string> &inputs) {
   namespace fs = std::filesystem;
   std::error_code ended;
@@ -169,32 +112,7 @@ Result<Maxima> chooseMaxima(const CompileOptions &options, const llama4::TextCon
   return maxima;
 }
 
-/// The last part of the folder's path as the user wrote it, without following links.
-std::string folderName(const std::string &folder) {
-  std::filesystem::path path = std::filesystem::absolute(folder).lexically_normal();
-  return path.has_filename() ? path.filename().string() : path.parent_path().filename().string();
-}
-
-llama4::ImportOptions importOptions(const CompileOptions &options, const OpenedCheckpoint &checkpoint) {
-  bool conditional = checkpoint.config.hasVision || !checkpoint.text.prefix.empty();
-  return {folderName(options.checkpoint), conditional ? "Llama4ForConditionalGeneration" : "Llama4ForCausalLM",
-          options.precision == "bf16" ? llama4::Precision::BF16 : llama4::Precision::F32};
-}
-
 std::string thisCompiler() { return fmt::format("yupana {}", compilerVersion()); }
-
-Result<ExportSummary> writePlan(ModuleOp module, const TensorSource &source, const ExportInputs &inputs,
-                                const std::string &output, unsigned jobs, const Observer &observer) {
-  ExportOptions options;
-  options.outputPath = output;
-  options.jobs = jobs;
-  options.progress = [&observer](uint64_t done, uint64_t total) {
-    if (observer.progress)
-      observer.progress(done, total);
-    return !observer.isCancelled || !observer.isCancelled();
-  };
-  return exportPlan(module, source, inputs, options);
-}
 
 } // namespace
 
@@ -202,7 +120,8 @@ Result<CompileSummary> yupana::compile(const CompileOptions &given) {
   CompileOptions options = given;
   YUPANA_RETURN_IF_ERROR(checkFusions(options));
   YUPANA_ASSIGN_OR_RETURN(options.targets, resolveTargets(options));
-  YUPANA_ASSIGN_OR_RETURN(OpenedCheckpoint checkpoint, openCheckpoint(options));
+  YUPANA_ASSIGN_OR_RETURN(OpenedCheckpoint checkpoint,
+                          openCheckpoint(options.checkpoint, options.stripWeights, options.observer));
   YUPANA_ASSIGN_OR_RETURN(std::vector<std::string> inputFiles, filesOf(options.checkpoint));
   YUPANA_RETURN_IF_ERROR(keepInputs(options.output, inputFiles));
   if (!options.dumpIrDirectory.empty())
@@ -220,14 +139,16 @@ Result<CompileSummary> yupana::compile(const CompileOptions &given) {
 
   MLIRContext context(MLIRContext::Threading::DISABLED);
   loadDialects(context);
-  YUPANA_ASSIGN_OR_RETURN(OwningOpRef<ModuleOp> model, llama4::importModel(context, checkpoint.config, checkpoint.text,
-                                                                           importOptions(options, checkpoint)));
+  YUPANA_ASSIGN_OR_RETURN(
+      OwningOpRef<ModuleOp> model,
+      llama4::importModel(context, checkpoint.config, checkpoint.text, checkpoint.importOptions(options.precision)));
   YUPANA_ASSIGN_OR_RETURN(OwningOpRef<ModuleOp> plan, compileModule(std::move(model), maxima, options));
   YUPANA_RETURN_IF_ERROR(checkCancelled(options.observer));
-  CheckpointSource source(*checkpoint.tensors);
-  YUPANA_ASSIGN_OR_RETURN(ExportSummary summary,
-                          writePlan(*plan, source, inputs, options.output, options.jobs, options.observer));
-  return CompileSummary{summary.fileBytes, summary.weightBytes, options.targets};
+  ExportOptions exporting = exportOptionsFor(options.output, options.jobs, options.observer);
+  if (options.stripWeights)
+    exporting.weights = checkpoint.tensors ? ExportWeights::Digested : ExportWeights::Sized;
+  YUPANA_ASSIGN_OR_RETURN(ExportSummary summary, exportPlan(*plan, *checkpoint.source(), inputs, exporting));
+  return CompileSummary{summary.fileBytes, summary.weightBytes, summary.missingBytes, options.targets};
 }
 
 Result<CompileSummary> yupana::exportModule(const ExportModuleOptions &options) {
@@ -245,9 +166,10 @@ Result<CompileSummary> yupana::exportModule(const ExportModuleOptions &options) 
   YUPANA_RETURN_IF_ERROR(verifyPlanModule(*module, options.input));
   NoTensors source;
   ExportInputs inputs{options.producer.empty() ? thisCompiler() : options.producer, {}};
-  YUPANA_ASSIGN_OR_RETURN(ExportSummary summary,
-                          writePlan(*module, source, inputs, options.output, options.jobs, options.observer));
-  CompileSummary result{summary.fileBytes, summary.weightBytes, {}};
+  YUPANA_ASSIGN_OR_RETURN(
+      ExportSummary summary,
+      exportPlan(*module, source, inputs, exportOptionsFor(options.output, options.jobs, options.observer)));
+  CompileSummary result{summary.fileBytes, summary.weightBytes, summary.missingBytes, {}};
   for (auto target : module->getOps<plan::TargetOp>())
     result.targets.push_back(target.getName().str());
   return result;

@@ -43,6 +43,9 @@ struct CompileOptions {
   uint64_t maxStepTokens = 2048;
   /// Threads; at least 1. The plan does not depend on it.
   unsigned jobs = 1;
+  /// Leave the weights out: sizes, and what each is made from, are in the plan, which refit() fills. `checkpoint` may
+  /// then be a configuration alone; if there are tensors, the plan has a digest of each weight.
+  bool stripWeights = false;
   /// A folder, created when it does not exist, that receives NN-<phase>.mlir after every phase; empty: none. Like
   /// `output`, none of its files may be one of the checkpoint.
   std::string dumpIrDirectory;
@@ -54,7 +57,8 @@ std::vector<std::string> fusionNames();
 
 struct CompileSummary {
   uint64_t planBytes = 0;
-  uint64_t weightBytes = 0;
+  uint64_t weightBytes = 0;         ///< In the plan.
+  uint64_t missingBytes = 0;        ///< Of the weights that were left out.
   std::vector<std::string> targets; ///< As resolved, none twice.
 };
 

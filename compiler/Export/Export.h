@@ -49,6 +49,13 @@ struct ExportInputs {
   std::vector<uint8_t> tokenizer;
 };
 
+/// What becomes of the weights that come from tensors. Tables are always written.
+enum class ExportWeights {
+  Written,
+  Digested, ///< Left out; the plan has a digest of each.
+  Sized,    ///< Left out; no tensor is read.
+};
+
 struct ExportOptions {
   /// Replaced when the plan is complete, never before: until then the bytes are in a temporary file beside it.
   std::string outputPath;
@@ -57,11 +64,13 @@ struct ExportOptions {
   /// Told how many bytes of weights of how many are written; false stops the export with ExitCode::Interrupted. Called
   /// by one thread at a time, several times a second. May be empty.
   std::function<bool(uint64_t done, uint64_t total)> progress;
+  ExportWeights weights = ExportWeights::Written;
 };
 
 struct ExportSummary {
   uint64_t fileBytes = 0;
-  uint64_t weightBytes = 0; ///< Of all weights as packed, without the padding between them.
+  uint64_t weightBytes = 0;  ///< Of all weights in the file as packed, without the padding between them.
+  uint64_t missingBytes = 0; ///< Of those that were left out, as packed.
   uint64_t weights = 0;
 };
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Every table is written by one function, depth first and in the order of the fields, one string or vector at a time:
-// the order of creation is the order of bytes.
+// Every table is written by one function. The finished buffer is unpacked and packed again by the schema's own code, so
+// that its bytes depend on what it says alone: a plan that is refitted, whose metadata comes from a file and not from
+// ops, is then the plan that was compiled.
 
 #include "compiler/Export/Metadata.h"
 
@@ -44,6 +45,8 @@ public:
   MetadataWriter(const PlanOps &ops, const PlanPlaces &places) : ops(ops), places(places) {}
 
   Result<std::vector<uint8_t>> write(const std::string &producer);
+  /// The weight at the first of the places, alone.
+  Result<std::unique_ptr<schema::WeightT>> describeWeight(plan::WeightOp op, Operation *parameter);
 
 private:
   template <typename T> using Offsets = std::vector<flatbuffers::Offset<T>>;
@@ -318,10 +321,16 @@ Result<std::vector<uint8_t>> MetadataWriter::write(const std::string &producer) 
       builder, schema::CreatePlanDirect(builder, producer.c_str(), model, limits, &weights, &groups, &targets));
   if (error)
     return std::move(*error);
-  if (builder.GetSize() > schema::kMaxMetadataBytes)
-    return makeError(ExitCode::Internal, "the metadata has {} bytes, a plan holds at most {}", builder.GetSize(),
-                     schema::kMaxMetadataBytes);
-  return std::vector<uint8_t>(builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize());
+  std::unique_ptr<schema::PlanT> plan(schema::GetPlan(builder.GetBufferPointer())->UnPack());
+  return packMetadata(*plan);
+}
+
+Result<std::unique_ptr<schema::WeightT>> MetadataWriter::describeWeight(plan::WeightOp op, Operation *parameter) {
+  builder.Finish(writeWeight(op, parameter, 0));
+  if (error)
+    return std::move(*error);
+  auto *weight = flatbuffers::GetRoot<schema::Weight>(builder.GetBufferPointer());
+  return std::unique_ptr<schema::WeightT>(weight->UnPack());
 }
 
 } // namespace
@@ -362,4 +371,21 @@ Result<PlanOps> yupana::collectPlanOps(ModuleOp module) {
 Result<std::vector<uint8_t>> yupana::writeMetadata(const PlanOps &ops, const PlanPlaces &places,
                                                    const std::string &producer) {
   return MetadataWriter(ops, places).write(producer);
+}
+
+Result<std::unique_ptr<schema::WeightT>> yupana::describeWeight(plan::WeightOp weight, Operation *parameter,
+                                                                const WeightPlace &place) {
+  PlanOps none;
+  PlanPlaces places;
+  places.weights = place;
+  return MetadataWriter(none, places).describeWeight(weight, parameter);
+}
+
+Result<std::vector<uint8_t>> yupana::packMetadata(const schema::PlanT &plan) {
+  flatbuffers::FlatBufferBuilder builder(1 << 16);
+  schema::FinishPlanBuffer(builder, schema::Plan::Pack(builder, &plan));
+  if (builder.GetSize() > schema::kMaxMetadataBytes)
+    return makeError(ExitCode::Internal, "the metadata has {} bytes, a plan holds at most {}", builder.GetSize(),
+                     schema::kMaxMetadataBytes);
+  return std::vector<uint8_t>(builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize());
 }

@@ -6,6 +6,9 @@
 
 #include "compiler/Export/WeightSection.h"
 #include "dialects/Plan/IR/Plan.h"
+#include "runtime/schema/plan_generated.h"
+
+#include <memory>
 
 namespace yupana {
 
@@ -39,6 +42,14 @@ struct PlanPlaces {
 /// The finished FlatBuffer; the same for the same arguments. ExitCode::Internal when a number does not fit its field or
 /// the whole is larger than a reader accepts.
 Result<std::vector<uint8_t>> writeMetadata(const PlanOps &ops, const PlanPlaces &places, const std::string &producer);
+
+/// What the metadata says of a weight whose bytes lie at `place`.
+Result<std::unique_ptr<schema::WeightT>> describeWeight(plan::WeightOp weight, mlir::Operation *parameter,
+                                                        const WeightPlace &place);
+
+/// The FlatBuffer of a plan. The bytes depend on what the plan says alone, not on where it comes from: those of
+/// writeMetadata are made by this, too. ExitCode::Internal when they are more than a reader accepts.
+Result<std::vector<uint8_t>> packMetadata(const schema::PlanT &plan);
 
 } // namespace yupana
 

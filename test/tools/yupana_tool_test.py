@@ -46,7 +46,7 @@ class Tool(unittest.TestCase):
 
     def test_help(self):
         for words in (["--help"], ["compile", "--help"], ["check", "--help"], ["inspect", "--help"],
-                      ["verify", "--help"], ["export", "--help"], ["version", "--help"]):
+                      ["verify", "--help"], ["export", "--help"], ["refit", "--help"], ["version", "--help"]):
             done = run(*words)
             self.assertEqual((done.returncode, done.stderr), (0, ""), words)
             self.assertIn("usage: yupana", done.stdout)

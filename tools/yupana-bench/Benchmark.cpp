@@ -3,6 +3,7 @@
 
 #include "tools/support/ProgressBar.h"
 #include "tools/support/Targets.h"
+#include "tools/yupana-bench/RandomWeights.h"
 
 #include <algorithm>
 #include <chrono>
@@ -214,6 +215,10 @@ yupana_status_code_t createContext(yupana_plan_t *plan, const Options &options, 
                                                         yupana_plan_kv_bytes(plan, positions, options.batch));
   contextOptions.map_weights = options.mapWeights;
   contextOptions.progress = &progress;
+  RandomWeights weights(*schema::GetPlan(yupana_plan_metadata(plan, nullptr)));
+  yupana_filler_t filler = weights.filler();
+  if (options.randomWeights)
+    contextOptions.filler = &filler;
   yupana_context_t *created = nullptr;
   yupana_status_code_t code = yupana_context_create(plan, &contextOptions, nullptr, &created, &status);
   context.reset(created);

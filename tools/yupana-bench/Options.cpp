@@ -26,6 +26,8 @@ Token ids are random, from a fixed seed; decoding is greedy and does not stop at
   --kv-memory BYTES     memory for keys and values, such as 512M or 4G (default: one sequence of the longest context,
                         or more where the run needs it)
   --mmap                map the weights from the file instead of reading them
+  --random-weights      run a plan compiled with --strip-weights on random weights, drawn where they lie: finite values
+                        of deviation 1/sqrt(K), gains near 1, padding zero. Speed does not depend on their values
   --for TARGET          use the code of this target of the plan, such as x86-64-v3 (default: the best one that runs)
   --json                one JSON object instead of a table
   --version             print the version
@@ -60,6 +62,17 @@ constexpr NumberFlag numberFlags[] = {
     {"--warmup", &Options::warmup, 0},
     {"--step-tokens", &Options::stepTokens, 1},
     {"--threads", &Options::threads, 1},
+};
+
+struct SwitchFlag {
+  const char *name;
+  bool Options::*member;
+};
+
+constexpr SwitchFlag switchFlags[] = {
+    {"--json", &Options::json},
+    {"--mmap", &Options::mapWeights},
+    {"--random-weights", &Options::randomWeights},
 };
 
 /// Reads the words of a command line one after the other.
@@ -106,10 +119,11 @@ yupana_status_code_t Parser::parseValue(const std::string &name, const std::stri
 }
 
 yupana_status_code_t Parser::parseFlag(const std::string &word) {
-  if (word == "--json" || word == "--mmap") {
-    (word == "--json" ? options.json : options.mapWeights) = true;
-    return YUPANA_STATUS_OK;
-  }
+  for (const SwitchFlag &flag : switchFlags)
+    if (word == flag.name) {
+      options.*flag.member = true;
+      return YUPANA_STATUS_OK;
+    }
   size_t equals = word.find('=');
   std::string name = word.substr(0, equals);
   bool takesValue = name == "--for" || name == "--kv-memory" ||
@@ -154,7 +168,21 @@ yupana_status_code_t yupana::parseOptions(int argc, char **argv, Options &option
   return Parser(argc, argv, options, status).parse();
 }
 
+static yupana_status_code_t checkWeights(const yupana_plan_t *plan, const Options &options, yupana_status_t &status) {
+  bool lacksWeights = yupana_plan_missing_weights(plan) != 0;
+  if (lacksWeights == options.randomWeights)
+    return YUPANA_STATUS_OK;
+  std::string name = yupana_plan_name(plan);
+  if (lacksWeights)
+    return failWith(status, YUPANA_STATUS_INVALID_DATA,
+                    name + ": has no weights: fill it with yupana refit, or give --random-weights");
+  return failWith(status, YUPANA_STATUS_INVALID_ARGUMENT,
+                  "--random-weights is for plans compiled with --strip-weights, " + name + " has its weights");
+}
+
 yupana_status_code_t yupana::checkLimits(const yupana_plan_t *plan, const Options &options, yupana_status_t &status) {
+  if (yupana_status_code_t code = checkWeights(plan, options, status))
+    return code;
   yupana_limits_t limits = {};
   limits.size = sizeof limits;
   yupana_plan_limits(plan, &limits);

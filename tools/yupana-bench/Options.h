@@ -24,6 +24,7 @@ struct Options {
   uint64_t kvMemory = 0;   ///< Bytes; 0: what the run needs, and at least one sequence of the longest context.
   std::string target;      ///< Empty: the best one.
   bool mapWeights = false;
+  bool randomWeights = false;
   bool json = false;
 };
 
@@ -33,7 +34,8 @@ yupana_status_code_t failWith(yupana_status_t &status, yupana_status_code_t code
 /// Reads the command line. INVALID_ARGUMENT, naming the word.
 yupana_status_code_t parseOptions(int argc, char **argv, Options &options, yupana_status_t &status);
 
-/// What only the plan can tell: whether lengths, sequences and step fit what it was compiled for. INVALID_ARGUMENT.
+/// What only the plan can tell: whether it lacks the weights that are to be random, and whether lengths, sequences and
+/// step fit what it was compiled for. INVALID_ARGUMENT, or INVALID_DATA for a plan without weights.
 yupana_status_code_t checkLimits(const yupana_plan_t *plan, const Options &options, yupana_status_t &status);
 
 /// The text of `--help`.

@@ -159,6 +159,7 @@ std::string yupana::jsonReport(const yupana_plan_t *plan, const Options &options
       {"repetitions", options.repetitions},
       {"warmup", options.warmup},
       {"mmap", options.mapWeights},
+      {"random_weights", options.randomWeights},
       {"load_s", measurements.loadSeconds},
       {"peak_rss", measurements.peakRss},
       {"prefill",
@@ -181,7 +182,8 @@ std::string yupana::textReport(const yupana_plan_t *plan, const Options &options
       fmt::format("{}: {}, {}, {}, batch {}, {} thread{}\n{}\n", yupana_plan_name(plan), model.name()->c_str(),
                   model.precision()->c_str(), figures.root.targets()->Get(measurements.target)->name()->c_str(),
                   options.batch, measurements.threads, measurements.threads == 1 ? "" : "s", cpuModel());
-  out += fmt::format("loaded in {:.2f} s, {} resident at most\n\n", measurements.loadSeconds,
+  out += fmt::format("{} in {:.2f} s, {} resident at most\n\n",
+                     options.randomWeights ? "random weights, drawn and loaded" : "loaded", measurements.loadSeconds,
                      formatBytes(static_cast<double>(measurements.peakRss)));
   out += fmt::format("{:<16}  {:>10}  {:>10}  {:>10}\n", "tokens/s", "median", "min", "max");
   auto addRow = [&out](const std::string &name, const Spread &spread, const std::string &remark) {

@@ -18,7 +18,7 @@ const char *const checkHelp = R"(usage: yupana check PLAN [--for TARGET] [--json
 Would it run here? Says for every target of a plan whether this machine runs it and what is lacking, and how much memory
 the best of them needs, with room for one sequence of the longest context, against what is available. Reads the header,
 the table of sections and the metadata; neither code nor weights. Ends with 0 when the plan runs, 6 when no target fits,
-7 when there is not enough memory.
+7 when there is not enough memory. A plan compiled with --strip-weights is judged as if it were filled.
 
   --for TARGET   ask about another machine: whether the plan has code for TARGET, such as x86-64-v3, and the memory that
                  takes. This machine is not looked at
@@ -85,6 +85,8 @@ void printText(const OpenedPlan &plan, const Check &check) {
     fmt::print("  {:<16}  {}{}{}\n", targetNameOf(plan, target), fit.verdict, fit.reason.empty() ? "" : ": ",
                fit.reason);
   }
+  if (uint32_t missing = yupana_plan_missing_weights(plan.get()))
+    fmt::print("  lacks {} of {} weights: fill it with yupana refit\n", missing, plan.metadata().weights()->size());
   if (!check.chosen)
     return;
   fmt::print("  memory, with room for one sequence of {} positions\n", plan.metadata().limits()->max_context());
@@ -112,6 +114,7 @@ void printJson(const OpenedPlan &plan, const Check &check) {
     targets.push_back(std::move(entry));
   }
   Json report = {{"plan", yupana_plan_name(plan.get())}, {"max_context", plan.metadata().limits()->max_context()}};
+  report["missing_weights"] = yupana_plan_missing_weights(plan.get());
   if (check.ofThisMachine)
     report["runs"] = check.chosen && check.memoryFits();
   report["target"] = check.chosen ? Json(targetNameOf(plan, *check.chosen)) : Json();

@@ -16,8 +16,16 @@ Result<void> runCheck(const Words &words);
 Result<void> runCompile(const Words &words);
 Result<void> runExport(const Words &words);
 Result<void> runInspect(const Words &words);
+Result<void> runRefit(const Words &words);
 Result<void> runVerify(const Words &words);
 Result<void> runVersion(const Words &words);
+
+/// The value of `-j`, by default all cores; ExitCode::Usage.
+Result<unsigned> jobsOf(const Arguments &arguments);
+/// The value of `-o`, which must be given; ExitCode::Usage.
+Result<std::string> outputOf(const Arguments &arguments);
+/// Tells what was written.
+void printSummary(const std::string &output, const CompileSummary &summary);
 
 /// The value of `--for`; empty when it was not given. ExitCode::Usage for an empty one.
 Result<std::string> targetOption(const Arguments &arguments);

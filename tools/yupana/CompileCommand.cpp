@@ -27,6 +27,8 @@ that `yupana-run` runs and that needs nothing else.
   --max-batch N         sequences a step may hold (default 8)
   --max-step-tokens N   tokens a step may hold, of all its sequences (default 2048)
   -j N                  threads (default: all cores). The plan does not depend on it
+  --strip-weights       leave the weights out, for `yupana refit` to fill: the plan has code, tables and sizes. FOLDER
+                        needs config.json alone; if it has tensors, too, the plan gets a digest of each weight
   --disable-fusion A,B  leave fusing passes out, to find a fault or to measure one: %FUSIONS%
   --dump-ir DIR         write the module after every phase to DIR/NN-PHASE.mlir, and every kernel's code
   --help                print this
@@ -68,24 +70,30 @@ std::string compileHelpText() {
   return text.replace(text.find(place), place.size(), names);
 }
 
-Result<unsigned> jobsOf(const Arguments &arguments) {
+} // namespace
+
+Result<unsigned> yupana::jobsOf(const Arguments &arguments) {
   YUPANA_ASSIGN_OR_RETURN(std::optional<uint64_t> jobs, arguments.number("-j", 1, 1024));
   return jobs ? static_cast<unsigned>(*jobs) : std::max(1u, std::thread::hardware_concurrency());
 }
 
-Result<std::string> outputOf(const Arguments &arguments) {
+Result<std::string> yupana::outputOf(const Arguments &arguments) {
   std::optional<std::string> output = arguments.value("-o");
   if (!output || output->empty())
     return makeError(ExitCode::Usage, "option -o: missing, expected -o PLAN");
   return *output;
 }
 
-void printSummary(const std::string &output, const CompileSummary &summary) {
-  fmt::print("{}: {}, of which weights {}, for {}\n", output, formatBytes(static_cast<double>(summary.planBytes)),
-             formatBytes(static_cast<double>(summary.weightBytes)), fmt::join(summary.targets, ", "));
+void yupana::printSummary(const std::string &output, const CompileSummary &summary) {
+  std::string plan = formatBytes(static_cast<double>(summary.planBytes));
+  std::string targets = fmt::format("{}", fmt::join(summary.targets, ", "));
+  if (summary.missingBytes)
+    fmt::print("{}: {} without weights, which take {} more, for {}\n", output, plan,
+               formatBytes(static_cast<double>(summary.missingBytes)), targets);
+  else
+    fmt::print("{}: {}, of which weights {}, for {}\n", output, plan,
+               formatBytes(static_cast<double>(summary.weightBytes)), targets);
 }
-
-} // namespace
 
 Observer yupana::makeObserver(const std::string &verb) {
   auto bar = std::make_shared<ProgressBar>(verb);
@@ -108,6 +116,7 @@ Result<void> yupana::runCompile(const Words &words) {
                                                                  {"--max-batch", true},
                                                                  {"--max-step-tokens", true},
                                                                  {"-j", true},
+                                                                 {"--strip-weights"},
                                                                  {"--disable-fusion", true},
                                                                  {"--dump-ir", true},
                                                                  {"--help"}},
@@ -129,6 +138,7 @@ Result<void> yupana::runCompile(const Words &words) {
   options.maxBatch = batch.value_or(options.maxBatch);
   options.maxStepTokens = tokens.value_or(options.maxStepTokens);
   YUPANA_ASSIGN_OR_RETURN(options.jobs, jobsOf(arguments));
+  options.stripWeights = arguments.has("--strip-weights");
   if (std::optional<std::string> disabled = arguments.value("--disable-fusion"))
     options.disabledFusions = splitList(*disabled);
   options.dumpIrDirectory = arguments.value("--dump-ir").value_or("");

@@ -58,5 +58,8 @@ Result<void> yupana::runVerify(const Words &words) {
   YUPANA_RETURN_IF_ERROR(readTokenizer(plan));
   fmt::print("{}: {} bytes in {} sections, all as recorded\n", path, yupana_plan_file_bytes(plan.get()),
              yupana_plan_section_count(plan.get()));
+  if (uint32_t missing = yupana_plan_missing_weights(plan.get()))
+    fmt::print("{} of {} weights are not in the file: fill it with yupana refit\n", missing,
+               plan.metadata().weights()->size());
   return {};
 }

@@ -20,6 +20,7 @@ const char *const help = R"(usage: yupana COMMAND [options]
 Compiles Llama 4 checkpoints, ahead of time, into plans that `yupana-run` runs.
 
   compile FOLDER -o PLAN   compile a checkpoint
+  refit PLAN FOLDER -o NEW fill a plan that was compiled with --strip-weights
   check PLAN [--json]      would a plan run here? What this machine lacks, and memory needed against what is free
   inspect PLAN [--json]    say what is inside a plan: targets, memory to the byte, weights, kernels
   verify PLAN              compare every digest of a plan and check every bound
@@ -37,8 +38,8 @@ struct Command {
 };
 
 constexpr Command commands[] = {
-    {"compile", runCompile}, {"check", runCheck},     {"inspect", runInspect},
-    {"verify", runVerify},   {"version", runVersion}, {"export", runExport},
+    {"compile", runCompile}, {"check", runCheck},   {"inspect", runInspect}, {"verify", runVerify},
+    {"version", runVersion}, {"export", runExport}, {"refit", runRefit},
 };
 
 volatile std::sig_atomic_t interrupted = 0;

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "compiler/Driver/OpenCheckpoint.h"
+
+#include "compiler/Driver/CheckpointSource.h"
+#include "compiler/Support/File.h"
+#include "compiler/Support/SameFile.h"
+#include "runtime/schema/format.h"
+
+#include <algorithm>
+#include <filesystem>
+
+using namespace yupana;
+
+void yupana::note(const Observer &observer, const std::string &sentence) {
+  if (observer.note)
+    observer.note(sentence);
+}
+
+ExportOptions yupana::exportOptionsFor(const std::string &output, unsigned jobs, const Observer &observer) {
+  ExportOptions options;
+  options.outputPath = output;
+  options.jobs = jobs;
+  options.progress = [&observer](uint64_t done, uint64_t total) {
+    if (observer.progress)
+      observer.progress(done, total);
+    return !observer.isCancelled || !observer.isCancelled();
+  };
+  return options;
+}
+
+/// The last part of the folder's path as the user wrote it, without following links.
+static std::string folderName(const std::string &folder) {
+  std::filesystem::path path = std::filesystem::absolute(folder).lexically_normal();
+  return path.has_filename() ? path.filename().string() : path.parent_path().filename().string();
+}
+
+std::unique_ptr<TensorSource> OpenedCheckpoint::source() const {
+  if (tensors)
+    return std::make_unique<CheckpointSource>(*tensors);
+  return std::make_unique<DeclaredSource>(*text.declared);
+}
+
+llama4::ImportOptions OpenedCheckpoint::importOptions(const std::string &precision) const {
+  bool conditional = config.hasVision || !text.prefix.empty();
+  return {folderName(folder), conditional ? "Llama4ForConditionalGeneration" : "Llama4ForCausalLM",
+          precision == "bf16" ? llama4::Precision::BF16 : llama4::Precision::F32};
+}
+
+Result<OpenedCheckpoint> yupana::openCheckpoint(const std::string &folder, bool mayLackTensors,
+                                                const Observer &observer) {
+  OpenedCheckpoint opened;
+  opened.folder = folder;
+  YUPANA_ASSIGN_OR_RETURN(opened.config, llama4::readModelConfig(folder));
+  if (mayLackTensors && !SafetensorsCheckpoint::existsIn(folder)) {
+    YUPANA_ASSIGN_OR_RETURN(opened.text, llama4::declareTextTensors(opened.config));
+    opened.text.notes.push_back(fmt::format("{}: holds no tensors, so names and forms are taken to be as transformers "
+                                            "writes them{}",
+                                            folder,
+                                            opened.config.text.weightType ? ""
+                                                                          : ", and their type, which config.json "
+                                                                            "does not name, to be BF16"));
+  } else {
+    YUPANA_ASSIGN_OR_RETURN(SafetensorsCheckpoint tensors, SafetensorsCheckpoint::open(folder));
+    opened.tensors = std::make_unique<SafetensorsCheckpoint>(std::move(tensors));
+    YUPANA_ASSIGN_OR_RETURN(opened.text, llama4::findTextTensors(opened.config.text, *opened.tensors));
+  }
+  for (const std::string &sentence : opened.config.notes)
+    note(observer, sentence);
+  for (const std::string &sentence : opened.text.notes)
+    note(observer, sentence);
+  return opened;
+}
+
+/// True if the file is a plan, of whatever version; false for one that cannot be read.
+static bool isPlan(const std::string &path) {
+  uint8_t magic[sizeof(schema::kMagic)];
+  Result<InputFile> file = InputFile::open(path);
+  return file && file->readAt(0, magic, sizeof(magic)) &&
+         std::equal(std::begin(magic), std::end(magic), std::begin(schema::kMagic));
+}
+
+Result<std::vector<std::string>> yupana::filesOf(const std::string &folder) {
+  namespace fs = std::filesystem;
+  std::vector<std::string> files;
+  std::error_code ended;
+  for (fs::directory_iterator entry(folder, ended), end; !ended && entry != end; entry.increment(ended))
+    if (std::string path = entry->path(); !isPlan(path))
+      files.push_back(std::move(path));
+  if (ended)
+    return makeError(ExitCode::MissingFile, "{}: cannot be listed: {}", folder, ended.message());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+Result<void> yupana::keepInputs(const std::string &output, const std::vector<std::string> &inputs) {
+  if (std::optional<std::string> sentence = findOverwrittenInput(output, inputs))
+    return Error{ExitCode::Usage, *sentence};
+  return {};
+}

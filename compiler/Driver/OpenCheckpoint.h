@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the commands that read a checkpoint share: opening it, and keeping outputs off its files.
+#ifndef YUPANA_COMPILER_DRIVER_OPENCHECKPOINT_H
+#define YUPANA_COMPILER_DRIVER_OPENCHECKPOINT_H
+
+#include "compiler/Driver/Driver.h"
+#include "compiler/Export/Export.h"
+#include "frontends/Llama4/Import.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace yupana {
+
+/// A checkpoint as far as headers and configuration go.
+struct OpenedCheckpoint {
+  std::string folder;
+  llama4::ModelConfig config;
+  std::unique_ptr<SafetensorsCheckpoint> tensors; ///< Where `text` points into; null for a configuration alone.
+  llama4::TextTensors text;
+
+  /// The tensors as the exporter reads them; those of a configuration alone have sizes and no data. Valid as long as
+  /// this object.
+  std::unique_ptr<TensorSource> source() const;
+  /// What importing needs to know; `precision` is "f32" or "bf16".
+  llama4::ImportOptions importOptions(const std::string &precision) const;
+};
+
+/// Reads the configuration in `folder` and the headers of its tensors, and tells `observer` what was left out. A folder
+/// without tensors is an error unless `mayLackTensors`; they are then taken to be as transformers writes them.
+Result<OpenedCheckpoint> openCheckpoint(const std::string &folder, bool mayLackTensors, const Observer &observer);
+
+/// The files of a checkpoint: everything in its folder but plans, which were compiled into it and may be compiled
+/// again. More than what is read, since what this compiler has no use for is part of the checkpoint, too.
+Result<std::vector<std::string>> filesOf(const std::string &folder);
+
+/// ExitCode::Usage when `output` is one of `inputs`.
+Result<void> keepInputs(const std::string &output, const std::vector<std::string> &inputs);
+
+/// Options of the exporter that tell `observer`, which must outlive them, of progress and ask it whether to stop.
+ExportOptions exportOptionsFor(const std::string &output, unsigned jobs, const Observer &observer);
+
+/// Tells the user a sentence.
+void note(const Observer &observer, const std::string &sentence);
+
+} // namespace yupana
+
+#endif // YUPANA_COMPILER_DRIVER_OPENCHECKPOINT_H
