@@ -8,6 +8,7 @@
 #include "compiler/Support/Error.h"
 #include "compiler/Target/Target.h"
 #include "dialects/Kernel/IR/TargetModel.h"
+#include "dialects/Plan/IR/Plan.h"
 
 #include <memory>
 #include <optional>
@@ -23,15 +24,27 @@ struct CodegenOptions {
   std::optional<std::string> dumpDirectory;
 };
 
+/// Code as a section of a plan holds it.
+struct Image {
+  plan::ImageFormat format;
+  std::string bytes;
+};
+
+/// The code of a kernel in one image, and what it takes of a multiprocessor there; 0 on a CPU.
+struct KernelImage {
+  size_t image; ///< Number of the library's image.
+  uint32_t registers = 0, sharedBytes = 0, spillBytes = 0;
+};
+
 /// An exported function.
 struct LibraryKernel {
   std::string symbol;
   int64_t scratchBytes = 0; ///< What a worker has to give it.
+  std::vector<KernelImage> images;
 };
 
-/// Code as a plan holds it.
 struct CompiledLibrary {
-  std::string image;                  ///< The bytes of a code section.
+  std::vector<Image> images;
   std::vector<LibraryKernel> kernels; ///< In the order of the library's kernels.
 };
 

@@ -128,12 +128,15 @@ Result<void> Compilation::generateCode(ModuleOp module, const std::string &targe
       }))
     return makeError(ExitCode::Internal, "{}: generated code exports other kernels than the plan names", target);
   auto inside = OpBuilder::atBlockBegin(&plan.getBody().front());
-  plan::ImageOp::create(inside, plan.getLoc(), plan::ImageFormat::ElfX86, code->image);
-  ArrayAttr images = inside.getArrayAttr(plan::KernelImageAttr::get(&context, 0, 0, 0, 0));
+  for (const codegen::Image &image : code->images)
+    plan::ImageOp::create(inside, plan.getLoc(), image.format, image.bytes);
   for (auto [kernel, compiled] : llvm::zip_equal(kernels, code->kernels)) {
     plan::KernelOp op = kernel;
     op.setScratch(compiled.scratchBytes);
-    op.setImagesAttr(images);
+    auto images = llvm::map_to_vector(compiled.images, [&](const codegen::KernelImage &image) -> Attribute {
+      return plan::KernelImageAttr::get(&context, image.image, image.registers, image.sharedBytes, image.spillBytes);
+    });
+    op.setImagesAttr(inside.getArrayAttr(images));
   }
   library->erase();
   return {};

@@ -114,8 +114,8 @@ Library::Library(const codegen::CompiledLibrary &library) {
   for (const codegen::LibraryKernel &kernel : library.kernels)
     scratchBytes[kernel.symbol] = kernel.scratchBytes;
   descriptor = memfd_create("kernels", MFD_CLOEXEC);
-  ssize_t size = static_cast<ssize_t>(library.image.size());
-  if (descriptor < 0 || write(descriptor, library.image.data(), library.image.size()) != size)
+  ssize_t size = static_cast<ssize_t>(library.images[0].bytes.size());
+  if (descriptor < 0 || write(descriptor, library.images[0].bytes.data(), library.images[0].bytes.size()) != size)
     ADD_FAILURE() << "the library cannot be written";
   handle = dlopen(("/proc/self/fd/" + std::to_string(descriptor)).c_str(), RTLD_NOW | RTLD_LOCAL);
   EXPECT_NE(handle, nullptr) << dlerror();

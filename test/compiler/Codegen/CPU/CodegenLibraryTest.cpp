@@ -68,7 +68,7 @@ TEST_P(Libraries, AreSelfContainedReadOnlyElf) {
   for (const codegen::LibraryKernel &kernel : library->kernels)
     symbols.push_back(kernel.symbol);
   EXPECT_EQ(symbols, (std::vector<std::string>{"a", "b", "temptation", "c"}));
-  const std::string &elf = library->image;
+  const std::string &elf = library->images[0].bytes;
   auto *header = at<Elf64_Ehdr>(elf, 0);
   EXPECT_EQ(header->e_type, ET_DYN);
   EXPECT_EQ(header->e_machine, EM_X86_64);
@@ -103,8 +103,8 @@ TEST_P(Libraries, HaveTheSameBytesForAnyNumberOfJobs) {
     Result<codegen::CompiledLibrary> library = compile(GetParam(), someKernels(), options);
     ASSERT_TRUE(library) << library.error().message;
     if (first.empty())
-      first = library->image;
-    EXPECT_TRUE(library->image == first) << jobs << " jobs";
+      first = library->images[0].bytes;
+    EXPECT_TRUE(library->images[0].bytes == first) << jobs << " jobs";
   }
   // Nor does the folder show that it was linked in.
   EXPECT_EQ(first.find("yupana-link"), std::string::npos);
@@ -177,7 +177,7 @@ TEST_P(Libraries, KeepAccumulatorsInRegisters) {
       SCOPED_TRACE(fmt::format("{} x {} {}", outputs, depth, isBF16 ? "bf16" : "f32"));
       Result<codegen::CompiledLibrary> library = compile(GetParam(), gemm("gemm", outputs, depth, "math.absf", isBF16));
       ASSERT_TRUE(library) << library.error().message;
-      std::string assembly = disassemble(library->image);
+      std::string assembly = disassemble(library->images[0].bytes);
       // 16 registers do not hold a tile of 6 x 16, both halves of its widened weights and an input: the two vectors of
       // weights of each of the two steps of a turn wait on the stack for their second half.
       const CpuFacts &target = findTarget(GetParam())->cpu();
