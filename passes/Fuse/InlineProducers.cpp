@@ -66,8 +66,11 @@ private:
       cleanUp(cast<kernel::LaunchedOpInterface>(reader));
   }
 
-  /// A sum over a row is computed once for all features that are read together, so they have to be of one row.
+  /// A sum over a row is computed once for all features that are read together, so they have to be of one row. Rows
+  /// that were put in the order of the experts are there to be read as they are.
   static bool canInlineAt(kernel::LoadOp load, kernel::MapOp map) {
+    if (auto gemm = dyn_cast<kernel::GemmOp>(load->getParentOp()); gemm && gemm.getOrder())
+      return false;
     BlockArgument feature = load->getBlock()->getArguments().back();
     return map.getBody().getOps<kernel::RowSumOp>().empty() || !dependsOn(load.getIndices().front(), feature);
   }

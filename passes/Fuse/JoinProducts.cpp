@@ -24,7 +24,8 @@ bool canJoin(kernel::GemmOp x, kernel::GemmOp y) {
   return x != y && x.getRows() == y.getRows() && x.getWeightRows() == y.getWeightRows() &&
          x.getWeightType(0).getElementType() == y.getWeightType(0).getElementType() &&
          (!x.getExperts() || !y.getExperts() ||
-          (x.getExperts() == y.getExperts() && x.getExpertCount() == y.getExpertCount()));
+          (x.getExperts() == y.getExperts() && x.getOrder() == y.getOrder() &&
+           x.getExpertCount() == y.getExpertCount()));
 }
 
 struct JoinProductsPass : yupana::impl::JoinProductsPassBase<JoinProductsPass> {
@@ -67,14 +68,16 @@ private:
     OpBuilder builder(map);
     Location loc = map.getLoc();
     SmallVector<Value> weights;
-    Value experts;
+    Value experts, order;
     for (auto [view, plain] : products) {
       llvm::append_range(weights, plain.gemm.getWeights());
-      if (kernel::GemmOp gemm = plain.gemm; gemm.getExperts())
+      if (kernel::GemmOp gemm = plain.gemm; gemm.getExperts()) {
         experts = gemm.getExperts();
+        order = gemm.getOrder();
+      }
     }
     auto joined =
-        kernel::GemmOp::create(builder, loc, map.getRows(), weights, experts, IntegerAttr(), IntegerAttr(),
+        kernel::GemmOp::create(builder, loc, map.getRows(), weights, experts, order, IntegerAttr(), IntegerAttr(),
                                IntegerAttr(), kernel::GridAttr(), kernel::ConfigAttrInterface(), weights.size());
     Type index = builder.getIndexType();
     SmallVector<Type> types(weights.size(), builder.getF32Type());

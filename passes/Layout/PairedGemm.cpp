@@ -77,7 +77,7 @@ PairedGemm::PairedGemm(kernel::GemmOp like, int64_t pairs, FlatSymbolRefAttr sym
   RankedTensorType type = lm::getParameterType(parameter);
   auto view = kernel::ViewType::get(builder.getContext(), lm::getDims(type), type.getElementType(), "row-major");
   Value weight = kernel::WeightOp::create(builder, loc, view, symbol);
-  gemm = kernel::GemmOp::create(builder, loc, like.getRows(), weight, like.getExperts(),
+  gemm = kernel::GemmOp::create(builder, loc, like.getRows(), weight, like.getExperts(), like.getOrder(),
                                 builder.getI64IntegerAttr(pairs), cast<lm::InterleavedOp>(parameter).getByAttr(),
                                 IntegerAttr(), kernel::GridAttr(), kernel::ConfigAttrInterface(),
                                 /*inputsCount=*/1);

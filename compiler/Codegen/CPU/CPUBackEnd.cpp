@@ -71,6 +71,7 @@ kernel::GridAttr CPUBackEnd::getGrid(kernel::LaunchedOpInterface op) const {
       .Case([&](kernel::AttentionOp attention) {
         return grid.dim(rowsOf(attention.getQuery())).times(attention.getKeys().getType().getHeads()).get();
       })
+      .Case([&](kernel::GroupOp) { return grid.size(1).get(); })
       .Case([&](kernel::SampleOp sample) { return grid.dim(rowsOf(sample.getLogits())).get(); })
       .Default([](Operation *other) {
         other->emitOpError() << "has no grid on a CPU";

@@ -254,11 +254,11 @@ Value KernelEmitter::size(lm::DimAttr dimension) {
   case lm::DimSymbol::N:
     return integer(dimension.getFactor());
   case lm::DimSymbol::T:
-    return mul(stepSize(0), dimension.getFactor());
+    return add(mul(stepSize(0), dimension.getFactor()), dimension.getAddend());
   case lm::DimSymbol::S:
-    return mul(stepSize(1), dimension.getFactor());
+    return add(mul(stepSize(1), dimension.getFactor()), dimension.getAddend());
   case lm::DimSymbol::R:
-    return mul(stepSize(2), dimension.getFactor());
+    return add(mul(stepSize(2), dimension.getFactor()), dimension.getAddend());
   }
   llvm_unreachable("every symbol has a case");
 }

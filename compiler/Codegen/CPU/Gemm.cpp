@@ -34,6 +34,8 @@ private:
   void runExperts();
   void emitRange(const Cells &cells);
   void emitExpert(const Cells &cells);
+  void emitBlocks(const Cells &cells, Value begin, Value end);
+  void emitSorted(const Cells &cells);
   Value collectRows(Value expert, Value from);
   void emitBlock(const Cells &cells, const RowBlock &rows);
   void emitCell(Value outer, Value cell, const RowBlock &rows, ValueRange inputs);
@@ -52,7 +54,7 @@ private:
   int64_t blockRows;
   int64_t sumStride; ///< Bytes of one row of accumulators.
   Value sums;        ///< [product][blockRows][cellPanels * panelRows] accumulators.
-  Value list, next;  ///< Rows of an expert, and where to look for more of them.
+  Value list, next;  ///< Rows of an expert, and where to look for more of them, where rows are not sorted.
   SmallVector<GemmInput> inputs;
   LogicalResult result = success();
 };
@@ -67,7 +69,7 @@ GemmEmitter::GemmEmitter(KernelEmitter &e, kernel::GemmOp op, kernel::X86Attr co
       blockRows(std::min<int64_t>(config.getRows(), mostRows)), sumStride(cellPanels * panelRows * 4) {
   // A region may read a vector that begins in the last row and ends behind it.
   sums = e.scratch(op.getProductCount() * blockRows * sumStride + vectorLanes * 4);
-  if (op.getExperts()) {
+  if (op.getExperts() && !op.getOrder()) {
     list = e.scratch((blockRows + 1) * 4);
     next = e.scratch(8);
   }
@@ -120,7 +122,7 @@ void GemmEmitter::runExperts() {
     Cells together = cellsOf(expert);
     Cells range = {expert, e.select(many, together.first, inTurn(e.first, expert)),
                    e.select(many, together.last, inTurn(e.last, expert))};
-    e.when(e.less(range.first, range.last), [&] { emitExpert(range); });
+    e.when(e.less(range.first, range.last), [&] { op.getOrder() ? emitSorted(range) : emitExpert(range); });
   });
 }
 
@@ -129,10 +131,27 @@ void GemmEmitter::emitRange(const Cells &range) {
   Value end = e.min(e.add(begin, config.getRows()), e.size(op.getRows()));
   if (config.getRows() <= blockRows)
     return emitBlock(range, {begin, Value(), e.sub(end, begin)});
+  emitBlocks(range, begin, end);
+}
+
+void GemmEmitter::emitBlocks(const Cells &range, Value begin, Value end) {
   e.loop(begin, end, blockRows, {}, [&](Value first, ValueRange) -> Emitter::Values {
     emitBlock(range, {first, Value(), e.min(e.sub(end, first), e.integer(blockRows))});
     return {};
   });
+}
+
+/// The rows of an expert follow one another; those behind its last pair are fillers.
+void GemmEmitter::emitSorted(const Cells &range) {
+  Value offsets = e.address(op.getExperts()), order = e.address(op.getOrder());
+  auto offset = [&](Value expert) { return e.widen(e.load(e.i32, e.element(offsets, expert, 4))); };
+  Value begin = offset(range.outer);
+  Emitter::Values end =
+      e.loop(begin, offset(e.add(range.outer, 1)), 1, {begin}, [&](Value place, ValueRange carried) -> Emitter::Values {
+        Value pair = e.load(e.i32, e.element(order, place, 4));
+        return {e.select(e.less(pair, e.integer(0, e.i32)), carried[0], e.add(place, 1))};
+      });
+  emitBlocks(range, begin, end[0]);
 }
 
 /// As many blocks as the expert's rows fill. How many that are is found on the way.

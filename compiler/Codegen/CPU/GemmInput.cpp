@@ -51,7 +51,8 @@ GemmInput::GemmInput(KernelEmitter &e, kernel::GemmOp op, unsigned product, Tile
   rowStride = depth * elements.inputBytes();
   bool wholeSteps = elements.kind == TileElements::F32 || depth % 2 == 0;
   Value plain = op.getPlainInput(product);
-  bool inPlace = plain && cast<kernel::ViewType>(plain.getType()).isRowMajor() && !op.getExperts() && wholeSteps &&
+  bool follow = !op.getExperts() || op.getOrder();
+  bool inPlace = plain && cast<kernel::ViewType>(plain.getType()).isRowMajor() && follow && wholeSteps &&
                  elements.kind != TileElements::BF16Widened;
   if (inPlace)
     return;

@@ -29,6 +29,7 @@ LogicalResult codegen::emitLaunched(KernelEmitter &e, Operation *op) {
       .Case([&](kernel::GemmOp op) { return emitGemm(e, op); })
       .Case([&](kernel::AttentionOp op) { return emitAttention(e, op); })
       .Case([&](kernel::RouteOp op) { return emitRoute(e, op); })
+      .Case([&](kernel::GroupOp op) { return emitGroup(e, op); })
       .Case([&](kernel::SampleOp op) { return emitSample(e, op); })
       .Case([&](kernel::ParallelOp op) { return emitParallel(e, op); })
       .Default([](Operation *op) { return op->emitError() << "'" << op->getName() << "' has no CPU kernel"; });

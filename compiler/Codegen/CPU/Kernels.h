@@ -13,6 +13,7 @@ mlir::LogicalResult emitMap(KernelEmitter &e, kernel::MapOp op);
 mlir::LogicalResult emitGemm(KernelEmitter &e, kernel::GemmOp op);
 mlir::LogicalResult emitAttention(KernelEmitter &e, kernel::AttentionOp op);
 mlir::LogicalResult emitRoute(KernelEmitter &e, kernel::RouteOp op);
+mlir::LogicalResult emitGroup(KernelEmitter &e, kernel::GroupOp op);
 mlir::LogicalResult emitParallel(KernelEmitter &e, kernel::ParallelOp op);
 mlir::LogicalResult emitSample(KernelEmitter &e, kernel::SampleOp op);
 

@@ -6,7 +6,7 @@ using namespace mlir;
 using namespace yupana;
 using namespace yupana::codegen;
 
-static LogicalResult emitGroup(KernelEmitter &e, kernel::MapOp op, Value row, Value group) {
+static LogicalResult emitRowGroup(KernelEmitter &e, kernel::MapOp op, Value row, Value group) {
   ScalarRegion region(e, op.getBody(), op.getLane());
   region.bind(op.getRow(), LaneValue::uniform(row));
   region.bind(op.getGroup(), LaneValue::uniform(group));
@@ -25,9 +25,9 @@ LogicalResult codegen::emitMap(KernelEmitter &e, kernel::MapOp op) {
   LogicalResult result = success();
   e.loop(begin, end, [&](Value row) {
     if (op.getGroups() == 1)
-      result = emitGroup(e, op, row, e.integer(0));
+      result = emitRowGroup(e, op, row, e.integer(0));
     else
-      e.loop(e.integer(0), e.integer(op.getGroups()), [&](Value group) { result = emitGroup(e, op, row, group); });
+      e.loop(e.integer(0), e.integer(op.getGroups()), [&](Value group) { result = emitRowGroup(e, op, row, group); });
   });
   return result;
 }

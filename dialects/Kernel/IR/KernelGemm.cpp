@@ -105,11 +105,23 @@ static LogicalResult verifyProduct(GemmOp op, unsigned product) {
   return checkInput(op, op.getInputs()[product], op.getRows(), weight, weight.getElementType());
 }
 
+/// Rows in the order that `kernel.group` wrote.
+static LogicalResult verifySorted(GemmOp op) {
+  Type i32 = IntegerType::get(op.getContext(), 32);
+  lm::DimAttr bounds = lm::DimAttr::get(op.getContext(), op.getExpertCount() + 1);
+  if (failed(checkView(op, "offsets", op.getExperts(), {bounds}, i32)))
+    return failure();
+  return checkView(op, "order", op.getOrder(), {op.getRows()}, i32);
+}
+
 static LogicalResult verifyExperts(GemmOp op) {
   if (!op.getExperts())
-    return success();
+    return op.getOrder() ? op.emitOpError() << "has an order of rows, expected `by` with the offsets of the experts"
+                         : success();
   if (llvm::none_of(llvm::seq(op.getProductCount()), [&](unsigned product) { return op.isGrouped(product); }))
     return op.emitOpError() << "chooses experts, expected a weight of three dimensions";
+  if (op.getOrder())
+    return verifySorted(op);
   ViewType experts = op.getExperts().getType();
   if (experts.getRank() == 2 && experts.getElementType().isInteger(32) &&
       experts.getDims()[0].times(experts.getDimSize(1)) == op.getRows())
@@ -245,10 +257,13 @@ ParseResult GemmOp::parse(OpAsmParser &parser, OperationState &result) {
   if (parser.parseKeyword("rows") || parseRows(parser, rows))
     return failure();
   result.addAttribute(getRowsAttrName(result.name), rows);
-  OpAsmParser::UnresolvedOperand experts;
-  ViewType expertsType;
+  OpAsmParser::UnresolvedOperand experts, order;
+  ViewType expertsType, orderType;
   if (succeeded(parser.parseOptionalKeyword("by")) &&
       (parser.parseOperand(experts) || parser.parseColonType(expertsType)))
+    return failure();
+  if (succeeded(parser.parseOptionalKeyword("sorted")) &&
+      (parser.parseOperand(order) || parser.parseColonType(orderType)))
     return failure();
   if (parsePairs(parser, result, getPairsAttrName(result.name), getRunAttrName(result.name)) ||
       parseOptionalSize(parser, result, "group", getGroupAttrName(result.name)) ||
@@ -263,10 +278,12 @@ ParseResult GemmOp::parse(OpAsmParser &parser, OperationState &result) {
       return failure();
     ++products;
   }
-  if (parseBody(parser, result, *body) || (expertsType && parser.resolveOperand(experts, expertsType, result.operands)))
+  if (parseBody(parser, result, *body) ||
+      (expertsType && parser.resolveOperand(experts, expertsType, result.operands)) ||
+      (orderType && parser.resolveOperand(order, orderType, result.operands)))
     return failure();
   result.addAttribute(getOperandSegmentSizeAttr(),
-                      parser.getBuilder().getDenseI32ArrayAttr({products, expertsType ? 1 : 0}));
+                      parser.getBuilder().getDenseI32ArrayAttr({products, expertsType ? 1 : 0, orderType ? 1 : 0}));
   return success();
 }
 
@@ -275,6 +292,8 @@ void GemmOp::print(OpAsmPrinter &printer) {
   printRows(printer, *this, getRows());
   if (getExperts())
     printer << " by " << getExperts() << " : " << getExperts().getType();
+  if (getOrder())
+    printer << " sorted " << getOrder() << " : " << getOrder().getType();
   if (getPairs())
     printer << " pairs " << *getPairs() << " by " << *getRun();
   if (getGroup())

@@ -307,6 +307,22 @@ LogicalResult RouteOp::verify() {
   return checkView(*this, "scores", getScores(), {getRows(), k}, builder.getF32Type());
 }
 
+LogicalResult GroupOp::verify() {
+  Builder builder(getContext());
+  Type i32 = builder.getI32Type();
+  auto alignment = static_cast<int64_t>(getAlignment());
+  if (alignment < 1)
+    return emitOpError() << "aligns rows to " << alignment << ", expected at least 1";
+  ViewType experts = getExperts().getType(), offsets = getOffsets().getType();
+  if (experts.getRank() != 2 || !experts.getElementType().isInteger(32))
+    return emitOpError() << "groups by " << experts << ", expected k choices of i32 a row";
+  if (offsets.getRank() != 1 || !offsets.getDims()[0].isStatic() || getExpertCount() < 1)
+    return emitOpError() << "offsets is " << offsets << ", expected one for each expert and one more";
+  if (failed(checkView(*this, "offsets", getOffsets(), {lm::DimAttr()}, i32)))
+    return failure();
+  return checkView(*this, "order", getOrder(), {getPlaces(experts, getExpertCount(), alignment)}, i32);
+}
+
 LogicalResult SampleOp::verify() {
   Builder builder(getContext());
   lm::DimAttr rows = rowsOf(getLogits()), alive = dim(*this, lm::DimSymbol::N);

@@ -74,7 +74,9 @@ def Kernel_GemmOp : Kernel_LaunchedOp<"gemm", [AttrSizedOperandSegments, SingleB
     yields is rounded to the weight's type, once.
 
     *Experts.* With `by`, rows are the pairs of `experts` [T, k], and a weight of three dimensions [E, N, K] meets pair
-    r as weight[experts[r div k, r rem k]].
+    r as weight[experts[r div k, r rem k]]. With `by .. sorted`, rows are places in the order that `kernel.group` wrote:
+    those of expert e are [offsets[e], offsets[e + 1]), input and body get the place as their row, and the pair at place
+    r is order[r]. Fillers (-1) are computed by no one: neither input nor body runs for them.
 
     *Pairs.* With `pairs F by R` the rows of every weight are two halves that alternate, R rows at a time
     (`lm.interleaved`), and the body has two accumulators a product, feature n of either half, for n in [0, F).
@@ -100,11 +102,19 @@ def Kernel_GemmOp : Kernel_LaunchedOp<"gemm", [AttrSizedOperandSegments, SingleB
       %y = arith.mulf %gate, %up : f32
       kernel.store %y, %inner[%row, %feature] : !kernel.view<["T", 24], f32>
     }
+    kernel.gemm rows "T+112" by %offsets : !kernel.view<[17], i32> sorted %order : !kernel.view<["T+112"], i32>
+        product %placed : !kernel.view<["T+112", 64], f32> times %w : !kernel.view<[16, 64, 64], f32, "panel32"> {
+    ^bb0(%acc: f32, %place: index, %feature: index):
+      %pair = kernel.load %order[%place] : !kernel.view<["T+112"], i32>
+      %row = arith.index_castui %pair : i32 to index
+      kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 64], f32>
+    }
     ```
   }];
   let arguments = (ins Kernel_RowsAttr:$rows, Variadic<Kernel_ViewType>:$weights, Optional<Kernel_ViewType>:$experts,
-                       OptionalAttr<I64Attr>:$pairs, OptionalAttr<I64Attr>:$run, OptionalAttr<I64Attr>:$group,
-                       OptionalAttr<Kernel_GridAttr>:$grid, OptionalAttr<Kernel_ConfigInterface>:$config);
+                       Optional<Kernel_ViewType>:$order, OptionalAttr<I64Attr>:$pairs, OptionalAttr<I64Attr>:$run,
+                       OptionalAttr<I64Attr>:$group, OptionalAttr<Kernel_GridAttr>:$grid,
+                       OptionalAttr<Kernel_ConfigInterface>:$config);
   let regions = (region SizedRegion<1>:$body, VariadicRegion<SizedRegion<1>>:$inputs);
   let hasCustomAssemblyFormat = 1;
   let extraClassDeclaration = [{
@@ -201,6 +211,35 @@ def Kernel_RouteOp : Kernel_LaunchedOp<"route", [AttrSizedOperandSegments]> {
   let extraClassDeclaration = [{
     int64_t getExpertCount();
     ::llvm::SmallVector<::mlir::Value> getWrittenOperands() { return {getExperts(), getScores()}; }
+  }];
+}
+
+def Kernel_GroupOp : Kernel_LaunchedOp<"group"> {
+  let summary = "Sorts pairs by expert, each expert's rows beginning at a multiple of an alignment";
+  let description = [{
+    From the choices [T, k] among E experts: where the rows of each expert begin, [E + 1], and which pair stands at each
+    place of the order, pairs of one expert ascending, -1 where an expert's rows end before the next multiple of
+    `alignment` and behind the last expert. So offsets[0] is 0, every offset is a multiple of `alignment`, and the order
+    has room for k·T + (alignment - 1)·E places, whatever the choices are. Grid: one cell.
+
+    ```mlir
+    kernel.group %experts into %offsets, %order alignment 8
+      : !kernel.view<["T", 1], i32>, !kernel.view<[17], i32>, !kernel.view<["T+112"], i32>
+    ```
+  }];
+  let arguments = (ins Kernel_ViewType:$experts, Kernel_ViewType:$offsets, Kernel_ViewType:$order, I64Attr:$alignment,
+                       OptionalAttr<Kernel_GridAttr>:$grid, OptionalAttr<Kernel_ConfigInterface>:$config);
+  let assemblyFormat = [{
+    $experts `into` $offsets `,` $order `alignment` $alignment attr-dict
+    `:` qualified(type($experts)) `,` qualified(type($offsets)) `,` qualified(type($order))
+  }];
+  let extraClassDeclaration = [{
+    ::llvm::SmallVector<::mlir::Value> getWrittenOperands() { return {getOffsets(), getOrder()}; }
+    int64_t getExpertCount() { return getOffsets().getType().getDimSize(0) - 1; }
+    /// Rows of buffers in the order of pairs sorted by expert: k·T + (alignment - 1)·E.
+    static ::yupana::lm::DimAttr getPlaces(::yupana::kernel::ViewType experts, int64_t expertCount, int64_t alignment) {
+      return experts.getDims()[0].times(experts.getDimSize(1)).plus((alignment - 1) * expertCount);
+    }
   }];
 }
 

@@ -144,7 +144,7 @@ std::optional<uint64_t> kernel::getBytes(ViewType type, const StepMaxima &maxima
   SmallVector<uint64_t> extents;
   for (lm::DimAttr dim : type.getDims()) {
     std::optional<uint64_t> extent =
-        llvm::checkedMulUnsigned<uint64_t>(dim.getFactor(), largest(dim.getSymbol(), maxima));
+        llvm::checkedMulAddUnsigned<uint64_t>(dim.getFactor(), largest(dim.getSymbol(), maxima), dim.getAddend());
     if (!extent)
       return std::nullopt;
     extents.push_back(*extent);

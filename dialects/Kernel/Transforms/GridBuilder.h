@@ -15,17 +15,19 @@ public:
 
   GridBuilder &size(int64_t value) { return term(GridOp::Constant, value); }
   GridBuilder &times(int64_t factor) { return factor == 1 ? *this : size(factor).term(GridOp::Mul); }
+  GridBuilder &plus(int64_t count) { return count == 0 ? *this : size(count).term(GridOp::Add); }
   GridBuilder &ceilDiv(int64_t divisor) { return divisor == 1 ? *this : size(divisor).term(GridOp::CeilDiv); }
 
-  /// The rows of a view or an op: a constant, or one of the step's sizes times its factor. N is not among them.
+  /// The rows of a view or an op: a constant, or one of the step's sizes times its factor, plus its addend. N is not
+  /// among them.
   GridBuilder &dim(lm::DimAttr dim) {
     switch (dim.getSymbol()) {
     case lm::DimSymbol::T:
-      return term(GridOp::Tokens).times(dim.getFactor());
+      return term(GridOp::Tokens).times(dim.getFactor()).plus(dim.getAddend());
     case lm::DimSymbol::S:
-      return term(GridOp::Sequences).times(dim.getFactor());
+      return term(GridOp::Sequences).times(dim.getFactor()).plus(dim.getAddend());
     case lm::DimSymbol::R:
-      return term(GridOp::LogitRows).times(dim.getFactor());
+      return term(GridOp::LogitRows).times(dim.getFactor()).plus(dim.getAddend());
     case lm::DimSymbol::None:
     case lm::DimSymbol::N:
       return size(dim.getFactor());

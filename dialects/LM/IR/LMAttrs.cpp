@@ -32,14 +32,19 @@ void LMDialect::registerAttributes() {
 
 /// The dimension that a name stands for, null where it stands for none.
 static DimAttr dimOfName(MLIRContext *context, StringRef name) {
-  int64_t factor = 1;
+  int64_t factor = 1, addend = 0;
+  if (size_t plus = name.find('+'); plus != StringRef::npos) {
+    if (name.drop_front(plus + 1).getAsInteger(10, addend) || addend < 1)
+      return {};
+    name = name.take_front(plus);
+  }
   if (size_t star = name.find('*'); star != StringRef::npos) {
     if (name.take_front(star).getAsInteger(10, factor) || factor < 1)
       return {};
     name = name.drop_front(star + 1);
   }
   std::optional<DimSymbol> symbol = name.empty() ? std::nullopt : symbolizeDimSymbol(name);
-  return symbol ? DimAttr::get(context, *symbol, factor) : DimAttr();
+  return symbol ? DimAttr::get(context, *symbol, factor, addend) : DimAttr();
 }
 
 ParseResult lm::parseDim(AsmParser &parser, DimAttr &dim) {
@@ -49,14 +54,14 @@ ParseResult lm::parseDim(AsmParser &parser, DimAttr &dim) {
     int64_t size;
     if (parser.parseInteger(size))
       return failure();
-    dim = DimAttr::getChecked([&] { return parser.emitError(loc); }, parser.getContext(), DimSymbol::None, size);
+    dim = DimAttr::getChecked([&] { return parser.emitError(loc); }, parser.getContext(), DimSymbol::None, size, 0);
     return success(dim != nullptr);
   }
   dim = dimOfName(parser.getContext(), name);
   if (dim)
     return success();
   return parser.emitError(loc) << "\"" << name << "\" names no dimension, expected \"T\", \"S\", \"R\", \"N\" or a "
-                               << "multiple such as \"2*T\"";
+                               << "multiple such as \"2*T\" or \"2*T+112\"";
 }
 
 ParseResult lm::parseDims(AsmParser &parser, SmallVectorImpl<DimAttr> &dims) {
@@ -84,7 +89,8 @@ std::string DimAttr::str() const {
   if (isStatic())
     return std::to_string(getFactor());
   std::string multiple = getFactor() == 1 ? "" : std::to_string(getFactor()) + "*";
-  return ("\"" + multiple + stringifyDimSymbol(getSymbol()) + "\"").str();
+  std::string more = getAddend() == 0 ? "" : "+" + std::to_string(getAddend());
+  return ("\"" + multiple + stringifyDimSymbol(getSymbol()) + more + "\"").str();
 }
 
 Attribute DimAttr::parse(AsmParser &parser, Type) {
@@ -96,8 +102,11 @@ Attribute DimAttr::parse(AsmParser &parser, Type) {
 
 void DimAttr::print(AsmPrinter &printer) const { printer << '<' << str() << '>'; }
 
-LogicalResult DimAttr::verify(function_ref<InFlightDiagnostic()> emitError, DimSymbol symbol, int64_t factor) {
+LogicalResult DimAttr::verify(function_ref<InFlightDiagnostic()> emitError, DimSymbol symbol, int64_t factor,
+                              int64_t addend) {
   int64_t least = symbol == DimSymbol::None ? 0 : 1;
+  if (addend < 0 || (addend > 0 && symbol == DimSymbol::None))
+    return emitError() << "dimension has " << addend << " more, expected at least 0, and 0 for a number";
   if (factor >= least)
     return success();
   return emitError() << "dimension is " << factor << ", expected at least " << least;

@@ -18,21 +18,22 @@ class LM_Attr<string name, string attrMnemonic, list<Trait> traits = []> : AttrD
 //===----------------------------------------------------------------------===//
 
 def LM_DimAttr : LM_Attr<"Dim", "dim"> {
-  let summary = "The size of one dimension: a number, or a multiple of one of a step's sizes";
+  let summary = "The size of one dimension: a number, or a multiple of one of a step's sizes and a number more";
   let description = [{
     `"T"` is the tokens of a step, `"S"` its sequences, `"R"` the rows of logits asked for, `"N"` the sequences that can
-    be alive; `"2*T"` is a multiple. Equal sizes are equal attributes. In lists (`#lm.dims`, `!kernel.view`, after
-    `rows`) the bare form is written, `"T"` or `64`.
+    be alive; `"2*T"` is a multiple, and `"2*T+112"` has room for 112 more, whatever T is. Equal sizes are equal
+    attributes. In lists (`#lm.dims`, `!kernel.view`, after `rows`) the bare form is written, `"T"` or `64`.
 
     ```mlir
     #lm.dim<"T">
+    #lm.dim<"2*T+112">
     #lm.dim<64>
     ```
   }];
-  let parameters = (ins EnumParameter<LM_DimSymbol>:$symbol, "int64_t":$factor);
+  let parameters = (ins EnumParameter<LM_DimSymbol>:$symbol, "int64_t":$factor, "int64_t":$addend);
   let builders = [
-    AttrBuilder<(ins "int64_t":$size), [{ return $_get($_ctxt, ::yupana::lm::DimSymbol::None, size); }]>,
-    AttrBuilder<(ins "::yupana::lm::DimSymbol":$symbol), [{ return $_get($_ctxt, symbol, 1); }]>
+    AttrBuilder<(ins "int64_t":$size), [{ return $_get($_ctxt, ::yupana::lm::DimSymbol::None, size, 0); }]>,
+    AttrBuilder<(ins "::yupana::lm::DimSymbol":$symbol), [{ return $_get($_ctxt, symbol, 1, 0); }]>
   ];
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
@@ -41,7 +42,14 @@ def LM_DimAttr : LM_Attr<"Dim", "dim"> {
     /// The size of a static dimension, ShapedType::kDynamic of any other.
     int64_t getSize() const { return isStatic() ? getFactor() : ::mlir::ShapedType::kDynamic; }
     /// The dimension `count` times as large; `count` is at least 1.
-    DimAttr times(int64_t count) const { return get(getContext(), getSymbol(), getFactor() * count); }
+    DimAttr times(int64_t count) const {
+      return get(getContext(), getSymbol(), getFactor() * count, getAddend() * count);
+    }
+    /// The dimension `count` larger; `count` is at least 0.
+    DimAttr plus(int64_t count) const {
+      return isStatic() ? get(getContext(), getFactor() + count)
+                        : get(getContext(), getSymbol(), getFactor(), getAddend() + count);
+    }
     /// The bare form, quoted where it is a name.
     std::string str() const;
   }];

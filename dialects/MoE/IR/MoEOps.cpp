@@ -117,7 +117,7 @@ LogicalResult SharedExpertOp::verifySymbolUses(SymbolTableCollection &symbols) {
 int64_t CombineOp::getTopK() {
   lm::DimAttr pairs = dimsOf(getRows())[0], tokens = dimsOf(getResult())[0];
   bool isMultiple = pairs && tokens && pairs.getSymbol() == tokens.getSymbol() && tokens.getFactor() > 0 &&
-                    pairs.getFactor() % tokens.getFactor() == 0;
+                    tokens.getAddend() == 0 && pairs.getAddend() == 0 && pairs.getFactor() % tokens.getFactor() == 0;
   return isMultiple ? pairs.getFactor() / tokens.getFactor() : 0;
 }
 

@@ -9,7 +9,7 @@ func.func private @f(!kernel.view<[0], f32>)
 // -----
 
 // Only the sizes of a step are names.
-// expected-error@+1 {{"Q" names no dimension, expected "T", "S", "R", "N" or a multiple such as "2*T"}}
+// expected-error@+1 {{"Q" names no dimension, expected "T", "S", "R", "N" or a multiple such as "2*T" or "2*T+112"}}
 func.func private @f(!kernel.view<["Q", 64], f32>)
 
 // -----
@@ -438,7 +438,7 @@ func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[32, 64], f32>) 
 
 // Rows are a size of the step.
 kernel.program @p function step max_tokens 1 {
-  // expected-error@+1 {{"Q" names no dimension, expected "T", "S", "R", "N" or a multiple such as "2*T"}}
+  // expected-error@+1 {{"Q" names no dimension, expected "T", "S", "R", "N" or a multiple such as "2*T" or "2*T+112"}}
   kernel.map rows "Q" groups 1 width 1 {
   ^bb0(%r: index, %g: index, %l: index):
   }
@@ -482,7 +482,7 @@ func.func @f() {
 // One input for each weight.
 func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[32, 64], f32>) {
   // expected-error@+1 {{has 1 weights and 0 inputs, expected at least one of each and as many}}
-  "kernel.gemm"(%w) <{operandSegmentSizes = array<i32: 1, 0>, rows = #lm.dim<"T">}> ({
+  "kernel.gemm"(%w) <{operandSegmentSizes = array<i32: 1, 0, 0>, rows = #lm.dim<"T">}> ({
   ^bb0(%a: f32, %r: index, %n: index):
     kernel.end
   }) : (!kernel.view<[32, 64], f32>) -> ()
@@ -493,7 +493,7 @@ func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[32, 64], f32>) 
 
 // Rows are a size of the step.
 func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[32, 64], f32>) {
-  // expected-error@+1 {{"Q" names no dimension, expected "T", "S", "R", "N" or a multiple such as "2*T"}}
+  // expected-error@+1 {{"Q" names no dimension, expected "T", "S", "R", "N" or a multiple such as "2*T" or "2*T+112"}}
   kernel.gemm rows "Q" product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[32, 64], f32> {
   ^bb0(%a: f32, %r: index, %n: index):
   }
@@ -798,7 +798,7 @@ func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[48, 64], f32>) 
 // A body gives nothing back.
 func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[48, 64], f32>) {
   // expected-error@+1 {{body does not end in kernel.end}}
-  "kernel.gemm"(%w) <{operandSegmentSizes = array<i32: 1, 0>, rows = #lm.dim<"T">}> ({
+  "kernel.gemm"(%w) <{operandSegmentSizes = array<i32: 1, 0, 0>, rows = #lm.dim<"T">}> ({
   ^bb0(%a: f32, %r: index, %n: index):
     kernel.yield %a : f32
   }, {
@@ -1629,3 +1629,103 @@ kernel.program @step function step max_tokens 16 {
   }
 }
 lm.cache @layer layer 0 heads 2 width 16 : bf16
+
+// -----
+
+// Sorted rows have as many offsets as experts, and one more.
+func.func @f(%x: !kernel.view<["T+28", 64], f32>, %w: !kernel.view<[4, 32, 64], f32>, %o: !kernel.view<[4], i32>,
+             %r: !kernel.view<["T+28"], i32>) {
+  // expected-error@+1 {{offsets is '!kernel.view<[4], i32>', expected [5] of 'i32'}}
+  kernel.gemm rows "T+28" by %o : !kernel.view<[4], i32> sorted %r : !kernel.view<["T+28"], i32>
+      product %x : !kernel.view<["T+28", 64], f32> times %w : !kernel.view<[4, 32, 64], f32> {
+  ^bb0(%a: f32, %row: index, %n: index):
+  }
+  return
+}
+
+// -----
+
+// An order of all of them.
+func.func @f(%x: !kernel.view<["T+28", 64], f32>, %w: !kernel.view<[4, 32, 64], f32>, %o: !kernel.view<[5], i32>,
+             %r: !kernel.view<["T"], i32>) {
+  // expected-error@+1 {{order is '!kernel.view<["T"], i32>', expected ["T+28"] of 'i32'}}
+  kernel.gemm rows "T+28" by %o : !kernel.view<[5], i32> sorted %r : !kernel.view<["T"], i32>
+      product %x : !kernel.view<["T+28", 64], f32> times %w : !kernel.view<[4, 32, 64], f32> {
+  ^bb0(%a: f32, %row: index, %n: index):
+  }
+  return
+}
+
+// -----
+
+// And are sorted by something.
+func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[32, 64], f32>, %r: !kernel.view<["T"], i32>) {
+  // expected-error@+1 {{has an order of rows, expected `by` with the offsets of the experts}}
+  kernel.gemm rows "T" sorted %r : !kernel.view<["T"], i32>
+      product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[32, 64], f32> {
+  ^bb0(%a: f32, %row: index, %n: index):
+  }
+  return
+}
+
+// -----
+
+// An alignment is a number of rows.
+func.func @f(%e: !kernel.view<["T", 2], i32>, %o: !kernel.view<[5], i32>, %r: !kernel.view<["2*T"], i32>) {
+  // expected-error@+1 {{aligns rows to 0, expected at least 1}}
+  kernel.group %e into %o, %r alignment 0
+    : !kernel.view<["T", 2], i32>, !kernel.view<[5], i32>, !kernel.view<["2*T"], i32>
+  return
+}
+
+// -----
+
+// Choices are k numbers a row.
+func.func @f(%e: !kernel.view<["T"], i32>, %o: !kernel.view<[5], i32>, %r: !kernel.view<["T"], i32>) {
+  // expected-error@+1 {{groups by '!kernel.view<["T"], i32>', expected k choices of i32 a row}}
+  kernel.group %e into %o, %r alignment 1 : !kernel.view<["T"], i32>, !kernel.view<[5], i32>, !kernel.view<["T"], i32>
+  return
+}
+
+// -----
+
+func.func @f(%e: !kernel.view<["T", 1], f32>, %o: !kernel.view<[5], i32>, %r: !kernel.view<["T"], i32>) {
+  // expected-error@+1 {{groups by '!kernel.view<["T", 1], f32>', expected k choices of i32 a row}}
+  kernel.group %e into %o, %r alignment 1 : !kernel.view<["T", 1], f32>, !kernel.view<[5], i32>, !kernel.view<["T"], i32>
+  return
+}
+
+// -----
+
+// Offsets are of at least one expert.
+func.func @f(%e: !kernel.view<["T", 1], i32>, %o: !kernel.view<[1], i32>, %r: !kernel.view<["T"], i32>) {
+  // expected-error@+1 {{offsets is '!kernel.view<[1], i32>', expected one for each expert and one more}}
+  kernel.group %e into %o, %r alignment 1 : !kernel.view<["T", 1], i32>, !kernel.view<[1], i32>, !kernel.view<["T"], i32>
+  return
+}
+
+// -----
+
+func.func @f(%e: !kernel.view<["T", 1], i32>, %o: !kernel.view<["T"], i32>, %r: !kernel.view<["T"], i32>) {
+  // expected-error@+1 {{offsets is '!kernel.view<["T"], i32>', expected one for each expert and one more}}
+  kernel.group %e into %o, %r alignment 1 : !kernel.view<["T", 1], i32>, !kernel.view<["T"], i32>, !kernel.view<["T"], i32>
+  return
+}
+
+// -----
+
+func.func @f(%e: !kernel.view<["T", 1], i32>, %o: !kernel.view<[5], f32>, %r: !kernel.view<["T"], i32>) {
+  // expected-error@+1 {{offsets is '!kernel.view<[5], f32>', expected [_] of 'i32'}}
+  kernel.group %e into %o, %r alignment 1 : !kernel.view<["T", 1], i32>, !kernel.view<[5], f32>, !kernel.view<["T"], i32>
+  return
+}
+
+// -----
+
+// The order has room for what alignment leaves empty: 7 places for each of 4 experts.
+func.func @f(%e: !kernel.view<["T", 2], i32>, %o: !kernel.view<[5], i32>, %r: !kernel.view<["2*T+27"], i32>) {
+  // expected-error@+1 {{order is '!kernel.view<["2*T+27"], i32>', expected ["2*T+28"] of 'i32'}}
+  kernel.group %e into %o, %r alignment 8
+    : !kernel.view<["T", 2], i32>, !kernel.view<[5], i32>, !kernel.view<["2*T+27"], i32>
+  return
+}

@@ -276,6 +276,23 @@ kernel.program @step function step max_tokens 2048 {
   } times %router : !kernel.view<[16, 64], bf16> into %experts, %scores top 1 score sigmoid
     : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
 
+  // Rows sorted by expert: where each expert's begin, and the pair at each place.
+  %offsets = kernel.buffer "offsets" : !kernel.view<[17], i32>
+  %order = kernel.buffer "order" : !kernel.view<["T+112"], i32>
+  %placed = kernel.buffer "placed" : !kernel.view<["T+112", 64], f32>
+  %sorted_up = kernel.buffer "sorted_up" : !kernel.view<["T+112", 32], f32>
+  // CHECK: kernel.group %{{.*}} into %[[OFFSETS:.*]], %[[ORDER:.*]] alignment 8 :
+  // CHECK-SAME: !kernel.view<["T", 1], i32>, !kernel.view<[17], i32>, !kernel.view<["T+112"], i32>
+  kernel.group %experts into %offsets, %order alignment 8
+    : !kernel.view<["T", 1], i32>, !kernel.view<[17], i32>, !kernel.view<["T+112"], i32>
+  // CHECK: kernel.gemm rows "T+112" by %[[OFFSETS]] : !kernel.view<[17], i32> sorted %[[ORDER]] : !kernel.view<["T+112"], i32>
+  // CHECK-SAME: product %{{.*}} : !kernel.view<["T+112", 64], f32> times %{{.*}} {
+  kernel.gemm rows "T+112" by %offsets : !kernel.view<[17], i32> sorted %order : !kernel.view<["T+112"], i32>
+      product %placed : !kernel.view<["T+112", 64], f32> times %up : !kernel.view<[16, 32, 64], f32, "panel32"> {
+  ^bb0(%acc: f32, %row: index, %feature: index):
+    kernel.store %acc, %sorted_up[%row, %feature] : !kernel.view<["T+112", 32], f32>
+  }
+
   // CHECK: kernel.result logits %{{.*}} : !kernel.view<["R", 256], f32>
   kernel.result logits %logits : !kernel.view<["R", 256], f32>
 }

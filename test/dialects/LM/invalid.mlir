@@ -9,14 +9,20 @@ func.func private @f(tensor<?x64xf32, #lm.dims<"T">>)
 // -----
 
 // Only the sizes of a step are names.
-// expected-error@+1 {{"Q" names no dimension, expected "T", "S", "R", "N" or a multiple such as "2*T"}}
+// expected-error@+1 {{"Q" names no dimension, expected "T", "S", "R", "N" or a multiple such as "2*T" or "2*T+112"}}
 func.func private @f(tensor<?x64xf32, #lm.dims<"Q", 64>>)
 
 // -----
 
 // A factor is a positive integer.
-// expected-error@+1 {{"0*T" names no dimension, expected "T", "S", "R", "N" or a multiple such as "2*T"}}
+// expected-error@+1 {{"0*T" names no dimension, expected "T", "S", "R", "N" or a multiple such as "2*T" or "2*T+112"}}
 func.func private @f(tensor<?x64xf32, #lm.dims<"0*T", 64>>)
+
+// -----
+
+// So is what it has more.
+// expected-error@+1 {{"T+0" names no dimension, expected "T", "S", "R", "N" or a multiple such as "2*T" or "2*T+112"}}
+func.func private @f(tensor<?x64xf32, #lm.dims<"T+0", 64>>)
 
 // -----
 

@@ -19,6 +19,8 @@ func.func private @attributes() attributes {
   test.convert = #lm.convert<bf16>,
   // CHECK-SAME: test.dim = #lm.dim<"2*T">
   test.dim = #lm.dim<"2*T">,
+  // CHECK-SAME: test.dim_more = #lm.dim<"2*T+112">
+  test.dim_more = #lm.dim<"2*T+112">,
   // CHECK-SAME: test.generation = #lm.generation<do_sample = false, temperature = {{.*}}, top_k = 0, top_p = {{.*}}, min_p = {{.*}}, repetition_penalty = 1.0{{[^,]*}}>
   test.generation = #lm.generation<do_sample = false, temperature = 1.0, top_k = 0, top_p = 1.0, min_p = 0.0,
                                    repetition_penalty = 1.0>,

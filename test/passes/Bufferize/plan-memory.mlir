@@ -89,3 +89,16 @@ kernel.program @step function step max_tokens 16 {
   }
   kernel.result sampled %sampled : !kernel.view<["R"], i32>
 }
+
+// -----
+
+// A dimension may have room for more than T gives: (2 * 16 + 28) * 4 bytes.
+kernel.program @step function step max_tokens 16 {
+  // CHECK: kernel.buffer "order" arena 0 offset 0 size 240
+  %order = kernel.buffer "order" : !kernel.view<["2*T+28"], i32>
+  kernel.map rows "2*T+28" groups 1 width 1 {
+  ^bb0(%place: index, %group: index, %lane: index):
+    %zero = arith.constant 0 : i32
+    kernel.store %zero, %order[%place] : !kernel.view<["2*T+28"], i32>
+  }
+}

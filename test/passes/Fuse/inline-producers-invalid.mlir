@@ -335,3 +335,34 @@ kernel.program @step function step max_tokens 16 {
     kernel.store %rounded, %z[%row, %lane] : !x
   }
 }
+
+// -----
+
+// Rows in the order of their experts are there to be read as they are.
+!x = !kernel.view<["T", 64], f32>
+!p = !kernel.view<["T+28", 64], f32>
+!o = !kernel.view<[5], i32>
+!r = !kernel.view<["T+28"], i32>
+!w = !kernel.view<[4, 64, 64], f32>
+lm.weight @up from ["up"] : tensor<4x64x64xf32> through [] : tensor<4x64x64xf32>
+kernel.program @step function step max_tokens 16 {
+  %x = kernel.buffer "x" : !x
+  %offsets = kernel.buffer "offsets" : !o
+  %order = kernel.buffer "order" : !r
+  %placed = kernel.buffer "placed" : !p
+  %y = kernel.buffer "y" : !p
+  %w = kernel.weight @up : !w
+  kernel.map rows "T+28" groups 1 width 64 {
+  ^bb0(%place: index, %group: index, %lane: index):
+    %pair = kernel.load %order[%place] : !r
+    %zero = arith.constant 0 : i32
+    %safe = arith.maxsi %pair, %zero : i32
+    %row = arith.index_castui %safe : i32 to index
+    %v = kernel.load %x[%row, %lane] : !x
+    kernel.store %v, %placed[%place, %lane] : !p
+  }
+  kernel.gemm rows "T+28" by %offsets : !o sorted %order : !r product %placed : !p times %w : !w {
+  ^bb0(%acc: f32, %row: index, %feature: index):
+    kernel.store %acc, %y[%row, %feature] : !p
+  }
+}

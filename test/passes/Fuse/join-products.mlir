@@ -219,3 +219,44 @@ kernel.program @step function step max_tokens 1 {
     kernel.store %new, %c[%row, %lane] : !y
   }
 }
+
+// -----
+
+// Products of sorted rows keep the offsets and the order.
+// CHECK-LABEL: kernel.program @step
+// CHECK: %[[X:.*]] = kernel.buffer "x"
+// CHECK: %[[OFFSETS:.*]] = kernel.buffer "offsets"
+// CHECK: %[[ORDER:.*]] = kernel.buffer "order"
+// CHECK: kernel.gemm rows "T+28" by %[[OFFSETS]] : {{.*}} sorted %[[ORDER]] : {{.*}} product %[[X]] : {{.*}} product %[[X]]
+// CHECK-NOT: kernel.gemm
+!x = !kernel.view<["T+28", 64], f32>
+!o = !kernel.view<[5], i32>
+!r = !kernel.view<["T+28"], i32>
+!w = !kernel.view<[4, 64, 64], f32>
+lm.weight @gate from ["gate"] : tensor<4x64x64xf32> through [] : tensor<4x64x64xf32>
+lm.weight @up from ["up"] : tensor<4x64x64xf32> through [] : tensor<4x64x64xf32>
+kernel.program @step function step max_tokens 16 {
+  %x = kernel.buffer "x" : !x
+  %offsets = kernel.buffer "offsets" : !o
+  %order = kernel.buffer "order" : !r
+  %gate = kernel.weight @gate : !w
+  %up = kernel.weight @up : !w
+  %a = kernel.buffer "a" : !x
+  %b = kernel.buffer "b" : !x
+  %c = kernel.buffer "c" : !x
+  kernel.gemm rows "T+28" by %offsets : !o sorted %order : !r product %x : !x times %gate : !w {
+  ^bb0(%acc: f32, %row: index, %feature: index):
+    kernel.store %acc, %a[%row, %feature] : !x
+  }
+  kernel.gemm rows "T+28" by %offsets : !o sorted %order : !r product %x : !x times %up : !w {
+  ^bb0(%acc: f32, %row: index, %feature: index):
+    kernel.store %acc, %b[%row, %feature] : !x
+  }
+  kernel.map rows "T+28" groups 1 width 64 {
+  ^bb0(%row: index, %group: index, %lane: index):
+    %v = kernel.load %a[%row, %lane] : !x
+    %w = kernel.load %b[%row, %lane] : !x
+    %p = arith.mulf %v, %w : f32
+    kernel.store %p, %c[%row, %lane] : !x
+  }
+}

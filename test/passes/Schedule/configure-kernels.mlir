@@ -61,6 +61,22 @@ kernel.program @step function step max_tokens 16 {
   // CHECK: kernel.route {{.*}} rows = 4>, grid = #kernel.grid<"T", 4, "ceildiv">
   kernel.route rows "T" product %deep : !kernel.view<["T", 1024], f32> times %router : !kernel.view<[4, 1024], f32>
     into %x2, %s2 top 2 score sigmoid : !kernel.view<["T", 2], i32>, !kernel.view<["T", 2], f32>
+  // Sorted rows: one cell sorts them, cells of a product are as many as without, and a map has more rows than T gives.
+  %offsets = kernel.buffer "offsets" : !kernel.view<[5], i32>
+  %order = kernel.buffer "order" : !kernel.view<["2*T+28"], i32>
+  %placed = kernel.buffer "placed" : !kernel.view<["2*T+28", 64], f32>
+  // CHECK: kernel.group {{.*}} grid = #kernel.grid<1>
+  kernel.group %x2 into %offsets, %order alignment 8
+    : !kernel.view<["T", 2], i32>, !kernel.view<[5], i32>, !kernel.view<["2*T+28"], i32>
+  // CHECK: kernel.map rows "2*T+28" {{.*}} grid = #kernel.grid<"T", 2, "*", 28, "+", {{[0-9]+}}, "ceildiv">
+  kernel.map rows "2*T+28" groups 1 width 64 {
+  ^bb0(%row: index, %group: index, %lane: index):
+  }
+  // CHECK: kernel.gemm {{.*}} grid = #kernel.grid<2, 4, "*">
+  kernel.gemm rows "2*T+28" by %offsets : !kernel.view<[5], i32> sorted %order : !kernel.view<["2*T+28"], i32>
+      product %placed : !kernel.view<["2*T+28", 64], f32> times %e : !kernel.view<[4, 64, 64], f32, "panel32"> {
+  ^bb0(%acc: f32, %row: index, %feature: index):
+  }
   // Side by side: the sum of what the members have.
   // CHECK: kernel.parallel attributes {grid = #kernel.grid<"T", 5, "ceildiv", 2, 4, "*", "+", "T", 7, "ceildiv", 3, "*", "+">}
   // CHECK-NEXT: kernel.map {{.*}} grid = #kernel.grid<"T", 5, "ceildiv">

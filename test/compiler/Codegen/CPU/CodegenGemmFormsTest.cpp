@@ -90,6 +90,57 @@ TEST_P(GemmForms, RowsMeetTheWeightOfTheirExpert) {
   }
 }
 
+/// Rows as kernel.group sorts them: one product stores them in order, another scatters them.
+TEST_P(GemmForms, SortedRowsMeetTheWeightOfTheirExpert) {
+  constexpr int64_t experts = 5, outputs = 43, tokens = 250, pairs = 2 * tokens, places = pairs + 7 * experts;
+  Array<int32_t> chosen = someExperts(pairs, experts), offsets(experts + 1), order(places);
+  std::fill(order.begin(), order.end(), -1);
+  int32_t place = 0;
+  for (int32_t expert = 0; expert < experts; ++expert) {
+    offsets[expert] = place;
+    for (int32_t pair = 0; pair < pairs; ++pair)
+      if (chosen[pair] == expert)
+        order[place++] = pair;
+    place = (place + 7) / 8 * 8;
+  }
+  offsets[experts] = place;
+  for (int64_t depth : {21, 24})
+    for (int64_t rows : {8, 264, 600}) {
+      SCOPED_TRACE(fmt::format("depth {} rows {}", depth, rows));
+      auto library = load(fmt::format(R"(
+        kernel.func @gemm {{
+        ^bb0(%x: !kernel.view<["2*T+35", {1}], {3}>, %w: !kernel.view<[{2}, {0}, {1}], {3}, "{4}">,
+             %o: !kernel.view<[6], i32>, %r: !kernel.view<["2*T+35"], i32>, %y: !kernel.view<["2*T+35", {0}], f32>,
+             %z: !kernel.view<["2*T", {0}], f32>):
+          kernel.gemm rows "2*T+35" by %o : !kernel.view<[6], i32> sorted %r : !kernel.view<["2*T+35"], i32>
+              attributes {{config = #kernel.x86<%TILE%, rows = {5}>}}
+              product %x : !kernel.view<["2*T+35", {1}], {3}> times %w : !kernel.view<[{2}, {0}, {1}], {3}, "{4}"> {{
+          ^bb0(%acc: f32, %place: index, %feature: index):
+            kernel.store %acc, %y[%place, %feature] : !kernel.view<["2*T+35", {0}], f32>
+            %pair = kernel.load %r[%place] : !kernel.view<["2*T+35"], i32>
+            %row = arith.index_castui %pair : i32 to index
+            kernel.store %acc, %z[%row, %feature] : !kernel.view<["2*T", {0}], f32>
+          }}
+        }})",
+                                      outputs, depth, experts, element(), layout(), rows));
+      Numbers x = random(places * depth, 5), w = random(experts * outputs * depth, 6);
+      Array<float> y(places * outputs), z(pairs * outputs), untouched(outputs);
+      library->run("gemm", {x, w.packed(experts, outputs, depth), offsets, order, y, z}, {tokens}, experts * 2);
+      for (int64_t t = 0; t < places; ++t) {
+        if (order[t] < 0) {
+          ASSERT_EQ(0, std::memcmp(&y[t * outputs], untouched, outputs * 4)) << "filler " << t;
+          continue;
+        }
+        for (int64_t n = 0; n < outputs; ++n) {
+          uint32_t expected = bitsOf(product(x, t, w, chosen[order[t]] * outputs + n, depth));
+          ASSERT_EQ(bitsOf(y[t * outputs + n]), expected) << t;
+          ASSERT_EQ(bitsOf(z[order[t] * outputs + n]), expected) << t;
+        }
+      }
+      EXPECT_TRUE(y.tailIntact() && z.tailIntact());
+    }
+}
+
 TEST_P(GemmForms, InputOfAnExpertIsTheScaledRowOfItsToken) {
   constexpr int64_t experts = 4, outputs = 32, depth = 45, tokens = 60, pairs = 2 * tokens;
   auto library = load(fmt::format(R"(

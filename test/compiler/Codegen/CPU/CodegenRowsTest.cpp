@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Kernels that decide something per row: route.
+// Kernels that decide something per row: route; and where rows go: group.
 #include "CodegenHarness.h"
 
 #include <fmt/format.h>
@@ -158,6 +158,52 @@ TEST_P(Rows, RouteOfEqualExpertsTakesTheLowerIndex) {
       EXPECT_TRUE(first == 4 || second == 4) << "another expert before the second of a tie: " << first << " " << second;
     }
   }
+}
+
+//===----------------------------------------------------------------------===//
+// Group
+//===----------------------------------------------------------------------===//
+
+void checkGroup(const std::string &target, int64_t experts, int64_t k, int64_t alignment) {
+  SCOPED_TRACE(fmt::format("experts {} top {} alignment {}", experts, k, alignment));
+  std::string rows = k == 1 ? "T" : fmt::format("{}*T", k);
+  if (alignment > 1)
+    rows += fmt::format("+{}", (alignment - 1) * experts);
+  auto library = load(target, fmt::format(R"(
+    kernel.func @group {{
+    ^bb0(%e: !kernel.view<["T", {0}], i32>, %o: !kernel.view<[{1}], i32>, %r: !kernel.view<["{2}"], i32>):
+      kernel.group %e into %o, %r alignment {3} {{config = #kernel.x86<%TILE%, rows = 1>}}
+        : !kernel.view<["T", {0}], i32>, !kernel.view<[{1}], i32>, !kernel.view<["{2}"], i32>
+    }})",
+                                          k, experts + 1, rows, alignment));
+  std::mt19937 generator(7);
+  for (uint32_t tokens : {0, 1, 3, 70}) {
+    Array<int32_t> chosen(tokens * k), offsets(experts + 1);
+    Array<int32_t> order(tokens * k + (alignment - 1) * experts);
+    // Experts past the middle have no rows where there are several.
+    for (int32_t &expert : chosen)
+      expert = static_cast<int32_t>(generator() % ((experts + 1) / 2));
+    std::vector<int32_t> expectedOffsets = {0}, expected;
+    for (int32_t expert = 0; expert < experts; ++expert) {
+      for (size_t pair = 0; pair < chosen.size(); ++pair)
+        if (chosen[pair] == expert)
+          expected.push_back(static_cast<int32_t>(pair));
+      expected.resize((expected.size() + alignment - 1) / alignment * alignment, -1);
+      expectedOffsets.push_back(static_cast<int32_t>(expected.size()));
+    }
+    ASSERT_LE(expected.size(), order.size());
+    expected.resize(order.size(), -1);
+    library->run("group", {chosen, offsets, order}, {tokens}, 1);
+    EXPECT_EQ(std::vector<int32_t>(offsets.begin(), offsets.end()), expectedOffsets);
+    EXPECT_EQ(std::vector<int32_t>(order.begin(), order.end()), expected);
+    EXPECT_TRUE(offsets.tailIntact() && order.tailIntact());
+  }
+}
+
+TEST_P(Rows, GroupSortsPairsByExpertAndKeepsTheirOrder) {
+  for (auto [experts, k] : {std::pair<int64_t, int64_t>{1, 1}, {4, 1}, {16, 1}, {5, 2}, {7, 7}, {128, 8}})
+    for (int64_t alignment : {1, 3, 8})
+      checkGroup(GetParam(), experts, k, alignment);
 }
 
 INSTANTIATE_TEST_SUITE_P(Targets, Rows, testing::ValuesIn(runnableTargets()),
