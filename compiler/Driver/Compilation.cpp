@@ -42,6 +42,7 @@ void setOptions(PipelineOptions &pipeline, const CompileOptions &options, const 
   pipeline.target = target.str();
   pipeline.precision = options.precision;
   pipeline.disabled = options.disabledFusions;
+  pipeline.enabled = options.enabledFusions;
   pipeline.maxContext = static_cast<int64_t>(maxima.context);
   pipeline.maxBatch = static_cast<int64_t>(maxima.batch);
   pipeline.maxStepTokens = static_cast<int64_t>(maxima.stepTokens);

@@ -77,11 +77,19 @@ Result<std::string> choosePrecision(const CompileOptions &options, const OpenedC
 }
 
 Result<void> checkFusions(const CompileOptions &options) {
-  std::vector<std::string> known = fusionNames();
-  for (const std::string &name : options.disabledFusions)
-    if (!llvm::is_contained(known, name))
-      return makeError(ExitCode::Usage, "fusing pass {}: unknown, expected one of {}", inQuotes(name),
-                       fmt::join(known, ", "));
+  auto check = [](const std::vector<std::string> &names, const std::vector<std::string> &known) -> Result<void> {
+    for (const std::string &name : names)
+      if (!llvm::is_contained(known, name))
+        return makeError(ExitCode::Usage, "fusing pass {}: unknown, expected one of {}", inQuotes(name),
+                         fmt::join(known, ", "));
+    return {};
+  };
+  YUPANA_RETURN_IF_ERROR(check(options.disabledFusions, fusionNames()));
+  YUPANA_RETURN_IF_ERROR(check(options.enabledFusions, chosenFusionNames()));
+  for (const std::string &name : options.enabledFusions)
+    if (llvm::is_contained(options.disabledFusions, name))
+      return makeError(ExitCode::Usage, "fusing pass {}: enabled and disabled, expected one of the two",
+                       inQuotes(name));
   return {};
 }
 

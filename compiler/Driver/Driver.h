@@ -37,6 +37,8 @@ struct CompileOptions {
   std::string precision;
   /// Fusing passes to leave out, named as yupana-opt names them, without the prefix.
   std::vector<std::string> disabledFusions;
+  /// Fusing passes to run although the target does not ask for them; none that is left out.
+  std::vector<std::string> enabledFusions;
   /// Compiled maxima. maxContext empty: the least of the model's and 32768.
   std::optional<uint64_t> maxContext;
   uint64_t maxBatch = 8;
@@ -54,6 +56,8 @@ struct CompileOptions {
 
 /// The names that `disabledFusions` may hold, in the order the passes run.
 std::vector<std::string> fusionNames();
+/// The names that `enabledFusions` may hold.
+std::vector<std::string> chosenFusionNames();
 
 struct CompileSummary {
   uint64_t planBytes = 0;

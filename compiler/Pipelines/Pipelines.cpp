@@ -33,6 +33,8 @@ void buildImportPipeline(mlir::OpPassManager &pm, const PipelineOptions &options
 struct OptionalPass {
   llvm::StringRef name;
   std::function<std::unique_ptr<mlir::Pass>(const PipelineOptions &)> create;
+  /// Set for a pass that does nothing unless the target wants it: makes one that asks no target.
+  std::function<std::unique_ptr<mlir::Pass>(const PipelineOptions &)> createForced = {};
 };
 
 /// Fusions that shape what all programs of a target share. Each finds less to do where another has not run, and none
@@ -47,6 +49,11 @@ static const std::vector<OptionalPass> &sharedFusions() {
        [](const PipelineOptions &options) { return createFuseNormStatisticsPass({options.target}); }},
       // Before weights are packed: the router's stays row-major.
       {"fuse-router", [](const PipelineOptions &) { return createFuseRouterPass(); }},
+      // After those that look for gemms that do nothing but store; before programs part, since it moves a rounding.
+      {"hoist-row-scale", [](const PipelineOptions &options) { return createHoistRowScalePass({options.target}); },
+       [](const PipelineOptions &options) {
+         return createHoistRowScalePass({options.target, true});
+       }},
   };
   return all;
 }
@@ -54,6 +61,12 @@ static const std::vector<OptionalPass> &sharedFusions() {
 /// Fusions of one program, in their order; none needs another here either.
 static const std::vector<OptionalPass> &programFusions() {
   static const std::vector<OptionalPass> all = {
+      // First, since it looks for maps over pairs that are launches of their own.
+      {"sort-rows-by-expert",
+       [](const PipelineOptions &options) { return createSortRowsByExpertPass({options.target}); },
+       [](const PipelineOptions &options) {
+         return createSortRowsByExpertPass({options.target, true});
+       }},
       // Before epilogues are fused: the combine has to meet both of its products.
       {"join-products", [](const PipelineOptions &options) { return createJoinProductsPass({options.target}); }},
       {"fuse-epilogues", [](const PipelineOptions &) { return createFuseEpiloguesPass(); }},
@@ -72,11 +85,22 @@ std::vector<std::string> fusionNames() {
   return names;
 }
 
+std::vector<std::string> chosenFusionNames() {
+  std::vector<std::string> names;
+  for (const auto *fusions : {&sharedFusions(), &programFusions()})
+    for (const OptionalPass &fusion : *fusions)
+      if (fusion.createForced)
+        names.push_back(fusion.name.str());
+  return names;
+}
+
 static void addFusions(mlir::OpPassManager &pm, const std::vector<OptionalPass> &fusions,
                        const PipelineOptions &options) {
   for (const OptionalPass &fusion : fusions)
-    if (!llvm::is_contained(options.disabled, fusion.name))
-      pm.addPass(fusion.create(options));
+    if (!llvm::is_contained(options.disabled, fusion.name)) {
+      bool forced = fusion.createForced && llvm::is_contained(options.enabled, fusion.name);
+      pm.addPass(forced ? fusion.createForced(options) : fusion.create(options));
+    }
 }
 
 void buildToKernelPipeline(mlir::OpPassManager &pm, const PipelineOptions &options) {

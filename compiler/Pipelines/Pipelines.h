@@ -19,6 +19,8 @@ struct PipelineOptions : mlir::PassPipelineOptions<PipelineOptions> {
                                 llvm::cl::init("f32")};
   ListOption<std::string> disabled{*this, "disable-fusion",
                                    llvm::cl::desc("Fusing passes to leave out, by name without the prefix")};
+  ListOption<std::string> enabled{*this, "enable-fusion",
+                                  llvm::cl::desc("Fusing passes to run although the target does not ask for them")};
   Option<int64_t> maxContext{*this, "max-context", llvm::cl::desc("Positions a sequence may hold"),
                              llvm::cl::init(32768)};
   Option<int64_t> maxBatch{*this, "max-batch", llvm::cl::desc("Sequences a step may hold"), llvm::cl::init(8)};
@@ -49,6 +51,8 @@ void buildClosePipeline(mlir::OpPassManager &pm, const PipelineOptions &options)
 
 /// The names that `disable-fusion` knows, in the order the passes run.
 std::vector<std::string> fusionNames();
+/// Those of them that `enable-fusion` knows: they run only where the target, or that option, asks for them.
+std::vector<std::string> chosenFusionNames();
 
 struct Phase {
   std::string name; ///< As `--dump-ir` names its files and `yupana-opt` its pipelines.

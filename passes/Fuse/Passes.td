@@ -27,6 +27,38 @@ def SpecializeStepsPass : Pass<"yupana-specialize-steps", "::mlir::ModuleOp"> {
   let dependentDialects = ["::yupana::kernel::KernelDialect"];
 }
 
+def SortRowsByExpertPass : Pass<"yupana-sort-rows-by-expert", "::mlir::ModuleOp"> {
+  let summary = "Sort rows by expert, so that the products by expert read rows that follow one another";
+  let description = [{
+    `kernel.group` sorts the pairs of a route, and the gemms by its choices take its offsets. Buffers that only such
+    gemms and maps over pairs write and read, each at its own row, are kept in the order of the sorted rows, and those
+    maps run in it: a dispatch gathers its rows into place, so that the product reads a plain view, in the form that the
+    target wants for it. Everything else a body reads or writes it finds by the pair that stands at its place, so a
+    store scatters. No value changes.
+
+    Precondition: kernel form, no members of kernel.parallel. Applies in programs where the target wants it, to gemms by
+    the choices that an op of the same program writes. `force` asks no target.
+
+    ```mlir
+    kernel.route .. into %experts, %scores ..
+    kernel.map rows "2*T" .. { store (load %x[%pair / 2, %lane]), %rows[%pair, %lane] }
+    kernel.gemm rows "2*T" by %experts : .. product %rows : .. times %w : .. { store %acc, %y[%pair, %feature] }
+    // becomes
+    kernel.route .. into %experts, %scores ..
+    kernel.group %experts into %offsets, %order alignment 8 : ..
+    kernel.map rows "2*T+112" .. { %pair = max(load %order[%place], 0)
+                                   store (load %x[%pair / 2, %lane]), %rows[%place, %lane] }
+    kernel.gemm rows "2*T+112" by %offsets : .. sorted %order : .. product %rows : .. times %w : .. {
+      %pair = load %order[%place]
+      store %acc, %y[%pair, %feature]
+    }
+    ```
+  }];
+  let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"", "The target to ask">,
+                 Option<"force", "force", "bool", "false", "Sort whatever the target says">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::yupana::kernel::KernelDialect"];
+}
+
 def JoinProductsPass : Pass<"yupana-join-products", "::mlir::ModuleOp"> {
   let summary = "Compute products that one map adds up in one kernel";
   let description = [{

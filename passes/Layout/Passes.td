@@ -96,6 +96,30 @@ def FuseRouterPass : Pass<"yupana-fuse-router", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect", "::yupana::kernel::KernelDialect"];
 }
 
+def HoistRowScalePass : Pass<"yupana-hoist-row-scale", "::mlir::ModuleOp"> {
+  let summary = "Apply a factor of a whole row to the accumulators, not to the row that is multiplied";
+  let description = [{
+    Σ (x · s) · w is Σ x · w times s where s, such as an expert's score, is one value for the whole row: the product
+    then reads rows as they are, without a multiplication for each of their elements. Other values are rounded, so
+    logits differ in their last bits: a target wants it for all its programs or for none.
+
+    Precondition: kernel form. Applies where the multiplication is the last thing before rounding, in an input region,
+    or in a map whose result nothing but inputs of gemms of as many rows read, unchanged, and where what the factor is
+    computed from depends on the row alone, sums over lanes apart. `force` asks no target.
+
+    ```mlir
+    kernel.gemm rows "T" by %experts : .. product { %x = load %h[%row, %k]; yield %x * (load %scores[%row]) }
+      times %w : .. { ^bb0(%acc: f32, %row: index, %feature: index): store (f %acc) .. }
+    // becomes
+    kernel.gemm rows "T" by %experts : .. product %h : ..
+      times %w : .. { ^bb0(%acc: f32, %row: index, %feature: index): store (f (%acc * (load %scores[%row]))) .. }
+    ```
+  }];
+  let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"", "The target to ask">,
+                 Option<"force", "force", "bool", "false", "Hoist whatever the target says">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::yupana::kernel::KernelDialect"];
+}
+
 def PackWeightsPass : Pass<"yupana-pack-weights", "::mlir::ModuleOp"> {
   let summary = "Choose the one packed form of every weight";
   let description = [{

@@ -30,6 +30,7 @@ that `yupana-run` runs and that needs nothing else.
   --strip-weights       leave the weights out, for `yupana refit` to fill: the plan has code, tables and sizes. FOLDER
                         needs config.json alone; if it has tensors, too, the plan gets a digest of each weight
   --disable-fusion A,B  leave fusing passes out, to find a fault or to measure one: %FUSIONS%
+  --enable-fusion A,B   run fusing passes that the target does not ask for: %CHOSEN%
   --dump-ir DIR         write the module after every phase to DIR/NN-PHASE.mlir, and every kernel's code
   --help                print this
 
@@ -63,11 +64,16 @@ std::vector<std::string> splitList(const std::string &list) {
 
 /// The help with the names that the pipeline knows, one to a line of their own where they do not fit.
 std::string compileHelpText() {
-  std::string text = compileHelp, names;
-  for (const std::string &name : fusionNames())
-    names += "\n                          " + name;
-  const std::string place = " %FUSIONS%";
-  return text.replace(text.find(place), place.size(), names);
+  std::string text = compileHelp;
+  auto fill = [&](const std::string &place, const std::vector<std::string> &names) {
+    std::string lines;
+    for (const std::string &name : names)
+      lines += "\n                          " + name;
+    text.replace(text.find(place), place.size(), lines);
+  };
+  fill(" %FUSIONS%", fusionNames());
+  fill(" %CHOSEN%", chosenFusionNames());
+  return text;
 }
 
 } // namespace
@@ -118,6 +124,7 @@ Result<void> yupana::runCompile(const Words &words) {
                                                                  {"-j", true},
                                                                  {"--strip-weights"},
                                                                  {"--disable-fusion", true},
+                                                                 {"--enable-fusion", true},
                                                                  {"--dump-ir", true},
                                                                  {"--help"}},
                                                                 plannedOptions));
@@ -141,6 +148,8 @@ Result<void> yupana::runCompile(const Words &words) {
   options.stripWeights = arguments.has("--strip-weights");
   if (std::optional<std::string> disabled = arguments.value("--disable-fusion"))
     options.disabledFusions = splitList(*disabled);
+  if (std::optional<std::string> enabled = arguments.value("--enable-fusion"))
+    options.enabledFusions = splitList(*enabled);
   options.dumpIrDirectory = arguments.value("--dump-ir").value_or("");
   options.observer = makeObserver("weights");
   catchInterrupts();

@@ -30,6 +30,10 @@ public:
   /// Most features under one partial sum of squares: those that the kernel that stores a row has at hand together.
   virtual int64_t getMaxPartialFeatures() const = 0;
 
+  /// True if factors that depend on the row alone should be applied to accumulators, not to the rows that are
+  /// multiplied. Changes which value is rounded, so it holds for every program.
+  virtual bool hoistsRowScale() const { return false; }
+
   //===--------------------------------------------------------------------===//
   // Decided per step program
   //===--------------------------------------------------------------------===//
@@ -40,6 +44,17 @@ public:
   /// True if a product whose weight is chosen by expert and one whose weight is not should be one kernel, in a program
   /// for steps of at most `maxTokens` tokens.
   virtual bool joinsSharedProducts(int64_t maxTokens) const = 0;
+
+  /// True if rows should be sorted by expert before products by expert, in a program for steps of at most `maxTokens`
+  /// tokens; else every expert's kernel finds its rows among the choices.
+  virtual bool sortsRows(int64_t maxTokens) const { return false; }
+
+  /// Where rows are sorted, those of each expert begin at a multiple of this, at least 1. A panel swizzled by row
+  /// repeats after 8.
+  virtual int64_t getRowAlignment() const { return 8; }
+
+  /// Where rows are sorted, the form of those that products read and do nothing else with.
+  virtual llvm::StringRef getSortedForm() const { return "rows128"; }
 
   /// The choices for a launched op, which is no kernel.parallel, in a program for steps of at most `maxTokens` tokens.
   virtual ConfigAttrInterface chooseConfig(LaunchedOpInterface op, int64_t maxTokens) const = 0;

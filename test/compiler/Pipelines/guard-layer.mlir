@@ -1,6 +1,6 @@
 // Two layers of a model without experts, such as Llama Guard 4. Five launches a layer.
 //
-// DEFINE: %{all} = pair-gate-up,pair-rotation,fuse-norm-statistics,fuse-router,join-products,fuse-epilogues,inline-producers,merge-launches
+// DEFINE: %{all} = pair-gate-up,pair-rotation,fuse-norm-statistics,fuse-router,hoist-row-scale,sort-rows-by-expert,join-products,fuse-epilogues,inline-producers,merge-launches
 //
 // RUN: yupana-opt %s --yupana-import-phase=max-context=1024 \
 // RUN:   --yupana-to-kernel-phase=max-context=1024 --yupana-layout-phase --yupana-fuse-phase -o %t.fused

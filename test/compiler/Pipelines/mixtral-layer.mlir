@@ -1,7 +1,7 @@
 // Two layers of Mixtral: softmax over all experts, two for each token, scores that are normalised and apply to what the
 // experts put out, none shared. No pass knows Llama 4: the same ones fuse this, to seven launches a layer.
 //
-// DEFINE: %{all} = pair-gate-up,pair-rotation,fuse-norm-statistics,fuse-router,join-products,fuse-epilogues,inline-producers,merge-launches
+// DEFINE: %{all} = pair-gate-up,pair-rotation,fuse-norm-statistics,fuse-router,hoist-row-scale,sort-rows-by-expert,join-products,fuse-epilogues,inline-producers,merge-launches
 //
 // RUN: yupana-opt %s --yupana-import-phase=max-context=1024 \
 // RUN:   --yupana-to-kernel-phase=max-context=1024 --yupana-layout-phase --yupana-fuse-phase -o %t.fused
