@@ -112,6 +112,7 @@ void buildToKernelPipeline(mlir::OpPassManager &pm, const PipelineOptions &optio
 
 void buildLayoutPipeline(mlir::OpPassManager &pm, const PipelineOptions &options) {
   addFusions(pm, sharedFusions(), options);
+  pm.addPass(createStateNumericsPass({options.target}));
   pm.addPass(createPackWeightsPass({options.target}));
   pm.addPass(createGroupCachesPass());
   pm.addPass(createVerifyWeightLayoutPass());

@@ -109,7 +109,7 @@ private:
     kernel::Accesses written = producer.op.getAccesses(), read = map.getAccesses();
     bool readsMore =
         llvm::any_of(written.writes, [&](Value other) { return other != view && read.all.contains(other); });
-    return !readsMore && canSinkTo(producer.op, map);
+    return !readsMore && haveSameNumerics(producer.op, map) && canSinkTo(producer.op, map);
   }
 
   //===--------------------------------------------------------------------===//
@@ -196,6 +196,7 @@ private:
     OpBuilder builder(map);
     Location loc = map.getLoc();
     auto joined = kernel::MapOp::create(builder, loc, map.getRows(), map.getGroups(), map.getWidth(),
+                                        map.getNumericsAttr() ? map.getNumericsAttr() : other.getNumericsAttr(),
                                         kernel::GridAttr(), kernel::ConfigAttrInterface());
     Type index = builder.getIndexType();
     builder.createBlock(&joined.getBody(), {}, {index, index, index}, {loc, loc, loc});

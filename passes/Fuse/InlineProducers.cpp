@@ -58,7 +58,10 @@ private:
       return;
     llvm::SetVector<Operation *> readers;
     for (kernel::LoadOp load : uses.loads) {
-      readers.insert(launchedOf(load));
+      kernel::LaunchedOpInterface reader = launchedOf(load);
+      readers.insert(reader);
+      if (!reader.getNumericsAttr() && producer.map.getNumericsAttr())
+        reader.setNumericsAttr(producer.map.getNumericsAttr());
       inlineAt(load, producer);
     }
     producer.map.erase();
@@ -66,13 +69,15 @@ private:
       cleanUp(cast<kernel::LaunchedOpInterface>(reader));
   }
 
-  /// A sum over a row is computed once for all features that are read together, so they have to be of one row. Rows
-  /// that were put in the order of the experts are there to be read as they are.
+  /// A sum over a row is computed once for all features that are read together, so they have to be of one row, and it
+  /// has to be added up by the reader as the producer states it. Rows that were put in the order of the experts are
+  /// there to be read as they are.
   static bool canInlineAt(kernel::LoadOp load, kernel::MapOp map) {
     if (auto gemm = dyn_cast<kernel::GemmOp>(load->getParentOp()); gemm && gemm.getOrder())
       return false;
     BlockArgument feature = load->getBlock()->getArguments().back();
-    return map.getBody().getOps<kernel::RowSumOp>().empty() || !dependsOn(load.getIndices().front(), feature);
+    return haveSameNumerics(launchedOf(load), map) &&
+           (map.getBody().getOps<kernel::RowSumOp>().empty() || !dependsOn(load.getIndices().front(), feature));
   }
 
   /// Computes the element in front of the load.

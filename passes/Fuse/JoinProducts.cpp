@@ -19,9 +19,10 @@ using namespace yupana::fusion;
 
 namespace {
 
-/// True if the accumulators of two gemms belong to the same rows and features.
+/// True if the accumulators of two gemms belong to the same rows and features, and are added up alike.
 bool canJoin(kernel::GemmOp x, kernel::GemmOp y) {
-  return x != y && x.getRows() == y.getRows() && x.getWeightRows() == y.getWeightRows() &&
+  return x != y && x.getNumericsAttr() == y.getNumericsAttr() && x.getRows() == y.getRows() &&
+         x.getWeightRows() == y.getWeightRows() &&
          x.getWeightType(0).getElementType() == y.getWeightType(0).getElementType() &&
          (!x.getExperts() || !y.getExperts() ||
           (x.getExperts() == y.getExperts() && x.getOrder() == y.getOrder() &&
@@ -51,8 +52,8 @@ private:
     for (Value view : loadedViews(map.getBody())) {
       std::optional<PlainGemm> plain = plainGemmOf(view, map);
       bool own = llvm::all_of(usesOf(view).loads, [&](auto load) { return isOwnElement(load.getIndices(), map); });
-      if (plain && own && plain->gemm.getRows() == map.getRows() && covers(map, plain->gemm.getFeatures()) &&
-          llvm::all_of(products, [&](auto &other) {
+      if (plain && own && plain->gemm.getRows() == map.getRows() && haveSameNumerics(plain->gemm, map) &&
+          covers(map, plain->gemm.getFeatures()) && llvm::all_of(products, [&](auto &other) {
             return canJoin(other.second.gemm, plain->gemm) &&
                    (joinsShared || bool(other.second.gemm.getExperts()) == bool(plain->gemm.getExperts()));
           }))
@@ -76,9 +77,10 @@ private:
         order = gemm.getOrder();
       }
     }
-    auto joined =
-        kernel::GemmOp::create(builder, loc, map.getRows(), weights, experts, order, IntegerAttr(), IntegerAttr(),
-                               IntegerAttr(), kernel::GridAttr(), kernel::ConfigAttrInterface(), weights.size());
+    auto joined = kernel::GemmOp::create(builder, loc, map.getRows(), weights, experts, order, IntegerAttr(),
+                                         IntegerAttr(), IntegerAttr(),
+                                         kernel::GemmOp(products.front().second.gemm).getNumericsAttr(),
+                                         kernel::GridAttr(), kernel::ConfigAttrInterface(), weights.size());
     Type index = builder.getIndexType();
     SmallVector<Type> types(weights.size(), builder.getF32Type());
     types.append(2, index);

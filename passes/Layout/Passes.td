@@ -120,6 +120,26 @@ def HoistRowScalePass : Pass<"yupana-hoist-row-scale", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect", "::yupana::kernel::KernelDialect"];
 }
 
+def StateNumericsPass : Pass<"yupana-state-numerics", "::mlir::ModuleOp"> {
+  let summary = "Write into every launched op the order in which the target adds";
+  let description = [{
+    What a sum of floats gives depends on the order of its terms, so the order is decided once per target and written
+    down before programs of several sizes are made: whatever is fused or configured later, an op adds as it states.
+    Numerics that an op has already are kept; a code generator that cannot add that way refuses them.
+
+    Precondition: kernel form. Postcondition: every launched op that adds up has numerics.
+
+    ```mlir
+    kernel.gemm rows "T" product %x : .. times %w : !kernel.view<[64, 64], bf16> { .. }
+    // becomes
+    kernel.gemm rows "T" attributes {numerics = #kernel.numerics<range = all, order = odd_first_pairs, partials = 16>}
+      product %x : .. times %w : !kernel.view<[64, 64], bf16> { .. }
+    ```
+  }];
+  let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"", "The target to ask">];
+  let dependentDialects = ["::yupana::kernel::KernelDialect"];
+}
+
 def PackWeightsPass : Pass<"yupana-pack-weights", "::mlir::ModuleOp"> {
   let summary = "Choose the one packed form of every weight";
   let description = [{
@@ -167,8 +187,8 @@ def VerifyWeightLayoutPass : Pass<"yupana-verify-weight-layout", "::mlir::Module
   let summary = "Check that every weight has a layout and every cache a group";
   let description = [{
     Closes the layout phase. Holds when each `lm.weight` ends in `#lm.pack` and each `lm.interleaved` names a layout,
-    parts of the latter apart, each view of a weight names its layout, and each `kernel.cache` and `kernel.page_table`
-    belongs to a group.
+    parts of the latter apart, each view of a weight names its layout, each launched op that adds up states its
+    numerics, and each `kernel.cache` and `kernel.page_table` belongs to a group.
 
     Changes nothing; a view of another layout is reported with a note at the weight.
   }];

@@ -58,6 +58,9 @@ struct VerifyWeightLayoutPass : yupana::impl::VerifyWeightLayoutPassBase<VerifyW
     WalkResult result = getOperation().walk([&](Operation *op) -> WalkResult {
       if (auto view = dyn_cast<kernel::WeightOp>(op))
         return checkView(view, symbols);
+      if (auto launched = dyn_cast<kernel::LaunchedOpInterface>(op);
+          launched && launched.addsUp() && !launched.getNumericsAttr())
+        return op->emitOpError() << "has no numerics, expected state-numerics to have run";
       if (auto gemm = dyn_cast<kernel::GemmOp>(op))
         return checkPairs(gemm, symbols);
       if (auto cache = dyn_cast<kernel::CacheOp>(op); cache && !cache.getGroup())

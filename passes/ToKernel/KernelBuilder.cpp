@@ -107,7 +107,8 @@ Value KernelBuilder::optionalWeight(Operation *user, FlatSymbolRefAttr symbol) {
 }
 
 void KernelBuilder::map(Location loc, lm::DimAttr rows, int64_t groups, int64_t width, MapBody body) {
-  auto op = kernel::MapOp::create(builder, loc, rows, groups, width, kernel::GridAttr(), kernel::ConfigAttrInterface());
+  auto op = kernel::MapOp::create(builder, loc, rows, groups, width, kernel::NumericsAttr(), kernel::GridAttr(),
+                                  kernel::ConfigAttrInterface());
   Type index = builder.getIndexType();
   OpBuilder::InsertionGuard guard(builder);
   Block *block = builder.createBlock(&op.getBody(), {}, {index, index, index}, {loc, loc, loc});
@@ -119,7 +120,8 @@ void KernelBuilder::map(Location loc, lm::DimAttr rows, int64_t groups, int64_t 
 void KernelBuilder::gemm(Location loc, Value input, Value weight, Value experts, GemmBody body) {
   lm::DimAttr rows = cast<kernel::ViewType>(input.getType()).getDims()[0];
   auto op = kernel::GemmOp::create(builder, loc, rows, weight, experts, /*order=*/Value(), IntegerAttr(), IntegerAttr(),
-                                   IntegerAttr(), kernel::GridAttr(), kernel::ConfigAttrInterface(), /*inputsCount=*/1);
+                                   IntegerAttr(), kernel::NumericsAttr(), kernel::GridAttr(),
+                                   kernel::ConfigAttrInterface(), /*inputsCount=*/1);
   Type index = builder.getIndexType();
   OpBuilder::InsertionGuard guard(builder);
   Block *read = builder.createBlock(&op.getInputs().front(), {}, {index, index}, {loc, loc});

@@ -123,7 +123,7 @@ static void lower(lm::AttentionOp op, KernelBuilder &k) {
   Value out = k.resultBuffer(op.getResult());
   kernel::AttentionOp::create(builder, loc, q, keys, values, positions, sequences, pages, out,
                               builder.getI64IntegerAttr(cache.getChunk().value_or(0)), op.getScaleAttr(),
-                              kernel::GridAttr(), kernel::ConfigAttrInterface());
+                              kernel::NumericsAttr(), kernel::GridAttr(), kernel::ConfigAttrInterface());
 }
 
 static void lower(lm::GatedOp op, KernelBuilder &k) {

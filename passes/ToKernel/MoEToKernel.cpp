@@ -15,8 +15,8 @@ static int64_t featuresOf(Value view) { return cast<kernel::ViewType>(view.getTy
 static void lower(moe::RouteOp op, KernelBuilder &k) {
   Value experts = k.resultBuffer(op.getExperts()), scores = k.resultBuffer(op.getScores());
   kernel::RouteOp::create(k.builder, op.getLoc(), rowsOf(experts), k.view(op.getLogits()), /*router=*/Value(), experts,
-                          scores, op.getTopK(), op.getScore(), op.getNormalize(), kernel::GridAttr(),
-                          kernel::ConfigAttrInterface());
+                          scores, op.getTopK(), op.getScore(), op.getNormalize(), kernel::NumericsAttr(),
+                          kernel::GridAttr(), kernel::ConfigAttrInterface());
 }
 
 /// The token and the choice that a pair is; plain values where each token has one.

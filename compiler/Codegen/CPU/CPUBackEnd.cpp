@@ -6,6 +6,7 @@
 
 #include "compiler/Codegen/CPU/Choices.h"
 #include "compiler/Codegen/CPU/CodegenCPU.h"
+#include "compiler/Codegen/CPU/Numerics.h"
 #include "dialects/Kernel/Transforms/GridBuilder.h"
 
 #include "llvm/ADT/StringMap.h"
@@ -17,6 +18,8 @@ using namespace yupana;
 using namespace yupana::codegen;
 
 StringRef CPUBackEnd::getWeightForm(Type elementType) const { return elementType.isBF16() ? "panel32x2" : "panel32"; }
+
+kernel::NumericsAttr CPUBackEnd::getNumerics(kernel::LaunchedOpInterface op) const { return numericsOf(op); }
 
 SmallVector<int64_t> CPUBackEnd::getStepBuckets(int64_t maxTokens) const {
   // With one token every expert that is hit has one row, so that its product and the shared expert's may be one kernel.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #include "compiler/Codegen/CPU/Kernels.h"
+#include "compiler/Codegen/CPU/Numerics.h"
 #include "compiler/Codegen/CPU/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -24,6 +25,8 @@ using namespace yupana;
 using namespace yupana::codegen;
 
 LogicalResult codegen::emitLaunched(KernelEmitter &e, Operation *op) {
+  if (auto launched = dyn_cast<kernel::LaunchedOpInterface>(op); launched && failed(checkNumerics(launched)))
+    return failure();
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case([&](kernel::MapOp op) { return emitMap(e, op); })
       .Case([&](kernel::GemmOp op) { return emitGemm(e, op); })

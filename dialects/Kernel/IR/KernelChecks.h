@@ -39,6 +39,10 @@ mlir::LogicalResult checkArguments(mlir::Operation *op, mlir::Region &body, llvm
 mlir::LogicalResult checkInput(mlir::Operation *op, mlir::Region &input, lm::DimAttr rows, ViewType weight,
                                mlir::Type elementType);
 
+/// Checks that the numerics of `op`, if it has any, state the order of products and the block of a softmax just where
+/// it has such.
+mlir::LogicalResult checkNumerics(mlir::Operation *op, NumericsAttr numerics, bool products, bool block);
+
 } // namespace yupana::kernel
 
 #endif

@@ -39,6 +39,10 @@ def Kernel_CachePart : Kernel_Enum<"CachePart", "half of a layer's cache", [
     I32EnumAttrCase<"Key", 0, "key">,
     I32EnumAttrCase<"Value", 1, "value">]>;
 
+def Kernel_SumOrder : Kernel_Enum<"SumOrder", "in which order a product adds over k", [
+    I32EnumAttrCase<"Ascending", 0, "ascending">,
+    I32EnumAttrCase<"OddFirstPairs", 1, "odd_first_pairs">]>;
+
 /// A term of a postfix grid expression, by the text it is written as.
 def Kernel_GridOp : Kernel_Enum<"GridOp", "term of a grid", [
     I32EnumAttrCase<"Constant", 0, "constant">,

@@ -155,7 +155,8 @@ LogicalResult GemmOp::verify() {
   for (unsigned product = 0; product < getProductCount(); ++product)
     if (failed(verifyProduct(*this, product)))
       return failure();
-  if (failed(verifyExperts(*this)))
+  if (failed(verifyExperts(*this)) ||
+      failed(checkNumerics(*this, getNumericsAttr(), /*products=*/true, /*block=*/false)))
     return failure();
   if (failed(verifyPairs(*this)))
     return failure();

@@ -243,9 +243,15 @@ void MapOp::print(OpAsmPrinter &printer) {
   printer.printRegion(getBody(), /*printEntryBlockArgs=*/true, /*printBlockTerminators=*/false);
 }
 
+bool MapOp::addsUp() {
+  return llvm::any_of(getBody().front(), [](Operation &op) { return isa<SumOp, RowSumOp>(op); });
+}
+
 LogicalResult MapOp::verify() {
   if (static_cast<int64_t>(getGroups()) < 1 || static_cast<int64_t>(getWidth()) < 1)
     return emitOpError() << "has " << getGroups() << " groups of " << getWidth() << " lanes, expected at least one";
+  if (failed(checkNumerics(*this, getNumericsAttr(), /*products=*/false, /*block=*/false)))
+    return failure();
   Type index = IndexType::get(getContext());
   return checkArguments(*this, getBody(), {index, index, index});
 }
@@ -271,7 +277,8 @@ LogicalResult AttentionOp::verify() {
                          << keys.getWidth() << " features";
   if (static_cast<int64_t>(getChunk()) < 0)
     return emitOpError() << "chunk is " << static_cast<int64_t>(getChunk()) << ", expected 0 or a size";
-  if (failed(checkView(*this, "out", getOut(), query.getDims(), keys.getElementType())) ||
+  if (failed(checkNumerics(*this, getNumericsAttr(), /*products=*/true, /*block=*/true)) ||
+      failed(checkView(*this, "out", getOut(), query.getDims(), keys.getElementType())) ||
       failed(checkView(*this, "query", getQuery(), query.getDims(), keys.getElementType())) ||
       failed(checkView(*this, "positions", getPositions(), {rows}, builder.getI32Type())) ||
       failed(checkView(*this, "sequences", getSequences(), {rows}, builder.getI32Type())))
@@ -292,6 +299,8 @@ LogicalResult RouteOp::verify() {
       static_cast<int64_t>(getTopK()) > getExpertCount())
     return emitOpError() << "chooses " << getTopK() << " experts by " << (getLogits() ? "logits " : "router ")
                          << scored;
+  if (failed(checkNumerics(*this, getNumericsAttr(), /*products=*/false, /*block=*/false)))
+    return failure();
   lm::DimAttr k = lm::DimAttr::get(getContext(), static_cast<int64_t>(getTopK()));
   if (getLogits() && failed(checkView(*this, "logits", getLogits(), {getRows(), lm::DimAttr()}, builder.getF32Type())))
     return failure();

@@ -40,8 +40,8 @@ def Kernel_MapOp : Kernel_LaunchedOp<"map", [SingleBlockImplicitTerminator<"EndO
   let summary = "Runs a scalar region for every row, group and lane";
   let description = [{
     The region is evaluated for row in [0, rows), group in [0, groups), lane in [0, width). `kernel.sum` adds a value
-    over the lanes of a group, with 16 partial sums added in a fixed tree. A cell is `config.rows` rows; grid:
-    ceildiv(rows, config.rows).
+    over the lanes of a group, lane by lane into the partial sums that `numerics` states. A cell is `config.rows` rows;
+    grid: ceildiv(rows, config.rows).
 
     ```mlir
     kernel.map rows "T" groups 4 width 16 {
@@ -51,12 +51,14 @@ def Kernel_MapOp : Kernel_LaunchedOp<"map", [SingleBlockImplicitTerminator<"EndO
     }
     ```
   }];
-  let arguments = (ins Kernel_RowsAttr:$rows, I64Attr:$groups, I64Attr:$width, OptionalAttr<Kernel_GridAttr>:$grid,
+  let arguments = (ins Kernel_RowsAttr:$rows, I64Attr:$groups, I64Attr:$width,
+                       OptionalAttr<Kernel_NumericsAttr>:$numerics, OptionalAttr<Kernel_GridAttr>:$grid,
                        OptionalAttr<Kernel_ConfigInterface>:$config);
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
   let extraClassDeclaration = [{
     ::mlir::Region *getScalarBody() { return &getBody(); }
+    bool addsUp();
     ::mlir::Value getRow() { return getBody().getArgument(0); }
     ::mlir::Value getGroup() { return getBody().getArgument(1); }
     ::mlir::Value getLane() { return getBody().getArgument(2); }
@@ -66,9 +68,9 @@ def Kernel_MapOp : Kernel_LaunchedOp<"map", [SingleBlockImplicitTerminator<"EndO
 def Kernel_GemmOp : Kernel_LaunchedOp<"gemm", [AttrSizedOperandSegments, SingleBlock]> {
   let summary = "Multiplies token rows by packed weights and runs a scalar region on every accumulator";
   let description = [{
-    For every row r, feature n and product i: acc_i[r, n] = Σ_k input_i(r, k) · weight_i[n, k], one float32 chain of
-    fused multiply-adds over ascending k. Where weights are bf16, k goes in pairs, the odd one first, as the dot-product
-    instructions of x86 have it. Then the body runs with the accumulators of the products, the row and the feature.
+    For every row r, feature n and product i: acc_i[r, n] = Σ_k input_i(r, k) · weight_i[n, k], added in float32 in the
+    ranges and the order that `numerics` states, each product by itself. Then the body runs with the accumulators of the
+    products, the row and the feature.
 
     *Inputs* are read from a view, or computed by a region from row and k: a gather, a scale, a norm. What the region
     yields is rounded to the weight's type, once.
@@ -113,12 +115,14 @@ def Kernel_GemmOp : Kernel_LaunchedOp<"gemm", [AttrSizedOperandSegments, SingleB
   }];
   let arguments = (ins Kernel_RowsAttr:$rows, Variadic<Kernel_ViewType>:$weights, Optional<Kernel_ViewType>:$experts,
                        Optional<Kernel_ViewType>:$order, OptionalAttr<I64Attr>:$pairs, OptionalAttr<I64Attr>:$run,
-                       OptionalAttr<I64Attr>:$group, OptionalAttr<Kernel_GridAttr>:$grid,
+                       OptionalAttr<I64Attr>:$group, OptionalAttr<Kernel_NumericsAttr>:$numerics,
+                       OptionalAttr<Kernel_GridAttr>:$grid,
                        OptionalAttr<Kernel_ConfigInterface>:$config);
   let regions = (region SizedRegion<1>:$body, VariadicRegion<SizedRegion<1>>:$inputs);
   let hasCustomAssemblyFormat = 1;
   let extraClassDeclaration = [{
     ::mlir::Region *getScalarBody() { return &getBody(); }
+    bool addsUp() { return true; }
     unsigned getProductCount() { return getWeights().size(); }
     ::yupana::kernel::ViewType getWeightType(unsigned product) {
       return ::mlir::cast<::yupana::kernel::ViewType>(getWeights()[product].getType());
@@ -152,9 +156,10 @@ def Kernel_AttentionOp : Kernel_LaunchedOp<"attention"> {
   let summary = "Attends from every token to the cached positions it may see";
   let description = [{
     out[t, h] = Σ_j softmax_j(scale · q[t, h] · k[j]) · v[j] over the positions j ≤ position of t of the same sequence,
-    and, with a `chunk` C > 0, with j div C equal to position div C. Softmax runs online over blocks of 32 positions at
-    absolute multiples of 32, so a row's bits do not depend on the step it is computed in. Grid: tokens × key heads,
-    the head is the fastest index.
+    and, with a `chunk` C > 0, with j div C equal to position div C. Softmax runs online over the blocks of positions
+    that `numerics` states. They lie at absolute multiples, so a row's bits do not depend on the step it is computed in.
+    Scores are products over the features of a head in the stated range and order; values are added by ascending
+    position. Grid: tokens × key heads, the head is the fastest index.
 
     ```mlir
     kernel.attention %q, %k, %v at %positions of %sequences through %pages into %o chunk 48 scale 2.5e-1
@@ -165,7 +170,8 @@ def Kernel_AttentionOp : Kernel_LaunchedOp<"attention"> {
   }];
   let arguments = (ins Kernel_ViewType:$query, Kernel_CacheType:$keys, Kernel_CacheType:$values,
                        Kernel_ViewType:$positions, Kernel_ViewType:$sequences, Kernel_ViewType:$pages,
-                       Kernel_ViewType:$out, I64Attr:$chunk, F64Attr:$scale, OptionalAttr<Kernel_GridAttr>:$grid,
+                       Kernel_ViewType:$out, I64Attr:$chunk, F64Attr:$scale,
+                       OptionalAttr<Kernel_NumericsAttr>:$numerics, OptionalAttr<Kernel_GridAttr>:$grid,
                        OptionalAttr<Kernel_ConfigInterface>:$config);
   let assemblyFormat = [{
     $query `,` $keys `,` $values `at` $positions `of` $sequences `through` $pages `into` $out
@@ -174,6 +180,7 @@ def Kernel_AttentionOp : Kernel_LaunchedOp<"attention"> {
     qualified(type($positions)) `,` qualified(type($sequences)) `,` qualified(type($pages)) `,` qualified(type($out))
   }];
   let extraClassDeclaration = [{
+    bool addsUp() { return true; }
     ::yupana::lm::DimAttr getRows() { return getQuery().getType().getDims()[0]; }
     ::llvm::SmallVector<::mlir::Value> getWrittenOperands() { return {getOut()}; }
   }];
@@ -183,8 +190,8 @@ def Kernel_RouteOp : Kernel_LaunchedOp<"route", [AttrSizedOperandSegments]> {
   let summary = "Chooses and scores the top k experts of every token";
   let description = [{
     As `moe.route`: the k largest logits, the lower index on ties, listed by ascending expert. The logits are given, or
-    computed here: logit[r, e] = Σ_k input(r, k) · router[e, k] with the input region's values in float32, as 16 partial
-    sums added in a fixed tree, for a row-major router [E, K]. Grid: ceildiv(rows, config.rows).
+    computed here: logit[r, e] = Σ_k input(r, k) · router[e, k] with the input region's values in float32, as a sum over
+    k with the partial sums that `numerics` states, for a row-major router [E, K]. Grid: ceildiv(rows, config.rows).
 
     ```mlir
     kernel.route rows "T" logits %logits : !kernel.view<["T", 16], f32> into %experts, %scores top 1 score sigmoid
@@ -199,8 +206,8 @@ def Kernel_RouteOp : Kernel_LaunchedOp<"route", [AttrSizedOperandSegments]> {
   }];
   let arguments = (ins Kernel_RowsAttr:$rows, Optional<Kernel_ViewType>:$logits, Optional<Kernel_ViewType>:$router,
                        Kernel_ViewType:$experts, Kernel_ViewType:$scores, I64Attr:$top_k, MoE_ScoreFunction:$score,
-                       UnitAttr:$normalize, OptionalAttr<Kernel_GridAttr>:$grid,
-                       OptionalAttr<Kernel_ConfigInterface>:$config);
+                       UnitAttr:$normalize, OptionalAttr<Kernel_NumericsAttr>:$numerics,
+                       OptionalAttr<Kernel_GridAttr>:$grid, OptionalAttr<Kernel_ConfigInterface>:$config);
   let regions = (region MaxSizedRegion<1>:$input);
   let assemblyFormat = [{
     `rows` custom<Rows>($rows) custom<Logits>($logits, type($logits), $input, $router, type($router))
@@ -209,6 +216,7 @@ def Kernel_RouteOp : Kernel_LaunchedOp<"route", [AttrSizedOperandSegments]> {
     `:` qualified(type($experts)) `,` qualified(type($scores))
   }];
   let extraClassDeclaration = [{
+    bool addsUp() { return bool(getRouter()); }
     int64_t getExpertCount();
     ::llvm::SmallVector<::mlir::Value> getWrittenOperands() { return {getExperts(), getScores()}; }
   }];

@@ -72,7 +72,7 @@ def Kernel_AppendOp : Kernel_Op<"append"> {
 def Kernel_SumOp : Kernel_Op<"sum", [Pure, SameOperandsAndResultType, ParentOneOf<["MapOp", "GemmOp"]>]> {
   let summary = "Adds a value over the lanes or features of its group";
   let description = [{
-    16 partial sums, added in a fixed tree.
+    In the partial sums that the numerics of the launched op state.
 
     ```mlir
     %s = kernel.sum %x : f32
@@ -87,7 +87,7 @@ def Kernel_SumOp : Kernel_Op<"sum", [Pure, SameOperandsAndResultType, ParentOneO
 def Kernel_RowSumOp : Kernel_Op<"row_sum", [NoMemoryEffect]> {
   let summary = "Adds the elements of one row of a view";
   let description = [{
-    16 partial sums, added in a fixed tree.
+    In the partial sums that the numerics of the launched op state.
 
     ```mlir
     %s = kernel.row_sum %squares[%row] : !kernel.view<["T", 4], f32>

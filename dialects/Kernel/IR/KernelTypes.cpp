@@ -200,19 +200,6 @@ schema::PackedShape CacheType::getPackedShape() const {
 // Attributes
 //===----------------------------------------------------------------------===//
 
-LogicalResult X86Attr::verify(function_ref<InFlightDiagnostic()> emitError, StringAttr isa, int64_t tileRows,
-                              int64_t tileColumns, int64_t rows) {
-  constexpr int64_t panelRows = schema::kPanel32.tile_rows, vectorLanes = 16;
-  if (tileRows < 1 || tileColumns < vectorLanes || tileColumns % vectorLanes || panelRows % tileColumns)
-    return emitError() << "tile is " << tileRows << " x " << tileColumns
-                       << ", expected at least one row and 16 or 32 columns";
-  if (rows < 1)
-    return emitError() << "rows is " << rows << ", expected at least 1";
-  return success();
-}
-
-StringRef X86Attr::getTarget() const { return getIsa().getValue(); }
-
 std::string GridTerm::str() const {
   return op == GridOp::Constant ? std::to_string(value) : ("\"" + stringifyGridOp(op) + "\"").str();
 }

@@ -107,6 +107,44 @@ def Kernel_X86Attr : AttrDef<Kernel_Dialect, "X86", [DeclareAttrInterfaceMethods
   let genVerifyDecl = 1;
 }
 
+def Kernel_NumericsAttr : AttrDef<Kernel_Dialect, "Numerics"> {
+  let mnemonic = "numerics";
+  let summary = "The order in which a launched op adds";
+  let description = [{
+    Floating-point sums depend on their order, so the order is part of the op and of its result; a config never changes
+    it. Every sum is float32. What an op does not do is not stated.
+
+    *Products* over k: K is cut into ranges of `range` elements from k = 0 on, or is `all` one range. Each range is one
+    chain of fused multiply-adds that begins at zero, in this `order`: `ascending` k, or `odd_first_pairs`, by ascending
+    pairs (2i, 2i + 1) of which the odd one goes first, as dot-product instructions of x86 have it. The ranges are
+    then added in ascending order.
+
+    *Sums* (`kernel.sum`, `kernel.row_sum`, the logits of `kernel.route`, the exponentials of a softmax) are `partials`
+    P partial sums: element i is added to partial sum i mod P, by ascending i. Then partial sum i takes i + P/2 up,
+    i + P/4 and so on down to i + 1.
+
+    *Softmax* over positions runs online, in blocks of `block` positions at absolute multiples of `block`.
+
+    ```mlir
+    #kernel.numerics<range = all, order = odd_first_pairs, partials = 16>
+    #kernel.numerics<range = 256, order = ascending, partials = 32>
+    #kernel.numerics<partials = 16>
+    #kernel.numerics<range = all, order = ascending, partials = 16, block = 32>
+    ```
+  }];
+  let parameters = (ins "int64_t":$range, EnumParameter<Kernel_SumOrder>:$order, "int64_t":$partials, "int64_t":$block);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// The `range` that stands for the whole K, and the one of an op without products.
+    static constexpr int64_t kWhole = -1, kNone = 0;
+    /// True if the order of products is stated; else `range` and `order` have no meaning.
+    bool hasProducts() const { return getRange() != kNone; }
+    /// True if the blocks of a softmax are stated.
+    bool hasBlock() const { return getBlock() != 0; }
+  }];
+}
+
 def Kernel_GridAttr : AttrDef<Kernel_Dialect, "Grid"> {
   let mnemonic = "grid";
   let summary = "A number of cells as a postfix expression over the sizes of the step";

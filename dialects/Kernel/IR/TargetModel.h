@@ -34,6 +34,10 @@ public:
   /// multiplied. Changes which value is rounded, so it holds for every program.
   virtual bool hoistsRowScale() const { return false; }
 
+  /// In which order `op`, which adds up, does so for operands of its types. Every step program of the target keeps to
+  /// it.
+  virtual NumericsAttr getNumerics(LaunchedOpInterface op) const = 0;
+
   //===--------------------------------------------------------------------===//
   // Decided per step program
   //===--------------------------------------------------------------------===//

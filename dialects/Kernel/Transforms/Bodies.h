@@ -17,6 +17,7 @@ using kernel::canSinkTo;
 using kernel::covers;
 using kernel::dependsOn;
 using kernel::halfOfPair;
+using kernel::haveSameNumerics;
 using kernel::isOwnElement;
 using kernel::isShared;
 using kernel::LaneIndex;

@@ -46,7 +46,7 @@
 // Layer 0: queries, keys and values side by side, each norming its rows as it stages them.
 // Two neighbours turn together, and the norm of a head sums both.
 // CHECK: kernel.parallel {
-// CHECK: kernel.gemm rows "T" pairs 32 by 16 group 8 product {
+// CHECK: kernel.gemm rows "T" pairs 32 by 16 group 8 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H]][
 // CHECK: kernel.row_sum %[[HS]][
 // CHECK: math.sqrt
@@ -56,7 +56,7 @@
 // CHECK: kernel.sum
 // CHECK: kernel.store %{{.*}}, %[[Q0:[0-9]+]][
 // CHECK: kernel.store %{{.*}}, %[[Q0]][
-// CHECK: kernel.gemm rows "T" pairs 16 by 16 group 8 product {
+// CHECK: kernel.gemm rows "T" pairs 16 by 16 group 8 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H]][
 // CHECK: kernel.row_sum %[[HS]][
 // CHECK: math.sqrt
@@ -66,7 +66,7 @@
 // CHECK: kernel.sum
 // CHECK: kernel.append {{.*}}!kernel.cache<key, heads = 2
 // CHECK: kernel.append {{.*}}!kernel.cache<key, heads = 2
-// CHECK: kernel.gemm rows "T" product {
+// CHECK: kernel.gemm rows "T" attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H]][
 // CHECK: kernel.row_sum %[[HS]][
 // CHECK: math.sqrt
@@ -78,7 +78,7 @@
 // Its projection adds the residual and sums the squares for the norm behind it.
 // CHECK: %[[H0A:.*]] = kernel.buffer "step.1.add.0"
 // CHECK: %[[H0AS:.*]] = kernel.buffer "step.1.add.0.squares"
-// CHECK: kernel.gemm rows "T" group 32 product %[[A0]] :
+// CHECK: kernel.gemm rows "T" group 32 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product %[[A0]] :
 // CHECK: kernel.load %[[H]][
 // CHECK: arith.addf
 // CHECK: kernel.store %{{.*}}, %[[H0A]][
@@ -87,7 +87,7 @@
 //
 // Gate and up are one product of pairs, down adds the residual: five launches.
 // CHECK: %[[I0:.*]] = kernel.buffer "step.1.gated.0"
-// CHECK: kernel.gemm rows "T" pairs 48 by 16 product {
+// CHECK: kernel.gemm rows "T" pairs 48 by 16 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H0A]][
 // CHECK: kernel.row_sum %[[H0AS]][
 // CHECK: math.sqrt
@@ -96,7 +96,7 @@
 // CHECK: kernel.store %{{.*}}, %[[I0]][
 // CHECK: %[[H0:.*]] = kernel.buffer "step.1.add.1"
 // CHECK: %[[H0S:.*]] = kernel.buffer "step.1.add.1.squares"
-// CHECK: kernel.gemm rows "T" group 32 product %[[I0]] :
+// CHECK: kernel.gemm rows "T" group 32 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product %[[I0]] :
 // CHECK: kernel.load %[[H0A]][
 // CHECK: arith.addf
 // CHECK: kernel.store %{{.*}}, %[[H0]][
@@ -106,7 +106,7 @@
 // Layer 1: queries, keys and values side by side, each norming its rows as it stages them.
 // Two neighbours turn together, and the norm of a head sums both.
 // CHECK: kernel.parallel {
-// CHECK: kernel.gemm rows "T" pairs 32 by 16 group 8 product {
+// CHECK: kernel.gemm rows "T" pairs 32 by 16 group 8 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H0]][
 // CHECK: kernel.row_sum %[[H0S]][
 // CHECK: math.sqrt
@@ -116,7 +116,7 @@
 // CHECK: kernel.sum
 // CHECK: kernel.store %{{.*}}, %[[Q1:[0-9]+]][
 // CHECK: kernel.store %{{.*}}, %[[Q1]][
-// CHECK: kernel.gemm rows "T" pairs 16 by 16 group 8 product {
+// CHECK: kernel.gemm rows "T" pairs 16 by 16 group 8 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H0]][
 // CHECK: kernel.row_sum %[[H0S]][
 // CHECK: math.sqrt
@@ -126,7 +126,7 @@
 // CHECK: kernel.sum
 // CHECK: kernel.append {{.*}}!kernel.cache<key, heads = 2
 // CHECK: kernel.append {{.*}}!kernel.cache<key, heads = 2
-// CHECK: kernel.gemm rows "T" product {
+// CHECK: kernel.gemm rows "T" attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H0]][
 // CHECK: kernel.row_sum %[[H0S]][
 // CHECK: math.sqrt
@@ -138,7 +138,7 @@
 // Its projection adds the residual and sums the squares for the norm behind it.
 // CHECK: %[[H1A:.*]] = kernel.buffer "step.1.add.2"
 // CHECK: %[[H1AS:.*]] = kernel.buffer "step.1.add.2.squares"
-// CHECK: kernel.gemm rows "T" group 32 product %[[A1]] :
+// CHECK: kernel.gemm rows "T" group 32 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product %[[A1]] :
 // CHECK: kernel.load %[[H0]][
 // CHECK: arith.addf
 // CHECK: kernel.store %{{.*}}, %[[H1A]][
@@ -147,7 +147,7 @@
 //
 // Gate and up are one product of pairs, down adds the residual: five launches.
 // CHECK: %[[I1:.*]] = kernel.buffer "step.1.gated.1"
-// CHECK: kernel.gemm rows "T" pairs 48 by 16 product {
+// CHECK: kernel.gemm rows "T" pairs 48 by 16 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H1A]][
 // CHECK: kernel.row_sum %[[H1AS]][
 // CHECK: math.sqrt
@@ -156,7 +156,7 @@
 // CHECK: kernel.store %{{.*}}, %[[I1]][
 // CHECK: %[[H1:.*]] = kernel.buffer "step.1.add.3"
 // CHECK: %[[H1S:.*]] = kernel.buffer "step.1.add.3.squares"
-// CHECK: kernel.gemm rows "T" group 32 product %[[I1]] :
+// CHECK: kernel.gemm rows "T" group 32 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product %[[I1]] :
 // CHECK: kernel.load %[[H1A]][
 // CHECK: arith.addf
 // CHECK: kernel.store %{{.*}}, %[[H1]][
@@ -165,7 +165,7 @@
 //
 // The last norm is in the product of the wanted rows.
 // CHECK: %[[LOGITS:.*]] = kernel.buffer "logits"
-// CHECK: kernel.gemm rows "R" product {
+// CHECK: kernel.gemm rows "R" attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H1]][
 // CHECK: kernel.row_sum %[[H1S]][
 // CHECK: math.sqrt
@@ -176,26 +176,26 @@
 // LAUNCHES: kernel.map rows "T"
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.attention
-// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
-// LAUNCHES-NEXT: kernel.gemm rows "T" pairs 48 by 16 product {
-// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 {{.*}}product
+// LAUNCHES-NEXT: kernel.gemm rows "T" pairs 48 by 16 {{.*}}product {
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 {{.*}}product
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.attention
-// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
-// LAUNCHES-NEXT: kernel.gemm rows "T" pairs 48 by 16 product {
-// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 {{.*}}product
+// LAUNCHES-NEXT: kernel.gemm rows "T" pairs 48 by 16 {{.*}}product {
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 {{.*}}product
 // LAUNCHES-NEXT: kernel.gemm rows "R"
 // LAUNCHES-NEXT: kernel.map rows "T"
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.attention
-// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
-// LAUNCHES-NEXT: kernel.gemm rows "T" pairs 48 by 16 product {
-// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 {{.*}}product
+// LAUNCHES-NEXT: kernel.gemm rows "T" pairs 48 by 16 {{.*}}product {
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 {{.*}}product
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.attention
-// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
-// LAUNCHES-NEXT: kernel.gemm rows "T" pairs 48 by 16 product {
-// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 {{.*}}product
+// LAUNCHES-NEXT: kernel.gemm rows "T" pairs 48 by 16 {{.*}}product {
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 {{.*}}product
 // LAUNCHES-NEXT: kernel.gemm rows "R"
 // LAUNCHES-NEXT: kernel.sample
 // LAUNCHES-NOT: {{^ +}}kernel

@@ -46,7 +46,7 @@
 // Layer 0: queries, keys and values side by side, each norming its rows as it stages them.
 // Two neighbours turn together.
 // CHECK: kernel.parallel {
-// CHECK: kernel.gemm rows "T" pairs 32 by 16 product {
+// CHECK: kernel.gemm rows "T" pairs 32 by 16 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H]][
 // CHECK: kernel.row_sum %[[HS]][
 // CHECK: math.sqrt
@@ -55,7 +55,7 @@
 // CHECK: kernel.store %{{.*}}, %[[Q0:[0-9]+]][
 // CHECK: arith.addf
 // CHECK: kernel.store %{{.*}}, %[[Q0]][
-// CHECK: kernel.gemm rows "T" pairs 16 by 16 product {
+// CHECK: kernel.gemm rows "T" pairs 16 by 16 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H]][
 // CHECK: kernel.row_sum %[[HS]][
 // CHECK: math.sqrt
@@ -64,7 +64,7 @@
 // CHECK: arith.addf
 // CHECK: kernel.append {{.*}}!kernel.cache<key, heads = 2
 // CHECK: kernel.append {{.*}}!kernel.cache<key, heads = 2
-// CHECK: kernel.gemm rows "T" product {
+// CHECK: kernel.gemm rows "T" attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H]][
 // CHECK: kernel.row_sum %[[HS]][
 // CHECK: math.sqrt
@@ -76,7 +76,7 @@
 // Its projection adds the residual and sums the squares for the norm behind it.
 // CHECK: %[[H0A:.*]] = kernel.buffer "step.1.add.0"
 // CHECK: %[[H0AS:.*]] = kernel.buffer "step.1.add.0.squares"
-// CHECK: kernel.gemm rows "T" group 32 product %[[A0]] :
+// CHECK: kernel.gemm rows "T" group 32 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product %[[A0]] :
 // CHECK: kernel.load %[[H]][
 // CHECK: arith.addf
 // CHECK: kernel.store %{{.*}}, %[[H0A]][
@@ -85,7 +85,7 @@
 //
 // Gate and up are one product of pairs, down adds the residual: five launches.
 // CHECK: %[[I0:.*]] = kernel.buffer "step.1.gated.0"
-// CHECK: kernel.gemm rows "T" pairs 48 by 16 product {
+// CHECK: kernel.gemm rows "T" pairs 48 by 16 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H0A]][
 // CHECK: kernel.row_sum %[[H0AS]][
 // CHECK: math.sqrt
@@ -94,7 +94,7 @@
 // CHECK: kernel.store %{{.*}}, %[[I0]][
 // CHECK: %[[H0:.*]] = kernel.buffer "step.1.add.1"
 // CHECK: %[[H0S:.*]] = kernel.buffer "step.1.add.1.squares"
-// CHECK: kernel.gemm rows "T" group 32 product %[[I0]] :
+// CHECK: kernel.gemm rows "T" group 32 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product %[[I0]] :
 // CHECK: kernel.load %[[H0A]][
 // CHECK: arith.addf
 // CHECK: kernel.store %{{.*}}, %[[H0]][
@@ -104,7 +104,7 @@
 // Layer 1: queries, keys and values side by side, each norming its rows as it stages them.
 // Two neighbours turn together.
 // CHECK: kernel.parallel {
-// CHECK: kernel.gemm rows "T" pairs 32 by 16 product {
+// CHECK: kernel.gemm rows "T" pairs 32 by 16 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H0]][
 // CHECK: kernel.row_sum %[[H0S]][
 // CHECK: math.sqrt
@@ -113,7 +113,7 @@
 // CHECK: kernel.store %{{.*}}, %[[Q1:[0-9]+]][
 // CHECK: arith.addf
 // CHECK: kernel.store %{{.*}}, %[[Q1]][
-// CHECK: kernel.gemm rows "T" pairs 16 by 16 product {
+// CHECK: kernel.gemm rows "T" pairs 16 by 16 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H0]][
 // CHECK: kernel.row_sum %[[H0S]][
 // CHECK: math.sqrt
@@ -122,7 +122,7 @@
 // CHECK: arith.addf
 // CHECK: kernel.append {{.*}}!kernel.cache<key, heads = 2
 // CHECK: kernel.append {{.*}}!kernel.cache<key, heads = 2
-// CHECK: kernel.gemm rows "T" product {
+// CHECK: kernel.gemm rows "T" attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H0]][
 // CHECK: kernel.row_sum %[[H0S]][
 // CHECK: math.sqrt
@@ -134,7 +134,7 @@
 // Its projection adds the residual and sums the squares for the norm behind it.
 // CHECK: %[[H1A:.*]] = kernel.buffer "step.1.add.2"
 // CHECK: %[[H1AS:.*]] = kernel.buffer "step.1.add.2.squares"
-// CHECK: kernel.gemm rows "T" group 32 product %[[A1]] :
+// CHECK: kernel.gemm rows "T" group 32 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product %[[A1]] :
 // CHECK: kernel.load %[[H0]][
 // CHECK: arith.addf
 // CHECK: kernel.store %{{.*}}, %[[H1A]][
@@ -155,7 +155,7 @@
 // CHECK: %[[I1:.*]] = kernel.buffer "step.1.gated.1"
 // CHECK: %[[Z1:.*]] = kernel.buffer "step.1.gated.2"
 // CHECK: kernel.parallel {
-// CHECK: kernel.gemm rows "T" by %[[E1]] : {{.*}} pairs 32 by 16 product {
+// CHECK: kernel.gemm rows "T" by %[[E1]] : {{.*}} pairs 32 by 16 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H1A]][
 // CHECK: kernel.row_sum %[[H1AS]][
 // CHECK: math.sqrt
@@ -164,7 +164,7 @@
 // CHECK: kernel.yield
 // CHECK: math.exp
 // CHECK: kernel.store %{{.*}}, %[[I1]][
-// CHECK: kernel.gemm rows "T" pairs 32 by 16 product {
+// CHECK: kernel.gemm rows "T" pairs 32 by 16 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H1A]][
 // CHECK: kernel.row_sum %[[H1AS]][
 // CHECK: math.sqrt
@@ -175,7 +175,7 @@
 // Both down products are one, whose epilogue adds them and the residual: six launches.
 // CHECK: %[[H1:.*]] = kernel.buffer "step.1.add.3"
 // CHECK: %[[H1S:.*]] = kernel.buffer "step.1.add.3.squares"
-// CHECK: kernel.gemm rows "T" by %[[E1]] : {{.*}} group 32 product %[[Z1]] : {{.*}} product %[[I1]] :
+// CHECK: kernel.gemm rows "T" by %[[E1]] : {{.*}} group 32 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product %[[Z1]] : {{.*}} product %[[I1]] :
 // CHECK: arith.addf
 // CHECK: kernel.load %[[H1A]][
 // CHECK: arith.addf
@@ -185,7 +185,7 @@
 //
 // The last norm is in the product of the wanted rows.
 // CHECK: %[[LOGITS:.*]] = kernel.buffer "logits"
-// CHECK: kernel.gemm rows "R" product {
+// CHECK: kernel.gemm rows "R" attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H1]][
 // CHECK: kernel.row_sum %[[H1S]][
 // CHECK: math.sqrt
@@ -196,12 +196,12 @@
 // LAUNCHES: kernel.map rows "T"
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.attention
-// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
-// LAUNCHES-NEXT: kernel.gemm rows "T" pairs 48 by 16 product {
-// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 {{.*}}product
+// LAUNCHES-NEXT: kernel.gemm rows "T" pairs 48 by 16 {{.*}}product {
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 {{.*}}product
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.attention
-// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 {{.*}}product
 // LAUNCHES-NEXT: kernel.route rows "T" product {
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.gemm rows "T" by
@@ -210,16 +210,16 @@
 // LAUNCHES-NEXT: kernel.map rows "T"
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.attention
-// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
-// LAUNCHES-NEXT: kernel.gemm rows "T" pairs 48 by 16 product {
-// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 {{.*}}product
+// LAUNCHES-NEXT: kernel.gemm rows "T" pairs 48 by 16 {{.*}}product {
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 {{.*}}product
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.attention
-// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 {{.*}}product
 // LAUNCHES-NEXT: kernel.route rows "T" product {
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.gemm rows "T" by
-// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 {{.*}}product
 // LAUNCHES-NEXT: kernel.gemm rows "R"
 // LAUNCHES-NEXT: kernel.sample
 // LAUNCHES-NOT: {{^ +}}kernel

@@ -47,7 +47,7 @@
 // Layer 0: queries, keys and values side by side, each norming its rows as it stages them.
 // Two neighbours turn together.
 // CHECK: kernel.parallel {
-// CHECK: kernel.gemm rows "T" pairs 32 by 16 product {
+// CHECK: kernel.gemm rows "T" pairs 32 by 16 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H]][
 // CHECK: kernel.row_sum %[[HS]][
 // CHECK: math.sqrt
@@ -56,7 +56,7 @@
 // CHECK: kernel.store %{{.*}}, %[[Q0:[0-9]+]][
 // CHECK: arith.addf
 // CHECK: kernel.store %{{.*}}, %[[Q0]][
-// CHECK: kernel.gemm rows "T" pairs 16 by 16 product {
+// CHECK: kernel.gemm rows "T" pairs 16 by 16 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H]][
 // CHECK: kernel.row_sum %[[HS]][
 // CHECK: math.sqrt
@@ -65,7 +65,7 @@
 // CHECK: arith.addf
 // CHECK: kernel.append {{.*}}!kernel.cache<key, heads = 2
 // CHECK: kernel.append {{.*}}!kernel.cache<key, heads = 2
-// CHECK: kernel.gemm rows "T" product {
+// CHECK: kernel.gemm rows "T" attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H]][
 // CHECK: kernel.row_sum %[[HS]][
 // CHECK: math.sqrt
@@ -77,7 +77,7 @@
 // Its projection adds the residual and sums the squares for the norm behind it.
 // CHECK: %[[H0A:.*]] = kernel.buffer "step.1.add.0"
 // CHECK: %[[H0AS:.*]] = kernel.buffer "step.1.add.0.squares"
-// CHECK: kernel.gemm rows "T" group 32 product %[[A0]] :
+// CHECK: kernel.gemm rows "T" group 32 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product %[[A0]] :
 // CHECK: kernel.load %[[H]][
 // CHECK: arith.addf
 // CHECK: kernel.store %{{.*}}, %[[H0A]][
@@ -96,7 +96,7 @@
 //
 // Every pair of token and choice gathers its row and norms it; no score here.
 // CHECK: %[[I0:.*]] = kernel.buffer "step.1.gated.0"
-// CHECK: kernel.gemm rows "2*T" by %[[E0]] : {{.*}} pairs 32 by 16 product {
+// CHECK: kernel.gemm rows "2*T" by %[[E0]] : {{.*}} pairs 32 by 16 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: arith.divui
 // CHECK: kernel.load %[[H0A]][
 // CHECK: kernel.row_sum %[[H0AS]][
@@ -107,7 +107,7 @@
 //
 // Down writes a row a pair; one map scores and adds the two, adds the residual and sums the squares: seven launches.
 // CHECK: %[[D0:.*]] = kernel.buffer "step.1.experts.down.0"
-// CHECK: kernel.gemm rows "2*T" by %[[E0]] : {{.*}} product %[[I0]] :
+// CHECK: kernel.gemm rows "2*T" by %[[E0]] : {{.*}} attributes {numerics = #kernel.numerics<range = all, {{.*}}} product %[[I0]] :
 // CHECK: kernel.store %{{.*}}, %[[D0]][
 // CHECK: %[[H0:.*]] = kernel.buffer "step.1.add.1"
 // CHECK: %[[H0S:.*]] = kernel.buffer "step.1.add.1.squares"
@@ -126,7 +126,7 @@
 // Layer 1: queries, keys and values side by side, each norming its rows as it stages them.
 // Two neighbours turn together.
 // CHECK: kernel.parallel {
-// CHECK: kernel.gemm rows "T" pairs 32 by 16 product {
+// CHECK: kernel.gemm rows "T" pairs 32 by 16 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H0]][
 // CHECK: kernel.row_sum %[[H0S]][
 // CHECK: math.sqrt
@@ -135,7 +135,7 @@
 // CHECK: kernel.store %{{.*}}, %[[Q1:[0-9]+]][
 // CHECK: arith.addf
 // CHECK: kernel.store %{{.*}}, %[[Q1]][
-// CHECK: kernel.gemm rows "T" pairs 16 by 16 product {
+// CHECK: kernel.gemm rows "T" pairs 16 by 16 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H0]][
 // CHECK: kernel.row_sum %[[H0S]][
 // CHECK: math.sqrt
@@ -144,7 +144,7 @@
 // CHECK: arith.addf
 // CHECK: kernel.append {{.*}}!kernel.cache<key, heads = 2
 // CHECK: kernel.append {{.*}}!kernel.cache<key, heads = 2
-// CHECK: kernel.gemm rows "T" product {
+// CHECK: kernel.gemm rows "T" attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H0]][
 // CHECK: kernel.row_sum %[[H0S]][
 // CHECK: math.sqrt
@@ -156,7 +156,7 @@
 // Its projection adds the residual and sums the squares for the norm behind it.
 // CHECK: %[[H1A:.*]] = kernel.buffer "step.1.add.2"
 // CHECK: %[[H1AS:.*]] = kernel.buffer "step.1.add.2.squares"
-// CHECK: kernel.gemm rows "T" group 32 product %[[A1]] :
+// CHECK: kernel.gemm rows "T" group 32 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product %[[A1]] :
 // CHECK: kernel.load %[[H0]][
 // CHECK: arith.addf
 // CHECK: kernel.store %{{.*}}, %[[H1A]][
@@ -175,7 +175,7 @@
 //
 // Every pair of token and choice gathers its row and norms it; no score here.
 // CHECK: %[[I1:.*]] = kernel.buffer "step.1.gated.1"
-// CHECK: kernel.gemm rows "2*T" by %[[E1]] : {{.*}} pairs 32 by 16 product {
+// CHECK: kernel.gemm rows "2*T" by %[[E1]] : {{.*}} pairs 32 by 16 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: arith.divui
 // CHECK: kernel.load %[[H1A]][
 // CHECK: kernel.row_sum %[[H1AS]][
@@ -186,7 +186,7 @@
 //
 // Down writes a row a pair; one map scores and adds the two, adds the residual and sums the squares: seven launches.
 // CHECK: %[[D1:.*]] = kernel.buffer "step.1.experts.down.1"
-// CHECK: kernel.gemm rows "2*T" by %[[E1]] : {{.*}} product %[[I1]] :
+// CHECK: kernel.gemm rows "2*T" by %[[E1]] : {{.*}} attributes {numerics = #kernel.numerics<range = all, {{.*}}} product %[[I1]] :
 // CHECK: kernel.store %{{.*}}, %[[D1]][
 // CHECK: %[[H1:.*]] = kernel.buffer "step.1.add.3"
 // CHECK: %[[H1S:.*]] = kernel.buffer "step.1.add.3.squares"
@@ -204,7 +204,7 @@
 //
 // The last norm is in the product of the wanted rows.
 // CHECK: %[[LOGITS:.*]] = kernel.buffer "logits"
-// CHECK: kernel.gemm rows "R" product {
+// CHECK: kernel.gemm rows "R" attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H1]][
 // CHECK: kernel.row_sum %[[H1S]][
 // CHECK: math.sqrt
@@ -215,14 +215,14 @@
 // LAUNCHES: kernel.map rows "T"
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.attention
-// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 {{.*}}product
 // LAUNCHES-NEXT: kernel.route rows "T" product {
 // LAUNCHES-NEXT: kernel.gemm rows "2*T" by
 // LAUNCHES-NEXT: kernel.gemm rows "2*T" by
 // LAUNCHES-NEXT: kernel.map rows "T" groups 2 width 32
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.attention
-// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 {{.*}}product
 // LAUNCHES-NEXT: kernel.route rows "T" product {
 // LAUNCHES-NEXT: kernel.gemm rows "2*T" by
 // LAUNCHES-NEXT: kernel.gemm rows "2*T" by
@@ -231,14 +231,14 @@
 // LAUNCHES-NEXT: kernel.map rows "T"
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.attention
-// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 {{.*}}product
 // LAUNCHES-NEXT: kernel.route rows "T" product {
 // LAUNCHES-NEXT: kernel.gemm rows "2*T" by
 // LAUNCHES-NEXT: kernel.gemm rows "2*T" by
 // LAUNCHES-NEXT: kernel.map rows "T" groups 2 width 32
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.attention
-// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 {{.*}}product
 // LAUNCHES-NEXT: kernel.route rows "T" product {
 // LAUNCHES-NEXT: kernel.gemm rows "2*T" by
 // LAUNCHES-NEXT: kernel.gemm rows "2*T" by

@@ -47,7 +47,7 @@
 // Layer 0: queries, keys and values side by side, each norming its rows as it stages them.
 // Two neighbours turn together, and the norm of a head sums both.
 // CHECK: kernel.parallel {
-// CHECK: kernel.gemm rows "T" pairs 32 by 16 group 8 product {
+// CHECK: kernel.gemm rows "T" pairs 32 by 16 group 8 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H]][
 // CHECK: kernel.row_sum %[[HS]][
 // CHECK: math.sqrt
@@ -57,7 +57,7 @@
 // CHECK: kernel.sum
 // CHECK: kernel.store %{{.*}}, %[[Q0:[0-9]+]][
 // CHECK: kernel.store %{{.*}}, %[[Q0]][
-// CHECK: kernel.gemm rows "T" pairs 16 by 16 group 8 product {
+// CHECK: kernel.gemm rows "T" pairs 16 by 16 group 8 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H]][
 // CHECK: kernel.row_sum %[[HS]][
 // CHECK: math.sqrt
@@ -67,7 +67,7 @@
 // CHECK: kernel.sum
 // CHECK: kernel.append {{.*}}!kernel.cache<key, heads = 2
 // CHECK: kernel.append {{.*}}!kernel.cache<key, heads = 2
-// CHECK: kernel.gemm rows "T" product {
+// CHECK: kernel.gemm rows "T" attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H]][
 // CHECK: kernel.row_sum %[[HS]][
 // CHECK: math.sqrt
@@ -79,7 +79,7 @@
 // Its projection adds the residual and sums the squares for the norm behind it.
 // CHECK: %[[H0A:.*]] = kernel.buffer "step.1.add.0"
 // CHECK: %[[H0AS:.*]] = kernel.buffer "step.1.add.0.squares"
-// CHECK: kernel.gemm rows "T" group 32 product %[[A0]] :
+// CHECK: kernel.gemm rows "T" group 32 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product %[[A0]] :
 // CHECK: kernel.load %[[H]][
 // CHECK: arith.addf
 // CHECK: kernel.store %{{.*}}, %[[H0A]][
@@ -100,7 +100,7 @@
 // CHECK: %[[I0:.*]] = kernel.buffer "step.1.gated.0"
 // CHECK: %[[Z0:.*]] = kernel.buffer "step.1.gated.1"
 // CHECK: kernel.parallel {
-// CHECK: kernel.gemm rows "T" by %[[E0]] : {{.*}} pairs 32 by 16 product {
+// CHECK: kernel.gemm rows "T" by %[[E0]] : {{.*}} pairs 32 by 16 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H0A]][
 // CHECK: kernel.row_sum %[[H0AS]][
 // CHECK: math.sqrt
@@ -109,7 +109,7 @@
 // CHECK: kernel.yield
 // CHECK: math.exp
 // CHECK: kernel.store %{{.*}}, %[[I0]][
-// CHECK: kernel.gemm rows "T" pairs 32 by 16 product {
+// CHECK: kernel.gemm rows "T" pairs 32 by 16 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H0A]][
 // CHECK: kernel.row_sum %[[H0AS]][
 // CHECK: math.sqrt
@@ -120,7 +120,7 @@
 // Both down products are one, whose epilogue adds them and the residual: six launches.
 // CHECK: %[[H0:.*]] = kernel.buffer "step.1.add.1"
 // CHECK: %[[H0S:.*]] = kernel.buffer "step.1.add.1.squares"
-// CHECK: kernel.gemm rows "T" by %[[E0]] : {{.*}} group 32 product %[[Z0]] : {{.*}} product %[[I0]] :
+// CHECK: kernel.gemm rows "T" by %[[E0]] : {{.*}} group 32 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product %[[Z0]] : {{.*}} product %[[I0]] :
 // CHECK: arith.addf
 // CHECK: kernel.load %[[H0A]][
 // CHECK: arith.addf
@@ -131,7 +131,7 @@
 // Layer 1: queries, keys and values side by side, each norming its rows as it stages them.
 // Without positions queries have the temperature instead.
 // CHECK: kernel.parallel {
-// CHECK: kernel.gemm rows "T" product {
+// CHECK: kernel.gemm rows "T" attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H0]][
 // CHECK: kernel.row_sum %[[H0S]][
 // CHECK: math.sqrt
@@ -139,13 +139,13 @@
 // CHECK: kernel.load %{{.*}} : !kernel.view<[65], f32>
 // CHECK: arith.mulf
 // CHECK: kernel.store %{{.*}}, %[[Q1:[0-9]+]][
-// CHECK: kernel.gemm rows "T" product {
+// CHECK: kernel.gemm rows "T" attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H0]][
 // CHECK: kernel.row_sum %[[H0S]][
 // CHECK: math.sqrt
 // CHECK: kernel.yield
 // CHECK: kernel.append {{.*}}!kernel.cache<key, heads = 2
-// CHECK: kernel.gemm rows "T" product {
+// CHECK: kernel.gemm rows "T" attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H0]][
 // CHECK: kernel.row_sum %[[H0S]][
 // CHECK: math.sqrt
@@ -157,7 +157,7 @@
 // Its projection adds the residual and sums the squares for the norm behind it.
 // CHECK: %[[H1A:.*]] = kernel.buffer "step.1.add.2"
 // CHECK: %[[H1AS:.*]] = kernel.buffer "step.1.add.2.squares"
-// CHECK: kernel.gemm rows "T" group 32 product %[[A1]] :
+// CHECK: kernel.gemm rows "T" group 32 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product %[[A1]] :
 // CHECK: kernel.load %[[H0]][
 // CHECK: arith.addf
 // CHECK: kernel.store %{{.*}}, %[[H1A]][
@@ -178,7 +178,7 @@
 // CHECK: %[[I1:.*]] = kernel.buffer "step.1.gated.2"
 // CHECK: %[[Z1:.*]] = kernel.buffer "step.1.gated.3"
 // CHECK: kernel.parallel {
-// CHECK: kernel.gemm rows "T" by %[[E1]] : {{.*}} pairs 32 by 16 product {
+// CHECK: kernel.gemm rows "T" by %[[E1]] : {{.*}} pairs 32 by 16 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H1A]][
 // CHECK: kernel.row_sum %[[H1AS]][
 // CHECK: math.sqrt
@@ -187,7 +187,7 @@
 // CHECK: kernel.yield
 // CHECK: math.exp
 // CHECK: kernel.store %{{.*}}, %[[I1]][
-// CHECK: kernel.gemm rows "T" pairs 32 by 16 product {
+// CHECK: kernel.gemm rows "T" pairs 32 by 16 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H1A]][
 // CHECK: kernel.row_sum %[[H1AS]][
 // CHECK: math.sqrt
@@ -198,7 +198,7 @@
 // Both down products are one, whose epilogue adds them and the residual: six launches.
 // CHECK: %[[H1:.*]] = kernel.buffer "step.1.add.3"
 // CHECK: %[[H1S:.*]] = kernel.buffer "step.1.add.3.squares"
-// CHECK: kernel.gemm rows "T" by %[[E1]] : {{.*}} group 32 product %[[Z1]] : {{.*}} product %[[I1]] :
+// CHECK: kernel.gemm rows "T" by %[[E1]] : {{.*}} group 32 attributes {numerics = #kernel.numerics<range = all, {{.*}}} product %[[Z1]] : {{.*}} product %[[I1]] :
 // CHECK: arith.addf
 // CHECK: kernel.load %[[H1A]][
 // CHECK: arith.addf
@@ -208,7 +208,7 @@
 //
 // The last norm is in the product of the wanted rows.
 // CHECK: %[[LOGITS:.*]] = kernel.buffer "logits"
-// CHECK: kernel.gemm rows "R" product {
+// CHECK: kernel.gemm rows "R" attributes {numerics = #kernel.numerics<range = all, {{.*}}} product {
 // CHECK: kernel.load %[[H1]][
 // CHECK: kernel.row_sum %[[H1S]][
 // CHECK: math.sqrt
@@ -219,13 +219,13 @@
 // LAUNCHES: kernel.map rows "T"
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.attention
-// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 {{.*}}product
 // LAUNCHES-NEXT: kernel.route rows "T" product {
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.gemm rows "T" by
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.attention
-// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 {{.*}}product
 // LAUNCHES-NEXT: kernel.route rows "T" product {
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.gemm rows "T" by
@@ -234,18 +234,18 @@
 // LAUNCHES-NEXT: kernel.map rows "T"
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.attention
-// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 {{.*}}product
 // LAUNCHES-NEXT: kernel.route rows "T" product {
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.gemm rows "T" by
-// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 {{.*}}product
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.attention
-// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 {{.*}}product
 // LAUNCHES-NEXT: kernel.route rows "T" product {
 // LAUNCHES-NEXT: kernel.parallel {
 // LAUNCHES-NEXT: kernel.gemm rows "T" by
-// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 product
+// LAUNCHES-NEXT: kernel.gemm rows "T" group 32 {{.*}}product
 // LAUNCHES-NEXT: kernel.gemm rows "R"
 // LAUNCHES-NEXT: kernel.sample
 // LAUNCHES-NOT: {{^ +}}kernel

@@ -57,3 +57,14 @@ kernel.program @inputs function step max_tokens 1 {
   // CHECK: kernel.input logit_rows : !kernel.view<["R"], i32>
   %r = kernel.input logit_rows : !kernel.view<["R"], i32>
 }
+
+// Numerics: a product in ranges, in one range with the blocks of a softmax, and sums alone. Fields are read in any order.
+// CHECK-LABEL: func.func private @numerics
+func.func private @numerics() attributes {
+  // CHECK-SAME: test.blocks = #kernel.numerics<range = all, order = odd_first_pairs, partials = 16, block = 32>
+  test.blocks = #kernel.numerics<block = 32, partials = 16, order = odd_first_pairs, range = all>,
+  // CHECK-SAME: test.ranges = #kernel.numerics<range = 256, order = ascending, partials = 32>
+  test.ranges = #kernel.numerics<range = 256, order = ascending, partials = 32>,
+  // CHECK-SAME: test.sums = #kernel.numerics<partials = 1>
+  test.sums = #kernel.numerics<partials = 1>
+}

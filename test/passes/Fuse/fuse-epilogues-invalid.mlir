@@ -498,3 +498,26 @@ kernel.program @step function step max_tokens 16 {
     kernel.store %v, %n[%row, %lane] : !x
   }
 }
+
+// -----
+
+// The map keeps other partial sums than the product would.
+!x = !kernel.view<["T", 64], f32>
+!w = !kernel.view<[64, 64], f32>
+lm.weight @o from ["o"] : tensor<64x64xf32> through [] : tensor<64x64xf32>
+kernel.program @step function step max_tokens 16 {
+  %x = kernel.buffer "x" : !x
+  %o = kernel.weight @o : !w
+  %a = kernel.buffer "a" : !x
+  %c = kernel.buffer "c" : !x
+  kernel.gemm rows "T" attributes {numerics = #kernel.numerics<range = all, order = ascending, partials = 32>} product %x : !x times %o : !w {
+  ^bb0(%acc: f32, %row: index, %feature: index):
+    kernel.store %acc, %a[%row, %feature] : !x
+  }
+  kernel.map rows "T" groups 1 width 64 attributes {numerics = #kernel.numerics<partials = 16>} {
+  ^bb0(%row: index, %group: index, %lane: index):
+    %0 = kernel.load %a[%row, %lane] : !x
+    %1 = kernel.sum %0 : f32
+    kernel.store %1, %c[%row, %lane] : !x
+  }
+}

@@ -269,3 +269,28 @@ kernel.program @step function step max_tokens 16 {
     kernel.store %y, %c[%row, %lane] : !x
   }
 }
+
+// -----
+
+// Of two maps that become one, one has numerics.
+// CHECK: kernel.map rows "T" groups 1 width 64 attributes {numerics = #kernel.numerics<partials = 16>}
+// CHECK: kernel.row_sum
+// CHECK-NOT: kernel.map
+!x = !kernel.view<["T", 64], f32>
+kernel.program @step function step max_tokens 16 {
+  %h = kernel.buffer "h" : !x
+  %n = kernel.buffer "n" : !x
+  %y = kernel.buffer "y" : !x
+  kernel.map rows "T" groups 1 width 64 attributes {numerics = #kernel.numerics<partials = 16>} {
+  ^bb0(%row: index, %group: index, %lane: index):
+    %0 = kernel.load %h[%row, %lane] : !x
+    %1 = kernel.row_sum %h[%row] : !x
+    %2 = arith.divf %0, %1 : f32
+    kernel.store %2, %n[%row, %lane] : !x
+  }
+  kernel.map rows "T" groups 1 width 64 {
+  ^bb0(%row: index, %group: index, %lane: index):
+    %0 = kernel.load %n[%row, %lane] : !x
+    kernel.store %0, %y[%row, %lane] : !x
+  }
+}

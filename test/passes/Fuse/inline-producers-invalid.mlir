@@ -366,3 +366,27 @@ kernel.program @step function step max_tokens 16 {
     kernel.store %acc, %y[%row, %feature] : !p
   }
 }
+
+// -----
+
+// The sum of a row would be added up in other partial sums than the producer states.
+!x = !kernel.view<["T", 64], f32>
+!w = !kernel.view<[64, 64], f32>
+lm.weight @q from ["q"] : tensor<64x64xf32> through [] : tensor<64x64xf32>
+kernel.program @step function step max_tokens 16 {
+  %h = kernel.buffer "h" : !x
+  %q = kernel.weight @q : !w
+  %n = kernel.buffer "n" : !x
+  %y = kernel.buffer "y" : !x
+  kernel.map rows "T" groups 1 width 64 attributes {numerics = #kernel.numerics<partials = 16>} {
+  ^bb0(%row: index, %group: index, %lane: index):
+    %0 = kernel.load %h[%row, %lane] : !x
+    %1 = kernel.row_sum %h[%row] : !x
+    %2 = arith.divf %0, %1 : f32
+    kernel.store %2, %n[%row, %lane] : !x
+  }
+  kernel.gemm rows "T" attributes {numerics = #kernel.numerics<range = all, order = ascending, partials = 32>} product %n : !x times %q : !w {
+  ^bb0(%acc: f32, %row: index, %feature: index):
+    kernel.store %acc, %y[%row, %feature] : !x
+  }
+}

@@ -614,3 +614,34 @@ kernel.program @step function step max_tokens 1 {
     kernel.store %new, %c[%row, %lane] : !y
   }
 }
+
+// -----
+
+// One product is added up in ranges of K, the other in one: joined, both would have the numerics of one op.
+!x = !kernel.view<["T", 64], f32>
+!w = !kernel.view<[64, 64], f32>
+lm.weight @v from ["v"] : tensor<64x64xf32> through [] : tensor<64x64xf32>
+lm.weight @w from ["w"] : tensor<64x64xf32> through [] : tensor<64x64xf32>
+kernel.program @step function step max_tokens 1 {
+  %x = kernel.buffer "x" : !x
+  %v = kernel.weight @v : !w
+  %w = kernel.weight @w : !w
+  %a = kernel.buffer "a" : !x
+  %b = kernel.buffer "b" : !x
+  %c = kernel.buffer "c" : !x
+  kernel.gemm rows "T" attributes {numerics = #kernel.numerics<range = 32, order = ascending, partials = 16>} product %x : !x times %v : !w {
+  ^bb0(%acc: f32, %row: index, %feature: index):
+    kernel.store %acc, %a[%row, %feature] : !x
+  }
+  kernel.gemm rows "T" attributes {numerics = #kernel.numerics<range = all, order = ascending, partials = 16>} product %x : !x times %w : !w {
+  ^bb0(%acc: f32, %row: index, %feature: index):
+    kernel.store %acc, %b[%row, %feature] : !x
+  }
+  kernel.map rows "T" groups 1 width 64 {
+  ^bb0(%row: index, %group: index, %lane: index):
+    %0 = kernel.load %a[%row, %lane] : !x
+    %1 = kernel.load %b[%row, %lane] : !x
+    %2 = arith.addf %0, %1 : f32
+    kernel.store %2, %c[%row, %lane] : !x
+  }
+}

@@ -57,7 +57,20 @@ kernel.program @step function step max_tokens 16 {
   %w = kernel.weight @w : !kernel.view<[64, 64], f32, "panel32">
   %x = kernel.buffer "x" : !kernel.view<["T", 64], f32>
   // expected-error @below {{has pairs by 8, the rows of @w alternate by 16}}
-  kernel.gemm rows "T" pairs 32 by 8 product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[64, 64], f32, "panel32"> {
+  kernel.gemm rows "T" pairs 32 by 8 attributes {numerics = #kernel.numerics<range = all, order = ascending, partials = 16>} product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[64, 64], f32, "panel32"> {
   ^bb0(%a: f32, %b: f32, %row: index, %feature: index):
+  }
+}
+
+// -----
+
+// What adds up says in which order.
+lm.weight @w from ["w"] : tensor<64x64xf32> through [#lm.pack<"panel32">] : tensor<64x64xf32>
+kernel.program @step function step max_tokens 16 {
+  %w = kernel.weight @w : !kernel.view<[64, 64], f32, "panel32">
+  %x = kernel.buffer "x" : !kernel.view<["T", 64], f32>
+  // expected-error @below {{'kernel.gemm' op has no numerics, expected state-numerics to have run}}
+  kernel.gemm rows "T" product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[64, 64], f32, "panel32"> {
+  ^bb0(%acc: f32, %row: index, %feature: index):
   }
 }

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The whole K is one range: a register tile keeps its accumulators from the first k to the last, whatever its shape. In
+// bfloat16 the dot-product instructions add the odd element of a pair first, and two widened multiply-adds do the same
+// where there are none, so all x86 targets have the same bits. Sums keep a partial sum per lane of a 512-bit vector, or
+// of two of 256 bits. A block of a softmax is as many positions as one tile of keys.
+#include "compiler/Codegen/CPU/Numerics.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace yupana;
+using namespace yupana::codegen;
+
+kernel::NumericsAttr codegen::numericsOf(kernel::LaunchedOpInterface op) {
+  constexpr int64_t partials = 16, block = schema::kCacheKeys32.wide_keys->tile_rows;
+  constexpr int64_t whole = kernel::NumericsAttr::kWhole, none = kernel::NumericsAttr::kNone;
+  static_assert(block == schema::kCacheKeys32.narrow_keys->tile_rows);
+  MLIRContext *context = op->getContext();
+  auto orderOf = [](Type element) {
+    return element.isBF16() ? kernel::SumOrder::OddFirstPairs : kernel::SumOrder::Ascending;
+  };
+  return llvm::TypeSwitch<Operation *, kernel::NumericsAttr>(op)
+      .Case([&](kernel::GemmOp gemm) {
+        kernel::SumOrder order = orderOf(gemm.getWeightType(0).getElementType());
+        return kernel::NumericsAttr::get(context, whole, order, partials, 0);
+      })
+      .Case([&](kernel::AttentionOp attention) {
+        kernel::SumOrder order = orderOf(attention.getKeys().getType().getElementType());
+        return kernel::NumericsAttr::get(context, whole, order, partials, block);
+      })
+      .Case<kernel::MapOp, kernel::RouteOp>(
+          [&](auto) { return kernel::NumericsAttr::get(context, none, kernel::SumOrder::Ascending, partials, 0); })
+      .Default([](Operation *) { return kernel::NumericsAttr(); });
+}
+
+LogicalResult codegen::checkNumerics(kernel::LaunchedOpInterface op) {
+  kernel::NumericsAttr stated = op.getNumericsAttr(), own = numericsOf(op);
+  if (!stated || stated == own)
+    return success();
+  return op->emitOpError() << "has numerics " << stated << ", kernels of x86 add by " << own;
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Textual forms and verifiers of what is decided about a launched op: its numerics, which are part of its result, and
+// its config, which is not.
+
+#include "dialects/Kernel/IR/Kernel.h"
+#include "dialects/Kernel/IR/KernelChecks.h"
+
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace yupana;
+using namespace yupana::kernel;
+
+//===----------------------------------------------------------------------===//
+// Configs
+//===----------------------------------------------------------------------===//
+
+LogicalResult X86Attr::verify(function_ref<InFlightDiagnostic()> emitError, StringAttr isa, int64_t tileRows,
+                              int64_t tileColumns, int64_t rows) {
+  constexpr int64_t panelRows = schema::kPanel32.tile_rows, vectorLanes = 16;
+  if (tileRows < 1 || tileColumns < vectorLanes || tileColumns % vectorLanes || panelRows % tileColumns)
+    return emitError() << "tile is " << tileRows << " x " << tileColumns
+                       << ", expected at least one row and 16 or 32 columns";
+  if (rows < 1)
+    return emitError() << "rows is " << rows << ", expected at least 1";
+  return success();
+}
+
+StringRef X86Attr::getTarget() const { return getIsa().getValue(); }
+
+//===----------------------------------------------------------------------===//
+// Numerics
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// Fields as they are read, in this order; 0 is a field that is not there.
+struct NumericsFields {
+  int64_t range = NumericsAttr::kNone, partials = 0, block = 0;
+  std::optional<SumOrder> order;
+};
+
+} // namespace
+
+static ParseResult parseRange(AsmParser &parser, int64_t &range) {
+  if (succeeded(parser.parseOptionalKeyword("all"))) {
+    range = NumericsAttr::kWhole;
+    return success();
+  }
+  SMLoc loc = parser.getCurrentLocation();
+  if (parser.parseInteger(range))
+    return failure();
+  // What stands for the whole K, and for no K at all, has no number.
+  return range < 1 ? parser.emitError(loc) << "range is " << range << ", expected `all` or a number of elements"
+                   : ParseResult(success());
+}
+
+static ParseResult parseField(AsmParser &parser, NumericsFields &fields) {
+  SMLoc loc = parser.getCurrentLocation();
+  StringRef name;
+  if (parser.parseKeyword(&name) || parser.parseEqual())
+    return failure();
+  if (name == "range" && fields.range == NumericsAttr::kNone)
+    return parseRange(parser, fields.range);
+  if (name == "partials" && !fields.partials)
+    return parser.parseInteger(fields.partials);
+  if (name == "block" && !fields.block)
+    return parser.parseInteger(fields.block);
+  if (name != "order" || fields.order)
+    return parser.emitError(loc) << "unexpected '" << name << "', expected each of range, order, partials and block at "
+                                 << "most once";
+  StringRef order;
+  if (parser.parseKeyword(&order))
+    return failure();
+  fields.order = symbolizeSumOrder(order);
+  if (!fields.order)
+    return parser.emitError(loc) << "unknown order '" << order << "'";
+  return success();
+}
+
+Attribute NumericsAttr::parse(AsmParser &parser, Type) {
+  SMLoc loc = parser.getCurrentLocation();
+  NumericsFields fields;
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater, [&] { return parseField(parser, fields); }))
+    return {};
+  if (fields.order.has_value() != (fields.range != kNone)) {
+    parser.emitError(loc) << "states a range or an order, expected both or neither";
+    return {};
+  }
+  return getChecked([&] { return parser.emitError(loc); }, parser.getContext(), fields.range,
+                    fields.order.value_or(SumOrder::Ascending), fields.partials, fields.block);
+}
+
+void NumericsAttr::print(AsmPrinter &printer) const {
+  printer << '<';
+  if (hasProducts()) {
+    printer << "range = ";
+    if (getRange() == kWhole)
+      printer << "all";
+    else
+      printer << getRange();
+    printer << ", order = " << stringifySumOrder(getOrder()) << ", ";
+  }
+  printer << "partials = " << getPartials();
+  if (hasBlock())
+    printer << ", block = " << getBlock();
+  printer << '>';
+}
+
+LogicalResult NumericsAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t range, SumOrder order,
+                                   int64_t partials, int64_t block) {
+  if (range < kWhole)
+    return emitError() << "range is " << range << ", expected `all` or a number of elements";
+  if (order == SumOrder::OddFirstPairs && range > 0 && range % 2)
+    return emitError() << "range is " << range << ", expected whole pairs in order odd_first_pairs";
+  if (partials < 1 || !llvm::isPowerOf2_64(partials))
+    return emitError() << "partials is " << partials << ", expected a power of two";
+  if (block < 0)
+    return emitError() << "block is " << block << ", expected a number of positions";
+  return success();
+}
+
+LogicalResult kernel::checkNumerics(Operation *op, NumericsAttr numerics, bool products, bool block) {
+  if (!numerics || (numerics.hasProducts() == products && numerics.hasBlock() == block))
+    return success();
+  return op->emitOpError() << "has numerics " << numerics << ", expected "
+                           << (products ? "a range and an order" : "no range") << " and "
+                           << (block ? "a block" : "no block");
+}
+
+bool kernel::haveSameNumerics(LaunchedOpInterface x, LaunchedOpInterface y) {
+  NumericsAttr first = x.getNumericsAttr(), second = y.getNumericsAttr();
+  return !first || !second ||
+         (first.getPartials() == second.getPartials() &&
+          (!first.hasProducts() || !second.hasProducts() || first == second));
+}

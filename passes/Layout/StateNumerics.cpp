@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Asks the target in which order it adds, for every launched op that adds up, and writes the answer on the op. It runs
+// after the fusions that all programs share, so that what they build is asked about once, and before programs are
+// cloned, so that all of a target add alike. Adding an attribute changes nothing that is computed here; it binds what
+// comes after.
+
+#include "dialects/Kernel/IR/TargetModel.h"
+#include "passes/Layout/Passes.h"
+
+#define DEBUG_TYPE "yupana-state-numerics"
+
+namespace yupana {
+#define GEN_PASS_DEF_STATENUMERICSPASS
+#include "passes/Layout/Passes.h.inc"
+} // namespace yupana
+
+using namespace mlir;
+using namespace yupana;
+
+namespace {
+
+struct StateNumericsPass : yupana::impl::StateNumericsPassBase<StateNumericsPass> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    const kernel::TargetModel *model = kernel::lookupTarget(getOperation(), target);
+    if (!model)
+      return signalPassFailure();
+    getOperation().walk([&](kernel::LaunchedOpInterface op) {
+      if (op.addsUp() && !op.getNumericsAttr())
+        op.setNumericsAttr(model->getNumerics(op));
+    });
+  }
+};
+
+} // namespace
