@@ -30,6 +30,71 @@ LogicalResult X86Attr::verify(function_ref<InFlightDiagnostic()> emitError, Stri
 
 StringRef X86Attr::getTarget() const { return getIsa().getValue(); }
 
+/// What the tile of a form is made of: each size is a multiple of these.
+struct TileUnits {
+  int64_t features, rows, depth, mostRows;
+};
+
+static TileUnits unitsOf(GPUForm form) {
+  switch (form) {
+  case GPUForm::MMA:
+    return {16, 8, 16, 256};
+  case GPUForm::WGMMA:
+  case GPUForm::Decode:
+    return {64, 8, 64, 256};
+  case GPUForm::SIMT:
+    return {0, 0, 0, 0};
+  }
+  llvm_unreachable("every form has a case");
+}
+
+static LogicalResult verifyTile(function_ref<InFlightDiagnostic()> emitError, GPUForm form, int64_t features,
+                                int64_t rows, int64_t depth, int64_t stages) {
+  auto found = [&] {
+    return emitError() << "form " << stringifyGPUForm(form) << " has a tile of " << features << " x " << rows << " x "
+                       << depth << " and " << stages << " stages, expected ";
+  };
+  if (form == GPUForm::SIMT) {
+    if (features || rows || depth || stages)
+      return found() << "neither";
+    return success();
+  }
+  TileUnits units = unitsOf(form);
+  auto holds = [](int64_t size, int64_t unit) { return size >= unit && size % unit == 0; };
+  if (!holds(features, units.features) || !holds(rows, units.rows) || rows > units.mostRows ||
+      !holds(depth, units.depth))
+    return found() << "multiples of " << units.features << " x " << units.rows << " x " << units.depth
+                   << " and at most " << units.mostRows << " rows";
+  if (stages < 2)
+    return found() << "at least 2 stages, one to fill while another is read";
+  return success();
+}
+
+LogicalResult GPUAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringAttr chip, GPUForm form,
+                              int64_t tileFeatures, int64_t tileRows, int64_t tileDepth, int64_t stages,
+                              int64_t threads, int64_t blocks, int64_t rows) {
+  constexpr int64_t warp = 32, warpgroup = 128, mostThreads = 1024;
+  StringRef name = chip.getValue();
+  if (!name.starts_with("sm_"))
+    return emitError() << "target is \"" << name << "\", expected the name of a GPU such as \"sm_90a\"";
+  if (form == GPUForm::WGMMA && name != "sm_90a")
+    return emitError() << "form wgmma is for \"sm_90a\", the target is \"" << name << "\"";
+  if (failed(verifyTile(emitError, form, tileFeatures, tileRows, tileDepth, stages)))
+    return failure();
+  int64_t unit = form == GPUForm::WGMMA ? warpgroup : warp;
+  if (threads < unit || threads > mostThreads || threads % unit)
+    return emitError() << "form " << stringifyGPUForm(form) << " has " << threads << " threads, expected a multiple of "
+                       << unit << " of at most " << mostThreads;
+  if (blocks < 1)
+    return emitError() << "blocks is " << blocks << ", expected at least 1";
+  if (rows < 1 || (form != GPUForm::SIMT && rows != 1))
+    return emitError() << "form " << stringifyGPUForm(form) << " has cells of " << rows << " rows, expected "
+                       << (form == GPUForm::SIMT ? "at least 1" : "1, since the tile says how many");
+  return success();
+}
+
+StringRef GPUAttr::getTarget() const { return getChip().getValue(); }
+
 //===----------------------------------------------------------------------===//
 // Numerics
 //===----------------------------------------------------------------------===//

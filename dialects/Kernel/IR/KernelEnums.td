@@ -43,6 +43,12 @@ def Kernel_SumOrder : Kernel_Enum<"SumOrder", "in which order a product adds ove
     I32EnumAttrCase<"Ascending", 0, "ascending">,
     I32EnumAttrCase<"OddFirstPairs", 1, "odd_first_pairs">]>;
 
+def Kernel_GPUForm : Kernel_Enum<"GPUForm", "which template of the GPU a launched op is compiled by", [
+    I32EnumAttrCase<"MMA", 0, "mma">,
+    I32EnumAttrCase<"WGMMA", 1, "wgmma">,
+    I32EnumAttrCase<"Decode", 2, "decode">,
+    I32EnumAttrCase<"SIMT", 3, "simt">]>;
+
 /// A term of a postfix grid expression, by the text it is written as.
 def Kernel_GridOp : Kernel_Enum<"GridOp", "term of a grid", [
     I32EnumAttrCase<"Constant", 0, "constant">,

@@ -107,6 +107,32 @@ def Kernel_X86Attr : AttrDef<Kernel_Dialect, "X86", [DeclareAttrInterfaceMethods
   let genVerifyDecl = 1;
 }
 
+def Kernel_GPUAttr : AttrDef<Kernel_Dialect, "GPU", [DeclareAttrInterfaceMethods<Kernel_ConfigInterface>]> {
+  let mnemonic = "gpu";
+  let summary = "Choices for a GPU target";
+  let description = [{
+    `form` is the template. `mma` and `wgmma` multiply a `tile` of features × rows × elements of K at once, from a ring
+    of `stages` such pieces in shared memory. `decode` streams weights of few rows through the ring: blocks take equal
+    shares of all units of tile K, whatever cell they belong to. `simt` computes an element per thread and has neither
+    tile nor stages (0 x 0 x 0 and 0). `threads` are those of one block, `blocks` how many blocks share a
+    multiprocessor, and `rows` how many rows one cell of a `simt` kernel covers, 1 in the others.
+
+    ```mlir
+    #kernel.gpu<"sm_90a", form = wgmma, tile = 128 x 256 x 64, stages = 4, threads = 384, blocks = 1, rows = 1>
+    #kernel.gpu<"sm_90a", form = decode, tile = 64 x 8 x 256, stages = 8, threads = 160, blocks = 1, rows = 1>
+    #kernel.gpu<"sm_80", form = simt, tile = 0 x 0 x 0, stages = 0, threads = 256, blocks = 4, rows = 8>
+    ```
+  }];
+  let parameters = (ins "::mlir::StringAttr":$chip, EnumParameter<Kernel_GPUForm>:$form, "int64_t":$tileFeatures,
+                        "int64_t":$tileRows, "int64_t":$tileDepth, "int64_t":$stages, "int64_t":$threads,
+                        "int64_t":$blocks, "int64_t":$rows);
+  let assemblyFormat = [{
+    `<` $chip `,` `form` `=` $form `,` `tile` `=` $tileFeatures `x` $tileRows `x` $tileDepth `,` `stages` `=` $stages
+    `,` `threads` `=` $threads `,` `blocks` `=` $blocks `,` `rows` `=` $rows `>`
+  }];
+  let genVerifyDecl = 1;
+}
+
 def Kernel_NumericsAttr : AttrDef<Kernel_Dialect, "Numerics"> {
   let mnemonic = "numerics";
   let summary = "The order in which a launched op adds";

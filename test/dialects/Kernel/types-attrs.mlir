@@ -45,6 +45,8 @@ func.func private @attributes() attributes {
   test.many = #kernel.grid<"T", "sms", "min">,
   // CHECK-SAME: test.narrow = #kernel.x86<"x86-64-v3", tile = 6 x 16, rows = 256>
   test.narrow = #kernel.x86<"x86-64-v3", tile = 6 x 16, rows = 256>,
+  // CHECK-SAME: test.warps = #kernel.gpu<"sm_80", form = mma, tile = 64 x 8 x 32, stages = 4, threads = 128, blocks = 2, rows = 1>
+  test.warps = #kernel.gpu<"sm_80", form = mma, tile = 64 x 8 x 32, stages = 4, threads = 128, blocks = 2, rows = 1>,
   // CHECK-SAME: test.wide = #kernel.x86<"x86-64-v4", tile = 14 x 32, rows = 1>
   test.wide = #kernel.x86<"x86-64-v4", tile = 14 x 32, rows = 1>
 }
