@@ -114,7 +114,7 @@ void buildLayoutPipeline(mlir::OpPassManager &pm, const PipelineOptions &options
   addFusions(pm, sharedFusions(), options);
   pm.addPass(createStateNumericsPass({options.target}));
   pm.addPass(createPackWeightsPass({options.target}));
-  pm.addPass(createGroupCachesPass());
+  pm.addPass(createGroupCachesPass({options.target}));
   pm.addPass(createVerifyWeightLayoutPass());
 }
 

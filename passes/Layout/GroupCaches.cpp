@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include "dialects/Kernel/IR/Kernel.h"
+#include "dialects/Kernel/IR/TargetModel.h"
 #include "passes/Layout/Passes.h"
 
 #include "mlir/IR/Builders.h"
@@ -30,8 +30,11 @@ struct Group {
 };
 
 struct GroupCachesPass : yupana::impl::GroupCachesPassBase<GroupCachesPass> {
+  using Base::Base;
+
   void runOnOperation() override {
-    if (failed(readTypes()))
+    const kernel::TargetModel *model = kernel::lookupTarget(getOperation(), target);
+    if (!model || failed(readTypes()) || failed(chooseLayouts(*model)))
       return signalPassFailure();
     // MapVector: groups are numbered in the order of their first layers, and that order reaches the plan.
     llvm::MapVector<int64_t, Group> groups;
@@ -62,6 +65,22 @@ private:
       return WalkResult::interrupt();
     });
     return failure(result.wasInterrupted());
+  }
+
+  /// Gives every cache the layout that the target reads. What does not fit into it is reported at the cache.
+  LogicalResult chooseLayouts(const kernel::TargetModel &model) {
+    for (auto cache : getOperation().getOps<lm::CacheOp>()) {
+      auto found = types.find(cache.getSymNameAttr());
+      if (found == types.end())
+        continue;
+      kernel::CacheType &type = found->second;
+      type = kernel::CacheType::getChecked([&] { return cache.emitOpError(); }, &getContext(), type.getPart(),
+                                           type.getHeads(), type.getWidth(), type.getPageTokens(), type.getPageBytes(),
+                                           type.getElementType(), model.getCacheLayout(type.getElementType()));
+      if (!type)
+        return failure();
+    }
+    return success();
   }
 
   LogicalResult placeGroup(int64_t chunk, Group &group, llvm::DenseMap<StringAttr, Placement> &placements) {
@@ -101,7 +120,8 @@ private:
       view.setOffsetAttr(builder.getI64IntegerAttr(isKey ? place.keyOffset : place.valueOffset));
       view.getView().setType(kernel::CacheType::get(&getContext(), type.getPart(), type.getHeads(), type.getWidth(),
                                                     type.getPageTokens(), bytes.lookup(view.getCacheAttr().getAttr()),
-                                                    type.getElementType(), type.getLayout()));
+                                                    type.getElementType(),
+                                                    types.at(view.getCacheAttr().getAttr()).getLayout()));
     });
     getOperation().walk(
         [&](kernel::PageTableOp table) { table.setGroupAttr(placements.at(table.getCacheAttr().getAttr()).group); });

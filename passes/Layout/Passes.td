@@ -167,19 +167,22 @@ def GroupCachesPass : Pass<"yupana-group-caches", "::mlir::ModuleOp"> {
   let summary = "Gather the caches of layers with the same retention into groups of pages";
   let description = [{
     Layers that keep everything share pages, and so do layers with the same chunk: one page table serves them all. A
-    page holds, layer by layer, the keys and then the values of `page_tokens` positions.
+    page holds, layer by layer, the keys and then the values of `page_tokens` positions, in the layout that the target's
+    kernels read.
 
-    Precondition: kernel form. Postcondition: every `kernel.cache` has a group, an offset and the size of a page, and
-    every `kernel.page_table` a group.
+    Precondition: kernel form. Postcondition: every `kernel.cache` has a group, an offset, the size of a page and the
+    target's layout, and every `kernel.page_table` a group.
 
     ```mlir
-    %k = kernel.cache @layers.0 : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+    %k = kernel.cache @layers.0
+      : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0, layout = "row-major">
     // becomes
     kernel.cache_group @chunk48 layers [0] chunk 48 page_tokens 64 page_bytes 16384
     %k = kernel.cache @layers.0 in @chunk48 offset 0
       : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 16384>
     ```
   }];
+  let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"", "The target to ask">];
   let dependentDialects = ["::yupana::kernel::KernelDialect"];
 }
 

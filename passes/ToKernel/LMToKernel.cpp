@@ -97,9 +97,10 @@ static void lower(lm::AttentionOp op, KernelBuilder &k) {
   OpBuilder &builder = k.builder;
   auto cache = SymbolTable::lookupNearestSymbolFrom<lm::CacheOp>(op, op.getCacheAttr());
   int64_t heads = cache.getHeads(), width = cache.getWidth(), page = k.sizes.pageTokens;
+  // How it lies in a page is the target's choice, which group-caches asks for.
   auto part = [&](kernel::CachePart part) -> Value {
     auto type = kernel::CacheType::get(builder.getContext(), part, heads, width, page, /*page_bytes=*/0,
-                                       cache.getElementType(), schema::kCacheKeys32.id);
+                                       cache.getElementType(), schema::kCacheRowMajor.id);
     return kernel::CacheOp::create(builder, loc, type, op.getCacheAttr(), FlatSymbolRefAttr(), IntegerAttr());
   };
   Value keys = part(kernel::CachePart::Key), values = part(kernel::CachePart::Value);

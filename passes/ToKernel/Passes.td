@@ -31,7 +31,7 @@ def ModelToKernelPass : Pass<"yupana-model-to-kernel", "::mlir::ModuleOp"> {
   let options = [
     Option<"maxContext", "max-context", "int64_t", "32768", "Positions a sequence may hold">,
     Option<"maxStepTokens", "max-step-tokens", "int64_t", "2048", "Tokens a step may hold">,
-    Option<"pageTokens", "page-tokens", "int64_t", "64", "Positions in a page of a cache; a multiple of 32">
+    Option<"pageTokens", "page-tokens", "int64_t", "64", "Positions in a page; whole tiles of the cache's layout">
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
                            "::yupana::kernel::KernelDialect"];

@@ -19,6 +19,8 @@ using namespace yupana::codegen;
 
 StringRef CPUBackEnd::getWeightForm(Type elementType) const { return elementType.isBF16() ? "panel32x2" : "panel32"; }
 
+StringRef CPUBackEnd::getCacheLayout(Type) const { return schema::kCacheKeys32.id; }
+
 kernel::NumericsAttr CPUBackEnd::getNumerics(kernel::LaunchedOpInterface op) const { return numericsOf(op); }
 
 SmallVector<int64_t> CPUBackEnd::getStepBuckets(int64_t maxTokens) const {

@@ -24,6 +24,9 @@ public:
   /// The form of a weight that products multiply by; an id of runtime/schema/forms.h.
   virtual llvm::StringRef getWeightForm(mlir::Type elementType) const = 0;
 
+  /// How keys and values lie in pages; an id of the cache layouts of runtime/schema/forms.h.
+  virtual llvm::StringRef getCacheLayout(mlir::Type elementType) const = 0;
+
   /// Rows of either half of an interleaved weight that follow one another.
   virtual int64_t getPairRun() const = 0;
 

@@ -24,6 +24,23 @@ kernel.program @step function step max_tokens 16 {
 
 // -----
 
+// How keys and values lie is the target's choice, for all views of a cache and so for all that append to it.
+// CHECK: kernel.cache @a in @full offset 0 : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 16384>
+// CHECK: kernel.append {{.*}} : f32, !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 16384>,
+lm.cache @a layer 0 heads 2 width 16 : f32
+kernel.program @step function step max_tokens 16 {
+  %k = kernel.cache @a : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0, layout = "row-major">
+  %p = kernel.page_table @a : !kernel.view<["S", 16], i32>
+  kernel.map rows "T" groups 2 width 16 {
+  ^bb0(%row: index, %head: index, %lane: index):
+    %x = arith.constant 1.0 : f32
+    kernel.append %x, %k[%head, %lane] at %row of %row through %p
+      : f32, !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0, layout = "row-major">, !kernel.view<["S", 16], i32>
+  }
+}
+
+// -----
+
 // In bfloat16 a part takes half the bytes.
 // CHECK: kernel.cache_group @full layers [0, 1] chunk 0 page_tokens 64 page_bytes 16384
 // CHECK: kernel.cache @a in @full offset 4096 : !kernel.cache<value, {{.*}} page_bytes = 16384, bf16>

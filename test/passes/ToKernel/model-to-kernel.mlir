@@ -84,7 +84,7 @@ func.func @step(%ids: tensor<?xi32, #lm.dims<"T">>, %p: tensor<?xi32, #lm.dims<"
 // -----
 
 // Attention appends keys and values, then reads the cache through the page table of its sequence.
-// CHECK: %[[K:.*]] = kernel.cache @layer : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
+// CHECK: %[[K:.*]] = kernel.cache @layer : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0, layout = "row-major">
 // CHECK: %[[V:.*]] = kernel.cache @layer : !kernel.cache<value,
 // CHECK: %[[PAGES:.*]] = kernel.page_table @layer : !kernel.view<["S", 16], i32>
 // CHECK: kernel.map rows "T" groups 2 width 16
@@ -175,8 +175,8 @@ func.func @step(%ids: tensor<?xi32, #lm.dims<"T">>, %p: tensor<?xi32, #lm.dims<"
 // CHECK: kernel.gemm rows "T" product %{{.*}} : !kernel.view<["T", 64], bf16> times %{{.*}} : !kernel.view<[32, 64], bf16> {
 // CHECK: %[[ACC:.*]] = arith.truncf %{{.*}} : f32 to bf16
 // CHECK-NEXT: kernel.store %[[ACC]], %{{.*}} : !kernel.view<["T", 32], bf16>
-// CHECK: kernel.append {{.*}} : bf16, !kernel.cache<key, {{.*}}, bf16>
-// CHECK: kernel.append {{.*}} : bf16, !kernel.cache<value, {{.*}}, bf16>
+// CHECK: kernel.append {{.*}} : bf16, !kernel.cache<key, {{.*}}, bf16, layout = "row-major">
+// CHECK: kernel.append {{.*}} : bf16, !kernel.cache<value, {{.*}}, bf16, layout = "row-major">
 // CHECK: kernel.attention {{.*}} : !kernel.view<["T", 64], bf16>, {{.*}} !kernel.view<["T", 64], bf16>
 // The router.
 // CHECK: %[[LOGITS:.*]] = kernel.buffer "linear.{{[0-9]+}}" : !kernel.view<["T", 4], f32>
