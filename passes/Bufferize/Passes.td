@@ -16,6 +16,7 @@ def PlanMemoryPass : Pass<"yupana-plan-memory", "::mlir::ModuleOp"> {
 
     Precondition: kernel form. Postcondition: every `kernel.buffer` has arena 0, an offset, its size and its launches,
     buffers that live at the same time do not overlap, and the module carries `kernel.arena_bytes`.
+    Workspaces are placed alike in an arena of their own, of `kernel.workspace_bytes`, which a module without any lacks.
 
     ```mlir
     %h = kernel.buffer "add.0" : !kernel.view<["T", 64], f32>

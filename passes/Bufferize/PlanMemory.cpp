@@ -37,28 +37,42 @@ struct PlanMemoryPass : yupana::impl::PlanMemoryPassBase<PlanMemoryPass> {
     }
     if (failed(collectLifetimes()))
       return signalPassFailure();
-    std::vector<Lifetime> values;
-    for (auto &[name, lifetime] : lifetimes)
-      values.push_back({lifetime.size + readableTail, lifetime.ranges});
-    std::optional<Placement> plan = planMemory(values, bufferAlignment);
-    if (!plan) {
-      getOperation().emitError() << "the buffers of a step take more than 2^64 bytes";
-      return signalPassFailure();
-    }
-    Builder builder(&getContext());
-    for (auto &[buffer, range] : ranges) {
-      size_t index = lifetimes.find(kernel::BufferOp(buffer).getNameAttr()) - lifetimes.begin();
-      kernel::BufferOp op = buffer;
-      op.setArenaAttr(builder.getI64IntegerAttr(0));
-      op.setOffsetAttr(builder.getI64IntegerAttr(plan->offsets[index]));
-      op.setSizeAttr(builder.getI64IntegerAttr(lifetimes[op.getNameAttr()].size));
-      op.setFirstAttr(builder.getI64IntegerAttr(range.first));
-      op.setLastAttr(builder.getI64IntegerAttr(range.last));
-    }
-    getOperation()->setAttr(kernel::arenaBytesName, builder.getI64IntegerAttr(plan->size));
+    for (bool workspace : {false, true})
+      if (failed(place(workspace)))
+        return signalPassFailure();
   }
 
 private:
+  /// Lays out one arena. Workspaces are left zero by each launch, so that those of later launches may lie in the same
+  /// bytes; other buffers may not, since they leave anything.
+  LogicalResult place(bool workspace) {
+    const Lifetimes &own = lifetimes[workspace];
+    if (workspace && own.empty())
+      return success();
+    std::vector<Lifetime> values;
+    for (auto &[name, lifetime] : own)
+      values.push_back({lifetime.size + readableTail, lifetime.ranges});
+    std::optional<Placement> plan = planMemory(values, bufferAlignment);
+    if (!plan)
+      return getOperation().emitError() << "the " << (workspace ? "workspaces" : "buffers")
+                                        << " of a step take more than 2^64 bytes";
+    Builder builder(&getContext());
+    for (auto &[buffer, range] : ranges) {
+      kernel::BufferOp op = buffer;
+      if (op.getWorkspace() != workspace)
+        continue;
+      auto entry = own.find(op.getNameAttr());
+      op.setArenaAttr(builder.getI64IntegerAttr(workspace));
+      op.setOffsetAttr(builder.getI64IntegerAttr(plan->offsets[entry - own.begin()]));
+      op.setSizeAttr(builder.getI64IntegerAttr(entry->second.size));
+      op.setFirstAttr(builder.getI64IntegerAttr(range.first));
+      op.setLastAttr(builder.getI64IntegerAttr(range.last));
+    }
+    getOperation()->setAttr(workspace ? kernel::workspaceBytesName : kernel::arenaBytesName,
+                            builder.getI64IntegerAttr(plan->size));
+    return success();
+  }
+
   LogicalResult collectLifetimes() {
     int64_t launch = 0;
     llvm::DenseSet<StringAttr> results;
@@ -99,7 +113,7 @@ private:
     std::optional<uint64_t> size = kernel::getBytes(buffer.getView().getType(), maximaOf(program));
     if (!size || !checkedAdd(*size, readableTail))
       return buffer.emitOpError() << "takes more than 2^64 bytes at the maxima";
-    Lifetime &lifetime = lifetimes[buffer.getNameAttr()];
+    Lifetime &lifetime = lifetimes[buffer.getWorkspace()][buffer.getNameAttr()];
     lifetime.size = std::max(lifetime.size, *size);
     lifetime.ranges.push_back(range);
     return success();
@@ -126,7 +140,8 @@ private:
   }
 
   // MapVectors: the order of the buffers decides between equal sizes, and how the module is annotated.
-  llvm::MapVector<StringAttr, Lifetime> lifetimes;
+  using Lifetimes = llvm::MapVector<StringAttr, Lifetime>;
+  Lifetimes lifetimes[2]; ///< Of workspaces in the second.
   llvm::MapVector<kernel::BufferOp, LaunchRange> ranges;
 };
 

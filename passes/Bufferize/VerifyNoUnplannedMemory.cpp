@@ -23,12 +23,17 @@ struct VerifyNoUnplannedMemoryPass : yupana::impl::VerifyNoUnplannedMemoryPassBa
       getOperation().emitError() << "module has no " << kernel::arenaBytesName << ", expected plan-memory to have run";
       return signalPassFailure();
     }
+    auto workspace = getOperation()->getAttrOfType<IntegerAttr>(kernel::workspaceBytesName);
     llvm::DenseMap<StringAttr, kernel::BufferOp> firsts;
     WalkResult result = getOperation().walk([&](kernel::BufferOp buffer) -> WalkResult {
       if (!buffer.getOffset())
         return buffer.emitOpError() << "has no offset, expected plan-memory to have run";
-      if (static_cast<int64_t>(*buffer.getOffset()) >= arena.getInt())
-        return buffer.emitOpError() << "lies at " << *buffer.getOffset() << " of an arena of " << arena.getInt()
+      auto bytes = buffer.getWorkspace() ? workspace : arena;
+      if (!bytes || *buffer.getArena() != buffer.getWorkspace())
+        return buffer.emitOpError() << "lies in arena " << *buffer.getArena() << ", expected buffers in 0 and "
+                                    << "workspaces in 1, with " << kernel::workspaceBytesName << " on the module";
+      if (static_cast<int64_t>(*buffer.getOffset()) >= bytes.getInt())
+        return buffer.emitOpError() << "lies at " << *buffer.getOffset() << " of an arena of " << bytes.getInt()
                                     << " bytes";
       kernel::BufferOp first = firsts.try_emplace(buffer.getNameAttr(), buffer).first->second;
       if (first.getOffset() == buffer.getOffset())

@@ -66,7 +66,8 @@ def VerifyKernelFormPass : Pass<"yupana-verify-kernel-form", "::mlir::ModuleOp">
   let description = [{
     Closes the to-kernel and the fuse phase. Holds when no function is left, each program holds only `kernel` ops, every
     buffer of a program is written by exactly one launched op of it, before all that read it, or is a result of an
-    earlier program. Writers are counted per program: each step program writes the logits.
+    earlier program. Writers are counted per program: each step program writes the logits. A workspace is used by one
+    launched op of its program, which may read and write it.
 
     Changes nothing; a buffer written twice is reported with a note at its first writer.
   }];

@@ -26,11 +26,14 @@ public:
 
   LogicalResult visit(kernel::LaunchedOpInterface op) {
     kernel::Accesses accesses = op.getAccesses();
+    for (Value view : accesses.all)
+      if (kernel::isWorkspace(view) && failed(checkWrite(op, view)))
+        return failure();
     for (Value view : accesses.reads)
       if (failed(checkRead(op, view)))
         return failure();
     for (Value view : accesses.writes)
-      if (failed(checkWrite(op, view)))
+      if (!kernel::isWorkspace(view) && failed(checkWrite(op, view)))
         return failure();
     return success();
   }
@@ -55,8 +58,10 @@ private:
     auto [writer, isFirst] = writers.try_emplace(buffer.getName(), op);
     if (isFirst)
       return success();
-    InFlightDiagnostic diag = op->emitOpError() << "writes buffer \"" << buffer.getName() << "\" again";
-    diag.attachNote(writer->second->getLoc()) << "first written here";
+    bool workspace = kernel::isWorkspace(view);
+    InFlightDiagnostic diag = op->emitOpError() << (workspace ? "uses workspace" : "writes buffer") << " \""
+                                                << buffer.getName() << "\" again";
+    diag.attachNote(writer->second->getLoc()) << "first " << (workspace ? "used" : "written") << " here";
     return diag;
   }
 

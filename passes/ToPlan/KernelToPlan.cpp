@@ -116,6 +116,8 @@ private:
     OpBuilder inside(&getContext());
     inside.createBlock(&target.getBody());
     plan::ArenaOp::create(inside, loc, "activations", arena.getInt(), /*workspace=*/false);
+    if (auto workspace = getOperation()->getAttrOfType<IntegerAttr>(kernel::workspaceBytesName))
+      plan::ArenaOp::create(inside, loc, "workspace", workspace.getInt(), /*workspace=*/true);
     for (auto &[buffer, index] : tables.buffers)
       if (failed(buildBuffer(inside, buffer)))
         return failure();
@@ -173,6 +175,7 @@ private:
       if (isa<kernel::ProgramOp, kernel::CacheGroupOp, lm::CacheOp, lm::ModelOp>(op))
         op.erase();
     getOperation()->removeAttr(kernel::arenaBytesName);
+    getOperation()->removeAttr(kernel::workspaceBytesName);
   }
 
   Tables tables;

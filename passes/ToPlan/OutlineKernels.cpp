@@ -66,7 +66,14 @@ private:
   static kernel::FuncOp cloneIntoFunc(kernel::LaunchedOpInterface op, ArrayRef<Value> views,
                                       kernel::LibraryOp library) {
     OpBuilder builder = OpBuilder::atBlockEnd(&library.getBody().front());
-    auto func = kernel::FuncOp::create(builder, op->getLoc(), "kernel");
+    SmallVector<int64_t> workspaces;
+    for (auto [index, view] : llvm::enumerate(views))
+      if (kernel::isWorkspace(view))
+        workspaces.push_back(index);
+    // In the function a view is an argument, which no longer says whose memory it is.
+    auto func =
+        kernel::FuncOp::create(builder, op->getLoc(), builder.getStringAttr("kernel"),
+                               workspaces.empty() ? DenseI64ArrayAttr() : builder.getDenseI64ArrayAttr(workspaces));
     Block *block = builder.createBlock(&func.getBody());
     IRMapping mapping;
     for (Value view : views)

@@ -93,6 +93,9 @@ std::optional<uint64_t> getBytes(ViewType type, const StepMaxima &maxima);
 /// The view, in whatever form, that an input region reads at its own row and k and nothing else; null when it computes.
 mlir::Value getPlainView(mlir::Region &input);
 
+/// True for a buffer that is a workspace, in a program or as an argument of an outlined kernel.
+bool isWorkspace(mlir::Value view);
+
 /// True if what one of two launched ops adds up may be added up in the other: their numerics agree in what both state,
 /// or one of them has none.
 bool haveSameNumerics(LaunchedOpInterface x, LaunchedOpInterface y);

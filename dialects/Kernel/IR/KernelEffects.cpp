@@ -5,6 +5,7 @@
 // A launched op touches memory through its operands and through the loads, stores and appends of its regions. Stores
 // and appends have write effects of their own, loads have none: they are free to be joined, moved within their region
 // and dropped, because nothing they read is written by the op they stand in. That is verified here, once for all ops;
+// a workspace alone is read and written by one op, so loads of it do have a read effect;
 // all who remove or reorder launched ops ask the launched op, whose effects are the union.
 
 #include "dialects/Kernel/IR/Kernel.h"
@@ -33,6 +34,26 @@ static SideEffects::Resource *resourceOf(Value view) {
   if (isa<CacheType>(view.getType()) || view.getDefiningOp<HistoryOp>())
     return LastingMemory::get();
   return StepMemory::get();
+}
+
+bool kernel::isWorkspace(Value view) {
+  if (auto buffer = view.getDefiningOp<BufferOp>())
+    return buffer.getWorkspace();
+  auto argument = dyn_cast<BlockArgument>(view);
+  auto func = argument ? dyn_cast<FuncOp>(argument.getOwner()->getParentOp()) : FuncOp();
+  return func && func.getWorkspaces() &&
+         llvm::is_contained(*func.getWorkspaces(), static_cast<int64_t>(argument.getArgNumber()));
+}
+
+/// What a load of `view` does: nothing, except where its own kernel may have written.
+static void addLoad(OpOperand &view, SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  if (isWorkspace(view.get()))
+    effects.emplace_back(MemoryEffects::Read::get(), &view, StepMemory::get());
+}
+
+void LoadOp::getEffects(SmallVectorImpl<MemoryEffects::EffectInstance> &effects) { addLoad(getViewMutable(), effects); }
+void RowSumOp::getEffects(SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  addLoad(getViewMutable(), effects);
 }
 
 void StoreOp::getEffects(SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
@@ -86,7 +107,7 @@ LogicalResult kernel::detail::verifyAccesses(Operation *op) {
     return success();
   Accesses accesses = cast<LaunchedOpInterface>(op).getAccesses();
   for (Value view : accesses.writes) {
-    if (!accesses.reads.contains(view))
+    if (!accesses.reads.contains(view) || isWorkspace(view))
       continue;
     InFlightDiagnostic diag = op->emitOpError() << "reads a " << view.getType() << " that it also writes";
     op->walk([&](Operation *inner) {

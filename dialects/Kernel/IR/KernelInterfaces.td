@@ -23,8 +23,9 @@ def Kernel_LaunchedOpInterface : OpInterface<"LaunchedOpInterface"> {
   let description = [{
     An op that becomes one launched kernel. `grid` and `config` are absent until `configure-kernels` has run.
 
-    A launched op reads nothing that it writes. So what a load in one of its regions gives does not depend on when the
-    load is done: loads have no effects, the launched op has those of all its regions and operands.
+    A launched op reads nothing that it writes, a workspace apart. So what a load in one of its regions gives does not
+    depend on when the load is done: loads have no effects, the launched op has those of all its regions and operands.
+    What is loaded from a workspace does depend on it, so those loads have a read effect.
   }];
   let methods = [
     InterfaceMethod<"The number of cells.", "::yupana::kernel::GridAttr", "getGridAttr">,

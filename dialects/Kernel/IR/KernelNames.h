@@ -9,8 +9,11 @@
 
 namespace yupana::kernel {
 
-/// Bytes of the arena that all buffers lie in, an i64; set by plan-memory.
+/// Bytes of arena 0, which all buffers but workspaces lie in, an i64; set by plan-memory.
 inline constexpr llvm::StringLiteral arenaBytesName = "kernel.arena_bytes";
+
+/// Bytes of arena 1, which workspaces lie in, an i64; set by plan-memory where there are any.
+inline constexpr llvm::StringLiteral workspaceBytesName = "kernel.workspace_bytes";
 
 } // namespace yupana::kernel
 

@@ -387,6 +387,13 @@ LogicalResult ParallelOp::verifyRegions() {
 
 LogicalResult FuncOp::verifyRegions() {
   Block &block = getBody().front();
+  int64_t next = 0;
+  for (int64_t index : getWorkspaces().value_or(ArrayRef<int64_t>())) {
+    if (index < next || index >= block.getNumArguments())
+      return emitOpError() << "has workspace " << index << ", expected ascending numbers of its "
+                           << block.getNumArguments() << " arguments";
+    next = index + 1;
+  }
   if (!llvm::hasSingleElement(block) || !isa<LaunchedOpInterface>(block.front()))
     return emitOpError() << "holds " << std::distance(block.begin(), block.end())
                          << " ops, expected exactly one launched op";

@@ -77,21 +77,26 @@ def Kernel_BufferOp : Kernel_Op<"buffer", [Pure]> {
     The memory planner gives it an arena and a constant byte offset, `size` bytes at the largest step of its program,
     and the launches it lives through in its program, counted over all programs in order.
 
+    A `workspace` is the one memory that a launch both reads and writes, such as counters and sums of ranges. One launch
+    of its program uses it; it finds it zero and leaves it zero. Workspaces lie in an arena of their own, which is zero
+    when the plan is prepared.
+
     ```mlir
+    %w = kernel.buffer "layers.0.q.counters" workspace : !kernel.view<[132], i32>
     %h = kernel.buffer "layers.0.q" : !kernel.view<["T", 64], f32>
     %h = kernel.buffer "layers.0.q" arena 0 offset 4096 : !kernel.view<["T", 64], f32>
     %h = kernel.buffer "layers.0.q" arena 0 offset 4096 size 524288 live 3 to 5 : !kernel.view<["T", 64], f32>
     ```
   }];
-  let arguments = (ins StrAttr:$name, OptionalAttr<I64Attr>:$arena, OptionalAttr<I64Attr>:$offset,
+  let arguments = (ins StrAttr:$name, UnitAttr:$workspace, OptionalAttr<I64Attr>:$arena, OptionalAttr<I64Attr>:$offset,
                        OptionalAttr<I64Attr>:$size, OptionalAttr<I64Attr>:$first, OptionalAttr<I64Attr>:$last);
   let results = (outs Kernel_ViewType:$view);
   let assemblyFormat = [{
-    $name (`arena` $arena^ `offset` $offset)? (`size` $size^ `live` $first `to` $last)?
+    $name (`workspace` $workspace^)? (`arena` $arena^ `offset` $offset)? (`size` $size^ `live` $first `to` $last)?
     attr-dict `:` qualified(type($view))
   }];
   let builders = [OpBuilder<(ins "::mlir::Type":$view, "::mlir::StringAttr":$name), [{
-    build($_builder, $_state, view, name, {}, {}, {}, {}, {});
+    build($_builder, $_state, view, name, ::mlir::UnitAttr(), {}, {}, {}, {}, {});
   }]>];
   let hasVerifier = 1;
 }
@@ -200,6 +205,8 @@ def Kernel_FuncOp : Kernel_Op<"func", [Symbol, IsolatedFromAbove, SingleBlock, N
                                         ParentOneOf<["LibraryOp"]>]> {
   let summary = "One kernel: exactly one launched op over the views and caches it is given";
   let description = [{
+    `workspace` lists the arguments that are workspaces, by number and ascending.
+
     ```mlir
     kernel.func @gemm_0 {
     ^bb0(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[128, 64], f32, "panel32">,
@@ -211,9 +218,9 @@ def Kernel_FuncOp : Kernel_Op<"func", [Symbol, IsolatedFromAbove, SingleBlock, N
     }
     ```
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name);
+  let arguments = (ins SymbolNameAttr:$sym_name, OptionalAttr<DenseI64ArrayAttr>:$workspaces);
   let regions = (region SizedRegion<1>:$body);
-  let assemblyFormat = "$sym_name attr-dict-with-keyword $body";
+  let assemblyFormat = "$sym_name (`workspace` $workspaces^)? attr-dict-with-keyword $body";
   let hasRegionVerifier = 1;
 }
 

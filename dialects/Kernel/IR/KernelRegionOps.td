@@ -16,14 +16,14 @@ def Kernel_RegionDocs : OpDocGroup {
   let summary = "Scalar regions";
   let description = [{
     What a region may hold besides `arith` and `math`. Indices are of type index. Loads and row sums have no effects,
-    since a launched op reads nothing that it writes; they are not speculatable, since an index may be out of range
-    where a region does not ask for it.
+    since a launched op reads nothing that it writes, workspaces apart; they are not speculatable, since an index may be
+    out of range where a region does not ask for it.
   }];
 }
 
 let opDocGroup = Kernel_RegionDocs in {
 
-def Kernel_LoadOp : Kernel_Op<"load", [NoMemoryEffect]> {
+def Kernel_LoadOp : Kernel_Op<"load", [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
   let summary = "Reads one element";
   let description = [{
     ```mlir
@@ -84,7 +84,7 @@ def Kernel_SumOp : Kernel_Op<"sum", [Pure, SameOperandsAndResultType, ParentOneO
   let hasVerifier = 1;
 }
 
-def Kernel_RowSumOp : Kernel_Op<"row_sum", [NoMemoryEffect]> {
+def Kernel_RowSumOp : Kernel_Op<"row_sum", [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
   let summary = "Adds the elements of one row of a view";
   let description = [{
     In the partial sums that the numerics of the launched op state.

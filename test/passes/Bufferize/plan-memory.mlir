@@ -102,3 +102,29 @@ kernel.program @step function step max_tokens 16 {
     kernel.store %zero, %order[%place] : !kernel.view<["2*T+28"], i32>
   }
 }
+
+// -----
+
+// Workspaces have an arena of their own. They are left zero, so that one takes the place of another when it is dead.
+// CHECK: module attributes {kernel.arena_bytes = 1088 : i64, kernel.workspace_bytes = 128 : i64}
+// CHECK: kernel.buffer "y" arena 0 offset 0 size 1024 live 0 to 1 : !kernel.view<["T", 16], i32>
+// CHECK: kernel.buffer "w" workspace arena 1 offset 0 size 64 live 0 to 0 : !kernel.view<[16], i32>
+// CHECK: kernel.buffer "v" workspace arena 1 offset 0 size 64 live 1 to 1 : !kernel.view<[16], i32>
+kernel.program @step function step max_tokens 16 {
+  %y = kernel.buffer "y" : !kernel.view<["T", 16], i32>
+  %w = kernel.buffer "w" workspace : !kernel.view<[16], i32>
+  %v = kernel.buffer "v" workspace : !kernel.view<[16], i32>
+  kernel.map rows "T" groups 1 width 16 {
+  ^bb0(%row: index, %group: index, %lane: index):
+    %0 = kernel.load %w[%lane] : !kernel.view<[16], i32>
+    kernel.store %0, %w[%lane] : !kernel.view<[16], i32>
+    kernel.store %0, %y[%row, %lane] : !kernel.view<["T", 16], i32>
+  }
+  kernel.map rows "T" groups 1 width 16 {
+  ^bb0(%row: index, %group: index, %lane: index):
+    %0 = kernel.load %y[%row, %lane] : !kernel.view<["T", 16], i32>
+    %1 = kernel.load %v[%lane] : !kernel.view<[16], i32>
+    %2 = arith.addi %0, %1 : i32
+    kernel.store %2, %v[%lane] : !kernel.view<[16], i32>
+  }
+}

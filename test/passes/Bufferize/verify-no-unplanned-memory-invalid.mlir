@@ -35,3 +35,31 @@ module attributes {kernel.arena_bytes = 8192 : i64} {
     %a = kernel.buffer "a" arena 0 offset 64 : !kernel.view<["T", 64], f32>
   }
 }
+
+// -----
+
+// A workspace among buffers that nobody leaves zero.
+module attributes {kernel.arena_bytes = 8192 : i64, kernel.workspace_bytes = 64 : i64} {
+  kernel.program @step function step max_tokens 16 {
+    // expected-error @below {{lies in arena 0, expected buffers in 0 and workspaces in 1, with kernel.workspace_bytes on the module}}
+    %w = kernel.buffer "w" workspace arena 0 offset 0 : !kernel.view<[16], i32>
+  }
+}
+
+// -----
+
+module attributes {kernel.arena_bytes = 8192 : i64} {
+  kernel.program @step function step max_tokens 16 {
+    // expected-error @below {{lies in arena 1, expected buffers in 0 and workspaces in 1, with kernel.workspace_bytes on the module}}
+    %w = kernel.buffer "w" workspace arena 1 offset 0 : !kernel.view<[16], i32>
+  }
+}
+
+// -----
+
+module attributes {kernel.arena_bytes = 8192 : i64, kernel.workspace_bytes = 64 : i64} {
+  kernel.program @step function step max_tokens 16 {
+    // expected-error @below {{lies at 64 of an arena of 64 bytes}}
+    %w = kernel.buffer "w" workspace arena 1 offset 64 : !kernel.view<[16], i32>
+  }
+}

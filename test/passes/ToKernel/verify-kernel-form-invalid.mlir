@@ -79,3 +79,22 @@ kernel.program @step function step max_tokens 16 {
     }
   }
 }
+
+// -----
+
+// What one launch leaves in its workspace is zero: no other has a use for it.
+kernel.program @step function step max_tokens 16 {
+  %w = kernel.buffer "w" workspace : !kernel.view<[16], i32>
+  // expected-note @below {{first used here}}
+  kernel.map rows "T" groups 1 width 16 {
+  ^bb0(%row: index, %group: index, %lane: index):
+    %0 = kernel.load %w[%lane] : !kernel.view<[16], i32>
+    kernel.store %0, %w[%lane] : !kernel.view<[16], i32>
+  }
+  // expected-error @below {{uses workspace "w" again}}
+  kernel.map rows "T" groups 1 width 16 {
+  ^bb0(%row: index, %group: index, %lane: index):
+    %0 = kernel.load %w[%lane] : !kernel.view<[16], i32>
+    kernel.store %0, %w[%lane] : !kernel.view<[16], i32>
+  }
+}

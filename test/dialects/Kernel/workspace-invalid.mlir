@@ -1,0 +1,39 @@
+// RUN: yupana-opt %s --split-input-file --verify-diagnostics
+
+// A kernel reads and writes the workspaces it lists, and no other view.
+kernel.library @l target "x86-64-v3" {
+  kernel.func @count workspace [0] {
+  ^bb0(%y: !kernel.view<["T", 16], i32>, %w: !kernel.view<[16], i32>):
+    // expected-error @below {{reads a '!kernel.view<[16], i32>' that it also writes}}
+    kernel.map rows "T" groups 1 width 16 {
+    ^bb0(%row: index, %group: index, %lane: index):
+      %0 = kernel.load %w[%lane] : !kernel.view<[16], i32>
+      // expected-note @below {{written here}}
+      kernel.store %0, %w[%lane] : !kernel.view<[16], i32>
+    }
+  }
+}
+
+// -----
+
+kernel.library @l target "x86-64-v3" {
+  // expected-error @below {{has workspace 1, expected ascending numbers of its 1 arguments}}
+  kernel.func @count workspace [1] {
+  ^bb0(%w: !kernel.view<[16], i32>):
+    kernel.map rows "T" groups 1 width 16 {
+    ^bb0(%row: index, %group: index, %lane: index):
+    }
+  }
+}
+
+// -----
+
+kernel.library @l target "x86-64-v3" {
+  // expected-error @below {{has workspace 0, expected ascending numbers of its 1 arguments}}
+  kernel.func @count workspace [0, 0] {
+  ^bb0(%w: !kernel.view<[16], i32>):
+    kernel.map rows "T" groups 1 width 16 {
+    ^bb0(%row: index, %group: index, %lane: index):
+    }
+  }
+}
