@@ -25,6 +25,13 @@ public:
   ToyBackEnd() : BackEnd(toy) {}
 
   llvm::StringRef getWeightForm(mlir::Type) const override { return "tile64x128"; }
+  llvm::StringRef getCacheLayout(mlir::Type) const override { return "row-major"; }
+  kernel::NumericsAttr getNumerics(kernel::LaunchedOpInterface op) const override {
+    bool attends = mlir::isa<kernel::AttentionOp>(op.getOperation());
+    bool multiplies = attends || mlir::isa<kernel::GemmOp>(op.getOperation());
+    return kernel::NumericsAttr::get(op->getContext(), multiplies ? 32 : kernel::NumericsAttr::kNone,
+                                     kernel::SumOrder::Ascending, /*partials=*/8, attends ? 4 : 0);
+  }
   int64_t getPairRun() const override { return 8; }
   int64_t getMaxPartialFeatures() const override { return 16; }
   llvm::SmallVector<int64_t> getStepBuckets(int64_t maxTokens) const override { return {2, 5, maxTokens}; }
@@ -76,6 +83,12 @@ TEST(ToyBackEnd, TakesAModelToAPlan) {
                                "max_tokens 5 {", "max_tokens 2048 {", "#kernel.grid<7>"})
     EXPECT_NE(text.str().find(expected), std::string::npos) << expected;
   EXPECT_EQ(text.str().find("panel32"), std::string::npos);
+  std::ostringstream fused;
+  fused << std::ifstream(dumps + "/04-fuse.mlir").rdbuf();
+  for (const char *expected :
+       {"numerics = #kernel.numerics<range = 32, order = ascending, partials = 8>}", "numerics<partials = 8>",
+        "order = ascending, partials = 8, block = 4>", "bf16, layout = \"row-major\">"})
+    EXPECT_NE(fused.str().find(expected), std::string::npos) << expected;
   std::filesystem::remove(output);
   std::filesystem::remove_all(dumps);
 }
