@@ -30,7 +30,7 @@ struct FuseRouterPass : yupana::impl::FuseRouterPassBase<FuseRouterPass> {
   }
 
 private:
-  /// The gemm that does nothing but compute the logits, and whose weight nothing else needs in panels.
+  /// The gemm that does nothing but compute the logits, and whose weight nothing else needs packed.
   static kernel::GemmOp routerOf(kernel::RouteOp route, WeightUses &weights) {
     Value logits = route.getLogits();
     auto buffer = logits ? logits.getDefiningOp<kernel::BufferOp>() : kernel::BufferOp();
