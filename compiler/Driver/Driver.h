@@ -24,7 +24,7 @@ struct Observer {
   std::function<void(const std::string &)> note;
   /// Bytes of weights written, of how many.
   std::function<void(uint64_t done, uint64_t total)> progress;
-  /// Should the work stop? Asked between phases and while weights are written.
+  /// True if the work should stop; asked between phases and while weights are written.
   std::function<bool()> isCancelled;
 };
 

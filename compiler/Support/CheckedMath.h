@@ -29,7 +29,7 @@ inline std::optional<uint64_t> checkedMul(std::optional<uint64_t> a, std::option
   return a && b ? checkedMul(*a, *b) : std::nullopt;
 }
 
-/// Does [offset, offset + length) lie inside [0, size)?
+/// True if [offset, offset + length) lies inside [0, size).
 inline bool rangeInside(uint64_t offset, uint64_t length, uint64_t size) {
   return offset <= size && length <= size - offset;
 }

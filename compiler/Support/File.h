@@ -44,7 +44,7 @@ private:
 /// The whole content of the file at `path`, which may hold at most `limit` bytes (ExitCode::InvalidInput beyond).
 Result<std::string> readWholeFile(const std::string &path, uint64_t limit);
 
-/// Does something exist under this path, whatever it is?
+/// True if something exists under this path, whatever it is.
 bool pathExists(const std::string &path);
 
 } // namespace yupana

@@ -58,7 +58,7 @@ private:
 
   std::string_view rest;
   size_t line = 1;
-  bool atLineStart = true; ///< Does the text to come begin a line?
+  bool atLineStart = true; ///< True if the text to come begins a line.
   std::vector<Token> tokens;
 };
 

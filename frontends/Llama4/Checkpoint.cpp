@@ -16,7 +16,7 @@ bool endsWith(std::string_view text, std::string_view suffix) {
   return text.size() >= suffix.size() && text.substr(text.size() - suffix.size()) == suffix;
 }
 
-/// Does the name belong to the image encoder or to the matrix that joins it to the text model?
+/// True if the name belongs to the image encoder or to the matrix that joins it to the text model.
 bool isVisionTensor(std::string_view name) {
   return startsWith(name, "vision_model.") || startsWith(name, "multi_modal_projector.");
 }

@@ -16,10 +16,10 @@ namespace yupana {
 /// The value of a field, or null where `object` is no object or lacks it: readers then see the wrong type.
 const nlohmann::json &member(const nlohmann::json &object, const char *name);
 
-/// Is this field true? Absent means false.
+/// True if this field is true; absent means false.
 bool isTrue(const nlohmann::json &object, const char *name);
 
-/// Does the field `type` say `type`?
+/// True if the field `type` says `type`.
 bool isType(const nlohmann::json &object, std::string_view type);
 
 /// A token id below schema::kMaxTokenizerEntries.

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Greedy by size: large values are placed first, where they fit among those that are alive with them; small ones fill
+// the gaps.
 
 #include "passes/Bufferize/MemoryPlan.h"
 

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Gives every buffer a constant place in an arena. A buffer lives from the launch that writes it to the last that reads
+// it, and a step runs one of the step programs, so buffers whose launches never meet share memory. Each is sized at the
+// largest step of its program. It runs when launches are final: a pass that moved one afterwards would change who is
+// alive.
 
 #include "compiler/Support/CheckedMath.h"
 #include "dialects/Kernel/IR/Kernel.h"

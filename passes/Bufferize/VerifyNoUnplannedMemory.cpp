@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Closes the bufferize phase: every buffer has its place.
 
 #include "dialects/Kernel/IR/Kernel.h"
 #include "dialects/Kernel/IR/KernelNames.h"

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Matches a map that alone reads what one gemm or map stores, at its own row and feature. The writer's body goes on
+// with the map's, and the buffer between them disappears. Values are not rounded on the way (fix-roundings), so no bit
+// changes; nothing between the two may touch what either of them writes. It runs after the passes that look for
+// products which do nothing but store.
 
 #include "dialects/Kernel/Transforms/Bodies.h"
 #include "passes/Fuse/Passes.h"
@@ -33,7 +38,7 @@ struct Producer {
 
 bool sums(kernel::LaunchedOpInterface op) { return !op.getScalarBody()->getOps<kernel::SumOp>().empty(); }
 
-/// Is `index` 2 · feature + half?
+/// True if `index` is 2 · feature + half.
 bool isNeighbour(Value index, Value feature, int64_t half) {
   if (half) {
     auto add = index.getDefiningOp<arith::AddIOp>();

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Matches a map that computes a buffer element by element from one row of one other buffer. Its body is repeated in
+// front of every load of the result, and the map disappears: repeating a norm or a gather while rows are staged costs
+// less than a launch and a buffer. The same operations give the same values, so no bit changes. It runs after epilogues
+// are fused, so that only maps which are launches of their own are left.
 
 #include "dialects/Kernel/Transforms/Bodies.h"
 #include "passes/Fuse/Passes.h"

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Matches a map that reads the results of several products of the same rows and features, each at its own feature. They
+// become one kernel with an accumulator each, and the map its epilogue. Each accumulator is summed as before and the
+// map adds them in its own order, so no bit changes. It runs before epilogues are fused, since a map that has become
+// the epilogue of one product no longer meets the others.
 
 #include "dialects/Kernel/IR/TargetModel.h"
 #include "dialects/Kernel/Transforms/Bodies.h"

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Matches products that do not depend on each other or on a launch between them. They become members of one
+// kernel.parallel, whose cells follow one another in one grid: a barrier less, and the cells of the larger fill the
+// gaps of the smaller. Members keep their code, so no bit changes. It runs last, since no other pass looks into a
+// launch's members.
 
 #include "dialects/Kernel/Transforms/Bodies.h"
 #include "passes/Fuse/Passes.h"
@@ -22,7 +27,7 @@ struct Launch {
   kernel::Accesses accesses;
 };
 
-/// Must `op` stay behind `other`? It may read nothing that is written there, and nobody there may touch what it writes.
+/// True if `op` must stay behind `other`: it reads what `other` writes, or writes what `other` touches.
 bool dependsOnLaunch(const kernel::Accesses &op, const kernel::Accesses &other) {
   return llvm::any_of(op.reads, [&](Value view) { return other.writes.contains(view); }) ||
          llvm::any_of(op.writes, [&](Value view) { return other.all.contains(view); });

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Names every table that rotations and temperatures read as an lm.table of the module. Tables with the same generator
+// become one, so that layers share them. They are computed at export, in float64; here they only get their sizes, from
+// the longest context.
 
 #include "dialects/LM/IR/LM.h"
 #include "passes/Import/Passes.h"

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Closes the import phase: the model level is complete.
 
 #include "dialects/LM/IR/LM.h"
 #include "dialects/MoE/IR/MoE.h"

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Matches a map that sums the squares of a whole row, where one kernel stores that row feature by feature. The writer
+// stores partial sums of squares beside the row, and the map adds those. The order of the additions changes, so the
+// pass runs once per target, before programs part; what is left of a norm works element by element, which lets later
+// passes repeat it inside whoever reads it.
 
 #include "dialects/Kernel/IR/TargetModel.h"
 #include "dialects/Kernel/Transforms/Bodies.h"

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Matches a product that stores its accumulators alone, for one kernel.route to read. The route computes the logits
+// itself, in its own order of additions and from an input that is not rounded, so the pass runs once per target, before
+// programs part. The router's weight then belongs to no product and stays row-major, which is why it has to run before
+// weights are packed.
 
 #include "passes/Layout/PairedGemm.h"
 #include "passes/Layout/Passes.h"

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Gathers the caches of layers with the same retention into groups of pages. Such layers allocate and free pages at the
+// same positions, so one page table serves them all. It places each layer's keys and values at a fixed offset of a
+// page, and runs once per target, since programs find what earlier steps of any size appended.
 
 #include "dialects/Kernel/IR/TargetModel.h"
 #include "passes/Layout/Passes.h"

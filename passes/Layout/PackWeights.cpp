@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Gives every weight the one packed form that all kernels of the target read, and writes it at the end of the weight's
+// chain and into the type of every view. A weight is packed if any kernel multiplies by it, so every user has to be
+// known: it runs after the fusions that create, replace or take over weights, and before programs are cloned.
 
 #include "dialects/Kernel/IR/TargetModel.h"
 #include "passes/Layout/Passes.h"
@@ -17,7 +21,7 @@ using namespace yupana;
 
 namespace {
 
-/// Is the view the weight of a product?
+/// True if a product multiplies by the view.
 bool isMultipliedBy(kernel::WeightOp view) {
   return llvm::any_of(view->getUses(), [](OpOperand &use) {
     auto gemm = dyn_cast<kernel::GemmOp>(use.getOwner());

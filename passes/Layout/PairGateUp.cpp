@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Matches two products of the same rows whose results one map alone reads, each at its own feature. They become one
+// product of pairs over an interleaved weight, with the map as its epilogue. Every accumulator is the same sum as
+// before, in the same order, so no bit changes; the two weights must have no other user, since a weight has one packed
+// form. It runs before weights are packed and before the other fusions, which would hide the two products in epilogues.
 
 #include "dialects/Kernel/IR/TargetModel.h"
 #include "dialects/Kernel/Transforms/Bodies.h"

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Matches a product whose result one map alone reads as pairs of neighbours, features 2p and 2p + 1, as a rotary
+// embedding does. Even and odd rows of the weight become the halves of an interleaved one, so that both accumulators of
+// a pair are in registers together. Rows of a weight are only reordered, so no bit changes; the weight must have no
+// other user. It runs before weights are packed, which would fix the order of the rows.
 
 #include "dialects/Kernel/IR/TargetModel.h"
 #include "dialects/Kernel/Transforms/Bodies.h"

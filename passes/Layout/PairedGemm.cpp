@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Builds products of pairs and the interleaved weights they multiply by, for the passes that pair.
 
 #include "passes/Layout/PairedGemm.h"
 

@@ -19,8 +19,8 @@ class WeightUses {
 public:
   explicit WeightUses(mlir::ModuleOp module) : users(tables, module) {}
 
-  /// Is this gemm all that uses its only weight, an `lm.weight` that is not packed? Another use would need the weight a
-  /// second time in another form.
+  /// True if this gemm alone uses its only weight, an `lm.weight` that is not packed. Another use would need the weight
+  /// a second time in another form.
   bool isOnlyUse(kernel::GemmOp gemm);
 
 private:

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Closes the layout phase: what programs share has its form when they part.
 
 #include "dialects/Kernel/IR/Kernel.h"
 #include "passes/Layout/Passes.h"

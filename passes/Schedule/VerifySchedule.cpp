@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Closes the schedule phase: every kernel is configured, all of them for one target.
 
 #include "dialects/Kernel/IR/Kernel.h"
 #include "passes/Schedule/Passes.h"

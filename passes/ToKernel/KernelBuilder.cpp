@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Builds launched ops and their scalar regions for the lowerings of both model dialects.
 
 #include "passes/ToKernel/KernelBuilder.h"
 

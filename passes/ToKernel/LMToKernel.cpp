@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// One function for each op of `lm`: elementwise ops, norms, rotations and gathers become maps, products gemms.
 
 #include "passes/ToKernel/KernelBuilder.h"
 

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Turns each function of the model level into a program, and every tensor into a view: arguments are inputs of a step,
+// results of ops are buffers that one kernel writes. One op becomes one launch or a few, nothing is fused and no target
+// is asked, so that what follows has one simple form to match.
 
 #include "passes/ToKernel/KernelBuilder.h"
 #include "passes/ToKernel/Passes.h"

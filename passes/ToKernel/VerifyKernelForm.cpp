@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Closes the to-kernel phase, and the fuse phase once more: every buffer of a program has one writer, before its
+// readers.
 
 #include "dialects/Kernel/IR/Kernel.h"
 #include "passes/ToKernel/Passes.h"

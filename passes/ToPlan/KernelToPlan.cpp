@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Numbers everything a launch names and writes one plan op for each entry of the plan's tables. It decides nothing:
+// places, sizes and grids stand in the kernel level. It runs after kernels are outlined, since a kernel's number is its
+// place in the library.
 
 #include "dialects/Kernel/IR/KernelNames.h"
 #include "dialects/Plan/IR/Plan.h"

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Moves every launched op into a kernel.func of one library and leaves a kernel.launch in its place. Kernels are
+// compared by their text, which is all that a code generator sees, so layers and programs share the code of equal ones.
+// It runs when nothing changes an op any more.
 
 #include "dialects/Kernel/IR/Kernel.h"
 #include "passes/ToPlan/Passes.h"

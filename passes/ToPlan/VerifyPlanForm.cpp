@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Closes the compilation, once code generation has replaced the library: only what the exporter writes is left.
 
 #include "dialects/Plan/IR/Plan.h"
 #include "passes/ToPlan/Passes.h"

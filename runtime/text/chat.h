@@ -20,7 +20,7 @@ struct Message {
   std::string content; // well-formed UTF-8; special tokens in it are text
 };
 
-/// Does the tokenizer's section say how a conversation is written?
+/// True if the tokenizer's section says how a conversation is written.
 bool has_chat_format(const Tokenizer &tokenizer);
 
 /// Appends to `*ids` what the checkpoint's chat template gives for the conversation, with the prompt for the model's

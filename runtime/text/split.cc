@@ -32,7 +32,7 @@ public:
 
   bool at_end(size_t offset) const { return offset == bytes_.size(); }
 
-  /// Is there a character at `offset` whose class is in `set`?
+  /// True if there is a character at `offset` whose class is in `set`.
   bool is(size_t offset, ClassSet set) const { return !at_end(offset) && set_of(class_at(offset)) & set; }
   bool is_line_end(size_t offset) const {
     return !at_end(offset) && (bytes_[offset] == '\r' || bytes_[offset] == '\n');

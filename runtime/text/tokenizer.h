@@ -40,7 +40,7 @@ public:
 
   /// The bytes of a token, not always whole UTF-8; empty if `id` has none.
   std::string_view token(uint32_t id) const { return id < id_limit() ? section_.token(id) : std::string_view(); }
-  /// Is `id` a control token, which readers of a text are not shown?
+  /// True if `id` is a control token, which readers of a text are not shown.
   bool is_special(uint32_t id) const;
 
   /// Appends the ids of `text` to `*ids`. Text is well-formed UTF-8 of less than 2^31

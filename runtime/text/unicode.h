@@ -18,7 +18,7 @@ inline constexpr uint32_t kMaxCodePoint = 0x10FFFF;
 /// and values above kMaxCodePoint are not well formed.
 size_t sequence_length(std::string_view text);
 
-/// Does `text` consist of the first bytes, but not all, of a well-formed sequence? False for an empty text.
+/// True if `text` is a proper prefix of a well-formed sequence; false for an empty text.
 bool is_sequence_prefix(std::string_view text);
 
 /// Byte offset of the first sequence that is not well formed; text.size() if there is none.

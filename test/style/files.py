@@ -11,6 +11,8 @@ COLUMNS = 120
 # Words that admit to something unfinished; split so that this file passes.
 UNFINISHED = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"]) + r")\b")
 MACHINE_PATH = re.compile(r"(?<![\w.])/(work|home|root|Users|tmp/[a-z]\w*)/")
+# A comment says what holds; one that asks leaves the answer to the reader.
+QUESTION = re.compile(r"//[/<!]* *(Is|Has|Does|Do|May|Must|Can|Are|Have|Should|Did|Was|Were|Will|Would) [^\"]*\?( |$)")
 DATA = ("test/models/", "test/golden/")
 
 
@@ -41,6 +43,8 @@ def check(path, faults):
     for number, line in enumerate(lines, 1):
         if match := UNFINISHED.search(line):
             faults.add(path, number, f"'{match.group()}': finish it, or open an issue")
+        if path.suffix in LICENSED and (match := QUESTION.search(line)):
+            faults.add(path, number, f"'{match.group().strip()}' asks; write what holds, \"True if ...\"")
         if match := MACHINE_PATH.search(line):
             faults.add(path, number, f"'{match.group()}' is a path of one machine")
         if line != line.rstrip():

@@ -19,7 +19,7 @@ double elementsOf(const schema::Weight &weight) {
   return elements;
 }
 
-/// Was it computed at compile time? Its source then says how, "rope table: ...", instead of naming a tensor.
+/// True if it was computed at compile time: its source then says how, "rope table: ...", and names no tensor.
 bool isTable(const schema::Weight &weight) {
   return weight.source() && weight.source()->string_view().find(" table: ") != std::string_view::npos;
 }

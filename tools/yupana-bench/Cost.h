@@ -39,7 +39,7 @@ public:
   /// tell how wide the queries of its layers are.
   std::optional<double> promptAttentionFlops(uint64_t tokens) const;
 
-  /// Are most elements of its matrices bf16?
+  /// True if most elements of its matrices are bf16.
   bool isBf16() const { return bf16Elements * 2 > denseElements + expertElements + headElements; }
 
 private:

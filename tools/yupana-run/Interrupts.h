@@ -9,7 +9,7 @@ namespace yupana {
 /// Catches SIGINT from now on. Something is under way.
 void catchInterrupts();
 
-/// Was there one since catchInterrupts() or beginInterruptible()?
+/// True if there was one since catchInterrupts() or beginInterruptible().
 bool wasInterrupted();
 
 /// Something that can be ended is under way from now on; what came before is forgotten.

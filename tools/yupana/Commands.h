@@ -30,7 +30,7 @@ void printSummary(const std::string &output, const CompileSummary &summary);
 /// The value of `--for`; empty when it was not given. ExitCode::Usage for an empty one.
 Result<std::string> targetOption(const Arguments &arguments);
 
-/// Has the user asked to stop (Ctrl-C)? The second time ends the program at once.
+/// True once the user has asked to stop (Ctrl-C); the second time ends the program at once.
 bool wasInterrupted();
 /// From now on Ctrl-C makes wasInterrupted() true instead of ending the program.
 void catchInterrupts();

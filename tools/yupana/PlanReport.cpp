@@ -111,7 +111,7 @@ static std::optional<uint32_t> layerInName(const std::string &name) {
   return error == std::errc() && *end == '.' ? std::optional<uint32_t>(layer) : std::nullopt;
 }
 
-/// Does the grid depend on the rows of logits and on no other size of the step?
+/// True if the grid depends on the rows of logits and on no other size of the step.
 static bool runsOverRows(const schema::Launch &launch) {
   bool rows = false;
   for (const schema::GridTerm *term : *launch.grid()) {

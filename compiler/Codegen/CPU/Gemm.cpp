@@ -111,8 +111,9 @@ GemmEmitter::Cells GemmEmitter::cellsOf(Value outer) {
   return {outer, e.max(e.sub(e.first, begin), e.integer(0)), e.min(e.sub(e.last, begin), e.integer(cells))};
 }
 
-/// Neighbouring cells are of one expert where every expert has rows, so that its inputs are computed few times; of all
-/// experts in turn where rows are few, so that those without rows leave no caller idle.
+/// Maps cells to experts. With many rows, consecutive cells belong to the same expert, so that a worker computes the
+/// expert's inputs once for several cells. With few rows, consecutive cells belong to different experts, so that
+/// experts without rows are spread over all workers.
 void GemmEmitter::runExperts() {
   constexpr int64_t rowsPerExpert = 4;
   int64_t experts = op.getExpertCount();

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Rows that the product can read where they lie are read there. Others, gathered, computed or of another width, are
+// staged by the input region into memory of the worker, once for all cells of a call.
 #include "compiler/Codegen/CPU/GemmInput.h"
 #include "compiler/Codegen/CPU/ScalarRegion.h"
 

@@ -51,7 +51,7 @@ public:
   TileEmitter(KernelEmitter &e, kernel::X86Attr config, TileElements elements, int64_t depth, int64_t inputStride,
               int64_t sumStride, int64_t mostRows);
 
-  /// Do the registers of the target hold the tile of the config?
+  /// True if the registers of the target hold the tile of the config.
   bool fits() const { return tileColumns(config.getTileRows()) != 0; }
 
   /// Writes sums[row][0 .. 31] = inputs[row] · panel for all rows.
@@ -61,7 +61,7 @@ private:
   /// A block of steps, in whole turns of the loop.
   struct Depth {
     mlir::Value begin, end;
-    bool fromZero; ///< Do the accumulators begin here?
+    bool fromZero; ///< True if the accumulators begin here.
   };
   /// What a loop fetches for later: `lines` cache lines per turn, from an address given for step 0. `level` as
   /// llvm.prefetch counts: 3 for the first level of cache, 2 for the second.

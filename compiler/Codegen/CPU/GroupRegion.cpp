@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Sums that do not depend on one another share a pass over the lanes; a sum that needs another waits for the next pass.
 #include "compiler/Codegen/CPU/GroupRegion.h"
 
 using namespace mlir;

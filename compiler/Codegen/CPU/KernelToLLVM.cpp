@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Picks the template of a launched op. Templates see one op and the target's facts, and nothing of the program around
+// it.
 
 #include "compiler/Codegen/CPU/Kernels.h"
 #include "compiler/Codegen/CPU/Numerics.h"

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Index arithmetic on lanes without vectors, as long as the lanes differ by constants: the form decides which loads and
+// stores are contiguous.
 #include "compiler/Codegen/CPU/LaneValue.h"
 
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
@@ -42,7 +45,7 @@ static std::optional<int64_t> constantOf(const LaneValue &x) {
   return x.isUniform() ? getConstantIntValue(x.value) : std::nullopt;
 }
 
-/// Are all offsets in [0, limit)?
+/// True if all offsets are in [0, limit).
 static bool offsetsBelow(const LaneValue &x, int64_t limit) {
   return llvm::all_of(x.offsets, [&](int64_t offset) { return offset >= 0 && offset < limit; });
 }

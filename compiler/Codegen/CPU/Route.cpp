@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// A route cell is a run of rows. For each row the logits are read, or computed as 16 partial sums per expert over
+// several experts at once, so that an element of the row is loaded once for all of them; then the k largest are marked
+// one after the other and listed by ascending expert.
 #include "compiler/Codegen/CPU/GemmInput.h"
 #include "compiler/Codegen/CPU/Kernels.h"
 

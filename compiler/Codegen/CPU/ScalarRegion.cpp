@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Writes each op of a scalar region for 16 lanes. Values that are the same in all lanes stay scalars and are written
+// once, before the loop over lanes; indices keep the form base + constant offsets as long as they can, which is what
+// turns loads and stores into whole vectors instead of gathers.
 #include "compiler/Codegen/CPU/ScalarRegion.h"
 
 #include "mlir/Dialect/Utils/StaticValueUtils.h"

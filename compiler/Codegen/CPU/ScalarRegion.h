@@ -25,7 +25,8 @@ public:
 
   /// Writes those of `ops` whose value is the same in all lanes: before the loop over lanes.
   mlir::LogicalResult emitInvariant(llvm::ArrayRef<mlir::Operation *> ops);
-  /// Writes the others: inside of it. What is bound by that is forgotten with the copy it is called on.
+  /// Writes the others, inside the loop. Their values are bound in this object: call it on a copy for each piece of
+  /// lanes.
   mlir::LogicalResult emitVarying(llvm::ArrayRef<mlir::Operation *> ops, ActiveLanes active);
 
 private:

@@ -33,7 +33,7 @@ struct BufferUses {
   LaunchedOpInterface reader() const;
 };
 
-/// Does another program name the same memory? Programs share buffers by name.
+/// True if another program names the same memory: programs share buffers by name.
 bool isShared(BufferOp buffer);
 
 /// Nothing is known of a view that is no buffer: `hasOthers`.
@@ -42,7 +42,7 @@ BufferUses usesOf(mlir::Value view);
 /// The views loaded in a body, in order.
 llvm::SetVector<mlir::Value> loadedViews(mlir::Region &body);
 
-/// May `earlier` be moved down to `later`? Nothing between them may touch what it writes or write what it reads;
+/// True if `earlier` may be moved down to `later`: nothing between them touches what it writes or writes what it reads;
 /// `later` itself may.
 bool canSinkTo(LaunchedOpInterface earlier, LaunchedOpInterface later);
 
@@ -58,7 +58,7 @@ struct LaneIndex {
 /// None where the index depends on anything else, or not in this way.
 std::optional<LaneIndex> laneIndex(mlir::Value index, MapOp map);
 
-/// Is (row, index) the element of a map's own row and feature, group · width + lane?
+/// True if (row, index) is the element of a map's own row and feature, group · width + lane.
 bool isOwnElement(mlir::ValueRange indices, MapOp map);
 
 /// The half, 0 or 1, of the pair of neighbours 2p and 2p + 1, p = group · width + lane, that (row, index) names in a
@@ -68,7 +68,7 @@ std::optional<int64_t> halfOfPair(mlir::ValueRange indices, MapOp map);
 /// True if the map has exactly one lane for each of so many features.
 bool covers(MapOp map, int64_t features);
 
-/// Does a value in a region differ with one of the region's arguments?
+/// True if a value in a region depends on one of the region's arguments.
 bool dependsOn(mlir::Value value, mlir::BlockArgument argument);
 
 /// The buffers that a map reads along its row, each at an index that differs between lanes, in order.

@@ -136,7 +136,7 @@ def Kernel_GemmOp : Kernel_LaunchedOp<"gemm", [AttrSizedOperandSegments, SingleB
     int64_t getRowsPerToken();
     int64_t getDepth(unsigned product);
     int64_t getExpertCount();
-    /// Is the product's weight chosen by expert?
+    /// True if the product's weight is chosen by expert.
     bool isGrouped(unsigned product) { return getWeightType(product).getRank() == 3; }
     /// The view that an input region does no more than read, null when it computes.
     ::mlir::Value getPlainInput(unsigned product);

@@ -121,7 +121,7 @@ public:
     return out;
   }
 
-  /// Is a result within `tolerance` of `expected`, and rounded once after that?
+  /// True if a result is within `tolerance` of `expected`, and was rounded once after that.
   bool isClose(float found, double expected, double tolerance) const {
     float low = static_cast<float>(expected - tolerance), high = static_cast<float>(expected + tolerance);
     if (isBF16)

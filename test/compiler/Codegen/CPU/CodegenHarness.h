@@ -41,7 +41,7 @@ public:
   bool operator==(const Array &other) const {
     return count == other.count && !std::memcmp(begin(), other.begin(), count * sizeof(T));
   }
-  /// Is everything beyond the last element as it was?
+  /// True if everything beyond the last element is as it was.
   bool tailIntact() const {
     auto *raw = reinterpret_cast<const unsigned char *>(begin());
     for (size_t i = count * sizeof(T); i < bytes; ++i)
