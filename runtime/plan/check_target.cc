@@ -157,7 +157,7 @@ bool TargetCheck::check_images(const schema::Kernel &kernel, const schema::Kerne
                 host == host_ && (!host || image->section() == first.section());
     if (!fits)
       return invalid("kernel '%s' has an image of format %u in section %u; expected one of a format, in a section of "
-                     "its kind",
+                     "its kind, host code alone and the same for all",
                      kernel.symbol()->c_str(), format, image->section());
     met |= 1u << format;
   }
