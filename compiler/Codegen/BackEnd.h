@@ -39,7 +39,8 @@ struct KernelImage {
 /// An exported function.
 struct LibraryKernel {
   std::string symbol;
-  int64_t scratchBytes = 0; ///< What a worker has to give it.
+  int64_t scratchBytes = 0; ///< What a worker has to give it; 0 on a GPU.
+  int64_t sharedBytes = 0;  ///< What a launch adds to the shared memory that the code fixes; 0 on a CPU.
   std::vector<KernelImage> images;
 };
 

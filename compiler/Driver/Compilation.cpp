@@ -139,6 +139,7 @@ Result<void> Compilation::generateCode(ModuleOp module, const std::string &targe
     });
     op.setImagesAttr(inside.getArrayAttr(images));
   }
+  plan.walk([&](plan::LaunchOp launch) { launch.setShared(code->kernels[launch.getKernel()].sharedBytes); });
   library->erase();
   return {};
 }

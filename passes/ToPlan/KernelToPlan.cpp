@@ -125,7 +125,7 @@ private:
     for (auto &[buffer, index] : tables.buffers)
       if (failed(buildBuffer(inside, buffer)))
         return failure();
-    // Images, and how much scratch memory a kernel needs, are there once code is generated.
+    // Images, and how much scratch and shared memory a kernel needs, are there once code is generated.
     for (auto &[name, func] : tables.kernels)
       plan::KernelOp::create(inside, func.getLoc(), name.getValue(), /*scratch=*/0, func.getBody().getNumArguments(),
                              /*images=*/ArrayAttr());
@@ -149,7 +149,8 @@ private:
     for (auto launch : program.getBody().getOps<kernel::LaunchOp>()) {
       auto arguments = llvm::map_to_vector(launch.getOperands(), [&](Value view) { return argument(view); });
       int64_t kernel = tables.kernels.find(launch.getKernel().getLeafReference()) - tables.kernels.begin();
-      plan::LaunchOp::create(inside, launch.getLoc(), kernel, launch.getGrid(), inside.getArrayAttr(arguments));
+      plan::LaunchOp::create(inside, launch.getLoc(), kernel, launch.getGrid(), inside.getArrayAttr(arguments),
+                             launch.getThreads());
     }
   }
 

@@ -62,7 +62,7 @@ private:
 
     OpBuilder builder(op);
     auto symbol = SymbolRefAttr::get(library.getSymNameAttr(), FlatSymbolRefAttr::get(entry->second.getSymNameAttr()));
-    kernel::LaunchOp::create(builder, op->getLoc(), symbol, op.getGridAttr(), views);
+    kernel::LaunchOp::create(builder, op->getLoc(), symbol, op.getGridAttr(), views, threadsOf(op));
     op->erase();
     return success();
   }
@@ -70,14 +70,11 @@ private:
   static kernel::FuncOp cloneIntoFunc(kernel::LaunchedOpInterface op, ArrayRef<Value> views,
                                       kernel::LibraryOp library) {
     OpBuilder builder = OpBuilder::atBlockEnd(&library.getBody().front());
-    SmallVector<int64_t> workspaces;
-    for (auto [index, view] : llvm::enumerate(views))
-      if (kernel::isWorkspace(view))
-        workspaces.push_back(index);
     // In the function a view is an argument, which no longer says whose memory it is.
     auto func =
         kernel::FuncOp::create(builder, op->getLoc(), builder.getStringAttr("kernel"),
-                               workspaces.empty() ? DenseI64ArrayAttr() : builder.getDenseI64ArrayAttr(workspaces));
+                               numbersOf(views, [](Value view) { return view.getDefiningOp<kernel::WeightOp>(); }),
+                               numbersOf(views, [](Value view) { return kernel::isWorkspace(view); }));
     Block *block = builder.createBlock(&func.getBody());
     IRMapping mapping;
     for (Value view : views)
@@ -85,6 +82,24 @@ private:
     auto clone = cast<kernel::LaunchedOpInterface>(builder.clone(*op, mapping));
     clone->removeAttr("grid");
     return func;
+  }
+
+  /// Those of `views` for which `is` holds; null where it holds for none.
+  static DenseI64ArrayAttr numbersOf(ArrayRef<Value> views, llvm::function_ref<bool(Value)> is) {
+    SmallVector<int64_t> numbers;
+    for (auto [index, view] : llvm::enumerate(views))
+      if (is(view))
+        numbers.push_back(index);
+    return numbers.empty() ? DenseI64ArrayAttr() : DenseI64ArrayAttr::get(views.front().getContext(), numbers);
+  }
+
+  /// Members of one launch share its blocks, so a block has the threads of the largest.
+  static int64_t threadsOf(kernel::LaunchedOpInterface op) {
+    int64_t threads = op.getConfigAttr() ? op.getConfigAttr().getThreads() : 0;
+    if (auto parallel = dyn_cast<kernel::ParallelOp>(op.getOperation()))
+      for (auto member : parallel.getBody().getOps<kernel::LaunchedOpInterface>())
+        threads = std::max(threads, threadsOf(member));
+    return threads;
   }
 
   static std::string print(Operation *op) {

@@ -142,7 +142,7 @@ Result<CompiledLibrary> codegen::compileCpuLibrary(kernel::LibraryOp library, co
     YUPANA_ASSIGN_OR_RETURN(CompiledKernel kernel, std::move(*results[i]));
     if (options.dumpDirectory)
       YUPANA_RETURN_IF_ERROR(dumpKernel(jobs[i], kernel, *options.dumpDirectory));
-    compiled.kernels.push_back({jobs[i].symbol, kernel.scratchBytes, {KernelImage{0}}});
+    compiled.kernels.push_back({jobs[i].symbol, kernel.scratchBytes, /*sharedBytes=*/0, {KernelImage{0}}});
     objects.push_back(std::move(kernel.object));
   }
   YUPANA_ASSIGN_OR_RETURN(std::string elf, linkObjects(objects, lldPath));

@@ -13,7 +13,9 @@ def Kernel_ConfigInterface : AttrInterface<"ConfigAttrInterface"> {
   }];
   let methods = [
     InterfaceMethod<"The name of the target it was chosen for, as `--target` takes it.", "::llvm::StringRef",
-      "getTarget">
+      "getTarget">,
+    InterfaceMethod<"Threads of one block; 0 where cells are not blocks of threads, as on a CPU.", "int64_t",
+      "getThreads", (ins), /*methodBody=*/"", /*defaultImplementation=*/"return 0;">
   ];
   let summary = "a config such as #kernel.x86";
 }

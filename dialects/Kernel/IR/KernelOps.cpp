@@ -385,18 +385,34 @@ LogicalResult ParallelOp::verifyRegions() {
 // Outlined kernels
 //===----------------------------------------------------------------------===//
 
+/// `numbers` are the arguments that are `what`.
+static LogicalResult checkNumbers(FuncOp func, StringRef what, ArrayRef<int64_t> numbers) {
+  int64_t next = 0, count = func.getBody().getNumArguments();
+  for (int64_t number : numbers) {
+    if (number < next || number >= count)
+      return func.emitOpError() << "has " << what << " " << number << ", expected ascending numbers of its " << count
+                                << " arguments";
+    next = number + 1;
+  }
+  return success();
+}
+
 LogicalResult FuncOp::verifyRegions() {
   Block &block = getBody().front();
-  int64_t next = 0;
-  for (int64_t index : getWorkspaces().value_or(ArrayRef<int64_t>())) {
-    if (index < next || index >= block.getNumArguments())
-      return emitOpError() << "has workspace " << index << ", expected ascending numbers of its "
-                           << block.getNumArguments() << " arguments";
-    next = index + 1;
-  }
+  ArrayRef<int64_t> weights = getWeights().value_or(ArrayRef<int64_t>());
+  ArrayRef<int64_t> workspaces = getWorkspaces().value_or(ArrayRef<int64_t>());
+  if (failed(checkNumbers(*this, "weight", weights)) || failed(checkNumbers(*this, "workspace", workspaces)))
+    return failure();
+  for (int64_t number : workspaces)
+    if (llvm::is_contained(weights, number))
+      return emitOpError() << "has argument " << number << " as a weight and as a workspace, expected one of the two";
   if (!llvm::hasSingleElement(block) || !isa<LaunchedOpInterface>(block.front()))
     return emitOpError() << "holds " << std::distance(block.begin(), block.end())
                          << " ops, expected exactly one launched op";
+  Accesses accesses = cast<LaunchedOpInterface>(block.front()).getAccesses();
+  for (int64_t number : weights)
+    if (accesses.writes.contains(block.getArgument(number)))
+      return emitOpError() << "writes argument " << number << ", which is a weight";
   for (BlockArgument argument : block.getArguments())
     if (!isa<ViewType, CacheType>(argument.getType()))
       return emitOpError() << "argument " << argument.getArgNumber() << " is " << argument.getType()

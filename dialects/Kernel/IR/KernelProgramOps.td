@@ -205,36 +205,48 @@ def Kernel_FuncOp : Kernel_Op<"func", [Symbol, IsolatedFromAbove, SingleBlock, N
                                         ParentOneOf<["LibraryOp"]>]> {
   let summary = "One kernel: exactly one launched op over the views and caches it is given";
   let description = [{
-    `workspace` lists the arguments that are workspaces, by number and ascending.
+    `weights` lists the arguments that are weights or tables, which nothing writes while the plan runs, and `workspace`
+    those that are workspaces, both by number and ascending.
 
     ```mlir
-    kernel.func @gemm_0 {
+    kernel.func @gemm_0 weights [1] {
     ^bb0(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[128, 64], f32, "panel32">,
          %y: !kernel.view<["T", 128], f32>):
-      kernel.gemm %x, %w : !kernel.view<["T", 64], f32>, !kernel.view<[128, 64], f32, "panel32"> {
+      kernel.gemm rows "T" product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[128, 64], f32, "panel32"> {
       ^bb0(%acc: f32, %row: index, %feature: index):
         kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 128], f32>
       }
     }
     ```
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name, OptionalAttr<DenseI64ArrayAttr>:$workspaces);
+  let arguments = (ins SymbolNameAttr:$sym_name, OptionalAttr<DenseI64ArrayAttr>:$weights,
+                       OptionalAttr<DenseI64ArrayAttr>:$workspaces);
   let regions = (region SizedRegion<1>:$body);
-  let assemblyFormat = "$sym_name (`workspace` $workspaces^)? attr-dict-with-keyword $body";
+  let assemblyFormat = [{
+    $sym_name (`weights` $weights^)? (`workspace` $workspaces^)? attr-dict-with-keyword $body
+  }];
   let hasRegionVerifier = 1;
 }
 
 def Kernel_LaunchOp : Kernel_Op<"launch", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "Launches a kernel of a library";
   let description = [{
+    On a GPU a cell is a block of `threads` threads; on a CPU `threads` is absent. Shared memory beyond what the code
+    fixes is the code generator's to say, so that it appears in the plan.
+
     ```mlir
     kernel.launch @x86_64_v3::@gemm_0 #kernel.grid<4> (%x, %w, %y)
       : !kernel.view<["T", 64], f32>, !kernel.view<[128, 64], f32, "panel32">, !kernel.view<["T", 128], f32>
+    kernel.launch @sm_80::@gemm_0 #kernel.grid<4> threads 128 (%x, %w, %y)
+      : !kernel.view<["T", 64], f32>, !kernel.view<[128, 64], f32, "tile64x128">, !kernel.view<["T", 128], f32>
     ```
   }];
   let arguments = (ins SymbolRefAttr:$kernel, Kernel_GridAttr:$grid,
-                       Variadic<AnyTypeOf<[Kernel_ViewType, Kernel_CacheType]>>:$operands);
-  let assemblyFormat = "$kernel qualified($grid) ` ` `(` $operands `)` attr-dict `:` type($operands)";
+                       Variadic<AnyTypeOf<[Kernel_ViewType, Kernel_CacheType]>>:$operands,
+                       DefaultValuedOptionalAttr<I64Attr, "0">:$threads);
+  let assemblyFormat = [{
+    $kernel qualified($grid) (`threads` $threads^)? ` ` `(` $operands `)` attr-dict `:` type($operands)
+  }];
 }
 
 } // opDocGroup

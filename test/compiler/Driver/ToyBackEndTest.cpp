@@ -51,7 +51,7 @@ public:
     llvm::raw_string_ostream(text) << library;
     compiled.images.push_back({plan::ImageFormat::ElfX86, text});
     for (auto func : library.getBody().getOps<kernel::FuncOp>())
-      compiled.kernels.push_back({func.getSymName().str(), 0, {codegen::KernelImage{0}}});
+      compiled.kernels.push_back({func.getSymName().str(), 0, 0, {codegen::KernelImage{0}}});
     return compiled;
   }
 };

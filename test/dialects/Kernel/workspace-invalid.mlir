@@ -1,4 +1,5 @@
 // RUN: yupana-opt %s --split-input-file --verify-diagnostics
+// What a kernel.func says of its arguments: which are workspaces, and which are weights.
 
 // A kernel reads and writes the workspaces it lists, and no other view.
 kernel.library @l target "x86-64-v3" {
@@ -34,6 +35,44 @@ kernel.library @l target "x86-64-v3" {
   ^bb0(%w: !kernel.view<[16], i32>):
     kernel.map rows "T" groups 1 width 16 {
     ^bb0(%row: index, %group: index, %lane: index):
+    }
+  }
+}
+
+// -----
+
+kernel.library @l target "x86-64-v3" {
+  // expected-error @below {{has weight 2, expected ascending numbers of its 1 arguments}}
+  kernel.func @count weights [2] {
+  ^bb0(%w: !kernel.view<[16], i32>):
+    kernel.map rows "T" groups 1 width 16 {
+    ^bb0(%row: index, %group: index, %lane: index):
+    }
+  }
+}
+
+// -----
+
+kernel.library @l target "x86-64-v3" {
+  // expected-error @below {{has argument 0 as a weight and as a workspace, expected one of the two}}
+  kernel.func @count weights [0] workspace [0] {
+  ^bb0(%w: !kernel.view<[16], i32>):
+    kernel.map rows "T" groups 1 width 16 {
+    ^bb0(%row: index, %group: index, %lane: index):
+    }
+  }
+}
+
+// -----
+
+kernel.library @l target "x86-64-v3" {
+  // expected-error @below {{writes argument 0, which is a weight}}
+  kernel.func @count weights [0] {
+  ^bb0(%w: !kernel.view<["T", 16], i32>):
+    kernel.map rows "T" groups 1 width 16 {
+    ^bb0(%row: index, %group: index, %lane: index):
+      %0 = arith.constant 0 : i32
+      kernel.store %0, %w[%row, %lane] : !kernel.view<["T", 16], i32>
     }
   }
 }
