@@ -26,14 +26,14 @@ SETTINGS = {
 
 
 def philox(seed, sequence, position):
-    """The upper 24 bits of the first word of Philox 4x32-10, in [0, 1)."""
+    """The first word of Philox 4x32-10, in [0, 1)."""
     mask = 0xFFFFFFFF
     c, k = [sequence & mask, sequence >> 32, position, 0], [seed & mask, seed >> 32]
     for _ in range(10):
         a, b = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
         c = [(b >> 32) ^ c[1] ^ k[0], b & mask, (a >> 32) ^ c[3] ^ k[1], a & mask]
         k = [(k[0] + 0x9E3779B9) & mask, (k[1] + 0xBB67AE85) & mask]
-    return (c[0] >> 8) * 2.0 ** -24
+    return c[0] * 2.0 ** -32
 
 
 def weights(logits, held, temperature, top_k, top_p, min_p, penalty):
@@ -64,7 +64,7 @@ def fault(logits, tokens, prompt, flags, seed, sequence):
         w = weights(logits[position - 1], tokens[:position], *parameters(flags))
         drawn, token, total = philox(seed, sequence, position), tokens[position], w.sum()
         below = w[:token].sum()
-        # Weights are float32 in the plan.
+        # Exponentials are float32 in the plan.
         if not w[token] or not below / total - 1e-5 <= drawn <= (below + w[token]) / total + 1e-5:
             return f"token {token} at position {position}, drawn {drawn} of {below / total} to {(below + w[token]) / total}"
     return ""

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Every pass goes over the whole row in fixed pieces of 16 lanes, so the result depends on nothing but the row. Two
-// copies of the row in scratch memory are worked on: its keys, integers in the order of the logits, and its weights,
-// which are the exponentials that softmax would divide by their sum. What is dropped on the way has the key of nothing
-// and weight 0.
+// Draws as lm.sample's description says, bit for bit. Two copies of the row in scratch memory are worked on: its keys,
+// integers in the order of the logits, and its masses, the exponentials of softmax in fixed point. An id that is
+// dropped on the way gets the key that no logit has and mass 0. Filters need no sorted row: they bisect the keys, and
+// since counts and masses are integers, the order in which they are added is free.
 #include "compiler/Codegen/CPU/Kernels.h"
 
 #include "llvm/Support/MathExtras.h"
+
+#include <cmath>
 
 using namespace mlir;
 using namespace yupana;
@@ -14,24 +16,32 @@ using namespace yupana::codegen;
 
 namespace {
 
-/// Ids whose weights are added up before the sum joins that of the row.
+/// Ids whose masses are added up together while the block that holds the drawn id is looked for.
 constexpr int64_t blockIds = 256;
 /// Below the key of every logit, -infinity included.
 constexpr int64_t noKey = std::numeric_limits<int32_t>::min();
-/// Halvings that any interval of keys survives.
+/// The keys of -infinity and infinity; NaN has the largest key there is.
+constexpr int64_t lowestKey = -0x7f800001, infinityKey = 0x7f800000, nanKey = 0x7fffffff;
+/// Bits of 2^-100: a logit of smaller magnitude counts as 0.
+constexpr int64_t smallestBits = 0x0d800000;
+/// The mass of the best id is 2 to this power.
+constexpr int64_t massBits = 40;
+/// Halvings after which any interval of keys is closed.
 constexpr int64_t halvings = 32;
+/// What a row yields whose logits hold NaN or infinity.
+constexpr int64_t noId = -1;
 
 class SampleEmitter {
 public:
   SampleEmitter(KernelEmitter &e, kernel::SampleOp op)
       : e(e), op(op), vocabulary(op.getLogits().getType().getDimSize(1)), padded(llvm::alignTo(vocabulary, blockIds)),
-        keys(e.scratch(padded * 4)), weights(e.scratch(padded * 4)), someKeys(e.local(e.i32, vectorLanes)),
-        someWeights(e.local(e.f32, vectorLanes)), vi32(e.vectorOf(e.i32)) {}
+        keys(e.scratch(padded * 4)), masses(e.scratch(padded * 8)), someKeys(e.local(e.i32, vectorLanes)),
+        someMasses(e.local(e.i64, vectorLanes)), vi32(e.vectorOf(e.i32)), vi64(e.vectorOf(e.i64)) {}
 
   void run();
 
 private:
-  /// How many ids have a key above a bound, and the sum of their weights.
+  /// How many ids have a key above a bound, and the sum of their masses.
   struct Measure {
     Value count, mass;
   };
@@ -43,9 +53,10 @@ private:
 
   // Parameters of a row
   Value parameter(TypedValue<kernel::ViewType> view, Value row, Type type);
-  Value uniform(Value row);
+  Value random(Value row);
 
   // Keys
+  Value flipNegative(Value bits);
   Value keyOf(Value logits);
   Value logitOf(Value keys);
   void writeKeys(Value logits);
@@ -53,8 +64,9 @@ private:
   Value largestKey();
   Value firstWith(Value key);
 
-  // Weights and filters
-  void writeWeights(Value largestKey, Value temperature);
+  // Masses and filters
+  Value exponential(Value y);
+  void writeMasses(Value largestKey, Value temperature);
   Measure measure(Value bound);
   Interval bisect(Value largestKey, Measure all, function_ref<Value(Measure)> isEnough);
   void keep(const Interval &found, Value ties);
@@ -63,15 +75,26 @@ private:
   void keepTopP(Value largestKey, Value p);
 
   // The draw
-  Value weight(Value id, Value minP, Type type);
-  Value blockMass(Value begin, Value minP);
-  Value draw(Value row, Value minP, Value best);
-  Value drawFromBlock(Value begin, Value massBefore, Value target, Value minP);
+  Value leastMass(Value minP);
+  Value mass(Value id, Value least, Type type);
+  Value blockMass(Value begin, Value least);
+  Value draw(Value row, Value least);
+  Value drawFromBlock(Value begin, Value massBefore, Value target, Value least);
 
   Value keyVector(Value begin) { return e.load(vi32, e.element(keys, begin, 4), 64); }
   Value broadcastKey(Value key) { return e.broadcast(e.narrow(key)); }
   Value above(Value keyVector, Value key) { return e.compare(arith::CmpIPredicate::sgt, keyVector, broadcastKey(key)); }
   Value both(Value x, Value y) { return e.make<arith::AndIOp>(x, y); }
+  Value shiftLeft(Value x, Value bits) { return e.make<arith::ShLIOp>(x, bits); }
+  Value shiftRight(Value x, Value bits) { return e.make<arith::ShRUIOp>(x, bits); }
+  /// The upper 64 bits of the product of two unsigned i64.
+  Value highProduct(Value x, Value y) { return e.make<arith::MulUIExtendedOp>(x, y).getHigh(); }
+  /// A constant of the type of `like`, a scalar or a vector.
+  Value constantLike(Value like, int64_t value) {
+    Value scalar = e.integer(value, getElementTypeOrSelf(like.getType()));
+    return isa<VectorType>(like.getType()) ? e.broadcast(scalar) : scalar;
+  }
+  Value sumOf(Value vector) { return e.make<vector::ReductionOp>(vector::CombiningKind::ADD, vector); }
   /// Runs `body` for the pieces of 16 ids of the padded row.
   Emitter::Values overRow(ValueRange init, function_ref<Emitter::Values(Value, ValueRange)> body) {
     return e.loop(e.integer(0), e.integer(padded), vectorLanes, init, body);
@@ -80,9 +103,9 @@ private:
   KernelEmitter &e;
   kernel::SampleOp op;
   int64_t vocabulary, padded;
-  Value keys, weights;         ///< Of one row: i32 and f32 [padded].
-  Value someKeys, someWeights; ///< Of 16 ids.
-  Type vi32;
+  Value keys, masses;         ///< Of one row: i32 and i64 [padded].
+  Value someKeys, someMasses; ///< Of 16 ids.
+  Type vi32, vi64;
 };
 
 } // namespace
@@ -98,22 +121,25 @@ void SampleEmitter::run() {
     writeKeys(logits);
     e.when(e.make<arith::CmpFOp>(arith::CmpFPredicate::ONE, penalty, one), [&] { penalize(row, logits, penalty); });
     Value largest = largestKey(), best = firstWith(largest);
-    // Not "is it 0": a temperature that is negative or no number is greedy too.
-    Value id = e.when(e.greater(temperature, e.real(0)), best, [&]() -> Emitter::Values {
-      writeWeights(largest, temperature);
+    Value isNumber = e.less(largest, e.integer(infinityKey));
+    Value isDrawn = e.make<arith::CmpFOp>(arith::CmpFPredicate::OGE, temperature, e.real(0x1p-126));
+    isDrawn = both(both(isDrawn, isNumber), e.less(e.integer(lowestKey), largest));
+    Value id = e.when(isDrawn, best, [&]() -> Emitter::Values {
+      writeMasses(largest, temperature);
       Value k = e.widen(parameter(op.getTopK(), row, e.i32)), p = parameter(op.getTopP(), row, e.f32);
       e.when(both(e.less(e.integer(0), k), e.less(k, e.integer(vocabulary))), [&] { keepTopK(largest, k); });
       e.when(e.greater(one, p), [&] { keepTopP(largest, p); });
-      return {draw(row, parameter(op.getMinP(), row, e.f32), best)};
+      return {draw(row, leastMass(parameter(op.getMinP(), row, e.f32)))};
     })[0];
+    id = e.select(isNumber, id, e.integer(noId));
     e.store(e.narrow(id), e.element(e.address(op.getIds()), row, 4));
   });
 }
 
-/// Philox 4x32-10 with key (seed) and counter (sequence, position, 0): the upper 24 bits of its first word, in [0, 1).
-Value SampleEmitter::uniform(Value row) {
+/// The first two words of Philox 4x32-10 with key (seed) and counter (sequence, position, 0), the first on top.
+Value SampleEmitter::random(Value row) {
   auto halves = [&](Value word) -> std::pair<Value, Value> {
-    return {e.narrow(word), e.narrow(e.make<arith::ShRUIOp>(word, e.integer(32)))};
+    return {e.narrow(word), e.narrow(shiftRight(word, e.integer(32)))};
   };
   auto [key0, key1] = halves(parameter(op.getSeeds(), row, e.i64));
   auto [c0, c1] = halves(parameter(op.getSequences(), row, e.i64));
@@ -129,8 +155,7 @@ Value SampleEmitter::uniform(Value row) {
     key0 = e.add(key0, static_cast<int32_t>(0x9E3779B9));
     key1 = e.add(key1, static_cast<int32_t>(0xBB67AE85));
   }
-  Value bits = e.make<arith::ShRUIOp>(c0, e.integer(8, e.i32));
-  return e.fmul(e.make<arith::UIToFPOp>(e.f64, bits), e.real(0x1p-24, e.f64));
+  return e.make<arith::OrIOp>(shiftLeft(e.widen(c0), e.integer(32)), e.widen(c1));
 }
 
 //===----------------------------------------------------------------------===//
@@ -138,27 +163,23 @@ Value SampleEmitter::uniform(Value row) {
 //===----------------------------------------------------------------------===//
 
 /// Flips the bits of negative floats below the sign, and back: read as integers, floats are then in order.
-static Value flipNegative(KernelEmitter &e, Value bits) {
-  auto constant = [&](int64_t value) {
-    Value scalar = e.integer(value, e.i32);
-    return isa<VectorType>(bits.getType()) ? e.broadcast(scalar) : scalar;
-  };
-  Value sign = e.make<arith::ShRSIOp>(bits, constant(31));
-  return e.make<arith::XOrIOp>(bits, e.make<arith::AndIOp>(sign, constant(0x7fffffff)));
+Value SampleEmitter::flipNegative(Value bits) {
+  Value sign = e.make<arith::ShRSIOp>(bits, constantLike(bits, 31));
+  return e.make<arith::XOrIOp>(bits, both(sign, constantLike(bits, nanKey)));
 }
 
-/// The keys of logits, a scalar or a vector. What is no number counts as -infinity, and both zeros are the same.
+/// The keys of logits, a scalar or a vector. By integers alone, so that it does not matter whether the processor
+/// flushes subnormal numbers.
 Value SampleEmitter::keyOf(Value logits) {
-  auto constant = [&](double value) { return isa<VectorType>(logits.getType()) ? e.splat(value) : e.real(value); };
-  Value isNumber = e.make<arith::CmpFOp>(arith::CmpFPredicate::ORD, logits, logits);
-  Value number = e.select(isNumber, e.fadd(logits, constant(0)), constant(-std::numeric_limits<float>::infinity()));
-  Type bits = isa<VectorType>(logits.getType()) ? vi32 : e.i32;
-  return flipNegative(e, e.make<arith::BitcastOp>(bits, number));
+  Value bits = e.make<arith::BitcastOp>(isa<VectorType>(logits.getType()) ? vi32 : e.i32, logits);
+  Value magnitude = both(bits, constantLike(bits, 0x7fffffff)), key = flipNegative(bits);
+  key = e.select(e.less(magnitude, constantLike(bits, smallestBits)), constantLike(bits, 0), key);
+  return e.select(e.less(constantLike(bits, infinityKey), magnitude), constantLike(bits, nanKey), key);
 }
 
 Value SampleEmitter::logitOf(Value keys) {
   Type type = isa<VectorType>(keys.getType()) ? Type(e.vf32) : e.f32;
-  return e.make<arith::BitcastOp>(type, flipNegative(e, keys));
+  return e.make<arith::BitcastOp>(type, flipNegative(keys));
 }
 
 void SampleEmitter::writeKeys(Value logits) {
@@ -180,9 +201,10 @@ void SampleEmitter::penalize(Value row, Value logits, Value penalty) {
   Value slot = e.widen(parameter(op.getSlots(), row, e.i32));
   Value tokens = e.element(e.address(op.getHistory()), slot, context * 4);
   Value length = e.widen(parameter(op.getPositions(), row, e.i32));
+  penalty = e.fmax(penalty, e.real(0x1p-100));
   e.loop(e.integer(0), length, [&](Value position) {
     Value id = e.widen(e.load(e.i32, e.element(tokens, position, 4)));
-    Value logit = e.load(e.f32, e.element(logits, id, 4));
+    Value logit = logitOf(keyOf(e.load(e.f32, e.element(logits, id, 4))));
     Value lower = e.select(e.greater(logit, e.real(0)), e.fdiv(logit, penalty), e.fmul(logit, penalty));
     e.store(keyOf(lower), e.element(keys, id, 4));
   });
@@ -208,38 +230,53 @@ Value SampleEmitter::firstWith(Value key) {
 }
 
 //===----------------------------------------------------------------------===//
-// Weights and filters
+// Masses and filters
 //===----------------------------------------------------------------------===//
 
-/// exp((logit - largest) / temperature): 1 for the best. No number where the largest logit is infinite; such weights
-/// are never found by the draw.
-void SampleEmitter::writeWeights(Value largestKey, Value temperature) {
-  Value largest = e.broadcast(logitOf(e.narrow(largestKey)));
+/// e^y as lm.sample states it, for 16 y of (-28, 0]; anything for others. The bits of the result are those of p with n
+/// added to the exponent; adding 1.5 · 2^23 leaves n in the lower bits of t.
+Value SampleEmitter::exponential(Value y) {
+  Value magic = e.splat(0x1.8p23), t = e.fma(y, e.splat(0x1.715476p0), magic), n = e.fsub(t, magic);
+  Value r = e.fma(n, e.splat(-0x1.c85fep-10), e.fma(n, e.splat(-0x1.62p-1), y));
+  Value p = e.splat(0x1.6a23dp-10);
+  for (double coefficient : {0x1.123a2p-7, 0x1.5558f2p-5, 0x1.555492p-3, 0x1.fffffcp-2, 1.0, 1.0})
+    p = e.fma(p, r, e.splat(coefficient));
+  Value bits = e.make<arith::BitcastOp>(vi32, p), shifted = e.make<arith::BitcastOp>(vi32, t);
+  return e.add(bits, shiftLeft(shifted, constantLike(bits, 23)));
+}
+
+/// floor(2^40 · e^((logit - largest) / temperature)), which is 2^40 for the best; 0 for ids without a key, whose logit
+/// reads as NaN. From the bits of the exponential, since not every level converts floats to i64.
+void SampleEmitter::writeMasses(Value largestKey, Value temperature) {
+  Value largest = e.broadcast(logitOf(e.narrow(largestKey))), divisor = e.broadcast(temperature);
   overRow({}, [&](Value begin, ValueRange) -> Emitter::Values {
-    Value key = keyVector(begin), distance = e.fsub(logitOf(key), largest);
-    Value power = e.exp(e.fdiv(distance, e.broadcast(temperature)));
-    e.store(e.select(above(key, e.integer(noKey)), power, e.splat(0)), e.element(weights, begin, 4), 64);
+    Value y = e.fdiv(e.fsub(logitOf(keyVector(begin)), largest), divisor), bits = exponential(y);
+    Value implicit = constantLike(bits, 1 << 23);
+    Value digits = e.make<arith::OrIOp>(both(bits, constantLike(bits, (1 << 23) - 1)), implicit);
+    Value drop = e.sub(constantLike(bits, 127), shiftRight(bits, constantLike(bits, 23)));
+    Value wide = e.make<arith::ExtUIOp>(vi64, digits), found = shiftLeft(wide, constantLike(wide, massBits - 23));
+    found = shiftRight(found, e.make<arith::ExtUIOp>(vi64, drop));
+    found = e.select(e.greater(y, e.splat(-28)), found, constantLike(found, 0));
+    e.store(found, e.element(masses, begin, 8), 64);
     return {};
   });
 }
 
 SampleEmitter::Measure SampleEmitter::measure(Value bound) {
-  Type wide = e.vectorOf(e.f64);
-  Value nobody = e.broadcast(e.integer(0, e.i32)), nothing = e.broadcast(e.real(0, e.f64));
+  Value nobody = e.broadcast(e.integer(0, e.i32)), nothing = e.broadcast(e.integer(0));
   Emitter::Values sums = overRow({nobody, nothing}, [&](Value begin, ValueRange carried) -> Emitter::Values {
     Value inside = above(keyVector(begin), bound);
-    Value mass = e.select(inside, e.load(e.vf32, e.element(weights, begin, 4), 64), e.splat(0));
-    return {e.add(carried[0], e.make<arith::ExtUIOp>(vi32, inside)),
-            e.fadd(carried[1], e.make<arith::ExtFOp>(wide, mass))};
+    Value found = e.select(inside, e.load(vi64, e.element(masses, begin, 8), 64), nothing);
+    return {e.add(carried[0], e.make<arith::ExtUIOp>(vi32, inside)), e.add(carried[1], found)};
   });
-  return {e.widen(e.make<vector::ReductionOp>(vector::CombiningKind::ADD, sums[0])), e.addLanes(sums[1])};
+  return {e.widen(sumOf(sums[0])), sumOf(sums[1])};
 }
 
 /// Bisects the keys until the bounds are neighbours or one id lies between them. `all` measures the whole row, which is
 /// enough.
 SampleEmitter::Interval SampleEmitter::bisect(Value largestKey, Measure all, function_ref<Value(Measure)> isEnough) {
-  Value none = e.integer(0), nothing = e.real(0, e.f64), one = e.integer(1);
-  Emitter::Values state = {e.integer(noKey), largestKey, all.count, all.mass, none, nothing};
+  Value none = e.integer(0), one = e.integer(1);
+  Emitter::Values state = {e.integer(noKey), largestKey, all.count, all.mass, none, none};
   state = e.loop(none, e.integer(halvings), 1, state, [&](Value, ValueRange s) {
     Value low = s[0], high = s[1], between = e.sub(s[2], s[4]);
     Value open = both(e.less(one, e.sub(high, low)), e.less(one, between));
@@ -262,13 +299,13 @@ void SampleEmitter::keep(const Interval &found, Value ties) {
   Value single = e.equal(e.sub(found.aboveLow.count, found.aboveHigh.count), e.integer(1));
   Value cut = e.select(single, found.low, found.high), none = e.broadcast(e.integer(noKey, e.i32));
   overRow(e.select(single, e.integer(0), ties), [&](Value begin, ValueRange left) -> Emitter::Values {
-    Value keyAddress = e.element(keys, begin, 4), weightAddress = e.element(weights, begin, 4);
-    Value old = keyVector(begin), mass = e.load(e.vf32, weightAddress, 64);
+    Value keyAddress = e.element(keys, begin, 4), massAddress = e.element(masses, begin, 8);
+    Value old = keyVector(begin), oldMass = e.load(vi64, massAddress, 64);
     Value inside = above(old, cut), isTie = e.equal(old, broadcastKey(cut));
     e.store(old, someKeys, 64);
-    e.store(mass, someWeights, 64);
+    e.store(oldMass, someMasses, 64);
     e.store(e.select(inside, old, none), keyAddress, 64);
-    e.store(e.select(inside, mass, e.splat(0)), weightAddress, 64);
+    e.store(e.select(inside, oldMass, constantLike(oldMass, 0)), massAddress, 64);
     return {keepTies(begin, cut, isTie, left[0])};
   });
 }
@@ -282,7 +319,7 @@ Value SampleEmitter::keepTies(Value begin, Value key, Value isTie, Value ties) {
       Value back = both(e.equal(found, e.narrow(key)), e.less(none, left[0]));
       e.when(back, [&] {
         e.store(found, e.element(keys, id, 4));
-        e.store(e.load(e.f32, e.element(someWeights, lane, 4)), e.element(weights, id, 4));
+        e.store(e.load(e.i64, e.element(someMasses, lane, 8)), e.element(masses, id, 8));
       });
       return {e.sub(left[0], e.make<arith::ExtUIOp>(e.i64, back))};
     });
@@ -290,80 +327,74 @@ Value SampleEmitter::keepTies(Value begin, Value key, Value isTie, Value ties) {
 }
 
 void SampleEmitter::keepTopK(Value largestKey, Value k) {
-  Measure all = {e.integer(vocabulary), e.real(0, e.f64)};
+  Measure all = {e.integer(vocabulary), e.integer(0)};
   Interval found = bisect(largestKey, all, [&](Measure m) { return e.compare(arith::CmpIPredicate::sge, m.count, k); });
   keep(found, e.sub(k, found.aboveHigh.count));
 }
 
 void SampleEmitter::keepTopP(Value largestKey, Value p) {
   Measure all = measure(e.integer(noKey));
-  Value target = e.fmul(e.make<arith::ExtFOp>(e.f64, p), all.mass);
-  auto isEnough = [&](Measure m) -> Value { return e.make<arith::CmpFOp>(arith::CmpFPredicate::OGE, m.mass, target); };
-  Interval found = bisect(largestKey, all, isEnough);
-  // So many ids of equal weight lie between the bounds; as few of them are kept as reach the target.
+  Value share = e.make<arith::FPToSIOp>(e.i64, e.fmul(e.fmax(p, e.real(0)), e.real(0x1p32)));
+  Value target = e.max(highProduct(shiftLeft(share, e.integer(32)), all.mass), e.integer(1));
+  Interval found =
+      bisect(largestKey, all, [&](Measure m) { return e.compare(arith::CmpIPredicate::sge, m.mass, target); });
+  // Ids of equal mass lie between the bounds, more than none of it; as few of them are kept as reach the target.
   Value ties = e.sub(found.aboveLow.count, found.aboveHigh.count);
-  Value most = e.make<arith::SIToFPOp>(e.f64, ties);
-  Value share = e.fdiv(e.fsub(target, found.aboveHigh.mass), e.fsub(found.aboveLow.mass, found.aboveHigh.mass));
-  Value needed = e.make<mlir::math::CeilOp>(e.fmul(share, most));
-  // Where weights are no numbers neither is this.
-  needed = e.select(e.greater(most, needed), needed, most);
-  keep(found, e.max(e.make<arith::FPToSIOp>(e.i64, needed), e.integer(1)));
+  Value each = e.div(e.sub(found.aboveLow.mass, found.aboveHigh.mass), ties);
+  Value missing = e.sub(target, found.aboveHigh.mass);
+  keep(found, e.div(e.sub(e.add(missing, each), e.integer(1)), each));
 }
 
 //===----------------------------------------------------------------------===//
 // The draw
 //===----------------------------------------------------------------------===//
 
-/// The weight of an id, or of the 16 from it on, after min p.
-Value SampleEmitter::weight(Value id, Value minP, Type type) {
+/// The mass below which min p drops an id.
+Value SampleEmitter::leastMass(Value minP) {
+  Value one = e.real(1), share = e.fmax(minP, e.real(0));
+  share = e.select(e.greater(share, one), one, share);
+  return e.make<arith::FPToSIOp>(e.i64, e.fmul(share, e.real(std::ldexp(1.0, massBits))));
+}
+
+/// The mass of an id, or of the 16 from it on, after min p.
+Value SampleEmitter::mass(Value id, Value least, Type type) {
   bool isVector = isa<VectorType>(type);
-  Value found = e.load(type, e.element(weights, id, 4), isVector ? 64 : 0);
-  Value least = isVector ? e.broadcast(minP) : minP;
-  return e.select(e.make<arith::CmpFOp>(arith::CmpFPredicate::OGE, found, least), found,
-                  isVector ? e.splat(0) : e.real(0));
+  Value found = e.load(type, e.element(masses, id, 8), isVector ? 64 : 0);
+  Value isKept = e.compare(arith::CmpIPredicate::sge, found, isVector ? e.broadcast(least) : least);
+  return e.select(isKept, found, constantLike(found, 0));
 }
 
-Value SampleEmitter::blockMass(Value begin, Value minP) {
-  Type wide = e.vectorOf(e.f64);
-  Value sums = e.loop(begin, e.add(begin, blockIds), vectorLanes, e.broadcast(e.real(0, e.f64)),
-                      [&](Value id, ValueRange sum) -> Emitter::Values {
-                        return {e.fadd(sum[0], e.make<arith::ExtFOp>(wide, weight(id, minP, e.vf32)))};
-                      })[0];
-  return e.addLanes(sums);
+Value SampleEmitter::blockMass(Value begin, Value least) {
+  Value sums =
+      e.loop(begin, e.add(begin, blockIds), vectorLanes, e.broadcast(e.integer(0)),
+             [&](Value id, ValueRange sum) -> Emitter::Values { return {e.add(sum[0], mass(id, least, vi64))}; })[0];
+  return sumOf(sums);
 }
 
-/// Inverts the cumulative distribution in ascending id. It is added up by blocks twice, once for the total and once to
-/// find the block, by the same steps in float64: the second pass meets the very sums of the first, so a draw below the
-/// total always finds a block.
-Value SampleEmitter::draw(Value row, Value minP, Value best) {
-  Value zero = e.real(0, e.f64), none = e.integer(-1), begin = e.integer(0), end = e.integer(padded);
-  Value total = e.loop(begin, end, blockIds, zero, [&](Value block, ValueRange sum) -> Emitter::Values {
-    return {e.fadd(sum[0], blockMass(block, minP))};
+/// Inverts the cumulative distribution in ascending id: once for the total, once to find the block. The target is below
+/// the total, which is not 0 since the best id is always kept, so a block is found.
+Value SampleEmitter::draw(Value row, Value least) {
+  Value zero = e.integer(0), none = e.integer(-1), end = e.integer(padded);
+  Value total = e.loop(zero, end, blockIds, zero, [&](Value block, ValueRange sum) -> Emitter::Values {
+    return {e.add(sum[0], blockMass(block, least))};
   })[0];
-  Value target = e.fmul(uniform(row), total);
-  Emitter::Values found = e.loop(begin, end, blockIds, {zero, zero, none}, [&](Value block, ValueRange state) {
-    Value sum = e.fadd(state[0], blockMass(block, minP));
-    Value here = both(e.equal(state[2], none), e.greater(sum, target));
+  Value target = highProduct(random(row), total);
+  Emitter::Values found = e.loop(zero, end, blockIds, {zero, zero, none}, [&](Value block, ValueRange state) {
+    Value sum = e.add(state[0], blockMass(block, least));
+    Value here = both(e.equal(state[2], none), e.less(target, sum));
     return Emitter::Values{sum, e.select(here, state[0], state[1]), e.select(here, block, state[2])};
   });
-  // A total of 0 or one that is no number is found nowhere.
-  return e.when(e.less(none, found[2]), best,
-                [&]() -> Emitter::Values { return {drawFromBlock(found[2], found[1], target, minP)}; })[0];
+  return drawFromBlock(found[2], found[1], target, least);
 }
 
-/// The id at which the sum of weights passes the target. Its lanes add up in another order than the block did; should
-/// rounding leave the sum below the target, it is the last id of the block that has a weight.
-Value SampleEmitter::drawFromBlock(Value begin, Value massBefore, Value target, Value minP) {
+/// The first id of the block with which the sum of masses passes the target.
+Value SampleEmitter::drawFromBlock(Value begin, Value massBefore, Value target, Value least) {
   Value none = e.integer(-1);
-  Emitter::Values found =
-      e.loop(begin, e.add(begin, blockIds), 1, {massBefore, none, none}, [&](Value id, ValueRange state) {
-        Value mass = weight(id, minP, e.f32);
-        Value sum = e.fadd(state[0], e.make<arith::ExtFOp>(e.f64, mass));
-        Value here = both(e.equal(state[1], none), e.greater(sum, target));
-        Value last = e.select(e.greater(mass, e.real(0)), id, state[2]);
-        return Emitter::Values{sum, e.select(here, id, state[1]), last};
-      });
-  return e.select(e.equal(found[1], none), found[2], found[1]);
+  return e.loop(begin, e.add(begin, blockIds), 1, {massBefore, none}, [&](Value id, ValueRange state) {
+    Value sum = e.add(state[0], mass(id, least, e.i64));
+    Value here = both(e.equal(state[1], none), e.less(target, sum));
+    return Emitter::Values{sum, e.select(here, id, state[1])};
+  })[1];
 }
 
 LogicalResult codegen::emitSample(KernelEmitter &e, kernel::SampleOp op) {

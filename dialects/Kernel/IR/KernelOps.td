@@ -254,7 +254,8 @@ def Kernel_GroupOp : Kernel_LaunchedOp<"group"> {
 def Kernel_SampleOp : Kernel_LaunchedOp<"sample"> {
   let summary = "Draws one token id from each row of logits";
   let description = [{
-    As `lm.sample`. Grid: one cell per row.
+    As `lm.sample`, whose description fixes every bit of the result; it states no numerics, since its sums are of
+    integers. Grid: one cell per row.
 
     ```mlir
     kernel.sample %logits temperatures %t top_k %k top_p %p min_p %m penalties %r seeds %s sequences %n positions %x

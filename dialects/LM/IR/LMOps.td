@@ -304,21 +304,37 @@ def LM_SampleOp : LM_Op<"sample", [AllTypesMatch<["seeds", "sequences"]>,
                                    AllTypesMatch<["positions", "top_k", "slots"]>]> {
   let summary = "Draws one token id from each row of logits";
   let description = [{
-    The parameters of a row are applied in the order of transformers' logits processors:
+    Every device draws the same id from the same row: what follows fixes every bit. Floats are float32 and each
+    operation rounds once, to nearest even; nothing depends on whether a device flushes subnormal numbers. A logit of
+    magnitude below 2^-100 counts as 0. The parameters of a row are applied in the order of transformers' logits
+    processors:
 
     * `penalties`, 1 for none: a logit x whose id is in the history of the row's slot at a position below the row's
-      becomes x / penalty if it is above 0, else x · penalty (Keskar et al., "CTRL", 2019);
-    * `temperatures`: 0 takes the largest logit, the lowest id on ties, and ends here; else logits are divided by it;
-    * `top_k`, 0 for none: keeps the k largest logits, lower ids first on ties;
-    * `top_p`, 1 for none: of what is left, keeps the fewest of the largest logits whose probabilities reach p, lower
-      ids first on ties (Holtzman et al., "The curious case of neural text degeneration", 2020);
-    * `min_p`, 0 for none: keeps ids at least min_p times as probable as the most probable (Nguyen et al., "Turning up
-      the heat", 2024).
+      becomes x / penalty if it is above 0, else x · penalty, once, however often the id occurs (Keskar et al., "CTRL",
+      2019). A penalty below 2^-100 counts as 2^-100, and again a result of magnitude below 2^-100 as 0;
+    * a row in which a logit is now NaN or +infinity yields the id 0xFFFFFFFF and ends here;
+    * `temperatures`: one that is NaN or below 2^-126, such as 0, takes the largest logit, the lowest id on ties, and
+      ends here, as does a row whose logits are all -infinity. Else each id has a mass, which is an integer, so that
+      masses may be added in any order: floor(2^40 · e^y), where y = (x - largest) / temperature;
+    * `top_k`, 0 for none: keeps the k largest logits, lower ids first on ties. One that is negative or not below the
+      size of the vocabulary keeps all;
+    * `top_p`, 1 for none: of what is left, keeps the fewest of the largest logits, lower ids first on ties, whose
+      masses reach max(1, floor(P · M / 2^32)), where M is the sum of all masses left and P is floor(2^32 · max(p, 0))
+      (Holtzman et al., "The curious case of neural text degeneration", 2020). One that is not below 1 keeps all;
+    * `min_p`, 0 for none: keeps ids whose mass is at least floor(2^40 · min(max(p, 0), 1)), where max(NaN, 0) is 0
+      (Nguyen et al., "Turning up the heat", 2024).
 
-    The id is drawn from the softmax over what is left with the random number that Philox 4x32-10 gives for key = seed
-    and counter = (sequence, position) (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011), so a
-    sequence's text does not depend on what else is in the batch. A logit that is no number counts as -infinity; the
-    best id is always kept.
+    The best id is always kept. Let r be the 64 bits of the first two words, the first on top, that Philox 4x32-10 gives
+    for key = seed and counter = (sequence, position, 0) (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
+    SC 2011), so that a sequence's text does not depend on what else is in the batch. With M the sum of all masses left,
+    the id is the lowest for which the masses of all ids up to it add up to more than floor(r · M / 2^64).
+
+    e^y is 0 unless y > -28. Else it is p · 2^n, with a magic number m = 1.5 · 2^23:
+
+        t = fma(y, 0x1.715476p0, m)
+        n = t - m
+        s = fma(n, -0x1.c85fep-10, fma(n, -0x1.62p-1, y))
+        p = 0x1.6a23dp-10, then p = fma(p, s, c) for c = 0x1.123a2p-7, 0x1.5558f2p-5, 0x1.555492p-3, 0x1.fffffcp-2, 1, 1
 
     ```mlir
     %ids = lm.sample %logits temperatures %t top_k %k top_p %p min_p %m penalties %r seeds %s sequences %n positions %x

@@ -137,7 +137,7 @@ void Library::runRange(const std::string &symbol, const std::vector<void *> &arg
   Array<unsigned char> scratch(scratchBytes.at(symbol)); // no numbers, and a tail that is watched
   constexpr unsigned flushToZeroAndDenormalsAreZero = 0x8040;
   unsigned before = _mm_getcsr();
-  _mm_setcsr(before | flushToZeroAndDenormalsAreZero);
+  _mm_setcsr(before | (flushesSubnormals ? flushToZeroAndDenormalsAreZero : 0));
   kernel(arguments.data(), dims, first, last, scratch);
   _mm_setcsr(before);
   EXPECT_TRUE(scratch.tailIntact()) << symbol << " wrote behind its scratch memory";

@@ -124,6 +124,9 @@ public:
   explicit Library(const codegen::CompiledLibrary &library);
   ~Library();
 
+  /// True if kernels run as the runtime's workers do, with subnormal operands and results read and written as 0.
+  bool flushesSubnormals = true;
+
   /// Does the cells [0, cells) of a kernel in ranges of odd sizes, the last range first. Scratch memory holds no
   /// numbers before each.
   void run(const std::string &symbol, std::vector<void *> arguments, Sizes sizes, uint32_t cells) const;

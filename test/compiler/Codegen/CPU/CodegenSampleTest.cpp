@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// kernel.sample against a plain scalar reference, and its draws against the distributions they are meant to have.
+// kernel.sample draws the ids that the scalar reference draws, and those have the distributions they are meant to have.
 #include "CodegenHarness.h"
+#include "test/compiler/Codegen/SampleReference.h"
 
 #include <fmt/format.h>
 
@@ -23,54 +24,16 @@ constexpr int64_t maxContext = 40;
 
 class Sample : public testing::TestWithParam<std::string> {};
 
-/// The first word of Philox 4x32-10.
-uint32_t philox(uint64_t key, uint64_t sequence, uint32_t position) {
-  uint32_t c[4] = {uint32_t(sequence), uint32_t(sequence >> 32), position, 0};
-  uint32_t k0 = uint32_t(key), k1 = uint32_t(key >> 32);
-  for (int round = 0; round < 10; ++round, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u) {
-    uint64_t a = uint64_t(0xD2511F53u) * c[0], b = uint64_t(0xCD9E8D57u) * c[2];
-    uint32_t next[4] = {uint32_t(b >> 32) ^ c[1] ^ k0, uint32_t(b), uint32_t(a >> 32) ^ c[3] ^ k1, uint32_t(a)};
-    std::copy(next, next + 4, c);
-  }
-  return c[0];
-}
-
-/// One row with all that sampling is told about it.
-struct Row {
-  std::vector<float> logits;
-  float temperature = 1;
-  int32_t topK = 0;
-  float topP = 1, minP = 0, penalty = 1;
-  int64_t seed = 0, sequence = 0;
-  int32_t position = 0;
-  std::vector<int32_t> history; ///< Ids at positions 0, 1, ..; those from `position` on must not count.
-};
+using Row = SampleRow;
 
 //===----------------------------------------------------------------------===//
-// Reference
+// What is meant, in float64
 //===----------------------------------------------------------------------===//
-
-/// Logits after the penalty.
-std::vector<double> penalized(const Row &row) {
-  std::vector<double> x;
-  for (float logit : row.logits)
-    x.push_back(std::isnan(logit) ? -INFINITY : logit);
-  for (int32_t id : std::set<int32_t>(row.history.begin(), row.history.begin() + row.position))
-    x[id] = static_cast<float>(x[id] > 0 ? float(x[id]) / row.penalty : float(x[id]) * row.penalty);
-  return x;
-}
-
-/// Ids by falling logit, lower ids first on ties.
-std::vector<int32_t> byLogit(const std::vector<double> &x) {
-  std::vector<int32_t> ids(x.size());
-  std::iota(ids.begin(), ids.end(), 0);
-  std::sort(ids.begin(), ids.end(), [&](int32_t a, int32_t b) { return x[a] != x[b] ? x[a] > x[b] : a < b; });
-  return ids;
-}
 
 /// What every id weighs in the draw: 0 where it is dropped, 1 where it is the best.
 std::vector<double> referenceWeights(const Row &row) {
-  std::vector<double> x = penalized(row), weights(x.size());
+  std::vector<float> logits = penalizedLogits(row);
+  std::vector<double> x(logits.begin(), logits.end()), weights(x.size());
   std::vector<int32_t> ids = byLogit(x);
   if (row.topK > 0 && row.topK < static_cast<int64_t>(ids.size()))
     ids.resize(row.topK);
@@ -88,7 +51,7 @@ std::vector<double> referenceWeights(const Row &row) {
   return weights;
 }
 
-double drawn(const Row &row) { return (philox(row.seed, row.sequence, row.position) >> 8) * 0x1p-24; }
+double drawn(const Row &row) { return static_cast<double>(philox(row.seed, row.sequence, row.position)) * 0x1p-64; }
 
 //===----------------------------------------------------------------------===//
 // The kernel
@@ -143,11 +106,12 @@ std::vector<float> randomLogits(size_t vocabulary, uint32_t seed, float scale) {
   return {values.begin(), values.end()};
 }
 
-/// The id must be the one at which the reference's sum passes the drawn number, up to the rounding of float32 weights.
+/// The id must be that of the reference, and the one at which float64 sums pass the drawn number, up to the rounding of
+/// float32 exponentials.
 void checkDraw(const Row &row, int32_t id) {
+  ASSERT_EQ(id, sampleReference(row));
   std::vector<double> weights = referenceWeights(row);
   double total = std::accumulate(weights.begin(), weights.end(), 0.0), target = drawn(row) * total;
-  ASSERT_TRUE(id >= 0 && id < static_cast<int64_t>(weights.size())) << id;
   ASSERT_GT(weights[id], 0) << "id " << id << " should have been dropped";
   double below = std::accumulate(weights.begin(), weights.begin() + id, 0.0);
   ASSERT_GE(target, below - 1e-5 * total) << "id " << id;
@@ -186,7 +150,7 @@ const Setting settings[] = {
 
 TEST_P(Sample, PhiloxIsThatOfItsAuthors) {
   // Known answer of the published test vectors: key and counter of zeros.
-  EXPECT_EQ(philox(0, 0, 0), 0x6627e8d5u);
+  EXPECT_EQ(philox(0, 0, 0), 0x6627e8d5e169c58du);
 }
 
 TEST_P(Sample, GreedyTakesTheLowestOfTheLargest) {
@@ -201,54 +165,98 @@ TEST_P(Sample, GreedyTakesTheLowestOfTheLargest) {
   rows[0].logits[17] = rows[0].logits[63] = 2;
   rows[1].logits[99] = 2;
   rows[2].logits[0] = 2;
-  rows[3].logits.assign(vocabulary, nan);
+  rows[3].logits.assign(vocabulary, -inf);
   rows[4].logits.assign(vocabulary, -inf);
-  rows[5].logits.assign(vocabulary, nan);
-  rows[5].logits[42] = -7;
+  rows[4].logits[42] = -7;
+  rows[5].logits.assign(vocabulary, -1);
+  rows[5].logits[8] = -0.0f;
+  rows[5].logits[9] = 0.0f;
+  // Smaller than any that count.
   rows[6].logits.assign(vocabulary, -1);
-  rows[6].logits[8] = -0.0f;
-  rows[6].logits[9] = 0.0f;
-  EXPECT_EQ(sample(*library, rows), (std::vector<int32_t>{17, 99, 0, 0, 0, 42, 8}));
+  rows[6].logits[8] = -1e-31f;
+  rows[6].logits[9] = 1e-31f;
+  EXPECT_EQ(sample(*library, rows), (std::vector<int32_t>{17, 99, 0, 0, 42, 8, 8}));
 }
 
-// Logits that are infinite or no number: the best of those that count, under every setting.
+// The best of rows in which nothing else counts, under every setting.
 TEST_P(Sample, DrawsTheBestWhereNothingElseCounts) {
   constexpr int64_t vocabulary = 300;
   auto library = load(GetParam(), sampleKernel(vocabulary));
   for (const Setting &setting : settings) {
     SCOPED_TRACE(setting.name);
-    std::vector<Row> rows(5);
+    std::vector<Row> rows(3);
     for (Row &row : rows) {
-      row.logits.assign(vocabulary, nan);
+      row.logits.assign(vocabulary, -inf);
       setting.set(row);
     }
-    rows[1].logits.assign(vocabulary, -inf);
-    rows[2].logits = randomLogits(vocabulary, 1, 1);
-    rows[2].logits[31] = rows[2].logits[200] = inf;
-    rows[3].logits[299] = 5;
-    rows[4].logits.assign(vocabulary, -inf);
-    rows[4].logits[7] = -1e30f;
-    EXPECT_EQ(sample(*library, rows), (std::vector<int32_t>{0, 0, 31, 299, 7}));
+    rows[1].logits[299] = 5;
+    rows[2].logits[7] = -1e30f;
+    EXPECT_EQ(sample(*library, rows), (std::vector<int32_t>{0, 299, 7}));
   }
 }
 
-// A logit that is no number is never drawn, and changes nothing for the others.
-TEST_P(Sample, NoNumberIsNeverDrawn) {
-  auto library = load(GetParam(), sampleKernel(50));
-  for (const Setting &setting : settings) {
-    SCOPED_TRACE(setting.name);
-    std::vector<Row> rows(200);
-    for (size_t r = 0; r < rows.size(); ++r) {
-      rows[r].logits = randomLogits(50, 3, 2);
-      for (int id : {0, 15, 16, 49})
-        rows[r].logits[id] = nan;
-      rows[r].logits[20] = -inf;
-      setting.set(rows[r]);
-      rows[r].seed = static_cast<int64_t>(r);
+// A NaN or an infinite logit, wherever it stands, marks its row and no other, under every setting and greedily.
+TEST_P(Sample, NoIdWhereALogitIsNotANumber) {
+  constexpr int64_t vocabulary = 50;
+  auto library = load(GetParam(), sampleKernel(vocabulary));
+  std::vector<std::pair<int, float>> faults;
+  for (float fault : {nan, -nan, inf})
+    for (int id : {0, 15, 16, 31, 49})
+      faults.emplace_back(id, fault);
+  for (const Setting &setting : settings)
+    for (float temperature : {1.0f, 0.0f}) {
+      SCOPED_TRACE(fmt::format("{}, temperature {}", setting.name, temperature));
+      std::vector<Row> rows(2 * faults.size());
+      for (size_t r = 0; r < rows.size(); ++r) {
+        rows[r].logits = randomLogits(vocabulary, 3, 2);
+        rows[r].logits[20] = -inf;
+        rows[r].history = {0, 15, 20, 49};
+        rows[r].position = 4;
+        setting.set(rows[r]);
+        rows[r].temperature *= temperature;
+        rows[r].seed = static_cast<int64_t>(r);
+        if (r % 2)
+          rows[r].logits[faults[r / 2].first] = faults[r / 2].second;
+      }
+      std::vector<int32_t> ids = sample(*library, rows);
+      for (size_t r = 0; r < rows.size(); ++r)
+        EXPECT_EQ(ids[r], r % 2 ? noId : sampleReference(rows[r])) << r;
     }
+}
+
+// Where arithmetic reaches the ends of float32, whether or not the processor flushes subnormal numbers.
+TEST_P(Sample, ExtremesMatchTheReference) {
+  constexpr int64_t vocabulary = 64;
+  auto library = load(GetParam(), sampleKernel(vocabulary));
+  std::vector<Row> rows;
+  for (float scale : {0x1p-149f, 0x1p-126f, 0x1p-101f, 0x1p-99f, 1.0f, 0x1p100f, 0x1.fp127f})
+    for (float temperature : {0x1p-149f, 0x1p-126f, 0x1p-99f, 1e-6f, 1.0f, 1e30f, inf, nan, -1.0f})
+      for (float penalty : {0x1p-149f, 0x1p-99f, 1.0f, 3.0f, 0x1p127f}) {
+        Row &row = rows.emplace_back();
+        row.logits = randomLogits(vocabulary, static_cast<uint32_t>(rows.size()), 1);
+        for (float &logit : row.logits)
+          logit *= scale;
+        row.temperature = temperature, row.penalty = penalty;
+        row.seed = static_cast<int64_t>(rows.size());
+        row.history = {1, 7, 60, 7};
+        row.position = 3;
+      }
+  for (float value : {0.0f, -1.0f, nan, 0x1p-149f, 2.0f}) {
+    Row &row = rows.emplace_back(rows[vocabulary]);
+    row.topP = value, row.logits = randomLogits(vocabulary, 5, 1), row.temperature = 1, row.penalty = 1;
+    Row other = row;
+    std::swap(other.topP, other.minP);
+    rows.push_back(other);
+    other.minP = 0, other.topP = 1, other.topK = -5;
+    rows.push_back(other);
+  }
+  for (bool flushes : {true, false}) {
+    library->flushesSubnormals = flushes;
     std::vector<int32_t> ids = sample(*library, rows);
     for (size_t r = 0; r < rows.size(); ++r)
-      checkDraw(rows[r], ids[r]);
+      EXPECT_EQ(ids[r], sampleReference(rows[r]))
+          << fmt::format("flushes {}, temperature {}, penalty {}, top p {}, min p {}, first logit {}", flushes,
+                         rows[r].temperature, rows[r].penalty, rows[r].topP, rows[r].minP, rows[r].logits[0]);
   }
 }
 
@@ -257,7 +265,7 @@ void checkSettings(const std::string &target, int64_t vocabulary, const std::fun
   auto library = load(target, sampleKernel(vocabulary));
   for (const Setting &setting : settings) {
     SCOPED_TRACE(fmt::format("vocabulary {}, {}", vocabulary, setting.name));
-    std::vector<Row> rows(60);
+    std::vector<Row> rows(40);
     for (uint32_t r = 0; r < rows.size(); ++r) {
       Row &row = rows[r];
       fill(row, r);
@@ -278,7 +286,7 @@ void checkSettings(const std::string &target, int64_t vocabulary, const std::fun
       row.temperature = 0;
     ids = sample(*library, rows);
     for (uint32_t r = 0; r < rows.size(); ++r)
-      EXPECT_EQ(ids[r], byLogit(penalized(rows[r]))[0]) << r;
+      EXPECT_EQ(ids[r], sampleReference(rows[r])) << r;
   }
 }
 
@@ -355,6 +363,22 @@ TEST_P(Sample, RowsAreAlone) {
   std::vector<int32_t> together = sample(*library, rows);
   for (size_t r = 0; r < rows.size(); ++r)
     EXPECT_EQ(sample(*library, {rows[r]})[0], together[r]) << settings[r].name;
+}
+
+// A vocabulary of the size that counts: sums of masses need more than 53 bits here.
+TEST_P(Sample, MatchesTheReferenceAtFullSize) {
+  constexpr int64_t vocabulary = 202048;
+  auto library = load(GetParam(), sampleKernel(vocabulary));
+  std::vector<Row> rows(std::size(settings));
+  for (size_t r = 0; r < rows.size(); ++r) {
+    rows[r].logits = randomLogits(vocabulary, static_cast<uint32_t>(r) + 1, 1);
+    rows[r].history.resize(3, 5);
+    rows[r].position = 3;
+    settings[r].set(rows[r]);
+  }
+  std::vector<int32_t> ids = sample(*library, rows);
+  for (size_t r = 0; r < rows.size(); ++r)
+    EXPECT_EQ(ids[r], sampleReference(rows[r])) << settings[r].name;
 }
 
 //===----------------------------------------------------------------------===//

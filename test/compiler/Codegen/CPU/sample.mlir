@@ -25,17 +25,23 @@ kernel.library @library target "x86-64-v3" {
 // CHECK-DAG:       arith.mulf
 // CHECK:         vector.reduction <maxsi>
 // CHECK:         vector.reduction <minsi>
-// Only where the temperature is above 0: weights, the two filters that search, the draw.
-// CHECK:         arith.cmpf ogt
-// CHECK-NEXT:    scf.if
-// CHECK:           math.exp %{{.*}} : vector<16xf32>
+// Only where the temperature counts and the best logit is a finite number: masses, the two filters that search, the
+// draw, all of them sums of integers.
+// CHECK:         arith.cmpf oge
+// CHECK:         scf.if
+// CHECK:           math.fma %{{.*}} : vector<16xf32>
+// CHECK-NOT:       math.exp
+// CHECK:           arith.shrui %{{.*}} : vector<16xi64>
 // CHECK:           scf.if
 // CHECK:             vector.reduction <add>
 // CHECK:             vector.reduction <or>
 // CHECK:           scf.if
-// CHECK:             arith.extf %{{.*}} : vector<16xf32> to vector<16xf64>
-// CHECK:             math.ceil
+// CHECK:             arith.mului_extended
+// CHECK:             arith.divui
 // CHECK:             vector.reduction <or>
-// CHECK:           arith.uitofp %{{.*}} : i32 to f64
+// CHECK-NOT:       arith.addf
+// CHECK:           arith.mului_extended
 // CHECK:         else
+// A row whose logits are no numbers yields no id.
+// CHECK:         arith.select %{{.*}}, %{{.*}}, %c-1_i64
 // CHECK:         llvm.store %{{.*}} : i32, !llvm.ptr
