@@ -212,7 +212,8 @@ def Kernel_FuncOp : Kernel_Op<"func", [Symbol, IsolatedFromAbove, SingleBlock, N
     kernel.func @gemm_0 weights [1] {
     ^bb0(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[128, 64], f32, "panel32">,
          %y: !kernel.view<["T", 128], f32>):
-      kernel.gemm rows "T" product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[128, 64], f32, "panel32"> {
+      kernel.gemm rows "T" product %x : !kernel.view<["T", 64], f32>
+          times %w : !kernel.view<[128, 64], f32, "panel32"> {
       ^bb0(%acc: f32, %row: index, %feature: index):
         kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 128], f32>
       }
