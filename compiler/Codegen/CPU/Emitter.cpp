@@ -8,15 +8,7 @@ using namespace mlir;
 using namespace yupana;
 using namespace yupana::codegen;
 
-Emitter::Emitter(OpBuilder builder, Location loc) : b(builder), loc(loc) {
-  f32 = b.getF32Type();
-  f64 = b.getF64Type();
-  i1 = b.getI1Type();
-  i8 = b.getI8Type();
-  i16 = b.getI16Type();
-  i32 = b.getI32Type();
-  i64 = b.getI64Type();
-  ptr = LLVM::LLVMPointerType::get(b.getContext());
+Emitter::Emitter(OpBuilder builder, Location loc) : OpEmitter(builder, loc, /*wordBits=*/64) {
   vf32 = vectorOf(f32);
   vi1 = vectorOf(i1);
 }
@@ -24,14 +16,6 @@ Emitter::Emitter(OpBuilder builder, Location loc) : b(builder), loc(loc) {
 //===----------------------------------------------------------------------===//
 // Values
 //===----------------------------------------------------------------------===//
-
-Value Emitter::integer(int64_t value, Type type) {
-  return make<arith::ConstantOp>(b.getIntegerAttr(type ? type : i64, value));
-}
-
-Value Emitter::real(double value, Type type) {
-  return make<arith::ConstantOp>(b.getFloatAttr(type ? type : f32, value));
-}
 
 Value Emitter::integers(ArrayRef<int64_t> lanes) {
   return make<arith::ConstantOp>(DenseElementsAttr::get(vectorOf(i64), lanes));
@@ -112,14 +96,6 @@ Value Emitter::widenHalf(Value pairs, bool odd) {
 // Memory
 //===----------------------------------------------------------------------===//
 
-Value Emitter::at(Value base, Value offset) {
-  if (isConstantIntValue(offset, 0))
-    return base;
-  if (std::optional<int64_t> bytes = getConstantIntValue(offset); bytes && llvm::isInt<32>(*bytes))
-    return make<LLVM::GEPOp>(ptr, i8, base, ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(*bytes)});
-  return make<LLVM::GEPOp>(ptr, i8, base, ValueRange{offset});
-}
-
 static unsigned elementBytes(Type type) {
   if (isa<LLVM::LLVMPointerType>(type))
     return 8;
@@ -157,23 +133,6 @@ Value Emitter::local(Type type, int64_t count) {
 // Control flow
 //===----------------------------------------------------------------------===//
 
-Emitter::Values Emitter::loop(Value begin, Value end, int64_t step, ValueRange init,
-                              function_ref<Values(Value, ValueRange)> body) {
-  auto forOp = make<scf::ForOp>(begin, end, integer(step), init);
-  OpBuilder::InsertionGuard guard(b);
-  // The builder adds a terminator only where there is nothing to yield.
-  Block *block = forOp.getBody();
-  if (init.empty())
-    block->getTerminator()->erase();
-  b.setInsertionPointToEnd(block);
-  make<scf::YieldOp>(body(forOp.getInductionVar(), forOp.getRegionIterArgs()));
-  return Values(forOp.getResults());
-}
-
-void Emitter::loop(Value begin, Value end, function_ref<void(Value)> body) {
-  loop(begin, end, 1, {}, [&](Value i, ValueRange) -> Values { return body(i), Values(); });
-}
-
 Emitter::Values Emitter::pieces(int64_t total, int64_t piece, ValueRange init,
                                 function_ref<Values(Value, int64_t, ValueRange)> body) {
   Values values(init);
@@ -191,27 +150,6 @@ Emitter::Values Emitter::pieces(int64_t total, int64_t piece, ValueRange init,
 void Emitter::pieces(int64_t total, int64_t piece, function_ref<void(Value, int64_t)> body) {
   pieces(total, piece, {},
          [&](Value begin, int64_t size, ValueRange) -> Values { return body(begin, size), Values(); });
-}
-
-void Emitter::when(Value condition, function_ref<void()> then, function_ref<void()> otherwise) {
-  auto ifOp = make<scf::IfOp>(condition, /*withElseRegion=*/static_cast<bool>(otherwise));
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPoint(ifOp.thenBlock()->getTerminator());
-  then();
-  if (otherwise) {
-    b.setInsertionPoint(ifOp.elseBlock()->getTerminator());
-    otherwise();
-  }
-}
-
-Emitter::Values Emitter::when(Value condition, ValueRange values, function_ref<Values()> then) {
-  auto ifOp = make<scf::IfOp>(values.getTypes(), condition, /*withElseRegion=*/true);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(ifOp.thenBlock());
-  make<scf::YieldOp>(then());
-  b.setInsertionPointToStart(ifOp.elseBlock());
-  make<scf::YieldOp>(values);
-  return Values(ifOp.getResults());
 }
 
 void Emitter::switchOn(Value value, int64_t low, int64_t high, function_ref<void(int64_t)> body) {
@@ -263,47 +201,10 @@ Value KernelEmitter::size(lm::DimAttr dimension) {
   llvm_unreachable("every symbol has a case");
 }
 
-Value KernelEmitter::apply(kernel::GridOp op, Value x, Value y) {
-  switch (op) {
-  case kernel::GridOp::Add:
-    return add(x, y);
-  case kernel::GridOp::Mul:
-    return mul(x, y);
-  case kernel::GridOp::CeilDiv:
-    return div(sub(add(x, y), integer(1)), y);
-  case kernel::GridOp::Min:
-    return min(x, y);
-  case kernel::GridOp::Max:
-    return max(x, y);
-  default:
-    llvm_unreachable("an operand is not applied");
-  }
-}
-
 Value KernelEmitter::size(kernel::GridAttr grid) {
-  Values stack;
-  for (const kernel::GridTerm &term : grid.getTerms()) {
-    switch (term.op) {
-    case kernel::GridOp::Constant:
-      stack.push_back(integer(term.value));
-      break;
-    case kernel::GridOp::Tokens:
-      stack.push_back(stepSize(0));
-      break;
-    case kernel::GridOp::Sequences:
-      stack.push_back(stepSize(1));
-      break;
-    case kernel::GridOp::LogitRows:
-      stack.push_back(stepSize(2));
-      break;
-    case kernel::GridOp::SMs:
-      llvm_unreachable("refused before it comes here");
-    default:
-      Value y = stack.pop_back_val(), x = stack.pop_back_val();
-      stack.push_back(apply(term.op, x, y));
-    }
-  }
-  return stack.front();
+  return evaluate(grid, [&](kernel::GridOp size) {
+    return stepSize(static_cast<int64_t>(size) - static_cast<int64_t>(kernel::GridOp::Tokens));
+  });
 }
 
 Value KernelEmitter::scratch(int64_t bytes) {

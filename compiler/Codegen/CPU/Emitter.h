@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What every kernel template writes its code with: an insertion point and short names for the ops of `arith`, `math`,
-// `vector`, `scf` and `llvm`. Integers are i64 unless a name says otherwise; vectors have 16 lanes at every level.
+// What every kernel template of a CPU writes its code with: scalar code and vectors of 16 lanes at every level.
+// Integers are i64 unless a name says otherwise.
 #ifndef YUPANA_COMPILER_CODEGEN_CPU_EMITTER_H
 #define YUPANA_COMPILER_CODEGEN_CPU_EMITTER_H
 
+#include "compiler/Codegen/Common/OpEmitter.h"
 #include "compiler/Target/Target.h"
-#include "dialects/Kernel/IR/Kernel.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 namespace yupana::codegen {
@@ -23,63 +19,14 @@ inline constexpr int64_t vectorLanes = 16;
 /// The attribute of a kernel's function that says how much scratch memory a worker has to give it, in bytes.
 inline constexpr llvm::StringLiteral scratchBytesName = "kernel.scratch_bytes";
 
-class Emitter {
+class Emitter : public OpEmitter {
 public:
   Emitter(mlir::OpBuilder builder, mlir::Location loc);
 
-  mlir::OpBuilder b;
-  mlir::Location loc;
-  mlir::Type f32, f64, i1, i8, i16, i32, i64, ptr;
   mlir::VectorType vf32, vi1;
 
-  /// Creates an op at the insertion point.
-  template <typename OpTy, typename... Args> OpTy make(Args &&...args) {
-    return OpTy::create(b, loc, std::forward<Args>(args)...);
-  }
-
-  // Constants.
-  mlir::Value integer(int64_t value, mlir::Type type = {});
-  mlir::Value real(double value, mlir::Type type = {});
   mlir::Value splat(double value) { return broadcast(real(value)); }
   mlir::Value integers(llvm::ArrayRef<int64_t> lanes);
-
-  // Integers; unsigned division.
-  mlir::Value add(mlir::Value x, mlir::Value y) { return fold<mlir::arith::AddIOp>(x, y); }
-  mlir::Value add(mlir::Value x, int64_t y) { return add(x, integer(y, x.getType())); }
-  mlir::Value sub(mlir::Value x, mlir::Value y) { return fold<mlir::arith::SubIOp>(x, y); }
-  mlir::Value mul(mlir::Value x, mlir::Value y) { return fold<mlir::arith::MulIOp>(x, y); }
-  mlir::Value mul(mlir::Value x, int64_t y) { return mul(x, integer(y, x.getType())); }
-  mlir::Value div(mlir::Value x, mlir::Value y) { return fold<mlir::arith::DivUIOp>(x, y); }
-  mlir::Value div(mlir::Value x, int64_t y) { return div(x, integer(y, x.getType())); }
-  mlir::Value rem(mlir::Value x, mlir::Value y) { return fold<mlir::arith::RemUIOp>(x, y); }
-  mlir::Value rem(mlir::Value x, int64_t y) { return rem(x, integer(y, x.getType())); }
-  mlir::Value min(mlir::Value x, mlir::Value y) { return fold<mlir::arith::MinSIOp>(x, y); }
-  mlir::Value max(mlir::Value x, mlir::Value y) { return fold<mlir::arith::MaxSIOp>(x, y); }
-  mlir::Value ceilDiv(mlir::Value x, int64_t y) { return div(add(x, y - 1), y); }
-  /// An i32 that is not negative, as i64.
-  mlir::Value widen(mlir::Value x) { return make<mlir::arith::ExtUIOp>(i64, x); }
-  mlir::Value narrow(mlir::Value x) { return make<mlir::arith::TruncIOp>(i32, x); }
-  mlir::Value compare(mlir::arith::CmpIPredicate predicate, mlir::Value x, mlir::Value y) {
-    return make<mlir::arith::CmpIOp>(predicate, x, y);
-  }
-  mlir::Value less(mlir::Value x, mlir::Value y) { return compare(mlir::arith::CmpIPredicate::slt, x, y); }
-  mlir::Value equal(mlir::Value x, mlir::Value y) { return compare(mlir::arith::CmpIPredicate::eq, x, y); }
-
-  // Floating point, scalars or vectors, one rounding each.
-  mlir::Value fadd(mlir::Value x, mlir::Value y) { return make<mlir::arith::AddFOp>(x, y); }
-  mlir::Value fsub(mlir::Value x, mlir::Value y) { return make<mlir::arith::SubFOp>(x, y); }
-  mlir::Value fmul(mlir::Value x, mlir::Value y) { return make<mlir::arith::MulFOp>(x, y); }
-  mlir::Value fdiv(mlir::Value x, mlir::Value y) { return make<mlir::arith::DivFOp>(x, y); }
-  mlir::Value fma(mlir::Value x, mlir::Value y, mlir::Value z) { return make<mlir::math::FmaOp>(x, y, z); }
-  mlir::Value exp(mlir::Value x) { return make<mlir::math::ExpOp>(x); }
-  mlir::Value greater(mlir::Value x, mlir::Value y) {
-    return make<mlir::arith::CmpFOp>(mlir::arith::CmpFPredicate::OGT, x, y);
-  }
-  /// x where it is greater than y, else y: y also where one is no number.
-  mlir::Value fmax(mlir::Value x, mlir::Value y) { return select(greater(x, y), x, y); }
-  mlir::Value select(mlir::Value condition, mlir::Value x, mlir::Value y) {
-    return make<mlir::arith::SelectOp>(condition, x, y);
-  }
 
   // bfloat16 is held as its bits, in i16, since registers below AVX-512 BF16 know no other form.
   /// The float32 that bits stand for; scalars or vectors.
@@ -98,11 +45,7 @@ public:
   mlir::Value addLanes(mlir::Value vector);
   mlir::Value maxLanes(mlir::Value vector);
 
-  // Memory. Offsets in bytes.
-  mlir::Value at(mlir::Value base, mlir::Value offset);
-  mlir::Value at(mlir::Value base, int64_t offset) { return at(base, integer(offset)); }
-  /// Element `index` of an array of `bytes` wide elements.
-  mlir::Value element(mlir::Value base, mlir::Value index, int64_t bytes) { return at(base, mul(index, bytes)); }
+  // Memory.
   /// Aligned to the element's size, unless `alignment` promises more.
   mlir::Value load(mlir::Type type, mlir::Value address, unsigned alignment = 0);
   void store(mlir::Value value, mlir::Value address, unsigned alignment = 0);
@@ -112,22 +55,14 @@ public:
   mlir::Value local(mlir::Type type, int64_t count);
 
   // Control flow.
-  using Values = llvm::SmallVector<mlir::Value>;
-  Values loop(mlir::Value begin, mlir::Value end, int64_t step, mlir::ValueRange init,
-              llvm::function_ref<Values(mlir::Value, mlir::ValueRange)> body);
-  void loop(mlir::Value begin, mlir::Value end, llvm::function_ref<void(mlir::Value)> body);
   /// Covers [0, total) by pieces of `piece` and one shorter last piece, each with a size known here.
   Values pieces(int64_t total, int64_t piece, mlir::ValueRange init,
                 llvm::function_ref<Values(mlir::Value, int64_t, mlir::ValueRange)> body);
   void pieces(int64_t total, int64_t piece, llvm::function_ref<void(mlir::Value, int64_t)> body);
-  void when(mlir::Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise = {});
-  /// What `then` gives where the condition holds, else `values` as they are.
-  Values when(mlir::Value condition, mlir::ValueRange values, llvm::function_ref<Values()> then);
   /// Runs body(n) for the n of [low, high] that `value` is.
   void switchOn(mlir::Value value, int64_t low, int64_t high, llvm::function_ref<void(int64_t)> body);
 
 private:
-  template <typename OpTy> mlir::Value fold(mlir::Value x, mlir::Value y) { return b.createOrFold<OpTy>(loc, x, y); }
   mlir::Value reduce(mlir::Value vector, llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> combine);
 };
 
@@ -165,8 +100,6 @@ public:
 private:
   /// T, S or R of the step, the slots 0, 1 and 2 of what a kernel is given.
   mlir::Value stepSize(int64_t slot);
-  /// An operator of a grid.
-  mlir::Value apply(kernel::GridOp op, mlir::Value x, mlir::Value y);
 
   llvm::DenseMap<mlir::Value, mlir::Value> addresses;
   mlir::Value dims;

@@ -8,18 +8,10 @@ using namespace yupana;
 using namespace yupana::codegen;
 
 LogicalResult GroupRegion::emit() {
-  // Sums that depend on no other open sum share a pass over the lanes.
   SmallVector<kernel::SumOp> open(body.getOps<kernel::SumOp>());
-  while (!open.empty()) {
-    SmallVector<kernel::SumOp> ready, later;
-    for (kernel::SumOp sum : open) {
-      bool waits = llvm::any_of(region.slice(sum.getValue()), llvm::IsaPred<kernel::SumOp>);
-      (waits ? later : ready).push_back(sum);
-    }
-    if (failed(emitSums(ready)))
+  while (!open.empty())
+    if (failed(emitSums(region.takeReady(open))))
       return failure();
-    open = std::move(later);
-  }
   return emitEffects();
 }
 

@@ -3,6 +3,7 @@
 // The pipeline behind the templates, down to the llvm dialect.
 #include "compiler/Codegen/CPU/CodegenCPU.h"
 #include "compiler/Codegen/CPU/Passes.h"
+#include "compiler/Codegen/Common/Passes.h"
 
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Pass/PassManager.h"
@@ -13,7 +14,7 @@ using namespace yupana;
 using namespace yupana::codegen;
 
 void codegen::buildCpuLowerPipeline(OpPassManager &passes) {
-  passes.addPass(createApproximateMathPass());
+  passes.addPass(common::createApproximateMathPass());
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createCSEPass());
   passes.addPass(createSCFToControlFlowPass());
@@ -26,5 +27,6 @@ void codegen::buildCpuLowerPipeline(OpPassManager &passes) {
 
 void codegen::registerCodegenCPUPasses() {
   registerPasses();
+  common::registerPasses();
   PassPipelineRegistration<>("yupana-cpu-lower", "Takes kernels to the llvm dialect", buildCpuLowerPipeline);
 }

@@ -24,23 +24,4 @@ def KernelToLLVMPass : Pass<"yupana-kernel-to-llvm", "::mlir::ModuleOp"> {
                            "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
-def ApproximateMathPass : Pass<"yupana-approximate-math"> {
-  let summary = "Replace functions that no instruction computes by polynomials";
-  let description = [{
-    A kernel calls no library, so exponentials, logarithms, hyperbolic and trigonometric functions become polynomials,
-    on vectors and scalars with the same steps and therefore the same bits.
-
-    Postcondition: of `math` only ops that are one instruction are left, such as `math.sqrt` and `math.fma`. An op that
-    has no polynomial, for its type or at all, is an error.
-
-    ```mlir
-    %y = math.exp %x : vector<16xf32>
-    // becomes
-    %k = math.fma %x, %log2e, %half : vector<16xf32>
-    ...
-    ```
-  }];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::vector::VectorDialect"];
-}
-
 #endif

@@ -21,66 +21,18 @@ static Type laneType(Emitter &e, Type type, bool uniform) {
 }
 
 ScalarRegion::ScalarRegion(KernelEmitter &emitter, Region &region, ValueRange varying)
-    : e(emitter), math(emitter), block(region.front()) {
-  DenseSet<Value> differs(varying.begin(), varying.end());
-  for (Operation &op : block) {
-    // A sum takes values that differ and gives one that does not.
-    if (isa<kernel::SumOp>(op) || llvm::none_of(op.getOperands(), [&](Value v) { return differs.contains(v); }))
-      continue;
-    varyingOps.insert(&op);
-    differs.insert(op.result_begin(), op.result_end());
-  }
-}
-
-//===----------------------------------------------------------------------===//
-// What is needed
-//===----------------------------------------------------------------------===//
-
-SmallVector<Operation *> ScalarRegion::slice(ValueRange roots) const {
-  DenseSet<Operation *> needed;
-  SmallVector<Value> open(roots);
-  while (!open.empty()) {
-    Value value = open.pop_back_val();
-    Operation *op = value.getDefiningOp();
-    if (!op || op->getBlock() != &block || values.contains(value) || !needed.insert(op).second)
-      continue;
-    if (!isa<kernel::SumOp>(op))
-      llvm::append_range(open, op->getOperands());
-  }
-  SmallVector<Operation *> ops;
-  for (Operation &op : block)
-    if (needed.contains(&op))
-      ops.push_back(&op);
-  return ops;
-}
-
-SmallVector<Operation *> ScalarRegion::effects() const {
-  SmallVector<Value> roots;
-  DenseSet<Operation *> needed;
-  for (Operation &op : block) {
-    if (op.getNumResults() != 0 || isa<kernel::EndOp>(op))
-      continue;
-    needed.insert(&op);
-    llvm::append_range(roots, op.getOperands());
-  }
-  needed.insert_range(slice(roots));
-  SmallVector<Operation *> ops;
-  for (Operation &op : block)
-    if (needed.contains(&op))
-      ops.push_back(&op);
-  return ops;
-}
+    : e(emitter), math(emitter), analysis(region, varying) {}
 
 LogicalResult ScalarRegion::emitInvariant(ArrayRef<Operation *> ops) {
   for (Operation *op : ops)
-    if (!varyingOps.contains(op) && failed(emit(op, ActiveLanes())))
+    if (!analysis.isVarying(op) && failed(emit(op, ActiveLanes())))
       return failure();
   return success();
 }
 
 LogicalResult ScalarRegion::emitVarying(ArrayRef<Operation *> ops, ActiveLanes active) {
   for (Operation *op : ops)
-    if (varyingOps.contains(op) && failed(emit(op, active)))
+    if (analysis.isVarying(op) && failed(emit(op, active)))
       return failure();
   return success();
 }

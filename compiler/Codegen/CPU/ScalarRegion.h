@@ -6,10 +6,15 @@
 #define YUPANA_COMPILER_CODEGEN_CPU_SCALARREGION_H
 
 #include "compiler/Codegen/CPU/LaneValue.h"
+#include "compiler/Codegen/Common/RegionAnalysis.h"
 
 namespace yupana::codegen {
 
 class ScalarRegion {
+  auto isBound() const {
+    return [this](mlir::Value value) { return values.contains(value); };
+  }
+
 public:
   /// `varying` are the block arguments whose value differs between lanes.
   ScalarRegion(KernelEmitter &emitter, mlir::Region &region, mlir::ValueRange varying);
@@ -18,10 +23,11 @@ public:
   void bind(mlir::Value value, const LaneValue &as) { values[value] = as; }
   LaneValue get(mlir::Value value) const { return values.lookup(value); }
 
-  /// The ops of the region that `roots` need, in order, leaving out what is bound; sums are needed but not looked into.
-  llvm::SmallVector<mlir::Operation *> slice(mlir::ValueRange roots) const;
-  /// All ops with an effect and what they need.
-  llvm::SmallVector<mlir::Operation *> effects() const;
+  llvm::SmallVector<mlir::Operation *> slice(mlir::ValueRange roots) const { return analysis.slice(roots, isBound()); }
+  llvm::SmallVector<mlir::Operation *> effects() const { return analysis.effects(isBound()); }
+  llvm::SmallVector<kernel::SumOp> takeReady(llvm::SmallVector<kernel::SumOp> &open) const {
+    return analysis.takeReady(open, isBound());
+  }
 
   /// Writes those of `ops` whose value is the same in all lanes: before the loop over lanes.
   mlir::LogicalResult emitInvariant(llvm::ArrayRef<mlir::Operation *> ops);
@@ -44,10 +50,8 @@ private:
 
   KernelEmitter &e;
   LaneMath math;
-  mlir::Block &block;
+  RegionAnalysis analysis;
   llvm::DenseMap<mlir::Value, LaneValue> values;
-  /// What differs between lanes, ops without results included.
-  llvm::DenseSet<mlir::Operation *> varyingOps;
 };
 
 } // namespace yupana::codegen

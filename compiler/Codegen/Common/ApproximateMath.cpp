@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include "compiler/Codegen/CPU/Passes.h"
+#include "compiler/Codegen/Common/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -10,15 +10,15 @@
 
 #define DEBUG_TYPE "yupana-approximate-math"
 
-namespace yupana::codegen {
+namespace yupana::codegen::common {
 #define GEN_PASS_DEF_APPROXIMATEMATHPASS
-#include "compiler/Codegen/CPU/Passes.h.inc"
-} // namespace yupana::codegen
+#include "compiler/Codegen/Common/Passes.h.inc"
+} // namespace yupana::codegen::common
 
 using namespace mlir;
-using namespace yupana::codegen;
+using namespace yupana::codegen::common;
 
-/// Computed by one x86 instruction, or by a few integer ones.
+/// Computed by one instruction of every target, or by a few integer ones.
 static bool isInstruction(Operation *op) {
   return isa<math::AbsFOp, math::AbsIOp, math::CeilOp, math::CopySignOp, math::CountLeadingZerosOp,
              math::CountTrailingZerosOp, math::CtPopOp, math::FloorOp, math::FmaOp, math::IsFiniteOp, math::IsInfOp,
@@ -27,7 +27,7 @@ static bool isInstruction(Operation *op) {
 
 namespace {
 
-struct ApproximateMathPass : yupana::codegen::impl::ApproximateMathPassBase<ApproximateMathPass> {
+struct ApproximateMathPass : yupana::codegen::common::impl::ApproximateMathPassBase<ApproximateMathPass> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
     mlir::math::populateExpansionPatterns(

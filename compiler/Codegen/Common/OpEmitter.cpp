@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compiler/Codegen/Common/OpEmitter.h"
+
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace yupana;
+using namespace yupana::codegen;
+
+OpEmitter::OpEmitter(OpBuilder builder, Location loc, unsigned wordBits) : b(builder), loc(loc) {
+  f32 = b.getF32Type();
+  f64 = b.getF64Type();
+  i1 = b.getI1Type();
+  i8 = b.getI8Type();
+  i16 = b.getI16Type();
+  i32 = b.getI32Type();
+  i64 = b.getI64Type();
+  ptr = LLVM::LLVMPointerType::get(b.getContext());
+  word = b.getIntegerType(wordBits);
+}
+
+Value OpEmitter::integer(int64_t value, Type type) {
+  return make<arith::ConstantOp>(b.getIntegerAttr(type ? type : word, value));
+}
+
+Value OpEmitter::real(double value, Type type) {
+  return make<arith::ConstantOp>(b.getFloatAttr(type ? type : f32, value));
+}
+
+Value OpEmitter::at(Value base, Value offset) {
+  if (isConstantIntValue(offset, 0))
+    return base;
+  if (std::optional<int64_t> bytes = getConstantIntValue(offset); bytes && llvm::isInt<32>(*bytes))
+    return make<LLVM::GEPOp>(base.getType(), i8, base, ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(*bytes)});
+  return make<LLVM::GEPOp>(base.getType(), i8, base, ValueRange{offset});
+}
+
+//===----------------------------------------------------------------------===//
+// Control flow
+//===----------------------------------------------------------------------===//
+
+OpEmitter::Values OpEmitter::loop(Value begin, Value end, int64_t step, ValueRange init,
+                                  function_ref<Values(Value, ValueRange)> body) {
+  auto forOp = make<scf::ForOp>(begin, end, integer(step, begin.getType()), init);
+  OpBuilder::InsertionGuard guard(b);
+  // The builder adds a terminator only where there is nothing to yield.
+  Block *block = forOp.getBody();
+  if (init.empty())
+    block->getTerminator()->erase();
+  b.setInsertionPointToEnd(block);
+  make<scf::YieldOp>(body(forOp.getInductionVar(), forOp.getRegionIterArgs()));
+  return Values(forOp.getResults());
+}
+
+void OpEmitter::loop(Value begin, Value end, function_ref<void(Value)> body) {
+  loop(begin, end, 1, {}, [&](Value i, ValueRange) -> Values { return body(i), Values(); });
+}
+
+void OpEmitter::when(Value condition, function_ref<void()> then, function_ref<void()> otherwise) {
+  auto ifOp = make<scf::IfOp>(condition, /*withElseRegion=*/static_cast<bool>(otherwise));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(ifOp.thenBlock()->getTerminator());
+  then();
+  if (otherwise) {
+    b.setInsertionPoint(ifOp.elseBlock()->getTerminator());
+    otherwise();
+  }
+}
+
+OpEmitter::Values OpEmitter::when(Value condition, ValueRange values, function_ref<Values()> then) {
+  auto ifOp = make<scf::IfOp>(values.getTypes(), condition, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(ifOp.thenBlock());
+  make<scf::YieldOp>(then());
+  b.setInsertionPointToStart(ifOp.elseBlock());
+  make<scf::YieldOp>(values);
+  return Values(ifOp.getResults());
+}
+
+//===----------------------------------------------------------------------===//
+// Grids
+//===----------------------------------------------------------------------===//
+
+Value OpEmitter::apply(kernel::GridOp op, Value x, Value y) {
+  switch (op) {
+  case kernel::GridOp::Add:
+    return add(x, y);
+  case kernel::GridOp::Mul:
+    return mul(x, y);
+  case kernel::GridOp::CeilDiv:
+    return div(sub(add(x, y), integer(1, x.getType())), y);
+  case kernel::GridOp::Min:
+    return min(x, y);
+  case kernel::GridOp::Max:
+    return max(x, y);
+  default:
+    llvm_unreachable("an operand is not applied");
+  }
+}
+
+Value OpEmitter::evaluate(kernel::GridAttr grid, function_ref<Value(kernel::GridOp)> sizeOf) {
+  Values stack;
+  for (const kernel::GridTerm &term : grid.getTerms()) {
+    switch (term.op) {
+    case kernel::GridOp::Constant:
+      stack.push_back(integer(term.value));
+      break;
+    case kernel::GridOp::Tokens:
+    case kernel::GridOp::Sequences:
+    case kernel::GridOp::LogitRows:
+      stack.push_back(sizeOf(term.op));
+      break;
+    case kernel::GridOp::SMs:
+      llvm_unreachable("refused before it comes here");
+    default:
+      Value y = stack.pop_back_val(), x = stack.pop_back_val();
+      stack.push_back(apply(term.op, x, y));
+    }
+  }
+  return stack.front();
+}

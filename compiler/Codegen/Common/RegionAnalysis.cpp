@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compiler/Codegen/Common/RegionAnalysis.h"
+
+using namespace mlir;
+using namespace yupana;
+using namespace yupana::codegen;
+
+RegionAnalysis::RegionAnalysis(Region &region, ValueRange varying) : block(&region.front()) {
+  DenseSet<Value> differs(varying.begin(), varying.end());
+  for (Operation &op : *block) {
+    if (isa<kernel::SumOp>(op) || llvm::none_of(op.getOperands(), [&](Value v) { return differs.contains(v); }))
+      continue;
+    varyingOps.insert(&op);
+    differs.insert(op.result_begin(), op.result_end());
+  }
+}
+
+static SmallVector<Operation *> inOrder(Block &block, const DenseSet<Operation *> &needed) {
+  SmallVector<Operation *> ops;
+  for (Operation &op : block)
+    if (needed.contains(&op))
+      ops.push_back(&op);
+  return ops;
+}
+
+SmallVector<Operation *> RegionAnalysis::slice(ValueRange roots, IsBound isBound) const {
+  DenseSet<Operation *> needed;
+  SmallVector<Value> open(roots);
+  while (!open.empty()) {
+    Value value = open.pop_back_val();
+    Operation *op = value.getDefiningOp();
+    if (!op || op->getBlock() != block || isBound(value) || !needed.insert(op).second)
+      continue;
+    if (!isa<kernel::SumOp>(op))
+      llvm::append_range(open, op->getOperands());
+  }
+  return inOrder(*block, needed);
+}
+
+SmallVector<Operation *> RegionAnalysis::effects(IsBound isBound) const {
+  SmallVector<Value> roots;
+  DenseSet<Operation *> needed;
+  for (Operation &op : *block) {
+    if (op.getNumResults() != 0 || op.hasTrait<OpTrait::IsTerminator>())
+      continue;
+    needed.insert(&op);
+    llvm::append_range(roots, op.getOperands());
+  }
+  needed.insert_range(slice(roots, isBound));
+  return inOrder(*block, needed);
+}
+
+SmallVector<kernel::SumOp> RegionAnalysis::takeReady(SmallVector<kernel::SumOp> &open, IsBound isBound) const {
+  SmallVector<kernel::SumOp> ready, later;
+  for (kernel::SumOp sum : open) {
+    bool waits = llvm::any_of(slice(sum.getValue(), isBound), llvm::IsaPred<kernel::SumOp>);
+    (waits ? later : ready).push_back(sum);
+  }
+  open = std::move(later);
+  return ready;
+}
