@@ -4,6 +4,7 @@
 
 #include "compiler/Codegen/BackEnd.h"
 #include "compiler/Codegen/CPU/CodegenCPU.h"
+#include "compiler/Codegen/GPU/CodegenGPU.h"
 #include "compiler/Pipelines/Pipelines.h"
 #include "compiler/Support/SameFile.h"
 #include "dialects/Kernel/IR/Kernel.h"
@@ -46,6 +47,7 @@ int main(int argc, char **argv) {
   mlir::registerTransformsPasses();
   yupana::registerPipelines();
   yupana::codegen::registerCodegenCPUPasses();
+  yupana::codegen::cuda::registerCodegenGPUPasses();
   auto [input, output] = mlir::registerAndParseCLIOptions(argc, argv, "Yupana pass driver\n", registry);
   keepInput(input, output);
   return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, input, output, registry));

@@ -180,6 +180,8 @@ LogicalResult NumericsAttr::verify(function_ref<InFlightDiagnostic()> emitError,
     return emitError() << "range is " << range << ", expected `all` or a number of elements";
   if (order == SumOrder::OddFirstPairs && range > 0 && range % 2)
     return emitError() << "range is " << range << ", expected whole pairs in order odd_first_pairs";
+  if (order == SumOrder::MatrixBlocks && range > 0 && range % 16)
+    return emitError() << "range is " << range << ", expected whole blocks of 16 in order matrix_blocks";
   if (partials < 1 || !llvm::isPowerOf2_64(partials))
     return emitError() << "partials is " << partials << ", expected a power of two";
   if (block < 0)

@@ -100,3 +100,8 @@ kernel.program @step function step max_tokens 16 {
       !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>, !kernel.view<["T"], i32>,
       !kernel.view<["T"], i32>, !kernel.view<["S", 16], i32>, !kernel.view<["T", 64], f32>
 }
+
+// -----
+
+// expected-error @below {{range is 24, expected whole blocks of 16 in order matrix_blocks}}
+func.func private @f() attributes {a = #kernel.numerics<range = 24, order = matrix_blocks, partials = 32>}

@@ -65,6 +65,8 @@ kernel.program @inputs function step max_tokens 1 {
 func.func private @numerics() attributes {
   // CHECK-SAME: test.blocks = #kernel.numerics<range = all, order = odd_first_pairs, partials = 16, block = 32>
   test.blocks = #kernel.numerics<block = 32, partials = 16, order = odd_first_pairs, range = all>,
+  // CHECK-SAME: test.matrices = #kernel.numerics<range = all, order = matrix_blocks, partials = 32>
+  test.matrices = #kernel.numerics<range = all, order = matrix_blocks, partials = 32>,
   // CHECK-SAME: test.ranges = #kernel.numerics<range = 256, order = ascending, partials = 32>
   test.ranges = #kernel.numerics<range = 256, order = ascending, partials = 32>,
   // CHECK-SAME: test.sums = #kernel.numerics<partials = 1>

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The first forms: right for any shape, and simple. Blocks of four warps, of which each has 16 of the 64 weight rows of
+// a tile; as many token rows as share the reading of a tile without wasting most of the matrix instructions. They
+// change speed alone.
+#include "compiler/Codegen/GPU/Choices.h"
+
+#include "compiler/Codegen/GPU/GemmLayout.h"
+
+#include "llvm/Support/MathExtras.h"
+
+#include <algorithm>
+
+using namespace yupana;
+using namespace yupana::codegen;
+using namespace yupana::codegen::cuda;
+
+namespace {
+
+/// Elements that a cell of a map has about: enough work for a block, few enough that a prompt's rows fill the device.
+constexpr int64_t elementsPerCell = 4096;
+
+int64_t countRowSums(kernel::GemmOp op) {
+  int64_t count = 0;
+  for (mlir::Region &input : op.getInputs())
+    count += std::distance(input.getOps<kernel::RowSumOp>().begin(), input.getOps<kernel::RowSumOp>().end());
+  return count;
+}
+
+} // namespace
+
+GemmShape cuda::shapeOf(kernel::GemmOp op, int64_t maxTokens) {
+  int64_t rows = op.getRows().isStatic() ? op.getRows().getFactor() : maxTokens * op.getRowsPerToken();
+  GemmShape shape;
+  shape.rows = (rows + op.getExpertCount() - 1) / op.getExpertCount();
+  shape.cellTiles = op.getCellTiles();
+  shape.products = op.getProductCount();
+  shape.elementBytes = static_cast<int64_t>(op.getWeightType(0).getElementBytes());
+  shape.rowValues = countRowSums(op);
+  shape.byExpert = op.getExperts() && !op.getOrder();
+  return shape;
+}
+
+int64_t cuda::gemmSharedBytes(const GemmShape &shape, const GPUChoice &choice) {
+  return GemmLayout(shape, choice.tileRows, choice.stages).bytes;
+}
+
+GPUChoice cuda::chooseGemm(const GpuFacts &gpu, const GemmShape &shape) {
+  constexpr int64_t leastRows = 8;
+  // A thread holds half a row of accumulators per token row in bfloat16, as many in float32, where the weights of a
+  // step need registers, too.
+  int64_t mostRows = shape.elementBytes == 2 ? 64 : 32;
+  int64_t wanted = std::clamp<int64_t>(llvm::PowerOf2Ceil(std::max<int64_t>(1, shape.rows)), leastRows, mostRows);
+  GPUChoice choice{kernel::GPUForm::MMA, schema::kTile64x128.tile_rows, 0, 128 / shape.elementBytes, 4, 128, 1, 1};
+  for (choice.tileRows = wanted; choice.tileRows > leastRows; choice.tileRows /= 2)
+    if (gemmSharedBytes(shape, choice) <= gpu.sharedBlockBytes)
+      return choice;
+  while (choice.stages > 2 && gemmSharedBytes(shape, choice) > gpu.sharedBlockBytes)
+    --choice.stages;
+  return choice;
+}
+
+GPUChoice cuda::chooseMap(int64_t groups, int64_t width) {
+  GPUChoice choice;
+  choice.rows = std::max<int64_t>(1, elementsPerCell / std::max<int64_t>(1, groups * width));
+  return choice;
+}
+
+GPUChoice cuda::chooseFixed(int64_t threads) {
+  GPUChoice choice;
+  choice.threads = threads;
+  return choice;
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How GPU kernels are cut: pure functions from a target and a shape to the numbers of `#kernel.gpu`. Whatever they
+// answer, a kernel computes the same bits.
+#ifndef YUPANA_COMPILER_CODEGEN_GPU_CHOICES_H
+#define YUPANA_COMPILER_CODEGEN_GPU_CHOICES_H
+
+#include "compiler/Target/Target.h"
+#include "dialects/Kernel/IR/Kernel.h"
+
+namespace yupana::codegen::cuda {
+
+/// The numbers of `#kernel.gpu`.
+struct GPUChoice {
+  kernel::GPUForm form = kernel::GPUForm::SIMT;
+  int64_t tileFeatures = 0, tileRows = 0, tileDepth = 0, stages = 0;
+  int64_t threads = 128, blocks = 1, rows = 1;
+};
+
+/// A GEMM as far as its choices depend on it.
+struct GemmShape {
+  int64_t rows;      ///< Most rows of a step; where experts share them, as many as one of them has if all have equal.
+  int64_t cellTiles; ///< Row tiles of the weight that a cell covers.
+  int64_t products;  ///< Accumulators of one feature, or of one half of a pair.
+  int64_t elementBytes; ///< Of a weight: 2 or 4.
+  int64_t rowValues;    ///< Row sums that the inputs need of each row.
+  bool byExpert;        ///< A cell finds its rows.
+};
+
+GemmShape shapeOf(kernel::GemmOp op, int64_t maxTokens);
+
+/// Bytes of shared memory that the generator needs for a GEMM with these choices.
+int64_t gemmSharedBytes(const GemmShape &shape, const GPUChoice &choice);
+
+GPUChoice chooseGemm(const GpuFacts &gpu, const GemmShape &shape);
+
+/// A map over rows of `groups` times `width` elements.
+GPUChoice chooseMap(int64_t groups, int64_t width);
+
+/// Kernels whose cells are fixed by their definition, in blocks of `threads`.
+GPUChoice chooseFixed(int64_t threads);
+
+} // namespace yupana::codegen::cuda
+
+#endif // YUPANA_COMPILER_CODEGEN_GPU_CHOICES_H

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compiler/Codegen/GPU/Emitter.h"
+
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace yupana;
+using namespace yupana::codegen;
+using namespace yupana::codegen::cuda;
+
+namespace {
+
+constexpr unsigned globalSpace = 1, sharedSpace = 3;
+constexpr StringLiteral sharedName = "dynamic_shared";
+
+LLVM::LLVMFuncOp declareKernel(kernel::FuncOp func, int64_t threads) {
+  OpBuilder b(func);
+  MLIRContext *context = b.getContext();
+  unsigned count = func.getBody().getNumArguments();
+  SmallVector<Type> types(count, LLVM::LLVMPointerType::get(context, globalSpace));
+  types.append(3, b.getI32Type());
+  auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(context), types);
+  auto function = LLVM::LLVMFuncOp::create(b, func.getLoc(), func.getSymName(), type);
+  function->setAttr("nvvm.kernel", b.getUnitAttr());
+  function->setAttr("nvvm.reqntid", b.getDenseI32ArrayAttr({static_cast<int32_t>(threads), 1, 1}));
+  for (BlockArgument argument : func.getBody().getArguments()) {
+    auto view = dyn_cast<kernel::ViewType>(argument.getType());
+    int64_t alignment = view ? 16 : cast<kernel::CacheType>(argument.getType()).getElementBytes();
+    function.setArgAttr(argument.getArgNumber(), "llvm.align", b.getI64IntegerAttr(alignment));
+    function.setArgAttr(argument.getArgNumber(), "llvm.noalias", b.getUnitAttr());
+  }
+  function.addEntryBlock(b);
+  return function;
+}
+
+/// The one symbol of all dynamic shared memory, declared beside the kernel if no kernel before it has done so.
+void declareShared(KernelEmitter &e) {
+  if (SymbolTable::lookupNearestSymbolFrom(e.function, e.b.getStringAttr(sharedName)))
+    return;
+  OpBuilder::InsertionGuard guard(e.b);
+  e.b.setInsertionPoint(e.function);
+  e.make<LLVM::GlobalOp>(LLVM::LLVMArrayType::get(e.i8, 0), /*isConstant=*/false, LLVM::Linkage::External, sharedName,
+                         Attribute(), sharedAlignment, sharedSpace);
+}
+
+unsigned elementBytes(Type type) { return std::max(1u, getElementTypeOrSelf(type).getIntOrFloatBitWidth() / 8); }
+
+} // namespace
+
+KernelEmitter::KernelEmitter(kernel::FuncOp func, const Target &target, int64_t threads)
+    : OpEmitter(OpBuilder(func), func.getLoc(), /*wordBits=*/32), target(target),
+      function(declareKernel(func, threads)), threads(threads) {
+  globalPtr = LLVM::LLVMPointerType::get(b.getContext(), globalSpace);
+  sharedPtr = LLVM::LLVMPointerType::get(b.getContext(), sharedSpace);
+  declareShared(*this);
+  b.setInsertionPointToStart(&function.getBody().front());
+  unsigned count = func.getBody().getNumArguments();
+  for (BlockArgument argument : func.getBody().getArguments())
+    addresses[argument] = function.getArgument(argument.getArgNumber());
+  for (unsigned i = 0; i < 3; ++i)
+    stepSizes[i] = function.getArgument(count + i);
+  func.walk([&](kernel::LaunchedOpInterface op) {
+    kernel::Accesses accesses = op.getAccesses();
+    written.insert(accesses.writes.begin(), accesses.writes.end());
+  });
+  cell = make<NVVM::BlockIdXOp>(i32);
+  thread = make<NVVM::ThreadIdXOp>(i32);
+  lane = bitAnd(thread, warpLanes - 1);
+  warp = shiftRight(thread, 5);
+  sharedBase = make<LLVM::AddressOfOp>(sharedPtr, sharedName);
+}
+
+//===----------------------------------------------------------------------===//
+// Arguments
+//===----------------------------------------------------------------------===//
+
+Value KernelEmitter::size(lm::DimAttr dimension) {
+  auto of = [&](int64_t slot) { return add(mul(stepSizes[slot], dimension.getFactor()), dimension.getAddend()); };
+  switch (dimension.getSymbol()) {
+  case lm::DimSymbol::None:
+  case lm::DimSymbol::N:
+    return integer(dimension.getFactor());
+  case lm::DimSymbol::T:
+    return of(0);
+  case lm::DimSymbol::S:
+    return of(1);
+  case lm::DimSymbol::R:
+    return of(2);
+  }
+  llvm_unreachable("every symbol has a case");
+}
+
+Value KernelEmitter::size(kernel::GridAttr grid) {
+  return evaluate(grid, [&](kernel::GridOp size) {
+    return stepSizes[static_cast<int64_t>(size) - static_cast<int64_t>(kernel::GridOp::Tokens)];
+  });
+}
+
+FailureOr<kernel::GPUAttr> KernelEmitter::config(kernel::LaunchedOpInterface op) {
+  auto config = dyn_cast_or_null<kernel::GPUAttr>(op.getConfigAttr());
+  if (!config)
+    return op->emitError() << "has no #kernel.gpu config, which code for " << target.name << " needs";
+  if (config.getTarget() != StringRef(target.name))
+    return op->emitError() << "is configured for " << config.getTarget() << ", but its library is for " << target.name;
+  return config;
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+Value KernelEmitter::load(Type type, Value address, unsigned alignment) {
+  return make<LLVM::LoadOp>(type, address, alignment ? alignment : elementBytes(type));
+}
+
+Value KernelEmitter::loadConstant(Type type, Value address, unsigned alignment) {
+  return make<LLVM::LoadOp>(type, address, alignment ? alignment : elementBytes(type), /*isVolatile=*/false,
+                            /*isNonTemporal=*/false, /*isInvariant=*/true);
+}
+
+void KernelEmitter::store(Value value, Value address, unsigned alignment) {
+  make<LLVM::StoreOp>(value, address, alignment ? alignment : elementBytes(value.getType()));
+}
+
+Value KernelEmitter::vector(ValueRange scalars) {
+  auto type = VectorType::get({static_cast<int64_t>(scalars.size())}, scalars.front().getType());
+  Value vector = make<LLVM::PoisonOp>(type);
+  for (auto [i, scalar] : llvm::enumerate(scalars))
+    vector = make<LLVM::InsertElementOp>(vector, scalar, integer(static_cast<int64_t>(i)));
+  return vector;
+}
+
+Value KernelEmitter::extract(Value vector, int64_t index) {
+  return make<LLVM::ExtractElementOp>(vector, integer(index));
+}
+
+Value KernelEmitter::bitcast(Type type, Value value) {
+  return value.getType() == type ? value : Value(make<LLVM::BitcastOp>(type, value));
+}
+
+Value KernelEmitter::shared(int64_t bytes, int64_t alignment) {
+  int64_t begin = llvm::alignTo(sharedBytes, alignment);
+  sharedBytes = begin + bytes;
+  mostSharedBytes = std::max(mostSharedBytes, sharedBytes);
+  return at(sharedBase, begin);
+}
+
+void KernelEmitter::copyAsync(Value to, Value from, Value bytes) {
+  auto kind = NVVM::LoadCacheModifierKindAttr::get(b.getContext(), NVVM::LoadCacheModifierKind::CG);
+  make<NVVM::CpAsyncOp>(to, from, b.getI32IntegerAttr(16), kind, bytes);
+}
+
+void KernelEmitter::commitCopies() { make<NVVM::CpAsyncCommitGroupOp>(); }
+
+void KernelEmitter::waitCopies(int64_t pending) { make<NVVM::CpAsyncWaitGroupOp>(static_cast<uint32_t>(pending)); }
+
+//===----------------------------------------------------------------------===//
+// Threads
+//===----------------------------------------------------------------------===//
+
+Value KernelEmitter::shuffleXor(Value value, int64_t bits) {
+  return make<NVVM::ShflOp>(value.getType(), integer(-1), value, integer(bits), integer(warpLanes - 1),
+                            NVVM::ShflKind::bfly, UnitAttr());
+}
+
+Value KernelEmitter::shuffle(Value value, Value lane) {
+  return make<NVVM::ShflOp>(value.getType(), integer(-1), value, lane, integer(warpLanes - 1), NVVM::ShflKind::idx,
+                            UnitAttr());
+}
+
+Value KernelEmitter::ballot(Value condition) {
+  return make<NVVM::VoteSyncOp>(i32, integer(-1), condition, NVVM::VoteSyncKind::ballot);
+}
+
+Value KernelEmitter::reduceLanes(Value value, function_ref<Value(Value, Value)> combine) {
+  for (int64_t half = warpLanes / 2; half > 0; half /= 2)
+    value = combine(value, shuffleXor(value, half));
+  return value;
+}
+
+Value KernelEmitter::addLanes(Value value) {
+  return reduceLanes(value, [&](Value x, Value y) { return fadd(x, y); });
+}
+
+Value KernelEmitter::maxLanes(Value value) {
+  return reduceLanes(value, [&](Value x, Value y) { return fmax(x, y); });
+}
+
+void KernelEmitter::syncWarp() { make<NVVM::SyncWarpOp>(integer(-1)); }
+
+void KernelEmitter::barrier() { barrier(0, threads); }
+
+void KernelEmitter::barrier(int64_t id, int64_t count) {
+  make<NVVM::BarrierOp>(TypeRange(), integer(id), integer(count), NVVM::BarrierReductionAttr(), Value());
+}
+
+void KernelEmitter::finish() {
+  make<LLVM::ReturnOp>(ValueRange());
+  function->setAttr(sharedBytesName, b.getI64IntegerAttr(mostSharedBytes));
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What every kernel template of a GPU writes its code with: scalar code of one thread, the threads around it, and the
+// memory of its block. Integers are i32 unless a name says otherwise; addresses of elements are counted in i64.
+//
+// A kernel has one pointer to global memory for each argument of its kernel.func, then T, S and R of the step as u32.
+// Its grid has one dimension, in which every block does one cell; all shared memory is dynamic.
+#ifndef YUPANA_COMPILER_CODEGEN_GPU_EMITTER_H
+#define YUPANA_COMPILER_CODEGEN_GPU_EMITTER_H
+
+#include "compiler/Codegen/Common/OpEmitter.h"
+#include "compiler/Target/Target.h"
+
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+
+namespace yupana::codegen::cuda {
+
+/// Threads that execute an instruction together.
+inline constexpr int64_t warpLanes = 32;
+
+/// The attribute of a kernel's function that says how much dynamic shared memory a block needs, in bytes.
+inline constexpr llvm::StringLiteral sharedBytesName = "kernel.shared_bytes";
+
+/// The most bytes that an address in shared memory can be a multiple of.
+inline constexpr int64_t sharedAlignment = 1024;
+
+class KernelEmitter : public OpEmitter {
+public:
+  /// Declares the kernel of `func` in front of it, for blocks of `threads` threads, and opens its body.
+  KernelEmitter(kernel::FuncOp func, const Target &target, int64_t threads);
+
+  const Target &target;
+  mlir::LLVM::LLVMFuncOp function;
+  /// Threads of a block, a multiple of 32.
+  const int64_t threads;
+  mlir::Type globalPtr, sharedPtr;
+  /// The cell that the block does.
+  mlir::Value cell;
+  /// The thread in its block, its lane in the warp, and the warp in its block.
+  mlir::Value thread, lane, warp;
+
+  // Arguments of the kernel.
+  /// Where a view or cache that the kernel was given begins, in global memory. Views are aligned to 16 bytes, caches to
+  /// their elements.
+  mlir::Value address(mlir::Value argument) const { return addresses.lookup(argument); }
+  /// True if the kernel writes what the argument names; then its loads are no loads of constant memory.
+  bool isWritten(mlir::Value argument) const { return written.contains(argument); }
+  /// A dimension of a view as the step has it.
+  mlir::Value size(lm::DimAttr dimension);
+  /// A number of cells as the step has it. The grid does not ask for "sms", which no kernel is told.
+  mlir::Value size(kernel::GridAttr grid);
+  /// The choices for the launched op; an error at `op` if it has none, or another target's.
+  mlir::FailureOr<kernel::GPUAttr> config(kernel::LaunchedOpInterface op);
+
+  // Memory. Aligned to the element's size unless `alignment` promises more.
+  mlir::Value load(mlir::Type type, mlir::Value address, unsigned alignment = 0);
+  /// Loads from global memory that no thread of the launch writes.
+  mlir::Value loadConstant(mlir::Type type, mlir::Value address, unsigned alignment = 0);
+  /// Loads from `address` in the memory of `argument`.
+  mlir::Value loadFrom(mlir::Value argument, mlir::Type type, mlir::Value address, unsigned alignment = 0) {
+    return isWritten(argument) ? load(type, address, alignment) : loadConstant(type, address, alignment);
+  }
+  void store(mlir::Value value, mlir::Value address, unsigned alignment = 0);
+  /// The vector of these scalars, and a scalar of a vector.
+  mlir::Value vector(mlir::ValueRange scalars);
+  mlir::Value extract(mlir::Value vector, int64_t index);
+  /// The value with the same bits in another type.
+  mlir::Value bitcast(mlir::Type type, mlir::Value value);
+
+  // Shared memory of the block.
+  /// `bytes` of it at a multiple of `alignment`, a power of two of at most sharedAlignment; not initialised.
+  mlir::Value shared(int64_t bytes, int64_t alignment = 16);
+  /// Bytes given out so far: a generator that no longer needs what it took sets it back.
+  int64_t sharedBytes = 0;
+
+  // Integers.
+  mlir::Value bitAnd(mlir::Value x, mlir::Value y) { return fold<mlir::arith::AndIOp>(x, y); }
+  mlir::Value bitAnd(mlir::Value x, int64_t y) { return bitAnd(x, integer(y, x.getType())); }
+  mlir::Value bitOr(mlir::Value x, mlir::Value y) { return fold<mlir::arith::OrIOp>(x, y); }
+  mlir::Value bitXor(mlir::Value x, mlir::Value y) { return fold<mlir::arith::XOrIOp>(x, y); }
+  mlir::Value bitXor(mlir::Value x, int64_t y) { return bitXor(x, integer(y, x.getType())); }
+  mlir::Value shiftLeft(mlir::Value x, mlir::Value y) { return fold<mlir::arith::ShLIOp>(x, y); }
+  mlir::Value shiftRight(mlir::Value x, int64_t y) { return fold<mlir::arith::ShRUIOp>(x, integer(y, x.getType())); }
+  mlir::Value countBits(mlir::Value x) { return make<mlir::LLVM::CtPopOp>(x.getType(), x); }
+
+  // What the 32 lanes of a warp do together. All of them take part.
+  /// The value of lane `lane` xor `bits`, and of a lane by number: i32 or f32.
+  mlir::Value shuffleXor(mlir::Value value, int64_t bits);
+  mlir::Value shuffle(mlir::Value value, mlir::Value lane);
+  /// A bit for each lane, set where the condition holds.
+  mlir::Value ballot(mlir::Value condition);
+  /// Combines the lanes' values, the same in every lane: i with i + 16, i + 8, i + 4, i + 2, i + 1. The order of every
+  /// sum over lanes.
+  mlir::Value reduceLanes(mlir::Value value, llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> combine);
+  mlir::Value addLanes(mlir::Value value);
+  mlir::Value maxLanes(mlir::Value value);
+  /// Orders what the lanes did to memory before it and after it.
+  void syncWarp();
+
+  // What the threads of a block do together.
+  /// Waits until all threads of the block are here, and orders their memory accesses.
+  void barrier();
+  /// The same for `count` threads, a multiple of 32, of which this is one. `id` is below 16; 0 is that of barrier().
+  void barrier(int64_t id, int64_t count);
+
+  // Copies of 16 bytes from global to shared memory that complete later.
+  /// Copies the first `bytes`, an i32 of 0 or 16, and clears the rest; all of them where it is null.
+  void copyAsync(mlir::Value to, mlir::Value from, mlir::Value bytes = {});
+  /// Ends a group of this thread's copies; waits until at most `pending` groups of it are not complete.
+  void commitCopies();
+  void waitCopies(int64_t pending);
+
+  /// Closes the function.
+  void finish();
+
+private:
+  llvm::DenseMap<mlir::Value, mlir::Value> addresses;
+  llvm::DenseSet<mlir::Value> written;
+  mlir::Value stepSizes[3], sharedBase;
+  int64_t mostSharedBytes = 0;
+};
+
+} // namespace yupana::codegen::cuda
+
+#endif // YUPANA_COMPILER_CODEGEN_GPU_EMITTER_H

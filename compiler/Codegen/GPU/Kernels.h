@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The templates: one function for each launched op, which writes the body of its kernel for the cell of a block. An
+// error has been reported at the op when they fail. Threads beyond the config's number may be there, in a launch whose
+// other members need them: they come to no barrier.
+#ifndef YUPANA_COMPILER_CODEGEN_GPU_KERNELS_H
+#define YUPANA_COMPILER_CODEGEN_GPU_KERNELS_H
+
+#include "compiler/Codegen/GPU/Emitter.h"
+
+namespace yupana::codegen::cuda {
+
+mlir::LogicalResult emitMap(KernelEmitter &e, kernel::MapOp op);
+mlir::LogicalResult emitGemm(KernelEmitter &e, kernel::GemmOp op);
+mlir::LogicalResult emitParallel(KernelEmitter &e, kernel::ParallelOp op);
+
+/// Runs the template of a launched op.
+mlir::LogicalResult emitLaunched(KernelEmitter &e, mlir::Operation *op);
+
+/// Replaces `func` by an `llvm.func` of the same name, a kernel. The error has been reported when it fails.
+mlir::LogicalResult emitKernel(kernel::FuncOp func, const Target &target);
+
+} // namespace yupana::codegen::cuda
+
+#endif // YUPANA_COMPILER_CODEGEN_GPU_KERNELS_H

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The whole K is one range: accumulators stay in registers from the first k to the last. In bfloat16 a matrix
+// instruction takes 16 of K, and what it does inside them is the hardware's; in float32 there is one fused multiply-add
+// for each k. Sums keep a partial sum per lane of a warp. A block of a softmax is a position per lane.
+#include "compiler/Codegen/GPU/Numerics.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace yupana;
+using namespace yupana::codegen;
+
+kernel::NumericsAttr cuda::numericsOf(kernel::LaunchedOpInterface op) {
+  constexpr int64_t partials = 32, block = 32;
+  constexpr int64_t whole = kernel::NumericsAttr::kWhole, none = kernel::NumericsAttr::kNone;
+  MLIRContext *context = op->getContext();
+  return llvm::TypeSwitch<Operation *, kernel::NumericsAttr>(op)
+      .Case([&](kernel::GemmOp gemm) {
+        bool isBF16 = gemm.getWeightType(0).getElementType().isBF16();
+        kernel::SumOrder order = isBF16 ? kernel::SumOrder::MatrixBlocks : kernel::SumOrder::Ascending;
+        return kernel::NumericsAttr::get(context, whole, order, partials, 0);
+      })
+      .Case([&](kernel::AttentionOp) {
+        return kernel::NumericsAttr::get(context, whole, kernel::SumOrder::Ascending, partials, block);
+      })
+      .Case<kernel::MapOp, kernel::RouteOp>(
+          [&](auto) { return kernel::NumericsAttr::get(context, none, kernel::SumOrder::Ascending, partials, 0); })
+      .Default([](Operation *) { return kernel::NumericsAttr(); });
+}
+
+LogicalResult cuda::checkNumerics(kernel::LaunchedOpInterface op) {
+  kernel::NumericsAttr stated = op.getNumericsAttr(), own = numericsOf(op);
+  if (!stated || stated == own)
+    return success();
+  return op->emitOpError() << "has numerics " << stated << ", kernels of GPUs add by " << own;
+}

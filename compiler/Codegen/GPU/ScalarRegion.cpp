@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A lane is a thread, so every op of a region is written once, as it stands, on scalars. What is left to do is memory:
+// an element's address follows from the form of its view (runtime/schema/forms.h), by the arithmetic that the CPU
+// generator and the exporter use, counted in i64 since a weight may have more than 2^31 elements. Neighbouring lanes
+// name neighbouring elements wherever a region indexes by its lane, which is what makes accesses coalesced.
+#include "compiler/Codegen/GPU/ScalarRegion.h"
+
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace yupana;
+using namespace yupana::codegen;
+using namespace yupana::codegen::cuda;
+
+namespace {
+
+/// Addresses of forms.h as i64 values of the IR.
+struct IndexMath {
+  KernelEmitter &e;
+
+  Value add(Value x, Value y) { return e.add(x, y); }
+  Value mul(Value x, Value y) { return e.mul(x, y); }
+  Value exclusiveOr(Value x, Value y) { return e.bitXor(x, y); }
+  Value mul(Value x, uint64_t y) { return e.mul(x, static_cast<int64_t>(y)); }
+  Value div(Value x, uint64_t y) { return e.div(x, static_cast<int64_t>(y)); }
+  Value rem(Value x, uint64_t y) { return e.rem(x, static_cast<int64_t>(y)); }
+};
+
+/// A type of the region as values of it are held.
+Type heldType(KernelEmitter &e, Type type) { return isa<IndexType>(type) ? e.i32 : type; }
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Addresses
+//===----------------------------------------------------------------------===//
+
+Value cuda::elementAddress(KernelEmitter &e, Value view, ValueRange indices) {
+  auto type = cast<kernel::ViewType>(view.getType());
+  const schema::PackedForm &form = type.getForm();
+  IndexMath math{e};
+  SmallVector<Value> wide = llvm::map_to_vector(indices, [&](Value index) { return e.widen(index); });
+  Value index;
+  if (!form.is_weight_form()) {
+    Value rows = e.mul(e.ceilDiv(e.size(type.getDims()[0]), schema::kSwizzleRows), schema::kSwizzleRows);
+    index = schema::token_element_index(math, form, type.getElementBytes(), e.widen(rows), wide[0], wide[1]);
+  } else {
+    int64_t rank = type.getRank();
+    Value zero = e.integer(0, e.i64), batch = rank > 2 ? wide[0] : zero;
+    for (int64_t i = 1; i < rank - 2; ++i)
+      batch = e.add(e.mul(batch, type.getDimSize(i)), wide[i]);
+    index = schema::element_index(math, form, type.getPackedShape(), batch, rank > 1 ? wide[rank - 2] : zero,
+                                  wide[rank - 1]);
+  }
+  return e.element(e.address(view), index, type.getElementBytes());
+}
+
+Value cuda::cacheAddress(KernelEmitter &e, Value cache, Value page, Value head, Value slot, Value lane) {
+  auto type = cast<kernel::CacheType>(cache.getType());
+  IndexMath math{e};
+  Value index =
+      schema::element_index(math, type.getForm(), type.getPackedShape(), e.widen(head), e.widen(slot), e.widen(lane));
+  Value begin = e.mul(e.widen(page), type.getPageBytes());
+  return e.at(e.address(cache), e.add(begin, e.mul(index, type.getElementBytes())));
+}
+
+Value cuda::addRow(KernelEmitter &e, Value view, Value row) {
+  auto type = cast<kernel::ViewType>(view.getType());
+  Value begin = elementAddress(e, view, {row, e.integer(0)});
+  OpEmitter::Values sum =
+      e.loop(e.lane, e.integer(type.getDimSize(1)), warpLanes, {e.real(0)},
+             [&](Value column, ValueRange carried) -> OpEmitter::Values {
+               return {e.fadd(carried[0], e.loadFrom(view, e.f32, e.element(begin, e.widen(column), 4)))};
+             });
+  return e.addLanes(sum[0]);
+}
+
+//===----------------------------------------------------------------------===//
+// Regions
+//===----------------------------------------------------------------------===//
+
+ScalarRegion::ScalarRegion(KernelEmitter &emitter, Region &region, ValueRange varying)
+    : e(emitter), region(region), analysis(region, varying) {}
+
+SmallVector<Value> ScalarRegion::getAll(OperandRange operands) const {
+  return llvm::map_to_vector(operands, [&](Value operand) { return get(operand); });
+}
+
+static bool isDone(const ScalarRegion &region, Operation *op) {
+  return op->getNumResults() != 0 && region.get(op->getResult(0));
+}
+
+LogicalResult ScalarRegion::emitInvariant(ArrayRef<Operation *> ops, Value leads) {
+  for (Operation *op : ops) {
+    if (isVarying(op) || isDone(*this, op))
+      continue;
+    LogicalResult result = success();
+    if (op->getNumResults() != 0)
+      result = emit(op);
+    else
+      e.when(leads, [&] { result = emit(op); });
+    if (failed(result))
+      return failure();
+  }
+  return success();
+}
+
+LogicalResult ScalarRegion::emitRowConstants() {
+  SmallVector<Value> roots;
+  for (Operation &op : region.front())
+    if (op.getNumResults() == 0 || isa<kernel::SumOp>(op))
+      llvm::append_range(roots, op.getOperands());
+  SmallVector<Operation *> constants;
+  DenseSet<Value> fromSums;
+  for (Operation *op : slice(roots)) {
+    if (isa<kernel::SumOp>(op) || llvm::any_of(op->getOperands(), [&](Value v) { return fromSums.contains(v); }))
+      fromSums.insert(op->result_begin(), op->result_end());
+    else
+      constants.push_back(op);
+  }
+  return emitInvariant(constants, Value());
+}
+
+LogicalResult ScalarRegion::emitVarying(ArrayRef<Operation *> ops) {
+  for (Operation *op : ops)
+    if (isVarying(op) && !isDone(*this, op) && failed(emit(op)))
+      return failure();
+  return success();
+}
+
+LogicalResult ScalarRegion::emit(Operation *op) {
+  return llvm::TypeSwitch<Operation *, LogicalResult>(op)
+      .Case([&](kernel::LoadOp load) {
+        Value address = elementAddress(e, load.getView(), getAll(load.getIndices()));
+        bind(load.getValue(), e.loadFrom(load.getView(), load.getValue().getType(), address));
+        return success();
+      })
+      .Case([&](kernel::StoreOp store) {
+        emitStore(store);
+        return success();
+      })
+      .Case([&](kernel::AppendOp append) { return emitAppend(append); })
+      .Case([&](arith::ConstantOp constant) {
+        Value scalar = isa<IndexType>(constant.getType()) ? e.integer(*getConstantIntValue(constant.getResult()))
+                                                          : Value(e.make<arith::ConstantOp>(constant.getValue()));
+        bind(constant, scalar);
+        return success();
+      })
+      .Case([&](kernel::RowSumOp sum) { return emitRowSum(sum); })
+      .Case<arith::ExtFOp, arith::TruncFOp>([&](auto convert) { return emitConversion(convert); })
+      .Case([&](arith::IndexCastOp cast) {
+        emitIndexCast(cast, /*isSigned=*/true);
+        return success();
+      })
+      .Case([&](arith::IndexCastUIOp cast) {
+        emitIndexCast(cast, /*isSigned=*/false);
+        return success();
+      })
+      .Default([&](Operation *other) { return emitElementwise(other); });
+}
+
+void ScalarRegion::emitIndexCast(Operation *op, bool isSigned) {
+  Value value = get(op->getOperand(0));
+  Type to = heldType(e, op->getResult(0).getType());
+  unsigned fromBits = value.getType().getIntOrFloatBitWidth(), toBits = to.getIntOrFloatBitWidth();
+  if (fromBits > toBits)
+    value = e.make<arith::TruncIOp>(to, value);
+  else if (fromBits < toBits)
+    value = isSigned ? Value(e.make<arith::ExtSIOp>(to, value)) : Value(e.make<arith::ExtUIOp>(to, value));
+  bind(op->getResult(0), value);
+}
+
+/// Between float32 and bfloat16, the two types a region may compute with.
+LogicalResult ScalarRegion::emitConversion(Operation *op) {
+  Type from = op->getOperand(0).getType(), to = op->getResult(0).getType();
+  bool widens = from.isBF16() && to.isF32();
+  if (!widens && !(from.isF32() && to.isBF16()))
+    return op->emitError() << "'" << op->getName() << "' from " << from << " to " << to
+                           << " is not supported in a scalar region on a GPU";
+  Value value = get(op->getOperand(0));
+  bind(op->getResult(0), widens ? Value(e.make<arith::ExtFOp>(to, value)) : Value(e.make<arith::TruncFOp>(to, value)));
+  return success();
+}
+
+LogicalResult ScalarRegion::emitRowSum(kernel::RowSumOp op) {
+  if (isVarying(op))
+    return op.emitOpError() << "adds another row in every lane, which is not supported on a GPU";
+  bind(op.getResult(), addRow(e, op.getView(), get(op.getRow())));
+  return success();
+}
+
+LogicalResult ScalarRegion::emitElementwise(Operation *op) {
+  auto isBF16 = [](Type type) { return type.isBF16(); };
+  bool known = isa<arith::ArithDialect, mlir::math::MathDialect>(op->getDialect()) &&
+               llvm::none_of(op->getResultTypes(), isBF16) && llvm::none_of(op->getOperandTypes(), isBF16);
+  if (!known || !op->hasTrait<OpTrait::Elementwise>() || op->getNumResults() != 1)
+    return op->emitError() << "'" << op->getName() << "' is not supported in a scalar region on a GPU";
+  OperationState state(e.loc, op->getName());
+  state.operands = getAll(op->getOperands());
+  // Every op rounds once, whatever a producer of the region would have allowed.
+  for (NamedAttribute attribute : op->getAttrs())
+    if (attribute.getName() != "fastmath")
+      state.attributes.push_back(attribute);
+  state.types.push_back(heldType(e, op->getResult(0).getType()));
+  bind(op->getResult(0), e.b.create(state)->getResult(0));
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Effects
+//===----------------------------------------------------------------------===//
+
+/// Whoever stores the last column of a row of tokens stores zeros behind it, so that products may read whole tiles.
+void ScalarRegion::emitStore(kernel::StoreOp op) {
+  SmallVector<Value> indices = getAll(op.getIndices());
+  e.store(get(op.getValue()), elementAddress(e, op.getView(), indices));
+  kernel::ViewType view = op.getView().getType();
+  if (view.getForm().is_weight_form())
+    return;
+  int64_t depth = view.getDimSize(1), columns = view.getForm().tile_columns(view.getElementBytes());
+  if (depth % columns == 0)
+    return;
+  Value zero = e.make<arith::ConstantOp>(cast<TypedAttr>(e.b.getZeroAttr(view.getElementType())));
+  e.when(e.equal(indices[1], e.integer(depth - 1)), [&] {
+    e.loop(e.integer(depth), e.integer(llvm::alignTo(depth, columns)), [&](Value column) {
+      e.store(zero, elementAddress(e, op.getView(), {indices[0], column}));
+    });
+  });
+}
+
+LogicalResult ScalarRegion::emitAppend(kernel::AppendOp op) {
+  kernel::CacheType cache = op.getCache().getType();
+  if (cache.getPageBytes() == 0 || cache.getPageBytes() % 4)
+    return op.emitError() << "writes to pages of " << cache.getPageBytes()
+                          << " bytes, expected the positive multiple of 4 that a cache group gives";
+  int64_t tokens = cache.getPageTokens();
+  Value position = get(op.getPosition());
+  Value entry = elementAddress(e, op.getPages(), {get(op.getSequence()), e.div(position, tokens)});
+  Value page = e.loadFrom(op.getPages(), e.i32, entry);
+  Value address = cacheAddress(e, op.getCache(), page, get(op.getHead()), e.rem(position, tokens), get(op.getLane()));
+  e.store(get(op.getValue()), address);
+  return success();
+}
