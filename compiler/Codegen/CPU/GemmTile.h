@@ -71,6 +71,14 @@ private:
     int32_t level;
   };
 
+  /// What is left to fetch in a turn of `products` products, which begins at `from`.
+  struct Fetcher {
+    const Prefetch &prefetch;
+    mlir::Value from;
+    int64_t products;
+    int64_t done = 0, next = 0;
+  };
+
   int64_t tileColumns(int64_t height) const;
   int64_t lowestEvenHeight() const;
   void emitOneTile(const TileRows &rows);
@@ -79,8 +87,10 @@ private:
   Prefetch fetchNext(const TileRows &rows, const Depth &depth, mlir::Value slice, int64_t slices);
   void emitTile(const TileRows &rows, const Depth &depth, const Prefetch &prefetch, mlir::Value row, mlir::Value column,
                 int64_t height, int64_t columns);
-  void multiply(mlir::Value inputs, mlir::Value weights, int64_t height, Emitter::Values &sums);
-  void multiplyWidened(mlir::Value inputs, llvm::ArrayRef<mlir::Value> weights, int64_t height, Emitter::Values &sums);
+  void fetch(Fetcher *fetcher);
+  void multiply(mlir::Value inputs, mlir::Value weights, int64_t height, Emitter::Values &sums, Fetcher *fetcher);
+  void multiplyWidened(mlir::Value inputs, llvm::ArrayRef<mlir::Value> weights, int64_t height, Emitter::Values &sums,
+                       Fetcher *fetcher);
   void emitLastStep(const TileRows &rows);
 
   KernelEmitter &e;
