@@ -59,7 +59,9 @@ bool Report::invalid(const char *format, ...) const {
 } // namespace yupana::runtime
 
 int yupana_status_exit_code(yupana_status_code_t code) {
-  return code == YUPANA_STATUS_CANCELLED ? 130 : static_cast<int>(code);
+  return code == YUPANA_STATUS_CANCELLED    ? 130
+         : code == YUPANA_STATUS_NOT_FINITE ? YUPANA_STATUS_INVALID_DATA
+                                            : static_cast<int>(code);
 }
 
 const char *yupana_version(void) { return "0.1.0"; }

@@ -15,11 +15,20 @@ namespace yupana::runtime {
 
 struct DeviceKind;
 
-/// What every opened device begins with. Constant while it is open.
+/// Which device is meant.
+struct DeviceChoice {
+  const DeviceKind *kind; // null: any
+  uint32_t ordinal;       // among those of its kind; below kMaxOrdinals
+  const char *driver;     // the file of a GPU's driver; null: the system's
+};
+
+/// What every opened device begins with.
 struct Device {
   const DeviceKind *kind;
+  uint32_t slot;    // contexts of a plan share weights where this is the same: kind->index + ordinal
   uint32_t workers; // threads of this process that work for it, the calling one included
   uint32_t sms;     // of grids: multiprocessors of a GPU, workers of a CPU
+  uint32_t formats; // bit 1 << f for every schema::ImageFormat f that it loads; load_image may take bits away
 };
 
 /// The sizes of a step, in the order kernels take them.
@@ -61,7 +70,15 @@ struct InputRange {
 /// What leaves a device after a step.
 enum StepResult : uint32_t { kLogits, kSampled, kStepResults };
 
+struct StepOutput {
+  void *address;  // where kernels left it
+  uint64_t bytes; // 0: it is not wanted
+  void *host;     // where the host can read and write it until the next step; of finish
+};
+
 struct DeviceOptions {
+  DeviceChoice choice;                 // of this kind
+  const schema::Target *target;        // whose code is to be run; null: none, the device only reads and hashes
   uint32_t threads;                    // 0: one per processor that this process may use
   uint64_t scratch_bytes;              // the most that a worker needs while a kernel runs
   uint64_t result_bytes[kStepResults]; // the most that is read back
@@ -69,17 +86,17 @@ struct DeviceOptions {
 
 struct DeviceKind {
   uint32_t index;       // in kDevices of devices.h
-  uint32_t formats;     // bit 1 << f for every schema::ImageFormat f that it loads
   bool has_host_memory; // its memory is the host's: weights may be pages of the file
 
   /// How good the target is among those of this kind, from 0; -1 when it is none of them.
   int (*rank)(const char *target);
-  /// What this machine lacks for a target of this kind; null when it runs there.
-  const char *(*missing)(const char *target);
-  /// The best target of this kind that runs on this machine; "" when there is none.
-  const char *(*native)();
+  /// How the code of a target of this kind meets a device of this machine. INCOMPATIBLE with the reason.
+  Code (*fit)(const DeviceChoice &choice, const schema::Target &target, yupana_fit_t *out_fit, const Report &report);
+  /// The best target of this kind that runs on a device of this machine; "" when there is none.
+  const char *(*native)(const DeviceChoice &choice);
 
-  /// INVALID_ARGUMENT (too many threads), OUT_OF_MEMORY. What the device allocates for itself comes from `allocator`.
+  /// INVALID_ARGUMENT (too many threads), INCOMPATIBLE, OUT_OF_MEMORY. What the device allocates for itself comes from
+  /// `allocator`.
   Code (*open)(const Allocator &allocator, const DeviceOptions &options, Device **out_device, const Report &report);
   /// Everything loaded into the device goes with it; memory of allocate() does not.
   void (*close)(Device *device);
@@ -87,37 +104,40 @@ struct DeviceKind {
   void (*memory)(const Device *device, yupana_memory_info_t *out);
 
   /// Memory for kernels, of at least `alignment` and as the device likes it; not initialised. `host` is where it comes
-  /// from if it is the host's. It may outlive the device. OUT_OF_MEMORY names `what`.
+  /// from if it is the host's, else where its bookkeeping comes from. It may outlive the device, but not the last one
+  /// of the same slot. OUT_OF_MEMORY names `what`.
   Code (*allocate)(Device *device, const Allocator &host, uint64_t bytes, uint64_t alignment, const char *what,
                    Memory *out_memory, yupana_status_t *out_status);
+  /// A failure is the answer of every later function of this device that has one.
   void (*zero)(Device *device, void *memory, uint64_t bytes);
 
   /// A block of `bytes` bytes, all zero on both sides. OUT_OF_MEMORY.
   Code (*allocate_inputs)(Device *device, const Allocator &host, uint64_t bytes, InputBlock *out_block,
                           yupana_status_t *out_status);
-  /// Before the launches of a step: makes `ranges` of the block, in ascending order, visible to kernels.
+  /// Before the launches of a step: makes `ranges` of the block, in ascending order, visible to kernels. A failure is
+  /// the answer of every later function of this device that has one.
   void (*send_inputs)(Device *device, const InputBlock &block, const InputRange *ranges, uint32_t count);
 
-  /// Takes the bytes of a section of code, which are not needed afterwards. INVALID_DATA, OUT_OF_MEMORY.
+  /// Takes the bytes of a section of code, which are not needed afterwards. INVALID_DATA, OUT_OF_MEMORY, and
+  /// INCOMPATIBLE for code that this very device does not take, whose format is then no longer in `formats`.
   Code (*load_image)(Device *device, schema::ImageFormat format, const uint8_t *bytes, uint64_t size,
                      const Report &report);
-  /// In the image loaded last; null when it has no such function.
-  void *(*find_kernel)(Device *device, const char *symbol);
+  /// In the image loaded last; null when it has no such function. OUT_OF_MEMORY, INTERNAL.
+  Code (*find_kernel)(Device *device, const char *symbol, void **out_kernel, yupana_status_t *out_status);
 
-  /// Fills in `launch->prepared`; everything else is. OUT_OF_MEMORY.
+  /// Fills in `launch->prepared`; everything else is. OUT_OF_MEMORY, and INCOMPATIBLE for more threads or shared memory
+  /// than the device has.
   Code (*prepare_launch)(Device *device, DeviceLaunch *launch, yupana_status_t *out_status);
 
   /// Does the launches one after the other: each sees what those before it wrote. Allocates nothing. INTERNAL when the
-  /// device fails, which no context survives.
+  /// device fails, which no context survives. May return before the launches are done.
   Code (*run)(Device *device, const StepSizes &sizes, const ActiveLaunch *launches, uint32_t count,
               yupana_status_t *out_status);
-  /// `bytes` bytes of a result, which kernels left at `address`, where the host can read and write them until the next
-  /// step. INTERNAL.
-  Code (*read_back)(Device *device, StepResult result, void *address, uint64_t bytes, void **out_host,
-                    yupana_status_t *out_status);
+  /// Ends a step: all launches are done, and `host` is filled in for the outputs that are wanted. INTERNAL.
+  Code (*finish)(Device *device, StepOutput outputs[kStepResults], yupana_status_t *out_status);
 
-  /// Goes through all chunks with all workers, which claim them in ascending order. CANCELLED, or OK with `*out_fault`
-  /// filled in, or OUT_OF_MEMORY for the windows that a null `dst` needs, from `host`.
+  /// Goes through all chunks with several threads, which claim them in ascending order. CANCELLED, or OK with
+  /// `*out_fault` filled in, or OUT_OF_MEMORY for windows, which come from `host`.
   Code (*load)(Device *device, const Allocator &host, const ChunkWork &work, Progress &progress, ChunkFault *out_fault,
                const Report &report);
   /// Calls the filler for every item that is wanted, a weight's number, from several threads; then it is filled.

@@ -20,9 +20,9 @@ void destroy_context(yupana_context_t *context) {
   Device *device = context->device;
   for (uint32_t i = 0; i < context->weights.size(); ++i)
     if (context->weights[i])
-      release_weights(context->plan, i, *device->kind);
+      release_weights(context->plan, i, *device);
   if (context->uses_filled)
-    release_filled(context->plan, *device->kind);
+    release_filled(context->plan, *device);
   Allocator allocator = context->allocator;
   yupana_plan_t *plan = context->plan;
   destroy_object(allocator, context);
@@ -31,13 +31,15 @@ void destroy_context(yupana_context_t *context) {
   yupana_plan_release(plan);
 }
 
-Code choose_target(const yupana_plan_t *plan, const char *name, uint32_t *out_index, const Report &report) {
+Code choose_target(const yupana_plan_t *plan, const char *name, const DeviceChoice &choice, uint32_t *out_index,
+                   const Report &report) {
+  yupana_fit_t fit;
   if (!name)
-    return yupana_plan_best_target(plan, out_index, report.out());
+    return best_target(plan, choice, out_index, report);
   for (uint32_t i = 0; i < yupana_plan_target_count(plan); ++i)
     if (strcmp(plan->target(i).name()->c_str(), name) == 0) {
       *out_index = i;
-      return yupana_plan_compatible(plan, i, report.out());
+      return fit_target(plan, i, choice, &fit, report);
     }
   return report.fail(YUPANA_STATUS_INVALID_ARGUMENT, "the plan has no target '%s'; its first is '%s'", name,
                      plan->target(0).name()->c_str());
@@ -157,25 +159,25 @@ Code check_weights_present(const yupana_context_t &context, const yupana_context
   return YUPANA_STATUS_OK;
 }
 
-Code open_device(yupana_context_t &context, const DeviceKind &kind, const yupana_context_options_t &options,
+Code open_device(yupana_context_t &context, const DeviceChoice &choice, const yupana_context_options_t &options,
                  const Report &report) {
   const schema::Target &target = context.target();
-  DeviceOptions wanted = {options.threads, 0, {target.buffers()->Get(target.logits())->size()}};
+  DeviceOptions wanted = {choice, &target, options.threads, 0, {target.buffers()->Get(target.logits())->size()}};
   if (has_sample_program(context))
     wanted.result_bytes[kSampled] = target.buffers()->Get(target.sampled())->size();
   for (const schema::Kernel *kernel : *target.kernels())
     wanted.scratch_bytes = greatest(wanted.scratch_bytes, kernel->scratch_bytes());
-  return kind.open(context.allocator, wanted, &context.device, report);
+  return choice.kind->open(context.allocator, wanted, &context.device, report);
 }
 
-Code prepare(yupana_context_t &context, const DeviceKind &kind, const yupana_context_options_t &options,
+Code prepare(yupana_context_t &context, const DeviceChoice &choice, const yupana_context_options_t &options,
              const Report &report) {
   Uses uses;
   if (Code code = find_uses(context, &uses, report))
     return code;
   if (Code code = check_weights_present(context, options, uses.weights, report))
     return code;
-  if (Code code = open_device(context, kind, options, report))
+  if (Code code = open_device(context, choice, options, report))
     return code;
   if (Code code = load_code(*context.plan, context.target_index, options.digests != YUPANA_DIGEST_OFF, context.device,
                             &context.kernels, report))
@@ -197,7 +199,7 @@ Code prepare(yupana_context_t &context, const DeviceKind &kind, const yupana_con
 
 } // namespace
 
-Code yupana::runtime::create_context(const DeviceKind &kind, yupana_plan_t *plan, uint32_t target,
+Code yupana::runtime::create_context(const DeviceChoice &choice, yupana_plan_t *plan, uint32_t target,
                                      const yupana_context_options_t &options, const Allocator &allocator,
                                      yupana_context_t **out_context, const Report &report) {
   auto *context = create_object<yupana_context_t>(allocator);
@@ -207,7 +209,7 @@ Code yupana::runtime::create_context(const DeviceKind &kind, yupana_plan_t *plan
   context->plan = plan;
   context->allocator = allocator;
   context->target_index = target;
-  if (Code code = prepare(*context, kind, options, report)) {
+  if (Code code = prepare(*context, choice, options, report)) {
     destroy_context(context);
     return code;
   }
@@ -224,15 +226,18 @@ yupana_status_code_t yupana_context_create(yupana_plan_t *plan, const yupana_con
   Report report(plan->reader.name, out_status);
   yupana_context_options_t options = given ? read_sized(given) : yupana_context_options_t{};
   uint32_t target = 0;
+  DeviceChoice choice;
   if (Code code = check_options(options, report))
     return code;
-  if (Code code = choose_target(plan, options.target, &target, report))
+  if (Code code = choose_device(options.device, &choice, report))
+    return code;
+  if (Code code = choose_target(plan, options.target, choice, &target, report))
     return code;
   Allocator memory;
   if (Code code = Allocator::adopt(allocator, &memory, out_status))
     return code;
-  const DeviceKind &kind = *find_device_kind(plan->target(target).name()->c_str());
-  return create_context(kind, plan, target, options, memory, out_context, report);
+  choice.kind = find_device_kind(plan->target(target).name()->c_str());
+  return create_context(choice, plan, target, options, memory, out_context, report);
 }
 
 void yupana_context_release(yupana_context_t *context) {
@@ -256,7 +261,7 @@ void yupana_context_memory(const yupana_context_t *context, yupana_memory_info_t
     if (context->weights[i])
       info.weights += context->plan->section(i).size + kArenaPadding;
   if (context->uses_filled)
-    info.weights += context->plan->filled[context->device->kind->index].memory.size();
+    info.weights += context->plan->filled[context->device->slot].memory.size();
   for (uint32_t i = 0; i < context->target().arenas()->size(); ++i)
     info.arenas += context->arenas[i].size();
   for (uint32_t i = 0; i < context->group_count(); ++i) {

@@ -81,8 +81,8 @@ Code prepare_launches(yupana_context_t &context, yupana_status_t *out_status);
 Code run_program(yupana_context_t &context, schema::Function function, const StepSizes &sizes,
                  yupana_status_t *out_status);
 
-/// yupana_context_create on a device of `kind`, which is that of the target or stands in for it.
-Code create_context(const DeviceKind &kind, yupana_plan_t *plan, uint32_t target,
+/// yupana_context_create on the device chosen, whose kind is that of the target or stands in for it.
+Code create_context(const DeviceChoice &choice, yupana_plan_t *plan, uint32_t target,
                     const yupana_context_options_t &options, const Allocator &allocator, yupana_context_t **out_context,
                     const Report &report);
 

@@ -22,7 +22,7 @@ void *resolve(const yupana_context_t &context, const schema::Argument &argument)
     // Kernels take every address in one array; those of weights they only read.
     const schema::Weight &weight = *context.root().weights()->Get(i);
     base = const_cast<uint8_t *>(weight.section() == schema::kNoSection
-                                     ? filled_weight(*context.plan, *context.device->kind, i)
+                                     ? filled_weight(*context.plan, *context.device, i)
                                      : context.weights[weight.section()] + weight.offset());
     break;
   }

@@ -250,21 +250,22 @@ void write_row_inputs(yupana_context_t &context, const Spans &spans) {
   }
 }
 
-/// A result, or what of it a step has, where the caller finds it.
-Code read_result(yupana_context_t &context, StepResult which, uint32_t buffer, uint64_t values, void **out,
-                 yupana_status_t *status) {
-  return context.device->kind->read_back(context.device, which, context.buffer_address(buffer), values * 4, out,
-                                         status);
+/// `values` values of four bytes of a buffer.
+StepOutput output(const yupana_context_t &context, uint32_t buffer, uint64_t values) {
+  return {context.buffer_address(buffer), values * 4, nullptr};
 }
 
-/// Hides the choices made for rows whose spans did not ask for one.
-void clear_unasked(const Spans &spans, uint32_t *sampled) {
-  for (uint32_t i = 0; i < spans.size(); ++i) {
-    uint32_t rows = rows_of(spans[i]);
-    for (uint32_t r = 0; r < rows && !spans[i].sample; ++r)
-      sampled[r] = YUPANA_NO_TOKEN;
-    sampled += rows;
-  }
+/// Hides the choices made for rows whose spans did not ask for one. NOT_FINITE when a kernel could make none for a row
+/// whose span did.
+Code check_sampled(const Spans &spans, uint32_t *sampled, yupana_status_t *status) {
+  Code code = succeed(status);
+  for (uint32_t i = 0, row = 0; i < spans.size(); ++i)
+    for (uint32_t r = rows_of(spans[i]); r > 0; --r, ++row)
+      if (!spans[i].sample)
+        sampled[row] = YUPANA_NO_TOKEN;
+      else if (sampled[row] == YUPANA_NO_TOKEN)
+        code = fail(status, YUPANA_STATUS_NOT_FINITE, "row %u of the logits holds NaN or infinity", row);
+  return code;
 }
 
 } // namespace
@@ -290,23 +291,23 @@ yupana_status_code_t yupana_context_step(yupana_context_t *context, const yupana
   result.rows = sizes.rows;
   result.vocab_size = context->root().model()->vocab_size();
   const schema::Target &target = context->target();
-  void *logits = nullptr, *sampled = nullptr;
+  StepOutput outputs[kStepResults] = {};
+  if (!batch->keep_logits)
+    outputs[kLogits] = output(*context, target.logits(), uint64_t{sizes.rows} * result.vocab_size);
+  if (sample)
+    outputs[kSampled] = output(*context, target.sampled(), sizes.rows);
   Code code = run_program(*context, schema::Function::step, sizes, out_status);
   if (!code && sample)
     code = run_program(*context, schema::Function::sample, sizes, out_status);
-  if (!code && sample)
-    code = read_result(*context, kSampled, target.sampled(), sizes.rows, &sampled, out_status);
-  if (!code && sizes.rows && !batch->keep_logits)
-    code =
-        read_result(*context, kLogits, target.logits(), uint64_t{sizes.rows} * result.vocab_size, &logits, out_status);
+  if (!code)
+    code = context->device->kind->finish(context->device, outputs, out_status);
   if (code)
     return code;
-  result.logits = static_cast<const float *>(logits);
-  if (sample)
-    clear_unasked(spans, static_cast<uint32_t *>(sampled));
-  result.sampled = static_cast<const uint32_t *>(sampled);
   for (uint32_t i = 0; i < spans.size(); ++i)
     context->sequences[slot_of(*context, spans[i])].length += spans[i].token_count;
+  result.logits = static_cast<const float *>(outputs[kLogits].host);
+  auto *sampled = static_cast<uint32_t *>(outputs[kSampled].host);
+  result.sampled = sampled;
   copy_sized(out_result, result);
-  return succeed(out_status);
+  return sample ? check_sampled(spans, sampled, out_status) : succeed(out_status);
 }

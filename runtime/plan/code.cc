@@ -12,10 +12,10 @@ namespace yupana::runtime {
 
 namespace {
 
-/// The image of a kernel that a device takes; null when there is none.
-const schema::KernelImage *image_for(const schema::Kernel &kernel, const DeviceKind &kind) {
+/// The first image of a kernel that a device takes; null when there is none.
+const schema::KernelImage *image_for(const schema::Kernel &kernel, const Device &device) {
   for (const schema::KernelImage *image : *kernel.images())
-    if (kind.formats >> static_cast<uint32_t>(image->format()) & 1)
+    if (device.formats >> static_cast<uint32_t>(image->format()) & 1)
       return image;
   return nullptr;
 }
@@ -47,19 +47,26 @@ Code load_code(const yupana_plan_t &plan, uint32_t index, bool compare, Device *
   uint32_t loaded = schema::kNoSection;
   for (uint32_t i = 0; i < kernels.size(); ++i) {
     const schema::Kernel &kernel = *kernels.Get(i);
-    const schema::KernelImage *image = image_for(kernel, *device->kind);
-    if (!image)
-      return report.fail(YUPANA_STATUS_INVALID_DATA, "target '%s': kernel '%s' has no code for its device",
-                         target.name()->c_str(), kernel.symbol()->c_str());
-    if (image->section() != loaded)
-      if (Code code = load_section(plan, *image, compare, device, report))
-        return code;
-    loaded = image->section();
-    void *found = device->kind->find_kernel(device, kernel.symbol()->c_str());
+    // An image that this very device refuses takes its format away from those that are tried.
+    Code code = YUPANA_STATUS_OK;
+    do {
+      const schema::KernelImage *image = image_for(kernel, *device);
+      if (!image)
+        return code ? code
+                    : report.fail(YUPANA_STATUS_INVALID_DATA, "target '%s': kernel '%s' has no code for its device",
+                                  target.name()->c_str(), kernel.symbol()->c_str());
+      code = image->section() == loaded ? YUPANA_STATUS_OK : load_section(plan, *image, compare, device, report);
+      if (!code)
+        loaded = image->section();
+    } while (code == YUPANA_STATUS_INCOMPATIBLE);
+    void *&found = (*out_kernels)[i];
+    if (!code)
+      code = device->kind->find_kernel(device, kernel.symbol()->c_str(), &found, report.out());
+    if (code)
+      return code;
     if (!found)
       return report.fail(YUPANA_STATUS_INVALID_DATA, "target '%s': its code has no function '%s'",
                          target.name()->c_str(), kernel.symbol()->c_str());
-    (*out_kernels)[i] = found;
   }
   return YUPANA_STATUS_OK;
 }

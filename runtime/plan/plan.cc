@@ -56,7 +56,7 @@ yupana_status_code_t yupana_plan_open(const yupana_reader_t *reader, const yupan
                                       yupana_plan_t **out_plan, yupana_status_t *out_status) {
   if (!reader_valid(reader) || !out_plan)
     return fail(out_status, YUPANA_STATUS_INVALID_ARGUMENT,
-                "yupana_plan_open needs a reader with its size, name and read function, and room for a plan");
+                "yupana_plan_open needs a whole reader and room for a plan");
   Allocator memory;
   if (Code code = Allocator::adopt(allocator, &memory, out_status))
     return code;

@@ -12,7 +12,7 @@
 
 namespace yupana::runtime {
 
-/// What contexts on one kind of device share of a section. Guarded by yupana_plan_t::lock.
+/// What contexts on one device share of a section. Guarded by yupana_plan_t::lock.
 struct SectionState {
   Memory weights;        // loaded while `users` > 0; kArenaPadding readable bytes follow the section's
   const uint8_t *mapped; // instead of `weights`, by the reader
@@ -31,6 +31,12 @@ struct FilledWeights {
 /// Readable bytes after every arena, so that kernels may read whole vectors at its end.
 inline constexpr uint64_t kArenaPadding = 256;
 
+/// How the code of target `index` meets the device chosen. INVALID_ARGUMENT (no such target), INCOMPATIBLE.
+Code fit_target(const yupana_plan_t *plan, uint32_t index, const DeviceChoice &choice, yupana_fit_t *out_fit,
+                const Report &report);
+/// The target that meets it best, of all devices where the choice is any. INCOMPATIBLE.
+Code best_target(const yupana_plan_t *plan, const DeviceChoice &choice, uint32_t *out_index, const Report &report);
+
 } // namespace yupana::runtime
 
 /// Everything but `references`, `states` and `filled` is constant after yupana_plan_open.
@@ -42,10 +48,10 @@ struct yupana_plan_t {
   yupana::runtime::Memory metadata;
   const yupana::schema::Plan *root = nullptr;
   pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-  yupana::runtime::SectionState *states = nullptr; // [kDeviceKinds][sections]
-  yupana::runtime::FilledWeights filled[yupana::runtime::kDeviceKinds];
+  yupana::runtime::SectionState *states = nullptr; // [kDeviceSlots][sections]
+  yupana::runtime::FilledWeights filled[yupana::runtime::kDeviceSlots];
 
-  uint64_t state_count() const { return frame.sections.size() * yupana::runtime::kDeviceKinds; }
+  uint64_t state_count() const { return frame.sections.size() * yupana::runtime::kDeviceSlots; }
   const yupana::schema::SectionEntry &section(uint32_t index) const { return frame.sections[index]; }
   const yupana::schema::Target &target(uint32_t index) const { return *root->targets()->Get(index); }
 };

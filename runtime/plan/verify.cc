@@ -54,7 +54,7 @@ Code verify_sections(const yupana_plan_t &plan, Device *device, Progress &progre
 Code verify_code(const yupana_plan_t &plan, uint32_t index, Device *host, const Report &report) {
   auto format = static_cast<uint32_t>(plan.target(index).kernels()->Get(0)->images()->Get(0)->format());
   Array<void *> kernels;
-  return host->kind->formats >> format & 1 ? load_code(plan, index, false, host, &kernels, report) : YUPANA_STATUS_OK;
+  return host->formats >> format & 1 ? load_code(plan, index, false, host, &kernels, report) : YUPANA_STATUS_OK;
 }
 
 } // namespace
@@ -67,7 +67,7 @@ yupana_status_code_t yupana_plan_verify(const yupana_plan_t *plan, const yupana_
   for (const schema::SectionEntry &entry : plan->frame.sections)
     total += entry.size;
   OpenedDevice host;
-  if (Code code = kDevices[0]->open(plan->allocator, {options.threads, 0, {}}, &host.device, report))
+  if (Code code = kDevices[0]->open(plan->allocator, {{}, nullptr, options.threads, 0, {}}, &host.device, report))
     return code;
   Progress progress(options.progress, total);
   if (Code code = verify_sections(*plan, host.device, progress, report))

@@ -41,7 +41,10 @@ Code report_fault(const yupana_plan_t &plan, uint32_t section, const ChunkFault 
   uint32_t others = 0;
   const schema::Weight *weight = weight_in(plan, section, begin, begin + schema::kDigestChunkBytes, &others);
   char name[200];
-  snprintf(name, sizeof(name), !weight ? "padding" : others ? "weight '%.120s' or one of %u more" : "weight '%.120s'",
+  snprintf(name, sizeof(name),
+           !weight  ? "padding"
+           : others ? "weight '%.120s' or one of %u more"
+                    : "weight '%.120s'",
            weight ? weight->name()->c_str() : "", others);
   ull at = plan.section(section).offset + begin;
   if (unreadable)
@@ -79,8 +82,8 @@ uint8_t *data_of(const SectionState &state) {
   return state.mapped ? const_cast<uint8_t *>(state.mapped) : state.weights.data();
 }
 
-SectionState &state_of(yupana_plan_t &plan, const DeviceKind &kind, uint32_t index) {
-  return plan.states[kind.index * plan.frame.sections.size() + index];
+SectionState &state_of(yupana_plan_t &plan, const Device &device, uint32_t index) {
+  return plan.states[device.slot * plan.frame.sections.size() + index];
 }
 
 void drop(yupana_plan_t *plan, uint32_t index, SectionState &state) {
@@ -114,7 +117,7 @@ Code place(yupana_plan_t *plan, uint32_t index, SectionState &state, bool map, D
 
 Code acquire_locked(yupana_plan_t *plan, uint32_t index, const yupana_context_options_t &options, Device *device,
                     Progress &progress, const Report &report) {
-  SectionState &state = state_of(*plan, *device->kind, index);
+  SectionState &state = state_of(*plan, *device, index);
   bool loaded = state.users > 0;
   bool compare = options.digests != YUPANA_DIGEST_OFF && !(loaded && state.weights_verified) &&
                  !(options.digests == YUPANA_DIGEST_FIRST_LOAD && state.seen_good);
@@ -189,7 +192,7 @@ Code acquire_weights(yupana_plan_t *plan, uint32_t index, const yupana_context_o
   pthread_mutex_lock(&plan->lock);
   Code code = acquire_locked(plan, index, options, device, progress, report);
   if (!code) {
-    SectionState &state = state_of(*plan, *device->kind, index);
+    SectionState &state = state_of(*plan, *device, index);
     ++state.users;
     *out_data = data_of(state);
   }
@@ -197,9 +200,9 @@ Code acquire_weights(yupana_plan_t *plan, uint32_t index, const yupana_context_o
   return code;
 }
 
-void release_weights(yupana_plan_t *plan, uint32_t index, const DeviceKind &kind) {
+void release_weights(yupana_plan_t *plan, uint32_t index, const Device &device) {
   pthread_mutex_lock(&plan->lock);
-  SectionState &state = state_of(*plan, kind, index);
+  SectionState &state = state_of(*plan, device, index);
   if (--state.users == 0)
     drop(plan, index, state);
   pthread_mutex_unlock(&plan->lock);
@@ -208,7 +211,7 @@ void release_weights(yupana_plan_t *plan, uint32_t index, const DeviceKind &kind
 Code acquire_filled(yupana_plan_t *plan, const Array<uint32_t> &used, const yupana_filler_t &filler, Device *device,
                     Progress &progress, const Report &report) {
   pthread_mutex_lock(&plan->lock);
-  FilledWeights &filled = plan->filled[device->kind->index];
+  FilledWeights &filled = plan->filled[device->slot];
   Code code = fill_locked(*plan, filled, used, filler, device, progress, report);
   if (!code)
     ++filled.users;
@@ -218,9 +221,9 @@ Code acquire_filled(yupana_plan_t *plan, const Array<uint32_t> &used, const yupa
   return code;
 }
 
-void release_filled(yupana_plan_t *plan, const DeviceKind &kind) {
+void release_filled(yupana_plan_t *plan, const Device &device) {
   pthread_mutex_lock(&plan->lock);
-  FilledWeights &filled = plan->filled[kind.index];
+  FilledWeights &filled = plan->filled[device.slot];
   if (--filled.users == 0)
     filled.memory.reset();
   pthread_mutex_unlock(&plan->lock);

@@ -16,7 +16,7 @@ Code acquire_weights(yupana_plan_t *plan, uint32_t index, const yupana_context_o
                      Progress &progress, const uint8_t **out_data, const Report &report);
 
 /// The last user's release frees the memory.
-void release_weights(yupana_plan_t *plan, uint32_t index, const DeviceKind &kind);
+void release_weights(yupana_plan_t *plan, uint32_t index, const Device &device);
 
 /// Makes the weights marked in `used`, an entry per weight of the plan, present that the file does not have, calling
 /// `filler` for those that no context has filled yet, and counts the caller as a user of the plan's filled weights.
@@ -25,11 +25,11 @@ Code acquire_filled(yupana_plan_t *plan, const Array<uint32_t> &used, const yupa
                     Progress &progress, const Report &report);
 
 /// The last user's release frees the memory.
-void release_filled(yupana_plan_t *plan, const DeviceKind &kind);
+void release_filled(yupana_plan_t *plan, const Device &device);
 
 /// Where a weight without bytes in the file lies; it has been acquired.
-inline const uint8_t *filled_weight(const yupana_plan_t &plan, const DeviceKind &kind, uint32_t weight) {
-  return plan.filled[kind.index].items[weight].dst;
+inline const uint8_t *filled_weight(const yupana_plan_t &plan, const Device &device, uint32_t weight) {
+  return plan.filled[device.slot].items[weight].dst;
 }
 
 /// Compares weights section `index` of the file with its digests, by the workers of `device`; nothing stays in memory.

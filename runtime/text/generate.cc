@@ -24,6 +24,7 @@ yupana_status_code_t Generator::run(const std::vector<Request> &requests, Observ
   replies_ = replies;
   observer_ = observer;
   waiting_ = 0;
+  not_finite_ = {};
   replies->assign(requests.size(), Reply());
 
   yupana_status_code_t code = YUPANA_STATUS_OK;
@@ -47,7 +48,11 @@ yupana_status_code_t Generator::run(const std::vector<Request> &requests, Observ
   for (Active &active : active_)
     release(active, nullptr);
   active_.clear();
-  return code;
+  if (code != YUPANA_STATUS_OK || !not_finite_.code)
+    return code;
+  if (status)
+    *status = not_finite_;
+  return YUPANA_STATUS_NOT_FINITE;
 }
 
 /// Starts waiting requests while there is room, in their order: none overtakes one that needs more.
@@ -150,16 +155,20 @@ yupana_status_code_t Generator::step(yupana_status_t *status) {
   batch.span_count = static_cast<uint32_t>(spans.size());
   yupana_step_result_t result = {};
   result.size = sizeof result;
-  yupana_status_code_t code = yupana_context_step(context_, &batch, &result, status);
-  if (code != YUPANA_STATUS_OK)
+  yupana_status_t step_status = {};
+  yupana_status_code_t code = yupana_context_step(context_, &batch, &result, &step_status);
+  if (code != YUPANA_STATUS_OK && code != YUPANA_STATUS_NOT_FINITE) {
+    if (status)
+      *status = step_status;
     return code;
+  }
 
   uint32_t row = 0;
   for (Active &active : active_) {
     if (!active.take)
       continue;
     uint32_t rows = wanted_rows(active, active.take);
-    if (!take_results(&active, result, row)) {
+    if (!take_results(&active, result, row, step_status)) {
       if (status) {
         status->code = YUPANA_STATUS_CANCELLED;
         status->message[0] = '\0';
@@ -172,7 +181,8 @@ yupana_status_code_t Generator::step(yupana_status_t *status) {
 }
 
 /// Hands the rows of one sequence on and moves it forward. False when the observer gave up.
-bool Generator::take_results(Active *active, const yupana_step_result_t &result, uint32_t first_row) {
+bool Generator::take_results(Active *active, const yupana_step_result_t &result, uint32_t first_row,
+                             const yupana_status_t &step_status) {
   const Request &request = (*requests_)[active->request];
   uint32_t remaining = remaining_prompt(*active), rows = wanted_rows(*active, active->take);
   if (request.want_logits && remaining &&
@@ -182,10 +192,15 @@ bool Generator::take_results(Active *active, const yupana_step_result_t &result,
   active->done += active->take;
   if (!prompt_read)
     return true;
-  if (request.max_new_tokens)
-    accept_token(active, result.sampled[first_row + rows - 1]);
-  else
+  if (!request.max_new_tokens) {
     finish(active, Stop::length);
+  } else if (uint32_t id = result.sampled[first_row + rows - 1]; id != YUPANA_NO_TOKEN) {
+    accept_token(active, id);
+  } else {
+    if (!not_finite_.code)
+      not_finite_ = step_status;
+    finish(active, Stop::not_finite);
+  }
   return true;
 }
 

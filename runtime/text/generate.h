@@ -37,6 +37,7 @@ enum class Stop {
   eos,       // one of the plan's stop tokens, which is the last token of the reply
   length,    // max_new_tokens, or the plan's longest context
   interrupt, // the observer asked for it
+  not_finite // the logits of its next token hold NaN or infinity
 };
 
 /// What a sequence has come to.
@@ -72,7 +73,8 @@ public:
   Generator(yupana_plan_t *plan, yupana_context_t *context, uint32_t step_tokens);
 
   /// Runs all requests to their end; the replies stand in the order of the requests. On failure, `*status` says why,
-  /// sequences still alive are released, and the replies hold what there was.
+  /// sequences still alive are released, and the replies hold what there was. NOT_FINITE when a reply ended with
+  /// Stop::not_finite: the others have gone on to their end, and all logits have been handed on.
   yupana_status_code_t run(const std::vector<Request> &requests, Observer *observer, std::vector<Reply> *replies,
                            yupana_status_t *status);
 
@@ -92,7 +94,8 @@ private:
   uint32_t wanted_rows(const Active &active, uint32_t take) const;
   yupana_span_t make_span(const Active &active) const;
   yupana_status_code_t step(yupana_status_t *status);
-  bool take_results(Active *active, const yupana_step_result_t &result, uint32_t first_row);
+  bool take_results(Active *active, const yupana_step_result_t &result, uint32_t first_row,
+                    const yupana_status_t &step_status);
   void accept_token(Active *active, uint32_t id);
   void finish(Active *active, Stop stop);
   yupana_status_code_t release(const Active &active, yupana_status_t *status);
@@ -109,6 +112,7 @@ private:
 
   const std::vector<Request> *requests_ = nullptr;
   std::vector<Reply> *replies_ = nullptr;
+  yupana_status_t not_finite_ = {}; // of the first step that found such logits where a token was needed
   Observer *observer_ = nullptr;
   size_t waiting_ = 0; // the first request not yet under way
   size_t turn_ = 0;    // who is dealt to first in the next step

@@ -52,12 +52,15 @@ runtime::Code run(Device *device, const runtime::StepSizes &sizes, const runtime
   return kDevices[0]->run(device, sizes, launches, count, status);
 }
 
-runtime::Code read_back(Device *, runtime::StepResult result, void *address, uint64_t bytes, void **out_host,
-                        yupana_status_t *) {
-  const auto *first = static_cast<const uint8_t *>(address);
-  staging[result].assign(first, first + bytes);
-  *out_host = staging[result].data();
-  ++(result == runtime::kLogits ? counts.logits_read : counts.sampled_read);
+runtime::Code finish(Device *, runtime::StepOutput *outputs, yupana_status_t *) {
+  for (uint32_t i = 0; i < runtime::kStepResults; ++i) {
+    if (!outputs[i].bytes)
+      continue;
+    const auto *first = static_cast<const uint8_t *>(outputs[i].address);
+    staging[i].assign(first, first + outputs[i].bytes);
+    outputs[i].host = staging[i].data();
+    ++(i == runtime::kLogits ? counts.logits_read : counts.sampled_read);
+  }
   return YUPANA_STATUS_OK;
 }
 
@@ -85,7 +88,7 @@ const DeviceKind *apart() {
     copy.allocate_inputs = allocate_inputs;
     copy.send_inputs = send_inputs;
     copy.run = run;
-    copy.read_back = read_back;
+    copy.finish = finish;
     return copy;
   }();
   return &kind;
@@ -100,7 +103,7 @@ protected:
     EXPECT_EQ(Allocator::adopt(nullptr, &allocator, status), YUPANA_STATUS_OK);
     options.size = sizeof(options);
     yupana_context_t *context = nullptr;
-    runtime::create_context(*apart(), opened_.plan.get(), 0, options, allocator, &context,
+    runtime::create_context({apart(), 0, nullptr}, opened_.plan.get(), 0, options, allocator, &context,
                             runtime::Report("memory.yplan", status));
     return ContextOwner(context);
   }

@@ -121,7 +121,7 @@ TEST(PlanOpenTest, ReadsNeitherCodeNorWeights) {
   source.unreadable_end = entry_of(copy, kCode).offset + entry_of(copy, kCode).size;
   yupana_plan_t *plan = nullptr;
   ASSERT_EQ(yupana_plan_open(&source.reader, nullptr, &plan, nullptr), YUPANA_STATUS_OK);
-  EXPECT_EQ(yupana_plan_compatible(plan, 0, nullptr), YUPANA_STATUS_OK);
+  EXPECT_EQ(yupana_plan_compatible(plan, 0, nullptr, nullptr, nullptr), YUPANA_STATUS_OK);
   yupana_plan_release(plan);
 }
 
@@ -293,11 +293,11 @@ TEST(CompatibilityTest, SaysWhatIsMissing) {
   const Bytes bytes = write(spec);
   OpenedPlan opened(bytes);
   yupana_status_t status;
-  EXPECT_EQ(yupana_plan_compatible(opened.plan.get(), 0, &status), YUPANA_STATUS_INCOMPATIBLE);
+  EXPECT_EQ(yupana_plan_compatible(opened.plan.get(), 0, nullptr, nullptr, &status), YUPANA_STATUS_INCOMPATIBLE);
   EXPECT_NE(std::string(status.message).find("sm_90a"), std::string::npos);
-  EXPECT_EQ(yupana_plan_compatible(opened.plan.get(), 1, &status), YUPANA_STATUS_INVALID_ARGUMENT);
+  EXPECT_EQ(yupana_plan_compatible(opened.plan.get(), 1, nullptr, nullptr, &status), YUPANA_STATUS_INVALID_ARGUMENT);
   uint32_t index = 7;
-  EXPECT_EQ(yupana_plan_best_target(opened.plan.get(), &index, &status), YUPANA_STATUS_INCOMPATIBLE);
+  EXPECT_EQ(yupana_plan_best_target(opened.plan.get(), nullptr, &index, &status), YUPANA_STATUS_INCOMPATIBLE);
   EXPECT_NE(std::string(status.message).find("sm_90a"), std::string::npos);
   EXPECT_EQ(index, 7u);
 }
@@ -311,8 +311,8 @@ TEST(CompatibilityTest, PrefersTheHighestLevelThatRuns) {
   OpenedPlan opened(bytes);
   ASSERT_EQ(opened.code, YUPANA_STATUS_OK) << opened.status.message;
   uint32_t index = 9;
-  ASSERT_EQ(yupana_plan_best_target(opened.plan.get(), &index, nullptr), YUPANA_STATUS_OK);
-  EXPECT_EQ(index, std::string(yupana_native_target()) == "x86-64-v3" ? 0u : 1u);
+  ASSERT_EQ(yupana_plan_best_target(opened.plan.get(), nullptr, &index, nullptr), YUPANA_STATUS_OK);
+  EXPECT_EQ(index, std::string(yupana_native_target(nullptr)) == "x86-64-v3" ? 0u : 1u);
 }
 
 } // namespace

@@ -89,7 +89,7 @@ protected:
 
   void SetUp() override {
     ASSERT_EQ(opened_.code, YUPANA_STATUS_OK) << opened_.status.message;
-    if (yupana_plan_compatible(opened_.plan.get(), 0, nullptr))
+    if (yupana_plan_compatible(opened_.plan.get(), 0, nullptr, nullptr, nullptr))
       GTEST_SKIP() << "this machine is below x86-64-v3";
   }
 

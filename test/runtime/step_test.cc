@@ -94,6 +94,28 @@ TEST_F(StepTest, SamplesWhereAsked) {
   EXPECT_TRUE(without.sampled.empty());
 }
 
+// A row that no token can be chosen from: the step is done, its logits are there, and the status says so.
+TEST_F(StepTest, RowsThatAreNotFiniteHaveAStatus) {
+  ContextOwner c = context();
+  yupana_sequence_t s = sequence(c);
+  Tokens tokens = make_tokens(2);
+  yupana_span_t sampling = span(s, tokens);
+  sampling.sample = 1;
+  sampling.seed = TEST_NOT_FINITE_SEED;
+  yupana_batch_t batch = {sizeof(batch), &sampling, 1, 0};
+  auto result = sized<yupana_step_result_t>();
+  yupana_status_t status = {};
+  EXPECT_EQ(yupana_context_step(c.get(), &batch, &result, &status), YUPANA_STATUS_NOT_FINITE);
+  EXPECT_EQ(status.code, static_cast<uint32_t>(YUPANA_STATUS_NOT_FINITE));
+  EXPECT_NE(strstr(status.message, "holds NaN or infinity"), nullptr) << status.message;
+  EXPECT_EQ(std::vector<float>(result.logits, result.logits + 2 * TEST_VOCAB), expected_range(tokens, 0, 2));
+  EXPECT_EQ(Tokens(result.sampled, result.sampled + 2), (Tokens{YUPANA_NO_TOKEN, YUPANA_NO_TOKEN}));
+  EXPECT_EQ(length(c, s), 2u);
+  sampling.sample = 0;
+  EXPECT_EQ(yupana_context_step(c.get(), &batch, &result, &status), YUPANA_STATUS_OK) << "nobody asked for a token";
+  EXPECT_EQ(yupana_status_exit_code(YUPANA_STATUS_NOT_FINITE), 4);
+}
+
 // Parameters reach the rows of their span; 0 is off, whichever way the kernels say that.
 TEST_F(StepTest, RowsHaveTheParametersOfTheirSpan) {
   ContextOwner c = context();

@@ -35,6 +35,7 @@ ARROWS = {
     "runtime/base": ["runtime/include", "runtime/schema"],
     "runtime/device": RUNTIME,
     "runtime/device/cpu": RUNTIME + DEVICE,
+    "runtime/device/cuda": RUNTIME + DEVICE,
     "runtime/io": RUNTIME,
     "runtime/plan": RUNTIME + DEVICE + ["runtime/io"],
     "runtime/exec": RUNTIME + DEVICE + ["runtime/io", "runtime/plan"],

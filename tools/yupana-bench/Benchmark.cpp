@@ -215,6 +215,8 @@ yupana_status_code_t createContext(yupana_plan_t *plan, const Options &options, 
                                                         yupana_plan_kv_bytes(plan, positions, options.batch));
   contextOptions.map_weights = options.mapWeights;
   contextOptions.progress = &progress;
+  yupana_device_t device = options.device.get();
+  contextOptions.device = &device;
   RandomWeights weights(*schema::GetPlan(yupana_plan_metadata(plan, nullptr)));
   yupana_filler_t filler = weights.filler();
   if (options.randomWeights)
@@ -225,14 +227,24 @@ yupana_status_code_t createContext(yupana_plan_t *plan, const Options &options, 
   return code;
 }
 
-yupana_status_code_t measure(Runner &runner, const Options &options, Measurements &out) {
+/// True if a processor runs the target.
+bool runsOnProcessor(const yupana_plan_t *plan, uint32_t target) {
+  const schema::Kernel &first =
+      *schema::GetPlan(yupana_plan_metadata(plan, nullptr))->targets()->Get(target)->kernels()->Get(0);
+  return first.images()->Get(0)->format() == schema::ImageFormat::elf_x86_64;
+}
+
+/// The machine, too, if its processor is what the plan runs on.
+yupana_status_code_t measure(Runner &runner, const Options &options, bool processor, Measurements &out) {
   double prompt = 0, decode = 0;
   for (uint32_t i = 0; i < options.warmup; ++i)
     if (yupana_status_code_t code = runner.run(prompt, decode))
       return code;
   // The buffer that the machine is measured with is no memory of the model: the peak is read around it.
   out.peakRss = peakRss();
-  auto measureAgain = [&out] {
+  auto measureAgain = [&out, processor] {
+    if (!processor)
+      return;
     if (std::optional<MachineSpeed> speed = measureMachine(out.threads))
       out.machine.push_back(*speed);
   };
@@ -282,5 +294,5 @@ yupana_status_code_t yupana::runBenchmark(const Options &options, yupana_plan_t 
   measurements.target = info.target;
   measurements.threads = info.threads;
   Runner runner(plan, context.get(), options, status);
-  return measure(runner, options, measurements);
+  return measure(runner, options, runsOnProcessor(plan, info.target), measurements);
 }

@@ -29,6 +29,10 @@ Token ids are random, from a fixed seed; decoding is greedy and does not stop at
   --random-weights      run a plan compiled with --strip-weights on random weights, drawn where they lie: finite values
                         of deviation 1/sqrt(K), gains near 1, padding zero. Speed does not depend on their values
   --for TARGET          use the code of this target of the plan, such as x86-64-v3 (default: the best one that runs)
+  --device DEVICE       auto, cpu, cuda or cuda:N, the GPU that the CUDA driver gives the number N (default: auto,
+                        which is a GPU where there is one that the plan has code for). On a GPU there are no shares:
+                        the machine that is measured is the processor
+  --driver FILE         use this library as the CUDA driver (default: libcuda.so.1, as the system finds it)
   --json                one JSON object instead of a table
   --version             print the version
   --help                print this
@@ -102,6 +106,10 @@ yupana_status_code_t Parser::parseValue(const std::string &name, const std::stri
     if (value.empty())
       return fail("--for needs the name of a target, such as x86-64-v3");
     options.target = value;
+  } else if (name == "--device" || name == "--driver") {
+    std::string expected;
+    if (!options.device.parse(name, value, expected))
+      return fail(found + expected);
   } else if (name == "--kv-memory") {
     std::optional<uint64_t> bytes = parseBytes(value);
     if (!bytes || !*bytes)
@@ -126,7 +134,7 @@ yupana_status_code_t Parser::parseFlag(const std::string &word) {
     }
   size_t equals = word.find('=');
   std::string name = word.substr(0, equals);
-  bool takesValue = name == "--for" || name == "--kv-memory" ||
+  bool takesValue = name == "--for" || name == "--kv-memory" || name == "--device" || name == "--driver" ||
                     std::any_of(std::begin(numberFlags), std::end(numberFlags),
                                 [&](const NumberFlag &flag) { return name == flag.name; });
   if (!takesValue)
@@ -152,6 +160,8 @@ yupana_status_code_t Parser::parse() {
       options.plan = word;
     }
   }
+  if (options.device.hasIdleDriver())
+    return fail(DeviceOption::idleDriver);
   return options.plan.empty() ? fail("no plan given (usage: yupana-bench PLAN; see yupana-bench --help)")
                               : YUPANA_STATUS_OK;
 }

@@ -4,6 +4,7 @@
 #ifndef YUPANA_TOOLS_YUPANABENCH_OPTIONS_H
 #define YUPANA_TOOLS_YUPANABENCH_OPTIONS_H
 
+#include "tools/support/Devices.h"
 #include "yupana/yupana.h"
 
 #include <cstdint>
@@ -23,6 +24,7 @@ struct Options {
   uint32_t threads = 0;    ///< 0: all cores.
   uint64_t kvMemory = 0;   ///< Bytes; 0: what the run needs, and at least one sequence of the longest context.
   std::string target;      ///< Empty: the best one.
+  DeviceOption device;
   bool mapWeights = false;
   bool randomWeights = false;
   bool json = false;

@@ -209,6 +209,10 @@ int runRequests(const Session &session, const Options &options, const std::vecto
   yupana_context_release(context);
   if (int logitsCode = teller.logitsResult())
     return logitsCode;
+  // What could not be chosen from can still be looked at.
+  if (code == YUPANA_STATUS_NOT_FINITE && !options.logits.empty())
+    if (int logitsCode = teller.commitLogits())
+      return logitsCode;
   if (code != YUPANA_STATUS_OK)
     return report(status);
   if (options.json)
@@ -244,6 +248,8 @@ int yupana::createContext(const Session &session, const Options &options, yupana
   contextOptions.kv_bytes = options.kvMemory;
   contextOptions.map_weights = options.mapWeights;
   contextOptions.progress = &progress;
+  yupana_device_t device = options.device.get();
+  contextOptions.device = &device;
   yupana_status_code_t code = yupana_context_create(session.plan(), &contextOptions, nullptr, &context, &status);
   bar.reset(); // clears its line before anything else is written
   return code == YUPANA_STATUS_OK ? exitDone : report(status);

@@ -59,6 +59,9 @@ How it runs; none of these changes a logit
   --mmap                map the weights from the file instead of reading them: they then take no memory of their own,
                         and processes share them; steps may be slower, since files get no huge pages
   --for TARGET          use the code of this target of the plan, such as x86-64-v3 (default: the best one that runs)
+  --device DEVICE       auto, cpu, cuda or cuda:N, the GPU that the CUDA driver gives the number N (default: auto,
+                        which is a GPU where there is one that the plan has code for)
+  --driver FILE         use this library as the CUDA driver (default: libcuda.so.1, as the system finds it)
 
 The tokenizer alone, line by line from standard input; reads no weights
   --tokenize            each line, a JSON string, becomes a JSON list of ids; no begin token is added
@@ -129,14 +132,6 @@ private:
   std::string &error;
 };
 
-/// Flags of other versions of the program, to be told from spelling mistakes.
-bool isLaterFlag(std::string_view name) {
-  for (std::string_view later : {"--device", "--driver"})
-    if (name == later)
-      return true;
-  return false;
-}
-
 int Parser::setMode(Options::Mode mode) {
   if (options.mode != Options::Generate && options.mode != mode)
     return fail("--chat, --tokenize and --detokenize exclude each other");
@@ -196,6 +191,10 @@ int Parser::parseValue(const std::string &name, const std::string &value) {
     if (value.empty())
       return fail("--for needs the name of a target, such as x86-64-v3");
     options.target = value;
+  } else if (name == "--device" || name == "--driver") {
+    std::string expected;
+    if (!options.device.parse(name, value, expected))
+      return fail(name + " is \"" + value + "\", expected " + expected);
   } else {
     for (const RealFlag &flag : realFlags)
       if (name == flag.name)
@@ -206,18 +205,14 @@ int Parser::parseValue(const std::string &name, const std::string &value) {
 }
 
 int Parser::parseFlag(const std::string &name) {
-  for (std::string_view valued :
-       {"--prompt", "--user", "--system", "--tokens", "--logits", "--for", "--temperature", "--top-k", "--top-p",
-        "--min-p", "--repetition-penalty", "--seed", "--max-new-tokens", "--step-tokens", "--threads", "--kv-memory"})
+  for (std::string_view valued : {"--prompt", "--user", "--system", "--tokens", "--logits", "--for", "--device",
+                                  "--driver", "--temperature", "--top-k", "--top-p", "--min-p", "--repetition-penalty",
+                                  "--seed", "--max-new-tokens", "--step-tokens", "--threads", "--kv-memory"})
     if (name == valued) {
       if (!attached && next == words.size())
         return fail(name + " needs a value");
       return parseValue(name, attached ? *attached : words[next++]);
     }
-  if (isLaterFlag(name)) {
-    error = name + " is not supported by this version";
-    return exitUnsupported;
-  }
   if (attached)
     return fail("unknown option " + name + "=" + *attached + " (see yupana-run --help)");
   if (name == "--json")
@@ -241,6 +236,8 @@ int Parser::parseFlag(const std::string &name) {
 int Parser::check() {
   if (options.plan.empty())
     return fail("no plan given (usage: yupana-run PLAN --prompt TEXT; see yupana-run --help)");
+  if (options.device.hasIdleDriver())
+    return fail(DeviceOption::idleDriver);
   auto has = [&](Input::Kind kind) {
     return std::any_of(options.inputs.begin(), options.inputs.end(), [&](auto &input) { return input.kind == kind; });
   };

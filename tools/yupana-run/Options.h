@@ -4,6 +4,8 @@
 #ifndef YUPANA_TOOLS_YUPANARUN_OPTIONS_H
 #define YUPANA_TOOLS_YUPANARUN_OPTIONS_H
 
+#include "tools/support/Devices.h"
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -50,6 +52,7 @@ struct Options {
   uint32_t threads = 0;    ///< 0: all cores.
   uint64_t kvMemory = 0;   ///< Bytes; 0: the library's default.
   std::string target;      ///< Empty: the best one.
+  DeviceOption device;
 };
 
 /// Reads the command line. Returns exitDone, or an exit code with one sentence in `error`.

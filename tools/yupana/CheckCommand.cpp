@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#include "runtime/schema/targets.h"
+#include "tools/support/Devices.h"
 #include "tools/support/ProgressBar.h"
 #include "tools/support/SystemMemory.h"
 #include "tools/support/Targets.h"
@@ -15,20 +17,24 @@ namespace {
 
 const char *const checkHelp = R"(usage: yupana check PLAN [--for TARGET] [--json]
 
-Would it run here? Says for every target of a plan whether this machine runs it and what is lacking, and how much memory
-the best of them needs, with room for one sequence of the longest context, against what is available. Reads the header,
-the table of sections and the metadata; neither code nor weights. Ends with 0 when the plan runs, 6 when no target fits,
-7 when there is not enough memory. A plan compiled with --strip-weights is judged as if it were filled.
+Would it run here? Says for every target of a plan whether this machine runs it (exact: made for it; fits: a better
+target is possible; by PTX: the CUDA driver translates it) and what is lacking, and how much memory the best of them
+needs, with room for one sequence of the longest context, against what is available. Reads the header, the table of
+sections and the metadata; neither code nor weights. Ends with 0 when the plan runs, 6 when no target fits, 7 when there
+is not enough memory. A plan compiled with --strip-weights is judged as if it were filled.
 
-  --for TARGET   ask about another machine: whether the plan has code for TARGET, such as x86-64-v3, and the memory that
-                 takes. This machine is not looked at
-  --json         the same as one JSON object
-  --help         print this
+  --for TARGET      ask about another machine: whether the plan has code for TARGET, such as x86-64-v3, or for a GPU of
+                    compute capability 8.9, which is sm_89, and the memory that takes. This machine is not looked at
+  --device DEVICE   ask about auto, cpu, cuda or cuda:N alone, the GPU that the CUDA driver gives the number N
+  --driver FILE     use this library as the CUDA driver (default: libcuda.so.1, as the system finds it)
+  --json            the same as one JSON object
+  --help            print this
 )";
 
 /// What was found. Facts of this machine are there when no target was named.
 struct Check {
   bool ofThisMachine = true;
+  std::vector<Fit> fits;         ///< How each of them fits; empty for a machine that only has a name.
   std::vector<uint32_t> targets; ///< Those asked about.
   std::optional<uint32_t> chosen;
   MemoryTotals memory; ///< Of the chosen one.
@@ -44,8 +50,50 @@ const char *targetNameOf(const OpenedPlan &plan, uint32_t target) {
   return plan.metadata().targets()->Get(target)->name()->c_str();
 }
 
+/// Memory that nobody uses, of the host or of the GPU that the chosen target runs on.
+std::optional<uint64_t> availableTo(const OpenedPlan &plan, uint32_t target, const yupana_device_t &device) {
+  if (isHostTarget(*plan.metadata().targets()->Get(target)))
+    return availableMemory();
+  uint64_t available = 0;
+  if (yupana_gpu_memory(&device, &available, nullptr, nullptr) != YUPANA_STATUS_OK)
+    return std::nullopt;
+  return available;
+}
+
+/// Asks about a machine with a GPU of the capability that `name` says.
+Result<Check> checkForGpu(const OpenedPlan &plan, const std::string &name) {
+  Check check;
+  check.ofThisMachine = false;
+  uint32_t capability = schema::gpu_architecture(name.c_str()).capability;
+  std::pair<schema::GpuFit, uint32_t> best = {schema::GpuFit::none, 0};
+  for (uint32_t i = 0; i < plan.metadata().targets()->size(); ++i) {
+    const schema::Target &target = *plan.metadata().targets()->Get(i);
+    schema::GpuArchitecture code = schema::gpu_architecture(target.name()->c_str());
+    schema::GpuFit fit = schema::gpu_fit(code, capability, hasImages(target, schema::ImageFormat::cubin),
+                                         hasImages(target, schema::ImageFormat::ptx));
+    check.targets.push_back(i);
+    check.fits.push_back(fitOf(fit));
+    if (fit == schema::GpuFit::none)
+      continue;
+    bool better =
+        best.first == schema::GpuFit::none || fit < best.first || (fit == best.first && code.capability > best.second);
+    if (!better)
+      continue;
+    best = {fit, code.capability};
+    check.chosen = i;
+  }
+  if (check.chosen)
+    check.memory = memoryOf(plan, *plan.metadata().targets()->Get(*check.chosen));
+  else
+    check.lacking = fmt::format("{}: the plan has code for {}, not for {}: compile the model with --target {}",
+                                yupana_plan_name(plan.get()), listTargets(plan.get()), name, name);
+  return check;
+}
+
 /// Asks about `target`, or about this machine when it is empty.
-Result<Check> checkPlan(const OpenedPlan &plan, const std::string &target) {
+Result<Check> checkPlan(const OpenedPlan &plan, const std::string &target, const yupana_device_t &device) {
+  if (schema::gpu_architecture(target.c_str()).capability)
+    return checkForGpu(plan, target);
   Check check;
   yupana_status_t status;
   uint32_t chosen = 0;
@@ -57,12 +105,15 @@ Result<Check> checkPlan(const OpenedPlan &plan, const std::string &target) {
   } else {
     for (uint32_t i = 0; i < plan.metadata().targets()->size(); ++i)
       check.targets.push_back(i);
-    if (yupana_plan_best_target(plan.get(), &chosen, &status) == YUPANA_STATUS_OK)
+    for (uint32_t i : check.targets)
+      check.fits.push_back(fitOf(plan, i, &device));
+    if (yupana_plan_best_target(plan.get(), &device, &chosen, &status) == YUPANA_STATUS_OK)
       check.chosen = chosen;
     else
       check.lacking = status.message;
     check.threads = yupana_available_threads();
-    check.available = availableMemory();
+    if (check.chosen)
+      check.available = availableTo(plan, chosen, device);
   }
   if (check.chosen)
     check.memory = memoryOf(plan, *plan.metadata().targets()->Get(*check.chosen));
@@ -71,18 +122,18 @@ Result<Check> checkPlan(const OpenedPlan &plan, const std::string &target) {
 
 void printText(const OpenedPlan &plan, const Check &check) {
   const char *path = yupana_plan_name(plan.get());
-  if (!check.ofThisMachine)
+  if (!check.ofThisMachine && !check.chosen)
+    fmt::print("{}: has no code for that machine\n", path);
+  else if (!check.ofThisMachine)
     fmt::print("{}: has code for {}\n", path, targetNameOf(plan, *check.chosen));
   else if (!check.chosen)
     fmt::print("{}: does not run on this machine\n", path);
   else
     fmt::print("{}: {} on this machine, as {}\n", path, check.memoryFits() ? "runs" : "has no room",
                targetNameOf(plan, *check.chosen));
-  for (uint32_t target : check.targets) {
-    if (!check.ofThisMachine)
-      break;
-    Fit fit = fitOf(plan, target);
-    fmt::print("  {:<16}  {}{}{}\n", targetNameOf(plan, target), fit.verdict, fit.reason.empty() ? "" : ": ",
+  for (size_t i = 0; i < check.fits.size(); ++i) {
+    const Fit &fit = check.fits[i];
+    fmt::print("  {:<16}  {}{}{}\n", targetNameOf(plan, check.targets[i]), fit.verdict, fit.reason.empty() ? "" : ": ",
                fit.reason);
   }
   if (uint32_t missing = yupana_plan_missing_weights(plan.get()))
@@ -104,12 +155,11 @@ void printText(const OpenedPlan &plan, const Check &check) {
 
 void printJson(const OpenedPlan &plan, const Check &check) {
   Json targets = Json::array();
-  for (uint32_t target : check.targets) {
-    Json entry = {{"name", targetNameOf(plan, target)}};
-    if (check.ofThisMachine) {
-      Fit fit = fitOf(plan, target);
-      entry["fit"] = fit.verdict;
-      entry["reason"] = fit.reason;
+  for (size_t i = 0; i < check.targets.size(); ++i) {
+    Json entry = {{"name", targetNameOf(plan, check.targets[i])}};
+    if (i < check.fits.size()) {
+      entry["fit"] = check.fits[i].verdict;
+      entry["reason"] = check.fits[i].reason;
     }
     targets.push_back(std::move(entry));
   }
@@ -134,16 +184,33 @@ void printJson(const OpenedPlan &plan, const Check &check) {
   fmt::print("{}\n", report.dump(2, ' ', false, Json::error_handler_t::replace));
 }
 
+Result<DeviceOption> deviceOption(const Arguments &arguments) {
+  DeviceOption device;
+  std::string expected;
+  for (const char *name : {"--device", "--driver"})
+    if (std::optional<std::string> value = arguments.value(name))
+      if (!device.parse(name, *value, expected))
+        return makeError(ExitCode::Usage, "option {}: found {}, expected {}", name, inQuotes(*value), expected);
+  if (device.hasIdleDriver())
+    return makeError(ExitCode::Usage, "{}", DeviceOption::idleDriver);
+  return device;
+}
+
 } // namespace
 
 Result<void> yupana::runCheck(const Words &words) {
-  YUPANA_ASSIGN_OR_RETURN(Arguments arguments, Arguments::parse(words, {{"--for", true}, {"--json"}, {"--help"}}));
+  YUPANA_ASSIGN_OR_RETURN(
+      Arguments arguments,
+      Arguments::parse(words, {{"--for", true}, {"--device", true}, {"--driver", true}, {"--json"}, {"--help"}}));
   if (arguments.has("--help"))
     return fmt::print("{}", checkHelp), Result<void>();
   YUPANA_ASSIGN_OR_RETURN(std::string path, arguments.only("the PLAN"));
   YUPANA_ASSIGN_OR_RETURN(std::string target, targetOption(arguments));
+  YUPANA_ASSIGN_OR_RETURN(DeviceOption device, deviceOption(arguments));
+  if (!target.empty() && (arguments.has("--device") || arguments.has("--driver")))
+    return makeError(ExitCode::Usage, "option --for: asks about another machine, --device and --driver about this one");
   YUPANA_ASSIGN_OR_RETURN(OpenedPlan plan, OpenedPlan::open(path));
-  YUPANA_ASSIGN_OR_RETURN(Check check, checkPlan(plan, target));
+  YUPANA_ASSIGN_OR_RETURN(Check check, checkPlan(plan, target, device.get()));
   arguments.has("--json") ? printJson(plan, check) : printText(plan, check);
   if (!check.chosen)
     return Error{ExitCode::DoesNotFit, check.lacking};

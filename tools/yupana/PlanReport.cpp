@@ -11,14 +11,45 @@
 
 using namespace yupana;
 
-Fit yupana::fitOf(const OpenedPlan &plan, uint32_t target) {
+Fit yupana::fitOf(const OpenedPlan &plan, uint32_t target, const yupana_device_t *device) {
   yupana_status_t status;
-  if (yupana_plan_compatible(plan.get(), target, &status) != YUPANA_STATUS_OK)
+  yupana_fit_t fit;
+  if (yupana_plan_compatible(plan.get(), target, device, &fit, &status) != YUPANA_STATUS_OK)
     return {"incompatible", status.message};
-  std::string name = plan.metadata().targets()->Get(target)->name()->str(), native = yupana_native_target();
-  if (name == native)
+  if (fit == YUPANA_FIT_EXACT)
     return {"exact", ""};
-  return {"suboptimal", "this machine can run " + native};
+  if (fit == YUPANA_FIT_BY_PTX)
+    return {"by PTX", "the CUDA driver translates it when it is loaded"};
+  // The best of the kind of device that runs this target, whatever other devices the machine has.
+  yupana_device_t same = device ? *device : yupana_device_t{sizeof(same), YUPANA_DEVICE_ANY, 0, nullptr};
+  same.kind = isHostTarget(*plan.metadata().targets()->Get(target)) ? YUPANA_DEVICE_CPU : YUPANA_DEVICE_CUDA;
+  std::string native = yupana_native_target(&same);
+  return {"fits", native.empty() ? "the device has more than it uses" : "this machine can run " + native};
+}
+
+Fit yupana::fitOf(schema::GpuFit fit) {
+  switch (fit) {
+  case schema::GpuFit::exact:
+    return {"exact", ""};
+  case schema::GpuFit::fits:
+    return {"fits", "the GPU has more than it uses"};
+  case schema::GpuFit::by_ptx:
+    return {"by PTX", "the CUDA driver translates it when it is loaded"};
+  case schema::GpuFit::none:
+    break;
+  }
+  return {"incompatible", "its code does not run on that GPU"};
+}
+
+bool yupana::isHostTarget(const schema::Target &target) {
+  return target.kernels()->Get(0)->images()->Get(0)->format() == schema::ImageFormat::elf_x86_64;
+}
+
+bool yupana::hasImages(const schema::Target &target, schema::ImageFormat format) {
+  return std::all_of(target.kernels()->begin(), target.kernels()->end(), [&](const schema::Kernel *kernel) {
+    return std::any_of(kernel->images()->begin(), kernel->images()->end(),
+                       [&](const schema::KernelImage *image) { return image->format() == format; });
+  });
 }
 
 uint64_t MemoryTotals::total(uint32_t threads) const {

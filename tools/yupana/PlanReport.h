@@ -4,6 +4,7 @@
 #ifndef YUPANA_TOOLS_YUPANA_PLANREPORT_H
 #define YUPANA_TOOLS_YUPANA_PLANREPORT_H
 
+#include "runtime/schema/targets.h"
 #include "tools/yupana/OpenedPlan.h"
 #include "tools/yupana/PlanTokenizer.h"
 
@@ -15,7 +16,7 @@ namespace yupana {
 
 /// How the code of a target and this machine fit.
 struct Fit {
-  std::string verdict; ///< "exact", "suboptimal": a better target is possible here, "incompatible".
+  std::string verdict; ///< "exact", "fits": a better target is possible here, "by PTX", "incompatible".
   std::string reason;  ///< Empty when exact.
 };
 
@@ -40,7 +41,14 @@ struct ArenaUse {
   uint32_t peakLaunch = 0; ///< The first launch at which they are.
 };
 
-Fit fitOf(const OpenedPlan &plan, uint32_t target);
+/// On `device`, null for any of this machine.
+Fit fitOf(const OpenedPlan &plan, uint32_t target, const yupana_device_t *device = nullptr);
+/// On a GPU that is only known by name.
+Fit fitOf(schema::GpuFit fit);
+/// True if a processor runs the target.
+bool isHostTarget(const schema::Target &target);
+/// True if every kernel of the target has an image of the format.
+bool hasImages(const schema::Target &target, schema::ImageFormat format);
 MemoryTotals memoryOf(const OpenedPlan &plan, const schema::Target &target);
 /// The sections that hold code of the target, in ascending order.
 std::vector<uint32_t> codeSectionsOf(const schema::Target &target);

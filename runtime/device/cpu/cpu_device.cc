@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The table of the CPU. Kernels and host share memory here, so sending inputs and reading results back cost nothing:
-// the first does nothing and the second answers with the kernels' own address.
+// The table of the CPU. Kernels and host share memory here, so sending inputs and ending a step cost nothing: the first
+// does nothing and the second answers with the kernels' own addresses.
 
 #include "runtime/device/cpu/cpu_device.h"
 
@@ -13,15 +13,20 @@ namespace yupana::runtime {
 
 namespace {
 
-const char *cpu_missing(const char *target) {
-  return missing_cpu_feature(static_cast<uint32_t>(find_cpu_level(target)));
-}
-
-const char *cpu_native() {
+const char *cpu_native(const DeviceChoice &) {
   for (uint32_t level = kCpuLevels; level-- > 0;)
     if (!missing_cpu_feature(level))
       return cpu_level_name(level);
   return "";
+}
+
+Code cpu_fit(const DeviceChoice &choice, const schema::Target &target, yupana_fit_t *out, const Report &report) {
+  const char *name = target.name()->c_str();
+  if (const char *missing = missing_cpu_feature(static_cast<uint32_t>(find_cpu_level(name))))
+    return report.fail(YUPANA_STATUS_INCOMPATIBLE, "target '%s' needs %s, which this machine does not have", name,
+                       missing);
+  *out = strcmp(cpu_native(choice), name) == 0 ? YUPANA_FIT_EXACT : YUPANA_FIT_SUBSET;
+  return YUPANA_STATUS_OK;
 }
 
 Code cpu_allocate(Device *, const Allocator &host, uint64_t bytes, uint64_t alignment, const char *what, Memory *out,
@@ -77,6 +82,7 @@ Code cpu_open(const Allocator &allocator, const DeviceOptions &options, Device *
   if (!device)
     return report.fail(YUPANA_STATUS_OUT_OF_MEMORY, "no memory for a device");
   device->kind = &kCpuDevice;
+  device->formats = 1u << static_cast<uint32_t>(schema::ImageFormat::elf_x86_64);
   device->allocator = allocator;
   if (Code code = cpu_prepare(*device, options, report)) {
     cpu_close(device);
@@ -97,22 +103,26 @@ Code cpu_load_image(Device *device, schema::ImageFormat, const uint8_t *bytes, u
   return cpu(device).image.load(bytes, size, report);
 }
 
-void *cpu_find_kernel(Device *device, const char *symbol) { return cpu(device).image.find_function(symbol); }
+Code cpu_find_kernel(Device *device, const char *symbol, void **out, yupana_status_t *) {
+  *out = cpu(device).image.find_function(symbol);
+  return YUPANA_STATUS_OK;
+}
 
 Code cpu_prepare_launch(Device *, DeviceLaunch *, yupana_status_t *) { return YUPANA_STATUS_OK; }
 
-Code cpu_read_back(Device *, StepResult, void *address, uint64_t, void **out_host, yupana_status_t *) {
-  *out_host = address;
+Code cpu_finish(Device *, StepOutput outputs[kStepResults], yupana_status_t *) {
+  for (uint32_t i = 0; i < kStepResults; ++i)
+    if (outputs[i].bytes)
+      outputs[i].host = outputs[i].address;
   return YUPANA_STATUS_OK;
 }
 
 } // namespace
 
 const DeviceKind kCpuDevice = {0,
-                               1u << static_cast<uint32_t>(schema::ImageFormat::elf_x86_64),
                                true,
                                find_cpu_level,
-                               cpu_missing,
+                               cpu_fit,
                                cpu_native,
                                cpu_open,
                                cpu_close,
@@ -125,7 +135,7 @@ const DeviceKind kCpuDevice = {0,
                                cpu_find_kernel,
                                cpu_prepare_launch,
                                cpu_run,
-                               cpu_read_back,
+                               cpu_finish,
                                cpu_load,
                                cpu_fill};
 

@@ -47,7 +47,8 @@ typedef enum yupana_status_code_t {
   YUPANA_STATUS_INCOMPATIBLE = 6,     /**< the plan has no code for this device */
   YUPANA_STATUS_OUT_OF_MEMORY = 7,    /**< an allocation failed, or a pool sized at prepare is used up */
   YUPANA_STATUS_DIGEST_MISMATCH = 8,  /**< bytes of the plan differ from their recorded digest */
-  YUPANA_STATUS_CANCELLED = 9         /**< a progress callback asked to stop */
+  YUPANA_STATUS_CANCELLED = 9,        /**< a progress callback asked to stop */
+  YUPANA_STATUS_NOT_FINITE = 10       /**< logits that a token was to be chosen from hold NaN or infinity */
 } yupana_status_code_t;
 
 #define YUPANA_STATUS_MESSAGE_BYTES 508
@@ -58,7 +59,7 @@ typedef struct yupana_status_t {
   char message[YUPANA_STATUS_MESSAGE_BYTES];
 } yupana_status_t;
 
-/** The exit code a program should end with: 0 to 8 as the status code itself, 130 for CANCELLED. */
+/** The exit code a program should end with: 0 to 8 as the status code itself, 130 for CANCELLED, 4 for NOT_FINITE. */
 YUPANA_API int yupana_status_exit_code(yupana_status_code_t code);
 
 /** "0.1.0"; static storage. */
@@ -295,19 +296,59 @@ YUPANA_API yupana_status_code_t yupana_plan_verify(const yupana_plan_t *plan, co
  * Devices
  * ---------------------------------------------------------------------------------------------------------------- */
 
+typedef enum yupana_device_kind_t {
+  YUPANA_DEVICE_ANY = 0,
+  YUPANA_DEVICE_CPU = 1, /**< the host's processor */
+  YUPANA_DEVICE_CUDA = 2 /**< a GPU that the CUDA driver drives */
+} yupana_device_kind_t;
+
+/** Which device is meant. NULL in place of the structure stands for any device of this machine. */
+typedef struct yupana_device_t {
+  size_t size;
+  uint32_t kind;    /**< a yupana_device_kind_t */
+  uint32_t ordinal; /**< the CUDA driver's number of a GPU, 0 to 15; else 0 */
+  /**
+   * The file of the CUDA driver; NULL: libcuda.so.1, as the system finds it. It is loaded when the first GPU is looked
+   * for, and stays. All contexts of a plan object name the same.
+   */
+  const char *driver;
+} yupana_device_t;
+
+/** How the code of a target meets a device. */
+typedef enum yupana_fit_t {
+  YUPANA_FIT_EXACT = 0,  /**< made for this very kind */
+  YUPANA_FIT_SUBSET = 1, /**< runs as it is, and uses less than the device has */
+  YUPANA_FIT_BY_PTX = 2  /**< the CUDA driver translates it when a context is created */
+} yupana_fit_t;
+
 /**
- * Whether the code of target `index` runs on this machine: OK, or INCOMPATIBLE with what the processor or operating
- * system lacks. Reads neither code nor weights.
+ * Whether the code of target `index` runs on the device: OK and how in `*out_fit`, which may be NULL, or INCOMPATIBLE
+ * with what the processor or operating system lacks, or why there is no such GPU. Reads neither code nor weights.
+ * INVALID_ARGUMENT for an index or a device out of range.
  */
 YUPANA_API yupana_status_code_t yupana_plan_compatible(const yupana_plan_t *plan, uint32_t index,
+                                                       const yupana_device_t *device, yupana_fit_t *out_fit,
                                                        yupana_status_t *out_status);
 
-/** The best target of the plan for this machine; INCOMPATIBLE when there is none, with the targets it has. */
-YUPANA_API yupana_status_code_t yupana_plan_best_target(const yupana_plan_t *plan, uint32_t *out_index,
-                                                        yupana_status_t *out_status);
+/**
+ * The best target of the plan for the device, for any device first those of GPUs; INCOMPATIBLE when there is none, with
+ * the targets it has, or with the reason where a device was named. INVALID_ARGUMENT as above.
+ */
+YUPANA_API yupana_status_code_t yupana_plan_best_target(const yupana_plan_t *plan, const yupana_device_t *device,
+                                                        uint32_t *out_index, yupana_status_t *out_status);
 
-/** The highest level of this machine that plans can be compiled for, "x86-64-v3"; "" when it is below all of them. */
-YUPANA_API const char *yupana_native_target(void);
+/**
+ * The best target that plans can be compiled for and the device runs as it is, "x86-64-v3" or "sm_90a"; "" when there
+ * is none. Of any device, that of a GPU if there is one.
+ */
+YUPANA_API const char *yupana_native_target(const yupana_device_t *device);
+
+/**
+ * Bytes of a GPU's memory: what nobody uses now, and all there is. `device` may be NULL, which is the first GPU; so is
+ * any device. Starts the GPU. INCOMPATIBLE when there is no such GPU, INTERNAL when it does not say.
+ */
+YUPANA_API yupana_status_code_t yupana_gpu_memory(const yupana_device_t *device, uint64_t *out_free,
+                                                  uint64_t *out_total, yupana_status_t *out_status);
 
 /** How many processors this process may run on; at least 1. */
 YUPANA_API uint32_t yupana_available_threads(void);
@@ -339,8 +380,9 @@ typedef struct yupana_filler_t {
 
 typedef struct yupana_context_options_t {
   size_t size;
-  const char *target;     /**< NULL: yupana_plan_best_target */
-  uint32_t threads;       /**< workers, the calling thread included; 0: yupana_available_threads */
+  const char *target; /**< NULL: yupana_plan_best_target */
+  /** Workers, the calling thread included, of a GPU those that read weights; 0: yupana_available_threads. */
+  uint32_t threads;
   uint32_t max_sequences; /**< alive at once; 0: limits.max_batch */
   /** Room for keys and values; 0: yupana_plan_kv_bytes(plan, limits.max_context, max_sequences). */
   uint64_t kv_bytes;
@@ -354,6 +396,7 @@ typedef struct yupana_context_options_t {
   const yupana_progress_t *progress; /**< of reading and hashing the weights; may be NULL; not kept */
   /** For weights whose bytes are not in the file; may be NULL where there are none; not kept. */
   const yupana_filler_t *filler;
+  const yupana_device_t *device; /**< may be NULL; not kept */
 } yupana_context_options_t;
 
 /**
@@ -364,11 +407,12 @@ typedef struct yupana_context_options_t {
 YUPANA_API uint64_t yupana_plan_kv_bytes(const yupana_plan_t *plan, uint64_t positions, uint32_t max_sequences);
 
 /**
- * Prepares a plan for this machine: reads weights with all workers, hashing them on the way, maps code, allocates
+ * Prepares a plan for a device: reads weights with all workers, hashing them on the way, maps code, allocates
  * everything. Nothing is allocated afterwards until the context is released. Weights are shared by all contexts of a
- * plan object; they come from the plan's allocator and go with the last context.
+ * plan object on one device; they come from the plan's allocator, or the GPU's memory, and go with the last context.
  * `options` and `allocator` may be NULL. Blocks until done; `options->progress` can cancel.
- * INVALID_ARGUMENT (no such target, option out of range, weights to be mapped by a reader that cannot), INCOMPATIBLE,
+ * INVALID_ARGUMENT (no such target, option out of range, weights to be mapped by a reader or for a device that cannot),
+ * INCOMPATIBLE (also for a launch of more threads or shared memory than a GPU has),
  * INVALID_DATA (also for a plan without weights and no filler), UNREADABLE (also when the filler says so),
  * OUT_OF_MEMORY, DIGEST_MISMATCH, CANCELLED.
  */
@@ -379,7 +423,7 @@ YUPANA_API yupana_status_code_t yupana_context_create(yupana_plan_t *plan, const
 /** Ends the threads and frees everything, sequences included; NULL does nothing. */
 YUPANA_API void yupana_context_release(yupana_context_t *context);
 
-/** Bytes a context holds. */
+/** Bytes a context holds, of a GPU's memory and of the host's. */
 typedef struct yupana_memory_info_t {
   size_t size;
   uint64_t weights; /**< shared with the other contexts of the plan */
@@ -390,6 +434,8 @@ typedef struct yupana_memory_info_t {
   uint64_t code;
   uint64_t bookkeeping;
   uint64_t total;
+  uint64_t device_free;  /**< of a GPU's own memory, what nobody uses now; 0 for the host's */
+  uint64_t device_total; /**< likewise, all there is */
 } yupana_memory_info_t;
 YUPANA_API void yupana_context_memory(const yupana_context_t *context, yupana_memory_info_t *out);
 
@@ -497,6 +543,8 @@ typedef struct yupana_step_result_t {
  * INVALID_ARGUMENT (a rule above, limits.max_step_tokens, max_logit_rows or max_context broken, token id not below
  * vocab_size), UNSUPPORTED (sampling from a plan without a sampling program), OUT_OF_MEMORY (no free pages); INTERNAL
  * when the device fails while it runs: the context can then only be released.
+ * NOT_FINITE is no failure of the step, which has been done and whose `*out_result` is filled in: of a row that was to
+ * be sampled, the logits hold NaN or positive infinity, and YUPANA_NO_TOKEN stands for its token.
  */
 YUPANA_API yupana_status_code_t yupana_context_step(yupana_context_t *context, const yupana_batch_t *batch,
                                                     yupana_step_result_t *out_result, yupana_status_t *out_status);

@@ -72,7 +72,7 @@ TEST(ToyBackEnd, TakesAModelToAPlan) {
   yupana_status_t status = {};
   yupana_plan_t *plan = nullptr;
   ASSERT_EQ(yupana_plan_open_file(output.c_str(), nullptr, &plan, &status), YUPANA_STATUS_OK) << status.message;
-  EXPECT_EQ(yupana_plan_compatible(plan, 0, &status), YUPANA_STATUS_INCOMPATIBLE);
+  EXPECT_EQ(yupana_plan_compatible(plan, 0, nullptr, nullptr, &status), YUPANA_STATUS_INCOMPATIBLE);
   EXPECT_NE(std::string(status.message).find("toy-1"), std::string::npos);
   yupana_plan_release(plan);
 

@@ -81,6 +81,10 @@ void test_sample(void *const *args, const u32 *sizes, u32 first, u32 last, void 
   const u32 *positions = args[3], *slots = args[4], *top_k = args[5], *history = args[9];
   u32 *sampled = args[10];
   for (u32 r = first; r < last; ++r) {
+    if (seeds[r] == TEST_NOT_FINITE_SEED) {
+      sampled[r] = 0xFFFFFFFF;
+      continue;
+    }
     if (penalties[r] != 1.0f) {
       sampled[r] = 0;
       for (u32 p = 0; p < positions[r]; ++p)

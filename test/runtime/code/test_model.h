@@ -15,4 +15,7 @@
 #define TEST_CHUNK 6u
 #define TEST_PAGE_ENTRIES 10u
 
+/* The seed with which the sampling kernel says that logits are not finite. */
+#define TEST_NOT_FINITE_SEED 0xFFFFFFFFFFFFFFFFull
+
 #endif

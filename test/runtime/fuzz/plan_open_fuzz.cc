@@ -61,11 +61,13 @@ void walk(const yupana_plan_t *plan) {
     for (uint32_t l = 0; l < group.layer_count; ++l)
       sum += group.layers[l];
   }
+  // Of any device, the driver of GPUs would be started.
+  yupana_device_t processor = {sizeof(processor), YUPANA_DEVICE_CPU, 0, nullptr};
   for (uint32_t i = 0; i < yupana_plan_target_count(plan); ++i) {
     auto target = sized<yupana_target_info_t>();
     yupana_plan_target(plan, i, &target);
     sum += target.arena_bytes + strlen(target.name);
-    yupana_plan_compatible(plan, i, nullptr);
+    yupana_plan_compatible(plan, i, &processor, nullptr, nullptr);
   }
   sum += yupana_plan_kv_bytes(plan, 1000, 3) + yupana_plan_missing_weights(plan) + walk_parts(plan);
   if (sum == 1) // keeps the reads

@@ -134,7 +134,9 @@ yupana_plan_t *open_fake_plan(const char *path) {
 
 extern "C" {
 
-int yupana_status_exit_code(yupana_status_code_t code) { return code == YUPANA_STATUS_CANCELLED ? 130 : code; }
+int yupana_status_exit_code(yupana_status_code_t code) {
+  return code == YUPANA_STATUS_CANCELLED ? 130 : code == YUPANA_STATUS_NOT_FINITE ? 4 : code;
+}
 
 const char *yupana_version(void) { return "0.0.0"; }
 
@@ -143,6 +145,7 @@ yupana_status_code_t yupana_plan_open_file(const char *path, const yupana_alloca
   take_setting("FAKE_VOCABULARY", &fake_core().vocab_size);
   take_setting("FAKE_CONTEXT", &fake_core().max_context);
   take_setting("FAKE_FAIL_AT_STEP", &fake_core().fail_at_step);
+  take_setting("FAKE_NOT_FINITE_AT", &fake_core().not_finite_at);
   *out_plan = yupana::test::open_fake_plan(path);
   return *out_plan ? YUPANA_STATUS_OK
                    : fail(out_status, YUPANA_STATUS_UNREADABLE, std::string(path) + ": cannot be opened");
@@ -264,6 +267,7 @@ yupana_status_code_t yupana_context_step(yupana_context_t *context, const yupana
   if (std::getenv("FAKE_GENERATION"))
     std::fprintf(stderr, "span %g %u %g %g %g %llu\n", double{last.temperature}, last.top_k, double{last.top_p},
                  double{last.min_p}, double{last.repetition_penalty}, static_cast<unsigned long long>(last.seed));
+  bool lacks_token = false;
   context->logits.clear();
   context->sampled.clear();
   for (uint32_t s = 0; s < batch->span_count; ++s) {
@@ -276,7 +280,9 @@ yupana_status_code_t yupana_context_step(yupana_context_t *context, const yupana
         continue;
       std::vector<float> row = yupana::test::fake_logits(tokens);
       context->logits.insert(context->logits.end(), row.begin(), row.end());
-      context->sampled.push_back(span.sample ? yupana::test::fake_next(tokens) : YUPANA_NO_TOKEN);
+      bool finite = tokens.size() != fake_core().not_finite_at;
+      context->sampled.push_back(span.sample && finite ? yupana::test::fake_next(tokens) : YUPANA_NO_TOKEN);
+      lacks_token |= span.sample && !finite;
     }
     fake_core().last_tokens = tokens;
     if (span.sample)
@@ -286,6 +292,6 @@ yupana_status_code_t yupana_context_step(yupana_context_t *context, const yupana
   out_result->vocab_size = fake_core().vocab_size;
   out_result->logits = context->logits.data();
   out_result->sampled = context->sampled.data();
-  return YUPANA_STATUS_OK;
+  return lacks_token ? fail(out_status, YUPANA_STATUS_NOT_FINITE, "a row is not finite") : YUPANA_STATUS_OK;
 }
 }

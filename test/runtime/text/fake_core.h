@@ -23,8 +23,9 @@ struct FakeCore {
   uint32_t max_logit_rows = 5;
   uint64_t kv_positions = 64;
   std::vector<uint32_t> stop_tokens = {1};
-  uint32_t fail_at_step = UINT32_MAX; // this step reports OUT_OF_MEMORY
-  uint32_t shortest = 0;              // truncating to less is refused, as where pages are freed
+  uint32_t fail_at_step = UINT32_MAX;  // this step reports OUT_OF_MEMORY
+  uint32_t not_finite_at = UINT32_MAX; // the logits after so many tokens of a sequence hold no token
+  uint32_t shortest = 0;               // truncating to less is refused, as where pages are freed
 
   /// Token counts of the spans of every step.
   std::vector<std::vector<uint32_t>> steps;

@@ -198,6 +198,29 @@ TEST_F(GenerateTest, FailedStepKeepsWhatThereIs) {
   EXPECT_EQ(replies[0].tokens.size(), 3u);
 }
 
+// One reply ends for want of a token, the others go on to their end.
+TEST_F(GenerateTest, LogitsThatAreNotFiniteEndOneReply) {
+  test::fake_core().not_finite_at = 9;
+  test::fake_core().stop_tokens.clear();
+  EXPECT_EQ(run({prompt(7, 1, 10), prompt(20, 2, 5)}), YUPANA_STATUS_NOT_FINITE);
+  EXPECT_STREQ(status.message, "a row is not finite");
+  EXPECT_EQ(replies[0].stop, Stop::not_finite);
+  EXPECT_EQ(replies[0].tokens.size(), 2u);
+  EXPECT_EQ(replies[1].stop, Stop::length);
+  EXPECT_EQ(replies[1].tokens.size(), 5u);
+  EXPECT_EQ(test::fake_core().alive, 0u);
+}
+
+// A row that nobody needs a token of ends nothing.
+TEST_F(GenerateTest, OtherLogitsMayHoldAnything) {
+  test::fake_core().not_finite_at = 9;
+  test::fake_core().stop_tokens.clear();
+  Request request = prompt(12, 1, 3);
+  request.want_logits = true;
+  EXPECT_EQ(run({request}), YUPANA_STATUS_OK);
+  EXPECT_EQ(replies[0].tokens.size(), 3u);
+}
+
 TEST_F(GenerateTest, ObserverCanGiveUp) {
   listener.gives_up = true;
   Request request = prompt(8, 1, 0);

@@ -81,8 +81,11 @@ class ToolTest(unittest.TestCase):
         self.expect(2, "--no-special goes with", self.plan, "--no-special", "--tokens", "1")
         self.expect(2, "exclude each other", self.plan, "--tokenize", "--detokenize")
         self.expect(2, "exclude each other", self.plan, "--tokenize", "--chat")
-        for flag in ("--device", "--driver"):
-            self.expect(5, f"{flag} is not supported", self.plan, flag)
+        for device in ("gpu", "cuda:", "cuda:16", "cuda:-1", "cpu:0", ""):
+            self.expect(2, f'--device is "{device}", expected auto, cpu, cuda or cuda:0 to cuda:15', self.plan, "--tokens",
+                        "3", "--device", device)
+        self.expect(2, "--driver is", self.plan, "--tokens", "3", "--driver", "")
+        self.expect(2, "--device cpu uses none", self.plan, "--tokens", "3", "--driver", "x.so", "--device", "cpu")
         self.expect(2, "--no-special goes with", self.plan, "--no-special", "--user", "hello")
         self.expect(2, "--system goes with", self.plan, "--system", "hello", "--prompt", "hello")
         self.expect(2, "--system is given twice", self.plan, "--system", "a", "--system", "b", "--chat")
@@ -242,6 +245,14 @@ class ToolTest(unittest.TestCase):
         answer = json.loads(run(self.plan, "--tokens", "3,4", "--logits", path, "--json", "--max-new-tokens=2").stdout)
         self.assertEqual((len(read_npy(path)), len(answer["tokens"])), (2, 2))
         self.assertEqual(sorted(p.name for p in self.folder.glob("out*")), ["out.npy"])
+
+    def test_logits_that_are_not_finite(self):
+        """No token can be chosen after the second one: the program says so, and the logits are there to be looked at."""
+        path = self.folder / "odd.npy"
+        self.expect(4, "a row is not finite", self.plan, "--tokens", "3,4", "--max-new-tokens", 2, "--logits", path,
+                    NOT_FINITE_AT=2)
+        self.assertEqual(len(read_npy(path)), 2)
+        self.expect(4, "a row is not finite", self.plan, "--tokens", "3,4", NOT_FINITE_AT=3)
 
     def test_logits_into_what_is_no_file(self):
         self.expect(2, "not a regular file", self.plan, "--tokens", "3", "--logits", "/dev/null")

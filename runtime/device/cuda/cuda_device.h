@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A GPU as a device: its own memory, images that its driver loads, launches on one stream, and pinned memory between
+// the two sides. Several may be open at once, on any threads; they share the GPU's primary context and nothing else.
+
+#ifndef YUPANA_RUNTIME_DEVICE_CUDA_CUDA_DEVICE_H
+#define YUPANA_RUNTIME_DEVICE_CUDA_CUDA_DEVICE_H
+
+#include "runtime/device/cuda/cuda_kind.h"
+#include "runtime/device/cuda/driver.h"
+
+namespace yupana::runtime::cuda {
+
+/// More threads than this read and hash no faster than a bus takes it.
+inline constexpr uint32_t kMaxReaders = 32;
+
+/// Host memory that lives as long as the device, in a list; what it is for follows the head.
+struct Kept {
+  Kept *next;
+  uint64_t bytes; // with the head
+};
+
+/// An image, loaded.
+struct LoadedLibrary : Kept {
+  LoadedLibrary *older;
+  Library library;
+};
+
+/// What find_kernel answers with.
+struct LoadedKernel : Kept {
+  Function function;
+  int max_threads;    // of a block
+  int shared_bytes;   // fixed in the code
+  int dynamic_shared; // what launches may ask for, as far as the driver has been told
+  char name[64];      // for messages, cut
+};
+
+struct CudaDevice : Device {
+  Allocator allocator; // that it came from itself
+  Driver driver;
+  Gpu gpu;
+  Context context; // the primary one, retained
+  Stream stream;
+  int max_shared;   // bytes of a block
+  uint32_t readers; // threads that load weights
+  Kept *kept;
+  LoadedLibrary *libraries; // the newest first
+  uint64_t kept_bytes;
+  uint64_t image_bytes;
+  void *pinned_inputs; // the host's side of the input block
+  void *pinned_ids;    // where sampled tokens arrive
+  Memory logits;       // where logits arrive: pageable, for most programs never touch it
+  uint32_t sizes[3];   // of the step, read by the driver when it launches
+  /// What an earlier call of the driver failed with, of which nobody could be told at once; `code` is OK before.
+  yupana_status_t failure;
+};
+
+inline CudaDevice &gpu(Device *device) { return *static_cast<CudaDevice *>(device); }
+
+/// Makes the GPU's context the current one of this thread, and at the end the one that was.
+class Current {
+public:
+  explicit Current(const CudaDevice &device) : driver_(device.driver), result_(driver_.context_push(device.context)) {}
+  Current(const Current &) = delete;
+  Current &operator=(const Current &) = delete;
+  ~Current() {
+    Context context;
+    if (result_ == kSuccess)
+      driver_.context_pop(&context);
+  }
+  Result result() const { return result_; }
+
+private:
+  const Driver &driver_;
+  Result result_;
+};
+
+/// The status of a driver call that failed while `what` was being done before any step: OUT_OF_MEMORY or INTERNAL.
+Code fail_call(const CudaDevice &device, Result result, const char *what, yupana_status_t *out_status);
+
+/// The end of the device: remembers why a call failed that belongs to a step, and says it. INTERNAL.
+Code fail_device(CudaDevice &device, Result result, yupana_status_t *out_status);
+
+/// OK, or again what ended the device.
+Code check_alive(const CudaDevice &device, yupana_status_t *out_status);
+
+/// Memory that goes with the device; null when there is none.
+void *keep(CudaDevice &device, uint64_t bytes);
+
+/// The functions of the table that have files of their own.
+int cuda_rank(const char *target);
+Code cuda_fit(const DeviceChoice &choice, const schema::Target &target, yupana_fit_t *out_fit, const Report &report);
+const char *cuda_native(const DeviceChoice &choice);
+/// How a target meets a GPU. INCOMPATIBLE with the reason.
+Code fit_gpu(const Gpu &gpu, const schema::Target &target, yupana_fit_t *out_fit, const Report &report);
+
+Code cuda_load_image(Device *device, schema::ImageFormat format, const uint8_t *bytes, uint64_t size,
+                     const Report &report);
+Code cuda_find_kernel(Device *device, const char *symbol, void **out_kernel, yupana_status_t *out_status);
+Code cuda_prepare_launch(Device *device, DeviceLaunch *launch, yupana_status_t *out_status);
+
+Code cuda_run(Device *device, const StepSizes &sizes, const ActiveLaunch *launches, uint32_t count,
+              yupana_status_t *out_status);
+Code cuda_finish(Device *device, StepOutput outputs[kStepResults], yupana_status_t *out_status);
+
+Code cuda_load(Device *device, const Allocator &host, const ChunkWork &work, Progress &progress, ChunkFault *out_fault,
+               const Report &report);
+Code cuda_fill(Device *device, const yupana_filler_t &filler, const Array<FillItem> &items, Progress &progress,
+               const Report &report);
+
+} // namespace yupana::runtime::cuda
+
+#endif

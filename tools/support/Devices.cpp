@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/support/Devices.h"
+
+#include "tools/support/Numbers.h"
+
+using namespace yupana;
+
+bool DeviceOption::parse(const std::string &flag, const std::string &value, std::string &expected) {
+  if (flag == "--driver") {
+    expected = "the file of a CUDA driver";
+    driver = value;
+    return !value.empty();
+  }
+  expected = "auto, cpu, cuda or cuda:0 to cuda:15";
+  ordinal = 0;
+  if (value == "auto" || value == "cpu") {
+    kind = value == "cpu" ? YUPANA_DEVICE_CPU : YUPANA_DEVICE_ANY;
+    return true;
+  }
+  kind = YUPANA_DEVICE_CUDA;
+  if (value == "cuda")
+    return true;
+  std::optional<uint64_t> number;
+  if (value.compare(0, 5, "cuda:") == 0)
+    number = parseNumber(std::string_view(value).substr(5), 15);
+  ordinal = static_cast<uint32_t>(number.value_or(0));
+  return number.has_value();
+}
