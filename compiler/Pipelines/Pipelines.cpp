@@ -69,7 +69,7 @@ static const std::vector<OptionalPass> &programFusions() {
        }},
       // Before epilogues are fused: the combine has to meet both of its products.
       {"join-products", [](const PipelineOptions &options) { return createJoinProductsPass({options.target}); }},
-      {"fuse-epilogues", [](const PipelineOptions &) { return createFuseEpiloguesPass(); }},
+      {"fuse-epilogues", [](const PipelineOptions &options) { return createFuseEpiloguesPass({options.target}); }},
       {"inline-producers", [](const PipelineOptions &) { return createInlineProducersPass(); }},
       // Last: members of a launch are looked into by no other pass.
       {"merge-launches", [](const PipelineOptions &) { return createMergeLaunchesPass(); }},
@@ -104,7 +104,7 @@ static void addFusions(mlir::OpPassManager &pm, const std::vector<OptionalPass> 
 }
 
 void buildToKernelPipeline(mlir::OpPassManager &pm, const PipelineOptions &options) {
-  pm.addPass(createModelToKernelPass({options.maxContext, options.maxStepTokens, options.pageTokens}));
+  pm.addPass(createModelToKernelPass({options.maxContext, options.maxStepTokens, options.target}));
   // Before any fusion: which values are rounded must not depend on what is fused.
   pm.addPass(createFixRoundingsPass());
   pm.addPass(createVerifyKernelFormPass());

@@ -28,8 +28,6 @@ struct PipelineOptions : mlir::PassPipelineOptions<PipelineOptions> {
                                 llvm::cl::init(2048)};
   Option<int64_t> maxLogitRows{*this, "max-logit-rows", llvm::cl::desc("Rows of logits a step may ask for"),
                                llvm::cl::init(2048)};
-  Option<int64_t> pageTokens{*this, "page-tokens", llvm::cl::desc("Positions in a page of a cache"),
-                             llvm::cl::init(64)};
 };
 
 /// Model level, complete: every table materialised.

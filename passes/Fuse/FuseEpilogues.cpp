@@ -6,6 +6,7 @@
 // products which do nothing but store.
 
 #include "dialects/Kernel/Transforms/Bodies.h"
+#include "dialects/Kernel/Transforms/TargetPass.h"
 #include "passes/Fuse/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -24,9 +25,6 @@ using namespace yupana;
 using namespace yupana::fusion;
 
 namespace {
-
-/// Most features a group of a gemm may have: a cell covers whole groups, and cells have to be many.
-constexpr int64_t mostGroupFeatures = 256;
 
 /// How a producer's body stores the buffer that a map goes on from: one value per feature, or two neighbours per pair.
 struct Producer {
@@ -81,8 +79,11 @@ std::optional<Producer> producerOf(Value view, kernel::MapOp map) {
   return own ? std::optional(Producer{op, {uses.stores.front()}, Value(), other.getRow()}) : std::nullopt;
 }
 
-struct FuseEpiloguesPass : yupana::impl::FuseEpiloguesPassBase<FuseEpiloguesPass> {
-  void runOnOperation() override {
+struct FuseEpiloguesPass : kernel::TargetPass<yupana::impl::FuseEpiloguesPassBase<FuseEpiloguesPass>> {
+  using TargetPass::TargetPass;
+
+  void runOnModule(const kernel::TargetModel &model) override {
+    mostGroupFeatures = model.getMaxGroupFeatures();
     for (auto program : getOperation().getOps<kernel::ProgramOp>()) {
       // What a map becomes part of stands in its place, and the maps behind it look at that.
       for (auto map : llvm::make_early_inc_range(program.getBody().getOps<kernel::MapOp>()))
@@ -230,6 +231,8 @@ private:
     cleanUp(joined);
     return joined;
   }
+
+  int64_t mostGroupFeatures = 0;
 };
 
 } // namespace

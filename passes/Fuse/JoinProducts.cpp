@@ -5,8 +5,8 @@
 // map adds them in its own order, so no bit changes. It runs before epilogues are fused, since a map that has become
 // the epilogue of one product no longer meets the others.
 
-#include "dialects/Kernel/IR/TargetModel.h"
 #include "dialects/Kernel/Transforms/Bodies.h"
+#include "dialects/Kernel/Transforms/TargetPass.h"
 #include "passes/Fuse/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -34,15 +34,12 @@ bool canJoin(kernel::GemmOp x, kernel::GemmOp y) {
            x.getExpertCount() == y.getExpertCount()));
 }
 
-struct JoinProductsPass : yupana::impl::JoinProductsPassBase<JoinProductsPass> {
-  using Base::Base;
+struct JoinProductsPass : kernel::TargetPass<yupana::impl::JoinProductsPassBase<JoinProductsPass>> {
+  using TargetPass::TargetPass;
 
-  void runOnOperation() override {
-    const kernel::TargetModel *model = kernel::lookupTarget(getOperation(), target);
-    if (!model)
-      return signalPassFailure();
+  void runOnModule(const kernel::TargetModel &model) override {
     for (auto program : getOperation().getOps<kernel::ProgramOp>()) {
-      joinsShared = model->joinsSharedProducts(program.getMaxTokens());
+      joinsShared = model.joinsSharedProducts(program.getMaxTokens());
       for (auto map : llvm::make_early_inc_range(program.getBody().getOps<kernel::MapOp>()))
         fuse(map);
       eraseDeadViews(program);
@@ -82,10 +79,10 @@ private:
         order = gemm.getOrder();
       }
     }
-    auto joined = kernel::GemmOp::create(builder, loc, map.getRows(), weights, experts, order, IntegerAttr(),
-                                         IntegerAttr(), IntegerAttr(),
-                                         kernel::GemmOp(products.front().second.gemm).getNumericsAttr(),
-                                         kernel::GridAttr(), kernel::ConfigAttrInterface(), weights.size());
+    auto joined =
+        kernel::GemmOp::create(builder, loc, map.getRows(), weights, experts, order, IntegerAttr(), IntegerAttr(),
+                               IntegerAttr(), kernel::GemmOp(products.front().second.gemm).getNumericsAttr(),
+                               kernel::GridAttr(), kernel::ConfigAttrInterface(), weights.size());
     Type index = builder.getIndexType();
     SmallVector<Type> types(weights.size(), builder.getF32Type());
     types.append(2, index);

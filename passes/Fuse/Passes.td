@@ -17,13 +17,19 @@ def SpecializeStepsPass : Pass<"yupana-specialize-steps", "::mlir::ModuleOp"> {
     same weights and caches; every buffer but the results belongs to one program.
 
     ```mlir
-    kernel.program @step function step max_tokens 2048 { %h = kernel.buffer "h" .. }
+    kernel.program @step function step max_tokens 2048 {
+      %h = kernel.buffer "h" : !kernel.view<["T", 64], f32>
+    }
     // becomes
-    kernel.program @step.1 function step max_tokens 1 { %h = kernel.buffer "step.1.h" .. }
-    kernel.program @step function step max_tokens 2048 { %h = kernel.buffer "h" .. }
+    kernel.program @step.1 function step max_tokens 1 {
+      %h = kernel.buffer "step.1.h" : !kernel.view<["T", 64], f32>
+    }
+    kernel.program @step function step max_tokens 2048 {
+      %h = kernel.buffer "h" : !kernel.view<["T", 64], f32>
+    }
     ```
   }];
-  let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"", "The target to ask">];
+  let options = [Option<"target", "target", "std::string", /*default=*/"", "The target to ask">];
   let dependentDialects = ["::yupana::kernel::KernelDialect"];
 }
 
@@ -40,21 +46,28 @@ def SortRowsByExpertPass : Pass<"yupana-sort-rows-by-expert", "::mlir::ModuleOp"
     the choices that an op of the same program writes. `force` asks no target.
 
     ```mlir
-    kernel.route .. into %experts, %scores ..
-    kernel.map rows "2*T" .. { store (load %x[%pair / 2, %lane]), %rows[%pair, %lane] }
-    kernel.gemm rows "2*T" by %experts : .. product %rows : .. times %w : .. { store %acc, %y[%pair, %feature] }
-    // becomes
-    kernel.route .. into %experts, %scores ..
-    kernel.group %experts into %offsets, %order alignment 8 : ..
-    kernel.map rows "2*T+112" .. { %pair = max(load %order[%place], 0)
-                                   store (load %x[%pair / 2, %lane]), %rows[%place, %lane] }
-    kernel.gemm rows "2*T+112" by %offsets : .. sorted %order : .. product %rows : .. times %w : .. {
-      %pair = load %order[%place]
-      store %acc, %y[%pair, %feature]
+    kernel.route rows "T" logits %logits : !kernel.view<["T", 16], f32> into %experts, %scores top 2 score softmax
+      : !kernel.view<["T", 2], i32>, !kernel.view<["T", 2], f32>
+    kernel.gemm rows "2*T" by %experts : !kernel.view<["T", 2], i32> product %rows : !kernel.view<["2*T", 64], f32>
+      times %w : !kernel.view<[16, 64, 64], f32> {
+    ^bb0(%acc: f32, %pair: index, %feature: index):
+      kernel.store %acc, %y[%pair, %feature] : !kernel.view<["2*T", 64], f32>
+    }
+    // becomes, where `placed` holds the rows at their places
+    kernel.route rows "T" logits %logits : !kernel.view<["T", 16], f32> into %experts, %scores top 2 score softmax
+      : !kernel.view<["T", 2], i32>, !kernel.view<["T", 2], f32>
+    kernel.group %experts into %offsets, %order alignment 8
+      : !kernel.view<["T", 2], i32>, !kernel.view<[17], i32>, !kernel.view<["2*T+112"], i32>
+    kernel.gemm rows "2*T+112" by %offsets : !kernel.view<[17], i32> sorted %order : !kernel.view<["2*T+112"], i32>
+      product %placed : !kernel.view<["2*T+112", 64], f32, "rows128"> times %w : !kernel.view<[16, 64, 64], f32> {
+    ^bb0(%acc: f32, %place: index, %feature: index):
+      %number = kernel.load %order[%place] : !kernel.view<["2*T+112"], i32>
+      %pair = arith.index_castui %number : i32 to index
+      kernel.store %acc, %y[%pair, %feature] : !kernel.view<["2*T", 64], f32>
     }
     ```
   }];
-  let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"", "The target to ask">,
+  let options = [Option<"target", "target", "std::string", /*default=*/"", "The target to ask">,
                  Option<"force", "force", "bool", "false", "Sort whatever the target says">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::yupana::kernel::KernelDialect"];
 }
@@ -71,17 +84,33 @@ def JoinProductsPass : Pass<"yupana-join-products", "::mlir::ModuleOp"> {
     weight would be read once for every expert that is hit.
 
     ```mlir
-    kernel.gemm rows "T" by %experts : .. product %x : .. times %down : .. { store %a }
-    kernel.gemm rows "T" product %y : .. times %shared_down : .. { store %b }
-    kernel.map rows "T" groups 1 width 64 { .. load %b, load %a .. store %c }
+    kernel.gemm rows "T" by %experts : !kernel.view<["T", 1], i32> product %x : !kernel.view<["T", 32], f32>
+      times %down : !kernel.view<[16, 64, 32], f32> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %a[%row, %feature] : !kernel.view<["T", 64], f32>
+    }
+    kernel.gemm rows "T" product %y : !kernel.view<["T", 32], f32> times %shared_down : !kernel.view<[64, 32], f32> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %b[%row, %feature] : !kernel.view<["T", 64], f32>
+    }
+    kernel.map rows "T" groups 1 width 64 {
+    ^bb0(%row: index, %group: index, %lane: index):
+      %p = kernel.load %b[%row, %lane] : !kernel.view<["T", 64], f32>
+      %q = kernel.load %a[%row, %lane] : !kernel.view<["T", 64], f32>
+      %r = arith.addf %p, %q : f32
+      kernel.store %r, %c[%row, %lane] : !kernel.view<["T", 64], f32>
+    }
     // becomes
-    kernel.gemm rows "T" by %experts : .. product %y : .. times %shared_down : .. product %x : .. times %down : .. {
-    ^bb0(%b: f32, %a: f32, %row: index, %feature: index):
-      .. store %c
+    kernel.gemm rows "T" by %experts : !kernel.view<["T", 1], i32>
+      product %y : !kernel.view<["T", 32], f32> times %shared_down : !kernel.view<[64, 32], f32>
+      product %x : !kernel.view<["T", 32], f32> times %down : !kernel.view<[16, 64, 32], f32> {
+    ^bb0(%p: f32, %q: f32, %row: index, %feature: index):
+      %r = arith.addf %p, %q : f32
+      kernel.store %r, %c[%row, %feature] : !kernel.view<["T", 64], f32>
     }
     ```
   }];
-  let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"", "The target to ask">];
+  let options = [Option<"target", "target", "std::string", /*default=*/"", "The target to ask">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::yupana::kernel::KernelDialect"];
 }
 
@@ -94,16 +123,32 @@ def FuseEpiloguesPass : Pass<"yupana-fuse-epilogues", "::mlir::ModuleOp"> {
     goes on and a sum adds both.
 
     Precondition: kernel form. Applies where the map is the buffer's only reader, has a lane for every feature, reads
-    nothing else that the kernel writes, and nothing between them is in the way; where it sums, over no more than 256
-    features, and over groups that the gemm has already if it has some. A map continued so must not sum itself.
+    nothing else that the kernel writes, and nothing between them is in the way; where it sums, over no more features
+    than the target allows, and over groups that the gemm has already if it has some. A map continued so must not sum
+    itself.
 
     ```mlir
-    kernel.gemm rows "T" product %x : .. times %o : .. { store %a }
-    kernel.map rows "T" groups 1 width 64 { load %a, load %residual .. store %h }
+    kernel.gemm rows "T" product %x : !kernel.view<["T", 64], f32> times %o : !kernel.view<[64, 64], f32> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %a[%row, %feature] : !kernel.view<["T", 64], f32>
+    }
+    kernel.map rows "T" groups 1 width 64 {
+    ^bb0(%row: index, %group: index, %lane: index):
+      %p = kernel.load %a[%row, %lane] : !kernel.view<["T", 64], f32>
+      %q = kernel.load %residual[%row, %lane] : !kernel.view<["T", 64], f32>
+      %r = arith.addf %p, %q : f32
+      kernel.store %r, %h[%row, %lane] : !kernel.view<["T", 64], f32>
+    }
     // becomes
-    kernel.gemm rows "T" product %x : .. times %o : .. { load %residual .. store %h }
+    kernel.gemm rows "T" product %x : !kernel.view<["T", 64], f32> times %o : !kernel.view<[64, 64], f32> {
+    ^bb0(%p: f32, %row: index, %feature: index):
+      %q = kernel.load %residual[%row, %feature] : !kernel.view<["T", 64], f32>
+      %r = arith.addf %p, %q : f32
+      kernel.store %r, %h[%row, %feature] : !kernel.view<["T", 64], f32>
+    }
     ```
   }];
+  let options = [Option<"target", "target", "std::string", /*default=*/"", "The target to ask">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::yupana::kernel::KernelDialect"];
 }
 
@@ -119,13 +164,28 @@ def InlineProducersPass : Pass<"yupana-inline-producers", "::mlir::ModuleOp"> {
     map adds up a row (`kernel.row_sum`).
 
     ```mlir
-    kernel.map rows "T" groups 1 width 64 { %x = load %h[%row, %lane] .. store %y, %n }
-    kernel.gemm rows "T" product %n : .. times %q : .. { .. }
+    kernel.map rows "T" groups 1 width 64 {
+    ^bb0(%row: index, %group: index, %lane: index):
+      %x = kernel.load %h[%row, %lane] : !kernel.view<["T", 64], f32>
+      %s = kernel.load %scores[%row] : !kernel.view<["T"], f32>
+      %y = arith.mulf %x, %s : f32
+      kernel.store %y, %n[%row, %lane] : !kernel.view<["T", 64], f32>
+    }
+    kernel.gemm rows "T" product %n : !kernel.view<["T", 64], f32> times %q : !kernel.view<[64, 64], f32> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %a[%row, %feature] : !kernel.view<["T", 64], f32>
+    }
     // becomes
     kernel.gemm rows "T" product {
     ^bb0(%row: index, %k: index):
-      %x = load %h[%row, %k] .. kernel.yield %y
-    } times %q : .. { .. }
+      %x = kernel.load %h[%row, %k] : !kernel.view<["T", 64], f32>
+      %s = kernel.load %scores[%row] : !kernel.view<["T"], f32>
+      %y = arith.mulf %x, %s : f32
+      kernel.yield %y : f32
+    } times %q : !kernel.view<[64, 64], f32> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %a[%row, %feature] : !kernel.view<["T", 64], f32>
+    }
     ```
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::yupana::kernel::KernelDialect"];
@@ -142,10 +202,25 @@ def MergeLaunchesPass : Pass<"yupana-merge-launches", "::mlir::ModuleOp"> {
     writes what it reads.
 
     ```mlir
-    kernel.gemm rows "T" product %x : .. times %q : .. { .. }
-    kernel.gemm rows "T" product %x : .. times %k : .. { .. }
+    kernel.gemm rows "T" product %x : !kernel.view<["T", 64], f32> times %q : !kernel.view<[64, 64], f32> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %a[%row, %feature] : !kernel.view<["T", 64], f32>
+    }
+    kernel.gemm rows "T" product %x : !kernel.view<["T", 64], f32> times %k : !kernel.view<[32, 64], f32> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %b[%row, %feature] : !kernel.view<["T", 32], f32>
+    }
     // becomes
-    kernel.parallel { kernel.gemm .. kernel.gemm .. }
+    kernel.parallel {
+      kernel.gemm rows "T" product %x : !kernel.view<["T", 64], f32> times %q : !kernel.view<[64, 64], f32> {
+      ^bb0(%acc: f32, %row: index, %feature: index):
+        kernel.store %acc, %a[%row, %feature] : !kernel.view<["T", 64], f32>
+      }
+      kernel.gemm rows "T" product %x : !kernel.view<["T", 64], f32> times %k : !kernel.view<[32, 64], f32> {
+      ^bb0(%acc: f32, %row: index, %feature: index):
+        kernel.store %acc, %b[%row, %feature] : !kernel.view<["T", 32], f32>
+      }
+    }
     ```
   }];
   let dependentDialects = ["::yupana::kernel::KernelDialect"];

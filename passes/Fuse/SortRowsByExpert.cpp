@@ -7,7 +7,7 @@
 // launches: with few tokens an expert's kernel looks through the choices for less than a launch costs.
 
 #include "dialects/Kernel/Analysis/Analysis.h"
-#include "dialects/Kernel/IR/TargetModel.h"
+#include "dialects/Kernel/Transforms/TargetPass.h"
 #include "passes/Fuse/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -184,18 +184,15 @@ private:
   llvm::SetVector<Value> placed;    ///< Buffers whose rows are.
 };
 
-struct SortRowsByExpertPass : yupana::impl::SortRowsByExpertPassBase<SortRowsByExpertPass> {
-  using Base::Base;
+struct SortRowsByExpertPass : kernel::TargetPass<yupana::impl::SortRowsByExpertPassBase<SortRowsByExpertPass>> {
+  using TargetPass::TargetPass;
 
-  void runOnOperation() override {
-    const TargetModel *model = lookupTarget(getOperation(), target);
-    if (!model)
-      return signalPassFailure();
+  void runOnModule(const TargetModel &model) override {
     for (auto program : getOperation().getOps<ProgramOp>())
-      if (force || model->sortsRows(program.getMaxTokens()))
+      if (force || model.sortsRows(program.getMaxTokens()))
         for (auto gemm : llvm::to_vector(program.getBody().getOps<GemmOp>()))
           if (LaunchedOpInterface writer = chooserOf(gemm, program))
-            RowOrder(gemm, writer).sort(*model);
+            RowOrder(gemm, writer).sort(model);
   }
 
 private:

@@ -7,7 +7,7 @@
 // runs after everything that is decided once per target and before everything that is decided per program.
 
 #include "dialects/Kernel/IR/Kernel.h"
-#include "dialects/Kernel/IR/TargetModel.h"
+#include "dialects/Kernel/Transforms/TargetPass.h"
 #include "passes/Fuse/Passes.h"
 
 #include "mlir/IR/Builders.h"
@@ -34,16 +34,13 @@ llvm::DenseSet<StringAttr> sharedNames(ProgramOp program) {
   return names;
 }
 
-struct SpecializeStepsPass : yupana::impl::SpecializeStepsPassBase<SpecializeStepsPass> {
-  using Base::Base;
+struct SpecializeStepsPass : kernel::TargetPass<yupana::impl::SpecializeStepsPassBase<SpecializeStepsPass>> {
+  using TargetPass::TargetPass;
 
-  void runOnOperation() override {
-    const TargetModel *model = lookupTarget(getOperation(), target);
-    if (!model)
-      return signalPassFailure();
+  void runOnModule(const TargetModel &model) override {
     for (auto program : llvm::to_vector(getOperation().getOps<ProgramOp>()))
       if (program.getFunction() == Function::Step)
-        for (int64_t bucket : model->getStepBuckets(program.getMaxTokens()))
+        for (int64_t bucket : model.getStepBuckets(program.getMaxTokens()))
           if (bucket < static_cast<int64_t>(program.getMaxTokens()))
             cloneFor(program, bucket);
   }

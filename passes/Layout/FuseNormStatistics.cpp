@@ -5,8 +5,8 @@
 // pass runs once per target, before programs part; what is left of a norm works element by element, which lets later
 // passes repeat it inside whoever reads it.
 
-#include "dialects/Kernel/IR/TargetModel.h"
 #include "dialects/Kernel/Transforms/Bodies.h"
+#include "dialects/Kernel/Transforms/TargetPass.h"
 #include "passes/Layout/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -47,14 +47,11 @@ std::optional<SquareSum> squareSumOf(kernel::MapOp map) {
   return wholeRow ? std::optional(SquareSum{sum, load.getView()}) : std::nullopt;
 }
 
-struct FuseNormStatisticsPass : yupana::impl::FuseNormStatisticsPassBase<FuseNormStatisticsPass> {
-  using Base::Base;
+struct FuseNormStatisticsPass : kernel::TargetPass<yupana::impl::FuseNormStatisticsPassBase<FuseNormStatisticsPass>> {
+  using TargetPass::TargetPass;
 
-  void runOnOperation() override {
-    const kernel::TargetModel *model = kernel::lookupTarget(getOperation(), target);
-    if (!model)
-      return signalPassFailure();
-    mostFeatures = model->getMaxPartialFeatures();
+  void runOnModule(const kernel::TargetModel &model) override {
+    mostFeatures = model.getMaxPartialFeatures();
     for (auto program : getOperation().getOps<kernel::ProgramOp>()) {
       partials.clear();
       for (auto map : program.getBody().getOps<kernel::MapOp>())

@@ -4,7 +4,7 @@
 // same positions, so one page table serves them all. It places each layer's keys and values at a fixed offset of a
 // page, and runs once per target, since programs find what earlier steps of any size appended.
 
-#include "dialects/Kernel/IR/TargetModel.h"
+#include "dialects/Kernel/Transforms/TargetPass.h"
 #include "passes/Layout/Passes.h"
 
 #include "mlir/IR/Builders.h"
@@ -33,12 +33,11 @@ struct Group {
   int64_t pageTokens = 0, pageBytes = 0;
 };
 
-struct GroupCachesPass : yupana::impl::GroupCachesPassBase<GroupCachesPass> {
-  using Base::Base;
+struct GroupCachesPass : kernel::TargetPass<yupana::impl::GroupCachesPassBase<GroupCachesPass>> {
+  using TargetPass::TargetPass;
 
-  void runOnOperation() override {
-    const kernel::TargetModel *model = kernel::lookupTarget(getOperation(), target);
-    if (!model || failed(readTypes()) || failed(chooseLayouts(*model)))
+  void runOnModule(const kernel::TargetModel &model) override {
+    if (failed(readTypes()) || failed(chooseLayouts(model)))
       return signalPassFailure();
     // MapVector: groups are numbered in the order of their first layers, and that order reaches the plan.
     llvm::MapVector<int64_t, Group> groups;

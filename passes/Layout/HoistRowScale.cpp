@@ -5,8 +5,8 @@
 // are rounded changes, so it is the target's choice, made once for all programs. It runs behind the passes that look
 // for plain bodies (pairs, routers), since a body that scales is none, and before programs part.
 
-#include "dialects/Kernel/IR/TargetModel.h"
 #include "dialects/Kernel/Transforms/Bodies.h"
+#include "dialects/Kernel/Transforms/TargetPass.h"
 #include "passes/Layout/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -105,14 +105,11 @@ std::optional<unsigned> productThatReads(kernel::LoadOp load) {
   return isa<kernel::YieldOp>(user) ? std::optional(region->getRegionNumber() - 1) : std::nullopt;
 }
 
-struct HoistRowScalePass : yupana::impl::HoistRowScalePassBase<HoistRowScalePass> {
-  using Base::Base;
+struct HoistRowScalePass : kernel::TargetPass<yupana::impl::HoistRowScalePassBase<HoistRowScalePass>> {
+  using TargetPass::TargetPass;
 
-  void runOnOperation() override {
-    const kernel::TargetModel *model = kernel::lookupTarget(getOperation(), target);
-    if (!model)
-      return signalPassFailure();
-    if (!force && !model->hoistsRowScale())
+  void runOnModule(const kernel::TargetModel &model) override {
+    if (!force && !model.hoistsRowScale())
       return;
     for (auto program : getOperation().getOps<kernel::ProgramOp>()) {
       for (auto gemm : program.getBody().getOps<kernel::GemmOp>())

@@ -4,7 +4,7 @@
 // chain and into the type of every view. A weight is packed if any kernel multiplies by it, so every user has to be
 // known: it runs after the fusions that create, replace or take over weights, and before programs are cloned.
 
-#include "dialects/Kernel/IR/TargetModel.h"
+#include "dialects/Kernel/Transforms/TargetPass.h"
 #include "passes/Layout/Passes.h"
 
 #include "mlir/IR/Builders.h"
@@ -29,13 +29,11 @@ bool isMultipliedBy(kernel::WeightOp view) {
   });
 }
 
-struct PackWeightsPass : yupana::impl::PackWeightsPassBase<PackWeightsPass> {
-  using Base::Base;
+struct PackWeightsPass : kernel::TargetPass<yupana::impl::PackWeightsPassBase<PackWeightsPass>> {
+  using TargetPass::TargetPass;
 
-  void runOnOperation() override {
-    model = kernel::lookupTarget(getOperation(), target);
-    if (!model)
-      return signalPassFailure();
+  void runOnModule(const kernel::TargetModel &asked) override {
+    model = &asked;
     SmallVector<kernel::WeightOp> views;
     getOperation().walk([&](kernel::WeightOp view) {
       views.push_back(view);

@@ -5,8 +5,8 @@
 // before, in the same order, so no bit changes; the two weights must have no other user, since a weight has one packed
 // form. It runs before weights are packed and before the other fusions, which would hide the two products in epilogues.
 
-#include "dialects/Kernel/IR/TargetModel.h"
 #include "dialects/Kernel/Transforms/Bodies.h"
+#include "dialects/Kernel/Transforms/TargetPass.h"
 #include "passes/Layout/PairedGemm.h"
 #include "passes/Layout/Passes.h"
 
@@ -33,14 +33,11 @@ bool haveSameRows(kernel::GemmOp x, kernel::GemmOp y) {
                                                     OperationEquivalence::IgnoreLocations);
 }
 
-struct PairGateUpPass : yupana::impl::PairGateUpPassBase<PairGateUpPass> {
-  using Base::Base;
+struct PairGateUpPass : kernel::TargetPass<yupana::impl::PairGateUpPassBase<PairGateUpPass>> {
+  using TargetPass::TargetPass;
 
-  void runOnOperation() override {
-    const kernel::TargetModel *model = kernel::lookupTarget(getOperation(), target);
-    if (!model)
-      return signalPassFailure();
-    run = model->getPairRun();
+  void runOnModule(const kernel::TargetModel &model) override {
+    run = model.getPairRun();
     WeightUses weights(getOperation());
     for (auto program : getOperation().getOps<kernel::ProgramOp>()) {
       for (auto map : llvm::make_early_inc_range(program.getBody().getOps<kernel::MapOp>()))

@@ -5,8 +5,8 @@
 // a pair are in registers together. Rows of a weight are only reordered, so no bit changes; the weight must have no
 // other user. It runs before weights are packed, which would fix the order of the rows.
 
-#include "dialects/Kernel/IR/TargetModel.h"
 #include "dialects/Kernel/Transforms/Bodies.h"
+#include "dialects/Kernel/Transforms/TargetPass.h"
 #include "passes/Layout/PairedGemm.h"
 #include "passes/Layout/Passes.h"
 
@@ -25,14 +25,11 @@ using namespace yupana::fusion;
 
 namespace {
 
-struct PairRotationPass : yupana::impl::PairRotationPassBase<PairRotationPass> {
-  using Base::Base;
+struct PairRotationPass : kernel::TargetPass<yupana::impl::PairRotationPassBase<PairRotationPass>> {
+  using TargetPass::TargetPass;
 
-  void runOnOperation() override {
-    const kernel::TargetModel *model = kernel::lookupTarget(getOperation(), target);
-    if (!model)
-      return signalPassFailure();
-    run = model->getPairRun();
+  void runOnModule(const kernel::TargetModel &model) override {
+    run = model.getPairRun();
     WeightUses weights(getOperation());
     for (auto program : getOperation().getOps<kernel::ProgramOp>()) {
       for (auto map : llvm::make_early_inc_range(program.getBody().getOps<kernel::MapOp>()))

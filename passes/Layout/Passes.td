@@ -17,18 +17,33 @@ def PairGateUpPass : Pass<"yupana-pair-gate-up", "::mlir::ModuleOp"> {
     lane for every feature, at its own.
 
     ```mlir
-    kernel.gemm rows "T" product %x : .. times %gate : .. { store %a }
-    kernel.gemm rows "T" product %x : .. times %up : .. { store %b }
-    kernel.map rows "T" groups 1 width 32 { .. load %a, load %b .. store %c }
+    kernel.gemm rows "T" product %x : !kernel.view<["T", 64], f32> times %gate : !kernel.view<[32, 64], f32> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %a[%row, %feature] : !kernel.view<["T", 32], f32>
+    }
+    kernel.gemm rows "T" product %x : !kernel.view<["T", 64], f32> times %up : !kernel.view<[32, 64], f32> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %b[%row, %feature] : !kernel.view<["T", 32], f32>
+    }
+    kernel.map rows "T" groups 1 width 32 {
+    ^bb0(%row: index, %group: index, %lane: index):
+      %p = kernel.load %a[%row, %lane] : !kernel.view<["T", 32], f32>
+      %q = kernel.load %b[%row, %lane] : !kernel.view<["T", 32], f32>
+      %r = arith.mulf %p, %q : f32
+      kernel.store %r, %c[%row, %lane] : !kernel.view<["T", 32], f32>
+    }
     // becomes
-    lm.interleaved @"gate+up" of @gate, @up by 16 : tensor<64x64xf32>
-    kernel.gemm rows "T" pairs 32 by 16 product %x : .. times %both : .. {
-    ^bb0(%a: f32, %b: f32, %row: index, %feature: index):
-      .. store %c
+    lm.interleaved @"gate+up" of @shared.gate, @shared.up by 16 : tensor<64x64xf32>
+    %both = kernel.weight @"gate+up" : !kernel.view<[64, 64], f32>
+    kernel.gemm rows "T" pairs 32 by 16 product %x : !kernel.view<["T", 64], f32>
+      times %both : !kernel.view<[64, 64], f32> {
+    ^bb0(%p: f32, %q: f32, %row: index, %feature: index):
+      %r = arith.mulf %p, %q : f32
+      kernel.store %r, %c[%row, %feature] : !kernel.view<["T", 32], f32>
     }
     ```
   }];
-  let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"", "The target to ask">];
+  let options = [Option<"target", "target", "std::string", /*default=*/"", "The target to ask">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::yupana::kernel::KernelDialect", "::yupana::lm::LMDialect"];
 }
 
@@ -42,16 +57,36 @@ def PairRotationPass : Pass<"yupana-pair-rotation", "::mlir::ModuleOp"> {
     the gemm's result is a map without sums, with a lane for every pair, at 2p and 2p + 1 for p = group · width + lane.
 
     ```mlir
-    kernel.gemm rows "T" product %x : .. times %q : .. { store %a }
-    kernel.map rows "T" groups 4 width 8 { .. load %a[.., 2p], load %a[.., 2p + 1] .. }
+    kernel.gemm rows "T" product %x : !kernel.view<["T", 64], f32> times %q : !kernel.view<[64, 64], f32> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %a[%row, %feature] : !kernel.view<["T", 64], f32>
+    }
+    kernel.map rows "T" groups 1 width 32 {
+    ^bb0(%row: index, %group: index, %lane: index):
+      %one = arith.constant 1 : index
+      %even = arith.addi %lane, %lane : index
+      %odd = arith.addi %even, %one : index
+      %p = kernel.load %a[%row, %even] : !kernel.view<["T", 64], f32>
+      %i = kernel.load %a[%row, %odd] : !kernel.view<["T", 64], f32>
+      %s = arith.addf %p, %i : f32
+      kernel.store %s, %b[%row, %lane] : !kernel.view<["T", 32], f32>
+    }
     // becomes
-    lm.weight @q.even from ["q"] .. through [#lm.slice<axis = 0, offset = 0, size = 32, step = 2>] ..
-    lm.weight @q.odd ..
+    lm.weight @q.even from ["q"] : tensor<64x64xf32>
+      through [#lm.slice<axis = 0, offset = 0, size = 32, step = 2>] : tensor<32x64xf32>
+    lm.weight @q.odd from ["q"] : tensor<64x64xf32>
+      through [#lm.slice<axis = 0, offset = 1, size = 32, step = 2>] : tensor<32x64xf32>
     lm.interleaved @"q.even+odd" of @q.even, @q.odd by 16 : tensor<64x64xf32>
-    kernel.gemm rows "T" pairs 32 by 16 product %x : .. times %both : .. { .. }
+    %both = kernel.weight @"q.even+odd" : !kernel.view<[64, 64], f32>
+    kernel.gemm rows "T" pairs 32 by 16 product %x : !kernel.view<["T", 64], f32>
+      times %both : !kernel.view<[64, 64], f32> {
+    ^bb0(%p: f32, %i: f32, %row: index, %pair: index):
+      %s = arith.addf %p, %i : f32
+      kernel.store %s, %b[%row, %pair] : !kernel.view<["T", 32], f32>
+    }
     ```
   }];
-  let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"", "The target to ask">];
+  let options = [Option<"target", "target", "std::string", /*default=*/"", "The target to ask">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::yupana::kernel::KernelDialect", "::yupana::lm::LMDialect"];
 }
 
@@ -66,14 +101,41 @@ def FuseNormStatisticsPass : Pass<"yupana-fuse-norm-statistics", "::mlir::Module
     where a gemm without pairs or groups, or a map of one group without sums, stores that row feature by feature.
 
     ```mlir
-    kernel.map rows "T" groups 1 width 64 { .. store %x, %h .. }
-    kernel.map rows "T" groups 1 width 64 { %x = load %h; %s = kernel.sum (%x * %x) .. }
+    kernel.map rows "T" groups 1 width 64 {
+    ^bb0(%row: index, %group: index, %lane: index):
+      %x = kernel.load %a[%row, %lane] : !kernel.view<["T", 64], f32>
+      kernel.store %x, %h[%row, %lane] : !kernel.view<["T", 64], f32>
+    }
+    kernel.map rows "T" groups 1 width 64 {
+    ^bb0(%row: index, %group: index, %lane: index):
+      %x = kernel.load %h[%row, %lane] : !kernel.view<["T", 64], f32>
+      %q = arith.mulf %x, %x : f32
+      %s = kernel.sum %q : f32
+      %y = arith.divf %x, %s : f32
+      kernel.store %y, %n[%row, %lane] : !kernel.view<["T", 64], f32>
+    }
     // becomes
-    kernel.map rows "T" groups 2 width 32 { .. store %x, %h; store (kernel.sum (%x * %x)), %squares[.., feature / 32] }
-    kernel.map rows "T" groups 1 width 64 { %s = kernel.row_sum %squares[%row] .. }
+    kernel.map rows "T" groups 2 width 32 {
+    ^bb0(%row: index, %group: index, %lane: index):
+      %width = arith.constant 32 : index
+      %first = arith.muli %group, %width : index
+      %feature = arith.addi %first, %lane : index
+      %x = kernel.load %a[%row, %feature] : !kernel.view<["T", 64], f32>
+      kernel.store %x, %h[%row, %feature] : !kernel.view<["T", 64], f32>
+      %q = arith.mulf %x, %x : f32
+      %s = kernel.sum %q : f32
+      kernel.store %s, %squares[%row, %group] : !kernel.view<["T", 2], f32>
+    }
+    kernel.map rows "T" groups 1 width 64 {
+    ^bb0(%row: index, %group: index, %lane: index):
+      %x = kernel.load %h[%row, %lane] : !kernel.view<["T", 64], f32>
+      %s = kernel.row_sum %squares[%row] : !kernel.view<["T", 2], f32>
+      %y = arith.divf %x, %s : f32
+      kernel.store %y, %n[%row, %lane] : !kernel.view<["T", 64], f32>
+    }
     ```
   }];
-  let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"", "The target to ask">];
+  let options = [Option<"target", "target", "std::string", /*default=*/"", "The target to ask">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::yupana::kernel::KernelDialect"];
 }
 
@@ -87,10 +149,15 @@ def FuseRouterPass : Pass<"yupana-fuse-router", "::mlir::ModuleOp"> {
     stores its accumulators alone, for one `kernel.route` to read.
 
     ```mlir
-    kernel.gemm rows "T" product %x : .. times %router : .. { store %logits }
-    kernel.route rows "T" logits %logits : .. into %experts, %scores top 1 score sigmoid : ..
+    kernel.gemm rows "T" product %x : !kernel.view<["T", 64], f32> times %router : !kernel.view<[16, 64], f32> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %logits[%row, %feature] : !kernel.view<["T", 16], f32>
+    }
+    kernel.route rows "T" logits %logits : !kernel.view<["T", 16], f32> into %experts, %scores top 1 score sigmoid
+      : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
     // becomes
-    kernel.route rows "T" product %x : .. times %router : .. into %experts, %scores top 1 score sigmoid : ..
+    kernel.route rows "T" product %x : !kernel.view<["T", 64], f32> times %router : !kernel.view<[16, 64], f32>
+      into %experts, %scores top 1 score sigmoid : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
     ```
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::yupana::kernel::KernelDialect"];
@@ -108,14 +175,27 @@ def HoistRowScalePass : Pass<"yupana-hoist-row-scale", "::mlir::ModuleOp"> {
     computed from depends on the row alone, sums over lanes apart. `force` asks no target.
 
     ```mlir
-    kernel.gemm rows "T" by %experts : .. product { %x = load %h[%row, %k]; yield %x * (load %scores[%row]) }
-      times %w : .. { ^bb0(%acc: f32, %row: index, %feature: index): store (f %acc) .. }
+    kernel.gemm rows "T" by %experts : !kernel.view<["T", 1], i32> product {
+    ^bb0(%row: index, %k: index):
+      %x = kernel.load %h[%row, %k] : !kernel.view<["T", 64], f32>
+      %s = kernel.load %scores[%row] : !kernel.view<["T"], f32>
+      %y = arith.mulf %x, %s : f32
+      kernel.yield %y : f32
+    } times %w : !kernel.view<[16, 64, 64], f32> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %a[%row, %feature] : !kernel.view<["T", 64], f32>
+    }
     // becomes
-    kernel.gemm rows "T" by %experts : .. product %h : ..
-      times %w : .. { ^bb0(%acc: f32, %row: index, %feature: index): store (f (%acc * (load %scores[%row]))) .. }
+    kernel.gemm rows "T" by %experts : !kernel.view<["T", 1], i32> product %h : !kernel.view<["T", 64], f32>
+      times %w : !kernel.view<[16, 64, 64], f32> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      %s = kernel.load %scores[%row] : !kernel.view<["T"], f32>
+      %y = arith.mulf %acc, %s : f32
+      kernel.store %y, %a[%row, %feature] : !kernel.view<["T", 64], f32>
+    }
     ```
   }];
-  let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"", "The target to ask">,
+  let options = [Option<"target", "target", "std::string", /*default=*/"", "The target to ask">,
                  Option<"force", "force", "bool", "false", "Hoist whatever the target says">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::yupana::kernel::KernelDialect"];
 }
@@ -130,13 +210,17 @@ def StateNumericsPass : Pass<"yupana-state-numerics", "::mlir::ModuleOp"> {
     Precondition: kernel form. Postcondition: every launched op that adds up has numerics.
 
     ```mlir
-    kernel.gemm rows "T" product %x : .. times %w : !kernel.view<[64, 64], bf16> { .. }
+    kernel.gemm rows "T" product %x : !kernel.view<["T", 64], bf16> times %w : !kernel.view<[64, 64], bf16> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+    }
     // becomes
     kernel.gemm rows "T" attributes {numerics = #kernel.numerics<range = all, order = odd_first_pairs, partials = 16>}
-      product %x : .. times %w : !kernel.view<[64, 64], bf16> { .. }
+      product %x : !kernel.view<["T", 64], bf16> times %w : !kernel.view<[64, 64], bf16> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+    }
     ```
   }];
-  let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"", "The target to ask">];
+  let options = [Option<"target", "target", "std::string", /*default=*/"", "The target to ask">];
   let dependentDialects = ["::yupana::kernel::KernelDialect"];
 }
 
@@ -159,7 +243,7 @@ def PackWeightsPass : Pass<"yupana-pack-weights", "::mlir::ModuleOp"> {
     %w = kernel.weight @q : !kernel.view<[64, 64], f32, "panel32">
     ```
   }];
-  let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"", "The target to ask">];
+  let options = [Option<"target", "target", "std::string", /*default=*/"", "The target to ask">];
   let dependentDialects = ["::yupana::lm::LMDialect", "::yupana::kernel::KernelDialect"];
 }
 
@@ -182,7 +266,7 @@ def GroupCachesPass : Pass<"yupana-group-caches", "::mlir::ModuleOp"> {
       : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 16384>
     ```
   }];
-  let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"", "The target to ask">];
+  let options = [Option<"target", "target", "std::string", /*default=*/"", "The target to ask">];
   let dependentDialects = ["::yupana::kernel::KernelDialect"];
 }
 

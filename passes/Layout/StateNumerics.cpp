@@ -5,7 +5,7 @@
 // cloned, so that all of a target add alike. Adding an attribute changes nothing that is computed here; it binds what
 // comes after.
 
-#include "dialects/Kernel/IR/TargetModel.h"
+#include "dialects/Kernel/Transforms/TargetPass.h"
 #include "passes/Layout/Passes.h"
 
 #define DEBUG_TYPE "yupana-state-numerics"
@@ -20,16 +20,13 @@ using namespace yupana;
 
 namespace {
 
-struct StateNumericsPass : yupana::impl::StateNumericsPassBase<StateNumericsPass> {
-  using Base::Base;
+struct StateNumericsPass : kernel::TargetPass<yupana::impl::StateNumericsPassBase<StateNumericsPass>> {
+  using TargetPass::TargetPass;
 
-  void runOnOperation() override {
-    const kernel::TargetModel *model = kernel::lookupTarget(getOperation(), target);
-    if (!model)
-      return signalPassFailure();
+  void runOnModule(const kernel::TargetModel &model) override {
     getOperation().walk([&](kernel::LaunchedOpInterface op) {
       if (op.addsUp() && !op.getNumericsAttr())
-        op.setNumericsAttr(model->getNumerics(op));
+        op.setNumericsAttr(model.getNumerics(op));
     });
   }
 };

@@ -4,8 +4,8 @@
 // since choices depend on what a kernel has become and on the program it runs in; a config that is there already is
 // kept, so that a tuner or a test can decide instead.
 
-#include "dialects/Kernel/IR/TargetModel.h"
 #include "dialects/Kernel/Transforms/GridBuilder.h"
+#include "dialects/Kernel/Transforms/TargetPass.h"
 #include "passes/Schedule/Passes.h"
 
 #define DEBUG_TYPE "yupana-configure-kernels"
@@ -35,21 +35,18 @@ int64_t maxTokensOf(LaunchedOpInterface op) {
   return program ? program.getMaxTokens() : 1;
 }
 
-struct ConfigureKernelsPass : yupana::impl::ConfigureKernelsPassBase<ConfigureKernelsPass> {
-  using Base::Base;
+struct ConfigureKernelsPass : kernel::TargetPass<yupana::impl::ConfigureKernelsPassBase<ConfigureKernelsPass>> {
+  using TargetPass::TargetPass;
 
-  void runOnOperation() override {
-    const TargetModel *model = lookupTarget(getOperation(), target);
-    if (!model)
-      return signalPassFailure();
+  void runOnModule(const TargetModel &model) override {
     WalkResult result = getOperation().walk([&](LaunchedOpInterface op) -> WalkResult {
       if (auto parallel = dyn_cast<ParallelOp>(op.getOperation())) {
         parallel.setGridAttr(sumOfGrids(parallel));
         return WalkResult::advance();
       }
       if (!op.getConfigAttr())
-        op.setConfigAttr(model->chooseConfig(op, maxTokensOf(op)));
-      GridAttr grid = model->getGrid(op);
+        op.setConfigAttr(model.chooseConfig(op, maxTokensOf(op)));
+      GridAttr grid = model.getGrid(op);
       if (!grid)
         return WalkResult::interrupt();
       op.setGridAttr(grid);

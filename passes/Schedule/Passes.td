@@ -17,13 +17,18 @@ def ConfigureKernelsPass : Pass<"yupana-configure-kernels", "::mlir::ModuleOp"> 
     Precondition: kernel form. Postcondition: every launched op has a grid and a config for `target`.
 
     ```mlir
-    kernel.gemm rows "T" product %x : ...
+    kernel.gemm rows "T" product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[64, 64], f32> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+    }
     // becomes
     kernel.gemm rows "T" attributes {config = #kernel.x86<"x86-64-v3", tile = 6 x 16, rows = 144>,
-                                     grid = #kernel.grid<"T", 144, "ceildiv", 2, "*">} product %x : ...
+                                     grid = #kernel.grid<"T", 144, "ceildiv", 2, "*">}
+      product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[64, 64], f32> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+    }
     ```
   }];
-  let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"", "The target to choose for">];
+  let options = [Option<"target", "target", "std::string", /*default=*/"", "The target to choose for">];
   let dependentDialects = ["::yupana::kernel::KernelDialect"];
 }
 

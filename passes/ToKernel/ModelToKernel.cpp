@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Turns each function of the model level into a program, and every tensor into a view: arguments are inputs of a step,
-// results of ops are buffers that one kernel writes. One op becomes one launch or a few, nothing is fused and no target
-// is asked, so that what follows has one simple form to match.
+// results of ops are buffers that one kernel writes. One op becomes one launch or a few, nothing is fused and the
+// target is asked for the size of pages alone, so that what follows has one simple form to match.
 
+#include "dialects/Kernel/Transforms/TargetPass.h"
 #include "passes/ToKernel/KernelBuilder.h"
 #include "passes/ToKernel/Passes.h"
 
@@ -80,14 +81,11 @@ LogicalResult checkNames(func::FuncOp function) {
   return success();
 }
 
-struct ModelToKernelPass : yupana::impl::ModelToKernelPassBase<ModelToKernelPass> {
-  using Base::Base;
+struct ModelToKernelPass : kernel::TargetPass<yupana::impl::ModelToKernelPassBase<ModelToKernelPass>> {
+  using TargetPass::TargetPass;
 
-  void runOnOperation() override {
-    if (pageTokens < 1) {
-      getOperation().emitError() << "page-tokens is " << pageTokens.getValue() << ", expected at least 1";
-      return signalPassFailure();
-    }
+  void runOnModule(const kernel::TargetModel &model) override {
+    pageTokens = model.getPageTokens();
     for (auto function : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>()))
       if (failed(lowerFunction(function)))
         return signalPassFailure();
@@ -128,6 +126,8 @@ struct ModelToKernelPass : yupana::impl::ModelToKernelPassBase<ModelToKernelPass
       kernels.setView(argument, view);
     }
   }
+
+  int64_t pageTokens = 0;
 };
 
 } // namespace

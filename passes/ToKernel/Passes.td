@@ -31,7 +31,7 @@ def ModelToKernelPass : Pass<"yupana-model-to-kernel", "::mlir::ModuleOp"> {
   let options = [
     Option<"maxContext", "max-context", "int64_t", "32768", "Positions a sequence may hold">,
     Option<"maxStepTokens", "max-step-tokens", "int64_t", "2048", "Tokens a step may hold">,
-    Option<"pageTokens", "page-tokens", "int64_t", "64", "Positions in a page; whole tiles of the cache's layout">
+    Option<"target", "target", "std::string", /*default=*/"", "The target to ask for the size of pages">
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
                            "::yupana::kernel::KernelDialect"];
@@ -50,12 +50,26 @@ def FixRoundingsPass : Pass<"yupana-fix-roundings", "::mlir::ModuleOp"> {
 
     ```mlir
     %a = kernel.buffer "linear.0" : !kernel.view<["T", 64], bf16>
-    kernel.gemm .. { %r = arith.truncf %acc .. kernel.store %r, %a[%row, %feature] .. }
-    kernel.map .. { %x = kernel.load %a[%row, %lane] ..; %y = arith.extf %x .. }
+    kernel.gemm rows "T" product %x : !kernel.view<["T", 64], bf16> times %w : !kernel.view<[64, 64], bf16> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      %r = arith.truncf %acc : f32 to bf16
+      kernel.store %r, %a[%row, %feature] : !kernel.view<["T", 64], bf16>
+    }
+    kernel.map rows "T" groups 1 width 64 {
+    ^bb0(%row: index, %group: index, %lane: index):
+      %v = kernel.load %a[%row, %lane] : !kernel.view<["T", 64], bf16>
+      %y = arith.extf %v : bf16 to f32
+    }
     // becomes
     %a = kernel.buffer "linear.0" : !kernel.view<["T", 64], f32>
-    kernel.gemm .. { kernel.store %acc, %a[%row, %feature] .. }
-    kernel.map .. { %y = kernel.load %a[%row, %lane] .. }
+    kernel.gemm rows "T" product %x : !kernel.view<["T", 64], bf16> times %w : !kernel.view<[64, 64], bf16> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %a[%row, %feature] : !kernel.view<["T", 64], f32>
+    }
+    kernel.map rows "T" groups 1 width 64 {
+    ^bb0(%row: index, %group: index, %lane: index):
+      %y = kernel.load %a[%row, %lane] : !kernel.view<["T", 64], f32>
+    }
     ```
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::yupana::kernel::KernelDialect"];

@@ -30,6 +30,10 @@ struct OutlineKernelsPass : yupana::impl::OutlineKernelsPassBase<OutlineKernelsP
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
+    if (target.empty()) {
+      module.emitError() << "the pass was given no target, expected target=NAME, which the library is for";
+      return signalPassFailure();
+    }
     if (module.lookupSymbol(libraryName)) {
       module.emitError() << "module has a symbol @" << libraryName << " already";
       return signalPassFailure();

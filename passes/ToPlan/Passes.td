@@ -14,12 +14,17 @@ def OutlineKernelsPass : Pass<"yupana-outline-kernels", "::mlir::ModuleOp"> {
     Precondition: schedule form. Postcondition: programs hold no launched op, only `kernel.launch`.
 
     ```mlir
-    kernel.map rows "T" groups 1 width 64 {grid = #kernel.grid<"T">, ...} { ... }
+    kernel.map rows "T" groups 1 width 64 attributes {grid = #kernel.grid<"T">} {
+    ^bb0(%row: index, %group: index, %lane: index):
+      %v = kernel.load %a[%row, %lane] : !kernel.view<["T", 64], f32>
+      kernel.store %v, %b[%row, %lane] : !kernel.view<["T", 64], f32>
+    }
     // becomes
-    kernel.launch @kernels::@map_0 #kernel.grid<"T"> (%a, %b) : ...
+    kernel.launch @kernels::@map_0 #kernel.grid<"T"> (%a, %b)
+      : !kernel.view<["T", 64], f32>, !kernel.view<["T", 64], f32>
     ```
   }];
-  let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"", "The target the library is for">];
+  let options = [Option<"target", "target", "std::string", /*default=*/"", "The target the library is for">];
   let dependentDialects = ["::yupana::kernel::KernelDialect"];
 }
 
@@ -33,7 +38,8 @@ def KernelToPlanPass : Pass<"yupana-kernel-to-plan", "::mlir::ModuleOp"> {
     Precondition: bufferized and outlined. Postcondition: no program, cache or group of the kernel level is left.
 
     ```mlir
-    kernel.launch @kernels::@map_0 #kernel.grid<"T"> (%a, %b) : ...
+    kernel.launch @kernels::@map_0 #kernel.grid<"T"> (%a, %b)
+      : !kernel.view<["T", 64], f32>, !kernel.view<["T", 64], f32>
     // becomes
     plan.launch 0 #kernel.grid<"T"> [#plan.argument<buffer 0>, #plan.argument<buffer 1>]
     ```

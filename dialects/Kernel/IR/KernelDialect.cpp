@@ -46,7 +46,10 @@ const kernel::TargetModel *kernel::lookupTarget(Operation *op, StringRef name) {
   auto *dialect = op->getContext()->getLoadedDialect<KernelDialect>();
   if (const TargetModel *target = dialect ? dialect->getTarget(name) : nullptr)
     return target;
-  op->emitError() << "target \"" << name << "\": no back end, expected one of "
-                  << (dialect ? dialect->listTargets() : std::string());
+  std::string expected = dialect ? dialect->listTargets() : std::string();
+  if (name.empty())
+    op->emitError() << "the pass was given no target, expected target=NAME with one of " << expected;
+  else
+    op->emitError() << "target \"" << name << "\": no back end, expected one of " << expected;
   return nullptr;
 }

@@ -27,6 +27,9 @@ public:
   /// How keys and values lie in pages; an id of the cache layouts of runtime/schema/forms.h.
   virtual llvm::StringRef getCacheLayout(mlir::Type elementType) const = 0;
 
+  /// Positions in a page of a cache: whole tiles of its layout.
+  virtual int64_t getPageTokens() const { return 64; }
+
   /// Rows of either half of an interleaved weight that follow one another.
   virtual int64_t getPairRun() const = 0;
 
@@ -52,6 +55,10 @@ public:
   /// for steps of at most `maxTokens` tokens.
   virtual bool joinsSharedProducts(int64_t maxTokens) const = 0;
 
+  /// Most features that a product may sum together in its epilogue. A cell of a gemm covers whole groups, so larger
+  /// groups make fewer cells.
+  virtual int64_t getMaxGroupFeatures() const { return 256; }
+
   /// True if rows should be sorted by expert before products by expert, in a program for steps of at most `maxTokens`
   /// tokens; else every expert's kernel finds its rows among the choices.
   virtual bool sortsRows(int64_t maxTokens) const { return false; }
@@ -71,7 +78,8 @@ public:
   virtual GridAttr getGrid(LaunchedOpInterface op) const = 0;
 };
 
-/// The model of the target called `name`; null, with an error at `op`, when no back end of this compiler answers to it.
+/// The model of the target called `name`; null, with an error at `op`, when `name` is empty or no back end of this
+/// compiler answers to it.
 const TargetModel *lookupTarget(mlir::Operation *op, llvm::StringRef name);
 
 } // namespace yupana::kernel

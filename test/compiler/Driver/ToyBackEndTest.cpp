@@ -32,6 +32,7 @@ public:
     return kernel::NumericsAttr::get(op->getContext(), multiplies ? 32 : kernel::NumericsAttr::kNone,
                                      kernel::SumOrder::Ascending, /*partials=*/8, attends ? 4 : 0);
   }
+  int64_t getPageTokens() const override { return 16; }
   int64_t getPairRun() const override { return 8; }
   int64_t getMaxPartialFeatures() const override { return 16; }
   llvm::SmallVector<int64_t> getStepBuckets(int64_t maxTokens) const override { return {2, 5, maxTokens}; }
@@ -80,7 +81,7 @@ TEST(ToyBackEnd, TakesAModelToAPlan) {
   std::ostringstream text;
   text << std::ifstream(dumps + "/08-plan.mlir").rdbuf();
   for (const char *expected : {"plan.target \"toy-1\"", "by 8 layout \"tile64x128\"", "max_tokens 2 {",
-                               "max_tokens 5 {", "max_tokens 2048 {", "#kernel.grid<7>"})
+                               "max_tokens 5 {", "max_tokens 2048 {", "#kernel.grid<7>", "page_tokens 16"})
     EXPECT_NE(text.str().find(expected), std::string::npos) << expected;
   EXPECT_EQ(text.str().find("panel32"), std::string::npos);
   std::ostringstream fused;

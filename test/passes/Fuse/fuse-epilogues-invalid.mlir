@@ -1,7 +1,7 @@
 // Where a map stays a kernel of its own the module stays as it is.
 //
 // RUN: yupana-opt %s --split-input-file > %t.before
-// RUN: yupana-opt %s --yupana-fuse-epilogues --split-input-file > %t.after
+// RUN: yupana-opt %s --yupana-fuse-epilogues=target=x86-64-v3 --split-input-file > %t.after
 // RUN: diff %t.before %t.after
 
 // Another kernel reads the buffer, by an operand.

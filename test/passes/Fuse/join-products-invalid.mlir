@@ -1,7 +1,7 @@
 // Where products stay apart the module stays as it is.
 //
 // RUN: yupana-opt %s --split-input-file > %t.before
-// RUN: yupana-opt %s --yupana-join-products --split-input-file > %t.after
+// RUN: yupana-opt %s --yupana-join-products=target=x86-64-v3 --split-input-file > %t.after
 // RUN: diff %t.before %t.after
 
 // With many tokens the weight of the second product would be read once for every expert that is hit.

@@ -1,6 +1,6 @@
 // Products that one map adds up are computed by one gemm.
 //
-// RUN: yupana-opt %s --yupana-fix-roundings --yupana-join-products --split-input-file | FileCheck %s
+// RUN: yupana-opt %s --yupana-fix-roundings --yupana-join-products=target=x86-64-v3 --split-input-file | FileCheck %s
 
 // One of them by experts, the other for all rows, of another depth and with a computed input. The order is the map's.
 // CHECK-LABEL: kernel.program @step

@@ -1,4 +1,4 @@
-// RUN: yupana-opt %s --yupana-sort-rows-by-expert=force=true --split-input-file | FileCheck %s
+// RUN: yupana-opt %s --yupana-sort-rows-by-expert="force=true target=x86-64-v3" --split-input-file | FileCheck %s
 
 // Two experts a token of four: a dispatch gathers and scales into place, the two products of an expert hand rows over in
 // that order, and the last scatters them for a combine that stays where it was.

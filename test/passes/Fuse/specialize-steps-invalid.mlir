@@ -1,4 +1,4 @@
-// RUN: yupana-opt %s --yupana-specialize-steps | FileCheck %s --implicit-check-not=kernel.program
+// RUN: yupana-opt %s --yupana-specialize-steps=target=x86-64-v3 | FileCheck %s --implicit-check-not=kernel.program
 // RUN: not yupana-opt %s --yupana-specialize-steps=target=pdp-11 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 
 // UNKNOWN: error: target "pdp-11": no back end, expected one of x86-64-v3, x86-64-v4, x86-64-v4-bf16

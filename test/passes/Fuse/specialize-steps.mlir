@@ -1,4 +1,4 @@
-// RUN: yupana-opt %s --yupana-specialize-steps | FileCheck %s
+// RUN: yupana-opt %s --yupana-specialize-steps=target=x86-64-v3 | FileCheck %s
 
 // A program for steps of one token, in front of the one for all others. Its buffers are its own; the result keeps its
 // name, since whoever reads it looks for that, and so do weights and caches.

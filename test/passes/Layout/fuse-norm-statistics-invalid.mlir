@@ -1,7 +1,7 @@
 // Where a norm goes on summing by itself the module stays as it is.
 //
 // RUN: yupana-opt %s --split-input-file > %t.before
-// RUN: yupana-opt %s --yupana-fuse-norm-statistics --split-input-file > %t.after
+// RUN: yupana-opt %s --yupana-fuse-norm-statistics=target=x86-64-v3 --split-input-file > %t.after
 // RUN: diff %t.before %t.after
 
 // The sum is over heads, not over the whole row.

@@ -1,6 +1,6 @@
 // The writer of a row adds up its squares.
 //
-// RUN: yupana-opt %s --yupana-fuse-norm-statistics --split-input-file | FileCheck %s
+// RUN: yupana-opt %s --yupana-fuse-norm-statistics=target=x86-64-v3 --split-input-file | FileCheck %s
 
 // A map goes on in groups of 32 features, one sum each. Two norms of one row share the sums.
 // CHECK-LABEL: kernel.program @step

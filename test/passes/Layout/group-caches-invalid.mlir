@@ -1,4 +1,4 @@
-// RUN: yupana-opt %s --yupana-group-caches --split-input-file --verify-diagnostics
+// RUN: yupana-opt %s --yupana-group-caches=target=x86-64-v3 --split-input-file --verify-diagnostics
 
 // One cache has one size of page.
 lm.cache @a layer 0 heads 2 width 16 : f32

@@ -1,4 +1,4 @@
-// RUN: yupana-opt %s --yupana-group-caches --split-input-file | FileCheck %s
+// RUN: yupana-opt %s --yupana-group-caches=target=x86-64-v3 --split-input-file | FileCheck %s
 
 // Layers 0 and 2 share a chunk and so their pages; layer 1 keeps everything. A page holds layer after layer, keys before
 // values: 2 heads x 16 features x 64 positions x 4 bytes = 8192 bytes a part.

@@ -1,4 +1,4 @@
-// RUN: yupana-opt %s --yupana-pack-weights --split-input-file --verify-diagnostics
+// RUN: yupana-opt %s --yupana-pack-weights=target=x86-64-v3 --split-input-file --verify-diagnostics
 
 // A weight that was packed by hand must have the form that its kernels read.
 // expected-error @below {{'lm.weight' op is packed as panel32, its kernels read row-major}}

@@ -1,4 +1,4 @@
-// RUN: yupana-opt %s --yupana-pack-weights --split-input-file | FileCheck %s
+// RUN: yupana-opt %s --yupana-pack-weights=target=x86-64-v3 --split-input-file | FileCheck %s
 
 // What a product reads is packed in panels, what is only gathered stays row-major.
 // CHECK: lm.weight @gathered {{.*}} through [#lm.pack<"row-major">]

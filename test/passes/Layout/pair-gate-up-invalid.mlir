@@ -1,7 +1,7 @@
 // Where gate and up are not paired the module stays as it is.
 //
 // RUN: yupana-opt %s --split-input-file > %t.before
-// RUN: yupana-opt %s --yupana-pair-gate-up --split-input-file > %t.after
+// RUN: yupana-opt %s --yupana-pair-gate-up=target=x86-64-v3 --split-input-file > %t.after
 // RUN: diff %t.before %t.after
 
 // Another kernel reads one of the products, which would have to be stored still.

@@ -1,6 +1,6 @@
 // Two products of the same rows become one of pairs.
 //
-// RUN: yupana-opt %s --yupana-fix-roundings --yupana-pair-gate-up --split-input-file | FileCheck %s
+// RUN: yupana-opt %s --yupana-fix-roundings --yupana-pair-gate-up=target=x86-64-v3 --split-input-file | FileCheck %s
 
 // The weights are declared as one, behind both; 24 rows are padded to 32 of either half. What a gemm did with its
 // accumulator (a bias), it does with its half of the pair, and then the map goes on, whatever it computes.

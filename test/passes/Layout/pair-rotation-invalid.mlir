@@ -1,7 +1,7 @@
 // Where neighbours are not paired the module stays as it is.
 //
 // RUN: yupana-opt %s --split-input-file > %t.before
-// RUN: yupana-opt %s --yupana-pair-rotation --split-input-file > %t.after
+// RUN: yupana-opt %s --yupana-pair-rotation=target=x86-64-v3 --split-input-file > %t.after
 // RUN: diff %t.before %t.after
 
 // Another kernel reads the product.

@@ -1,6 +1,6 @@
 // A product whose neighbours a map rotates becomes one of pairs.
 //
-// RUN: yupana-opt %s --yupana-fix-roundings --yupana-pair-rotation --split-input-file | FileCheck %s \
+// RUN: yupana-opt %s --yupana-fix-roundings --yupana-pair-rotation=target=x86-64-v3 --split-input-file | FileCheck %s \
 // RUN:   --implicit-check-not="lm.weight @q from" --implicit-check-not="lm.weight @k from"
 
 // Even and odd rows of the weight are its halves, behind all that its chain did; the weight itself is not declared any

@@ -1,5 +1,5 @@
 // RUN: not yupana-opt %s --yupana-configure-kernels=target=pdp-11 2>&1 | FileCheck %s --check-prefix=TARGET
-// RUN: yupana-opt %s --yupana-configure-kernels --verify-diagnostics
+// RUN: yupana-opt %s --yupana-configure-kernels=target=x86-64-v3 --verify-diagnostics
 
 // A target that nobody has heard of is refused by name.
 // TARGET: error: {{.*}}pdp-11

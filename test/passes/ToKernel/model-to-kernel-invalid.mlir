@@ -1,8 +1,8 @@
-// RUN: yupana-opt %s --yupana-model-to-kernel --split-input-file --verify-diagnostics
-// RUN: not yupana-opt %S/model-to-kernel.mlir --yupana-model-to-kernel=page-tokens=0 --split-input-file 2>&1 | FileCheck %s
+// RUN: yupana-opt %s --yupana-model-to-kernel=target=x86-64-v3 --split-input-file --verify-diagnostics
+// RUN: not yupana-opt %S/model-to-kernel.mlir --yupana-model-to-kernel --split-input-file 2>&1 | FileCheck %s
 
-// Keys lie in blocks of 32 positions, so a page holds a multiple of them.
-// CHECK: error: page-tokens is 0, expected at least 1
+// The size of pages is the target's.
+// CHECK: error: the pass was given no target, expected target=NAME with one of {{.*}}x86-64-v3
 
 // Only the functions that the runtime calls may be there.
 // expected-error @below {{function @other, expected @step or @sample}}

@@ -1,4 +1,4 @@
-// RUN: yupana-opt %s --yupana-model-to-kernel="max-context=1024 max-step-tokens=256" --split-input-file | FileCheck %s
+// RUN: yupana-opt %s --yupana-model-to-kernel="max-context=1024 max-step-tokens=256 target=x86-64-v3" --split-input-file | FileCheck %s
 
 // The smallest model: arguments become inputs, each op a kernel over its own buffer, the result is named.
 // CHECK-LABEL: kernel.program @step function step max_tokens 256
