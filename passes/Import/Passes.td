@@ -17,10 +17,12 @@ def MaterializeTablesPass : Pass<"yupana-materialize-tables", "::mlir::ModuleOp"
     positions.
 
     ```mlir
-    %r = lm.rope %q, %p width 16 #lm.rope<theta = 5.0e5> period 48 : ...
+    %r = lm.rope %q, %p width 16 <theta = 5.0e5> period 48
+      : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?xi32, #lm.dims<"T">>
     // becomes
     lm.table @rope.0 from #lm.rope_table<#lm.rope<theta = 5.0e5>, dim = 16, count = 48, step = 1> as tensor<48x8x2xf32>
-    %r = lm.rope %q, %p width 16 #lm.rope<theta = 5.0e5> period 48 tables [@rope.0] : ...
+    %r = lm.rope %q, %p width 16 <theta = 5.0e5> period 48 tables [@rope.0]
+      : tensor<?x64xf32, #lm.dims<"T", 64>>, tensor<?xi32, #lm.dims<"T">>
     ```
   }];
   let options = [Option<"maxContext", "max-context", "int64_t", "32768", "Positions a sequence may hold">];

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """No test is forgotten: every textual test has a RUN line and lies where lit looks, every test source is in a
-CMakeLists.txt above it, every Python script that is a test is named by one."""
+CMakeLists.txt above it, every Python script that is a test is named by one or run by a textual test."""
 
 import re
 
@@ -54,7 +54,8 @@ def main():
     for path in common.files("test", suffixes={".py"}):
         if "__main__" in path.read_text() and path.name not in ("summary.py", "lit.cfg.py"):
             looked += 1
-            called = any(path.stem in other.read_text() for other in common.files("test", suffixes={".py"}) if other != path)
+            others = [other for other in common.files("test", suffixes={".py", ".test"}) if other != path]
+            called = any(path.stem in other.read_text() for other in others)
             if not listed(path) and not called:
                 faults.add(path, 1, "is run by nothing")
     faults.exit(looked)

@@ -15,9 +15,16 @@ def KernelToLLVMPass : Pass<"yupana-kernel-to-llvm", "::mlir::ModuleOp"> {
     holds `llvm.func`s alone.
 
     ```mlir
-    kernel.func @map_0 { ... }
+    kernel.func @map_0 {
+    ^bb0(%x: !kernel.view<["T", 64], f32>):
+      kernel.map rows "T" groups 1 width 64 {
+      ^bb0(%row: index, %group: index, %lane: index):
+      }
+    }
     // becomes
-    llvm.func @map_0(%args: !llvm.ptr, %dims: !llvm.ptr, %first: i32, %last: i32, %scratch: !llvm.ptr) { ... }
+    llvm.func @map_0(%args: !llvm.ptr, %dims: !llvm.ptr, %first: i32, %last: i32, %scratch: !llvm.ptr) {
+      llvm.return
+    }
     ```
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",

@@ -16,9 +16,9 @@ def ApproximateMathPass : Pass<"yupana-approximate-math"> {
 
     ```mlir
     %y = math.exp %x : vector<16xf32>
-    // becomes
+    // becomes, and so on
     %k = math.fma %x, %log2e, %half : vector<16xf32>
-    ...
+    %n = math.floor %k : vector<16xf32>
     ```
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::vector::VectorDialect"];

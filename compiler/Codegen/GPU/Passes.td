@@ -16,9 +16,18 @@ def KernelToNVVMPass : Pass<"yupana-kernel-to-nvvm", "::mlir::ModuleOp"> {
     holds `llvm.func`s and the symbol of shared memory alone.
 
     ```mlir
-    kernel.func @map_0 { ... }
+    kernel.func @map_0 {
+    ^bb0(%x: !kernel.view<["T", 64], f32>, %y: !kernel.view<["T", 64], f32>):
+      kernel.map rows "T" groups 1 width 64 {
+      ^bb0(%row: index, %group: index, %lane: index):
+        %value = kernel.load %x[%row, %lane] : !kernel.view<["T", 64], f32>
+        kernel.store %value, %y[%row, %lane] : !kernel.view<["T", 64], f32>
+      }
+    }
     // becomes
-    llvm.func @map_0(%x: !llvm.ptr<1>, %y: !llvm.ptr<1>, %tokens: i32, %sequences: i32, %rows: i32) { ... }
+    llvm.func @map_0(%x: !llvm.ptr<1>, %y: !llvm.ptr<1>, %tokens: i32, %sequences: i32, %rows: i32) {
+      llvm.return
+    }
     ```
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",

@@ -238,7 +238,7 @@ def Kernel_LaunchOp : Kernel_Op<"launch", [DeclareOpInterfaceMethods<SymbolUserO
     ```mlir
     kernel.launch @x86_64_v3::@gemm_0 #kernel.grid<4> (%x, %w, %y)
       : !kernel.view<["T", 64], f32>, !kernel.view<[128, 64], f32, "panel32">, !kernel.view<["T", 128], f32>
-    kernel.launch @sm_80::@gemm_0 #kernel.grid<4> threads 128 (%x, %w, %y)
+    kernel.launch @sm_80::@gemm_0 #kernel.grid<4> threads 128 (%x, %tiles, %y)
       : !kernel.view<["T", 64], f32>, !kernel.view<[128, 64], f32, "tile64x128">, !kernel.view<["T", 128], f32>
     ```
   }];

@@ -87,8 +87,8 @@ def LM_InterleavedOp : LM_Op<"interleaved", [Symbol, DeclareOpInterfaceMethods<S
     whole runs, so the result is [.., 2 · align(N, by), K]. The parts keep their own chains and are not packed.
 
     ```mlir
-    lm.interleaved @gate_up of @gate, @up by 16 : tensor<16x64x64xbf16>
-    lm.interleaved @gate_up of @gate, @up by 16 layout "panel32x2" : tensor<16x64x64xbf16>
+    lm.interleaved @gate_up of @gate, @up by 16 : tensor<16x64x64xf32>
+    lm.interleaved @gate_up of @gate, @up by 16 layout "panel32" : tensor<16x64x64xf32>
     ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, FlatSymbolRefAttr:$first, FlatSymbolRefAttr:$second, I64Attr:$by,

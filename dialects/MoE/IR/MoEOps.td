@@ -83,7 +83,7 @@ def MoE_SharedExpertOp : Op<MoE_Dialect, "shared_expert", [Pure, DeclareOpInterf
   let summary = "Runs the gated MLP that every token passes, on the unscaled input";
   let description = [{
     ```mlir
-    %y = moe.shared_expert %x gate @gate up @up down @down activation silu
+    %y = moe.shared_expert %x gate @shared.gate up @shared.up down @shared.down activation silu
       : tensor<?x64xf32, #lm.dims<"T", 64>> -> tensor<?x64xf32, #lm.dims<"T", 64>>
     ```
   }];

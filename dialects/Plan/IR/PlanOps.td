@@ -213,7 +213,8 @@ def Plan_LaunchOp : Plan_Op<"launch", [ParentOneOf<["ProgramOp"]>]> {
 
     ```mlir
     plan.launch 0 #kernel.grid<"T"> [#plan.argument<input 0>, #plan.argument<buffer 0>]
-    plan.launch 0 #kernel.grid<"T", "sms", "min"> threads 256 shared 65536 [#plan.argument<buffer 0>]
+    plan.launch 0 #kernel.grid<"T", "sms", "min"> threads 256 shared 65536
+      [#plan.argument<input 0>, #plan.argument<buffer 0>]
     ```
   }];
   let arguments = (ins I64Attr:$kernel, Kernel_GridAttr:$grid,
