@@ -41,6 +41,7 @@ ARROWS = {
     "runtime/exec": RUNTIME + DEVICE + ["runtime/io", "runtime/plan"],
     "runtime/text": ["runtime/include", "runtime/schema"],
     "tools": ["compiler/Driver", "runtime/include", "runtime/plan", "runtime/schema"] + BASE + LLVM,
+    "tools/simdriver": [],
     "tools/support": ["runtime/include", "runtime/schema"],
     "tools/yupana-bench": ["runtime/include", "runtime/plan", "runtime/schema", "tools/support"],
     "tools/yupana-opt": ["compiler/Pipelines", "compiler/Codegen", "dialects", "passes"] + SAME_FILE + LLVM,

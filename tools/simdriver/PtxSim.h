@@ -7,7 +7,7 @@
 //   ptx::Module module;
 //   if (ptx::Report fault = module.parse(text)) ...                      // text of a .ptx file
 //   uint64_t x = device.upload(std::vector<float>{1, 2, 3});
-//   ptx::Report fault = device.launch(module, "kernel", {.grid = 4, .threads = 128, .sharedBytes = 0}, {x, 3});
+//   ptx::Report fault = device.launch(module, "kernel", {4, 128}, {x, 3});
 //   std::vector<float> y = device.download<float>(x, 3);
 #ifndef YUPANA_TOOLS_SIMDRIVER_PTXSIM_H
 #define YUPANA_TOOLS_SIMDRIVER_PTXSIM_H
@@ -90,11 +90,13 @@ public:
   /// The number in `.target sm_NN`, and whether a letter follows it.
   unsigned target() const { return targetNumber; }
   bool targetIsExact() const { return exactTarget; }
+  /// Ten times the number behind `.version`.
+  unsigned version() const { return versionNumber; }
   std::shared_ptr<const Program> find(std::string_view kernel) const;
 
 private:
   std::vector<std::shared_ptr<const Program>> programs;
-  unsigned targetNumber = 0;
+  unsigned targetNumber = 0, versionNumber = 0;
   bool exactTarget = false;
 };
 

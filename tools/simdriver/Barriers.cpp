@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Barriers of a block, mbarriers and fences. A warp that has to wait hands over; what completes a barrier wakes it.
+#include "tools/simdriver/Access.h"
+
+#include <fmt/format.h>
+
+using namespace yupana;
+using namespace yupana::ptx;
+
+namespace {
+
+enum class BarKind : uint16_t { Sync, Arrive, CountTrue, AllTrue, AnyTrue };
+
+void release(Block &block, NamedBarrier &barrier) {
+  for (Warp *warp : barrier.waiting) {
+    const Inst &inst = *warp->atBarrier;
+    if (block.launch->races) {
+      warp->knowledge.join(barrier.knowledge);
+      ++warp->knowledge.own[warp->index];
+    }
+    auto kind = static_cast<BarKind>(inst.kind);
+    uint32_t total = barrier.trueLanes;
+    if (kind == BarKind::CountTrue)
+      forLanes(warp->active, [d = warp->at<uint32_t>(inst.d), total](int lane) { d[lane] = total; });
+    else if (kind == BarKind::AllTrue)
+      setPredicate(*warp, inst.d, warp->active, total == barrier.arrived ? ~0u : 0);
+    else if (kind == BarKind::AnyTrue)
+      setPredicate(*warp, inst.d, warp->active, total ? ~0u : 0);
+    warp->undefinedAt(inst.d) &= ~warp->active;
+    warp->stop = Stop::None;
+    warp->atBarrier = nullptr;
+  }
+  barrier = {};
+  happen(block);
+}
+
+uint32_t liveThreads(const Block &block) {
+  uint32_t threads = 0;
+  for (const Warp &warp : block.warps)
+    threads += warp.live ? 32 : 0;
+  return threads;
+}
+
+void barrier(Warp &warp, const Inst &inst, uint32_t lanes) {
+  Block &block = *warp.block;
+  requireDefined(warp, inst, inst.a, lanes, "the barrier's number");
+  uint32_t index = warp.at<uint32_t>(inst.a)[__builtin_ctz(lanes)];
+  uint32_t count = inst.b == zeroRegister ? 0 : warp.at<uint32_t>(inst.b)[__builtin_ctz(lanes)];
+  if (index > 15 || count % 32 != 0 || count > block.warpCount * 32)
+    fail(warp, Fault::Misuse,
+         fmt::format("barrier {} for {} threads: there are 16 barriers, for whole warps of the {} "
+                     "threads of the block",
+                     index, count, block.threads));
+  if (lanes != warp.live)
+    fail(warp, Fault::Misuse, fmt::format("only the lanes {:#x} of {:#x} reach the barrier", lanes, warp.live));
+  NamedBarrier &barrier = block.barriers[index];
+  if (barrier.arrived && barrier.needed != count)
+    fail(warp, Fault::Misuse,
+         fmt::format("barrier {} is awaited for {} threads here and for {} elsewhere (0: all)", index, count,
+                     barrier.needed));
+  barrier.needed = count;
+  barrier.arrived += 32;
+  auto kind = static_cast<BarKind>(inst.kind);
+  if (kind > BarKind::Arrive)
+    barrier.trueLanes += static_cast<uint32_t>(__builtin_popcount(*warp.at<uint32_t>(inst.c) & lanes));
+  if (block.launch->races) {
+    barrier.knowledge.join(warp.knowledge);
+    ++warp.knowledge.own[warp.index];
+  }
+  if (kind != BarKind::Arrive) {
+    warp.atBarrier = &inst;
+    warp.stop = Stop::AtBarrier;
+    barrier.waiting.push_back(&warp);
+  }
+  if (count && barrier.arrived > count)
+    fail(warp, Fault::Misuse,
+         fmt::format("{} threads are at barrier {}, which takes {}", barrier.arrived, index, count));
+  if (barrier.arrived == (count ? count : liveThreads(block)))
+    release(block, barrier);
+}
+
+void warpBarrier(Warp &warp, const Inst &inst, uint32_t lanes) {
+  uint32_t members = warp.at<uint32_t>(inst.a)[__builtin_ctz(lanes)];
+  if (uint32_t missing = members & warp.live & ~lanes)
+    fail(warp, Fault::Misuse,
+         fmt::format("the mask {:#x} names lane {}, which is elsewhere", members, __builtin_ctz(missing)));
+}
+
+//===----------------------------------------------------------------------===//
+// Fences
+//===----------------------------------------------------------------------===//
+
+void fence(Warp &warp, const Inst &inst, uint32_t) { fenceMemory(warp, inst.kind); }
+
+void proxyFence(Warp &warp, const Inst &, uint32_t) {
+  if (!warp.block->launch->races)
+    return;
+  warp.knownAtProxyFence = warp.knowledge.own;
+  warp.proxyFences.push_back(warp.clock());
+  ++warp.knowledge.own[warp.index];
+}
+
+void nothing(Warp &, const Inst &, uint32_t) {}
+
+//===----------------------------------------------------------------------===//
+// mbarriers
+//===----------------------------------------------------------------------===//
+
+uint32_t addressOf(Warp &warp, const Inst &inst, int lane) {
+  return warp.at<uint32_t>(inst.a)[lane] + static_cast<uint32_t>(inst.immediate);
+}
+
+void initBarrier(Warp &warp, const Inst &inst, uint32_t lanes) {
+  Block &block = *warp.block;
+  requireDefined(warp, inst, inst.a, lanes, "the address");
+  for (uint32_t rest = lanes; rest; rest &= rest - 1) {
+    int lane = __builtin_ctz(rest);
+    uint32_t address = addressOf(warp, inst, lane), count = warp.at<uint32_t>(inst.b)[lane];
+    sharedAt(warp, address, 8, 8);
+    if (count == 0 || count > (1u << 20) - 1)
+      fail(warp, Fault::Misuse, fmt::format("an mbarrier for {} arrivals; it takes 1 to 1048575", count));
+    bool known = block.mbarriers.count(address);
+    Mbarrier &barrier = block.mbarriers[address];
+    if (barrier.live)
+      fail(warp, Fault::Misuse, fmt::format("the mbarrier in {} is in use", describeShared(warp, address)));
+    if (!known) {
+      barrier.slot = block.warpCount + block.mbarriersMade++;
+      if (block.mbarriersMade > mbarrierSlots)
+        fail(warp, Fault::Unsupported, fmt::format("more than {} mbarriers in a block", mbarrierSlots));
+    }
+    uint32_t clock = barrier.nextClock(), slot = barrier.slot;
+    barrier = {};
+    barrier.live = true;
+    barrier.slot = slot, barrier.clockBase = clock;
+    barrier.count = barrier.pending = count;
+    if (block.launch->races) {
+      AccessKind kind;
+      kind.write = true;
+      orderShared(warp, address, 8, kind);
+      // From now on its bytes belong to the hardware.
+      block.shadow.settle(address, 8, {block.index, slot, neverKnown, inst.statement, false, true});
+      barrier.initWarp = warp.index, barrier.initClock = warp.clock();
+      barrier.arriving.own.resize(block.slots());
+    }
+  }
+  happen(block);
+}
+
+void dropBarrier(Warp &warp, const Inst &inst, uint32_t lanes) {
+  for (uint32_t rest = lanes; rest; rest &= rest - 1) {
+    uint32_t address = addressOf(warp, inst, __builtin_ctz(rest));
+    mbarrierAt(warp, address).live = false;
+    if (warp.block->launch->races)
+      warp.block->shadow.settle(address, 8,
+                                {warp.block->index, warp.index, warp.clock(), inst.statement, false, false});
+    defineShared(warp, address, 8, false);
+  }
+}
+
+enum ArriveFlags : uint16_t { WithBytes = 1, NoArrival = 2, Relaxed = 4, Completes = 8 };
+
+void arriveAt(Warp &warp, const Inst &inst, uint32_t lanes) {
+  Block &block = *warp.block;
+  requireDefined(warp, inst, inst.a, lanes, "the address");
+  requireDefined(warp, inst, inst.b, lanes, "the count");
+  for (uint32_t rest = lanes; rest; rest &= rest - 1) {
+    int lane = __builtin_ctz(rest);
+    Mbarrier &barrier = mbarrierAt(warp, addressOf(warp, inst, lane));
+    uint32_t value = warp.at<uint32_t>(inst.b)[lane];
+    uint32_t arrivals = inst.kind & NoArrival ? 0 : inst.kind & WithBytes ? 1 : value;
+    int64_t bytes = inst.kind & WithBytes ? value : 0;
+    if (inst.d != sinkRegister) {
+      warp.at<uint64_t>(inst.d)[lane] = barrier.phase;
+      warp.undefinedAt(inst.d) &= ~(1u << lane);
+    }
+    if (arrivals > barrier.pending)
+      fail(warp, Fault::Misuse,
+           fmt::format("{} arrivals at an mbarrier that expects {} more in this phase", arrivals, barrier.pending));
+    if (block.launch->races && arrivals && !(inst.kind & Relaxed)) {
+      barrier.arriving.join(warp.knowledge);
+      ++warp.knowledge.own[warp.index];
+    }
+    arrive(block, barrier, arrivals, inst.kind & Completes ? bytes : -bytes);
+  }
+  ++block.events;
+}
+
+enum WaitFlags : uint16_t { ByParity = 1, Unordered = 2 };
+
+void tryWait(Warp &warp, const Inst &inst, uint32_t lanes) {
+  Block &block = *warp.block;
+  requireDefined(warp, inst, inst.a, lanes, "the address");
+  requireDefined(warp, inst, inst.b, lanes, "the phase");
+  uint32_t done = 0;
+  for (uint32_t rest = lanes; rest; rest &= rest - 1) {
+    int lane = __builtin_ctz(rest);
+    Mbarrier &barrier = mbarrierAt(warp, addressOf(warp, inst, lane));
+    bool completed = inst.kind & ByParity ? (barrier.phase & 1) != (warp.at<uint32_t>(inst.b)[lane] & 1)
+                                          : barrier.phase != static_cast<uint32_t>(warp.at<uint64_t>(inst.b)[lane]);
+    done |= (completed ? 1u : 0u) << lane;
+    if (completed && block.launch->races && !(inst.kind & Unordered) && !barrier.released.own.empty())
+      warp.knowledge.join(barrier.released);
+  }
+  setPredicate(warp, inst.d, lanes, done);
+  warp.undefinedAt(inst.d) &= ~lanes;
+  if (!done) {
+    warp.stop = Stop::Blocked;
+    warp.blockedEpoch = block.epoch;
+  }
+}
+
+void decodeArrive(Decoder &decoder, Inst inst) {
+  size_t at = decoder.operand(0).kind == OperandText::Address ? 0 : 1;
+  bool expects = decoder.has("expect_tx"), completes = decoder.has("complete_tx");
+  inst.action = arriveAt;
+  if (decoder.parts()[1] != "arrive")
+    inst.kind |= NoArrival;
+  if (decoder.has("noComplete"))
+    decoder.unsupported("arrivals without completion are not built");
+  inst.kind |= expects || completes ? WithBytes : 0;
+  inst.kind |= completes ? Completes : 0;
+  inst.kind |= decoder.has("relaxed") ? Relaxed : 0;
+  decoder.address(decoder.operand(at), 4, inst.a, inst.immediate);
+  inst.b = decoder.operandCount() > at + 1 ? decoder.source(decoder.operand(at + 1), 4) : decoder.constant(1, 4);
+  if (at == 1 && decoder.operand(0).kind == OperandText::Register)
+    inst.d = decoder.destination(decoder.operand(0), 8);
+  decoder.emit(inst);
+}
+
+} // namespace
+
+Mbarrier &yupana::ptx::mbarrierAt(Warp &warp, uint32_t address) {
+  Block &block = *warp.block;
+  sharedAt(warp, address, 8, 8);
+  auto found = block.mbarriers.find(address);
+  if (found == block.mbarriers.end() || !found->second.live)
+    fail(warp, Fault::Misuse,
+         fmt::format("there is no mbarrier in {}: it was not initialised", describeShared(warp, address)));
+  Mbarrier &barrier = found->second;
+  if (block.launch->races && barrier.initWarp != warp.index && warp.knowledge.own[barrier.initWarp] < barrier.initClock)
+    fail(warp, Fault::Race,
+         fmt::format("race on {}: this use is not ordered after the mbarrier.init by warp {}",
+                     describeShared(warp, address), barrier.initWarp));
+  return barrier;
+}
+
+void yupana::ptx::arrive(Block &block, Mbarrier &barrier, uint32_t arrivals, int64_t bytes) {
+  barrier.pending -= arrivals;
+  barrier.bytes -= bytes;
+  if (barrier.pending || barrier.bytes)
+    return;
+  if (block.launch->races) {
+    barrier.released = barrier.arriving;
+    barrier.released.own[barrier.slot] = barrier.nextClock();
+    barrier.arriving.own[barrier.slot] = barrier.nextClock();
+  }
+  ++barrier.phase;
+  barrier.pending = barrier.count;
+  happen(block);
+}
+
+void yupana::ptx::leaveBarriers(Block &block) {
+  uint32_t threads = liveThreads(block);
+  for (NamedBarrier &barrier : block.barriers)
+    if (barrier.arrived && !barrier.needed && barrier.arrived == threads)
+      release(block, barrier);
+}
+
+void yupana::ptx::decodeBarrier(Decoder &decoder) {
+  const auto &parts = decoder.parts();
+  Inst inst;
+  if (parts[0] == "fence" || parts[0] == "membar") {
+    inst.action = nothing;
+    if (parts[0] == "membar" || decoder.has("acq_rel") || decoder.has("sc")) {
+      inst.action = fence;
+      inst.kind = !decoder.has("cta");
+    } else if (decoder.has("proxy") && decoder.has("async")) {
+      inst.action = proxyFence;
+    } else if (!decoder.has("mbarrier_init") && !decoder.has("proxy")) {
+      decoder.unsupported();
+    }
+  } else if (decoder.has("warp")) { // bar.warp.sync
+    inst.action = warpBarrier;
+    inst.a = decoder.source(decoder.operand(0), 4);
+  } else if (decoder.has("cluster")) {
+    // A cluster of one block: its arrival and its wait order what the block's own barriers do not, so they are refused.
+    decoder.unsupported("clusters are not built");
+  } else {
+    inst.action = barrier;
+    size_t at = 0;
+    if (decoder.has("red")) {
+      inst.kind = static_cast<uint16_t>(decoder.has("popc")  ? BarKind::CountTrue
+                                        : decoder.has("and") ? BarKind::AllTrue
+                                                             : BarKind::AnyTrue);
+      at = 1;
+    } else {
+      inst.kind = static_cast<uint16_t>(decoder.has("arrive") ? BarKind::Arrive : BarKind::Sync);
+    }
+    inst.a = decoder.source(decoder.operand(at), 4);
+    size_t last = decoder.operandCount() - 1;
+    if (at == 1) {
+      inst.c = decoder.source(decoder.operand(last--), 0);
+      inst.d = decoder.destination(decoder.operand(0), decoder.has("popc") ? 4 : 0);
+    }
+    if (last > at)
+      inst.b = decoder.source(decoder.operand(at + 1), 4);
+    else if (decoder.has("arrive"))
+      decoder.unsupported("an arrival needs a count");
+  }
+  decoder.emit(inst);
+}
+
+void yupana::ptx::decodeMbarrier(Decoder &decoder) {
+  const std::string &what = decoder.parts()[1];
+  Inst inst;
+  if (what == "init" || what == "inval") {
+    inst.action = what == "init" ? initBarrier : dropBarrier;
+    decoder.address(decoder.operand(0), 4, inst.a, inst.immediate);
+    if (what == "init")
+      inst.b = decoder.source(decoder.operand(1), 4);
+    decoder.emit(inst);
+  } else if (what == "arrive" || what == "expect_tx" || what == "complete_tx") {
+    decodeArrive(decoder, inst);
+  } else if (what == "try_wait" || what == "test_wait") {
+    inst.action = tryWait;
+    bool parity = decoder.has("parity");
+    inst.kind = static_cast<uint16_t>((parity ? ByParity : 0) | (decoder.has("relaxed") ? Unordered : 0));
+    decoder.address(decoder.operand(1), 4, inst.a, inst.immediate);
+    inst.b = decoder.source(decoder.operand(2), parity ? 4 : 8);
+    inst.d = decoder.destination(decoder.operand(0), 0);
+    decoder.emit(inst);
+  } else {
+    decoder.unsupported();
+  }
+}
+
+void yupana::ptx::decodeHint(Decoder &decoder) {
+  Inst inst;
+  inst.action = nothing;
+  const std::string &base = decoder.parts()[0];
+  if (base == "nanosleep") {
+    inst.action = [](Warp &warp, const Inst &, uint32_t) { warp.stop = Stop::Yield; };
+  } else if (base == "createpolicy") {
+    inst.flows = true;
+    inst.d = decoder.destination(decoder.operand(0), 8);
+  }
+  decoder.emit(inst);
+}

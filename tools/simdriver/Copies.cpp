@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Asynchronous copies into shared memory are as late as they may be: from their begin until they are waited for the
+// destination holds nothing and belongs to the copy. Bulk copies end in an order that the seed draws.
+#include "tools/simdriver/Access.h"
+
+#include <cstring>
+#include <fmt/format.h>
+
+using namespace yupana;
+using namespace yupana::ptx;
+
+namespace {
+
+/// Moves the data of one copy: `valid` bytes from global memory, then zeros. `agent` is who then has written.
+void finish(Block &block, const LaneCopy &copy, const Agent &agent) {
+  Launch &launch = *block.launch;
+  uint8_t *to = block.shared.data() + (copy.to - sharedBase);
+  uint8_t *written = block.sharedDefined.data() + (copy.to - sharedBase);
+  memset(to, 0, copy.bytes);
+  memset(written, 0xff, copy.bytes);
+  if (copy.valid) {
+    memcpy(to, launch.memory->host(copy.from), copy.valid);
+    if (launch.undefined)
+      memcpy(written, launch.memory->defined(copy.from), copy.valid);
+  }
+  if (launch.races)
+    block.shadow.settle(copy.to, copy.bytes, agent);
+}
+
+/// Checks both ends, takes the destination, notes who will have written it.
+void begin(Warp &warp, const Inst &inst, const LaneCopy &copy, uint32_t alignment, AccessKind write) {
+  Block &block = *warp.block;
+  uint8_t *to = sharedAt(warp, copy.to, copy.bytes, alignment);
+  if (copy.valid)
+    globalAt(warp, inst, copy.from, copy.valid, alignment);
+  if (block.launch->races) {
+    write.write = true;
+    orderShared(warp, copy.to, copy.bytes, write);
+    if (copy.valid)
+      orderGlobal(warp, copy.from, copy.valid, {});
+  }
+  memset(to, 0xff, copy.bytes);
+  defineShared(warp, copy.to, copy.bytes, false);
+}
+
+void copyLanes(Warp &warp, const Inst &inst, uint32_t lanes) {
+  requireDefined(warp, inst, inst.a, lanes, "the destination");
+  requireDefined(warp, inst, inst.b, lanes, "the source");
+  requireDefined(warp, inst, inst.c, lanes, "the number of bytes");
+  const uint32_t *to = warp.at<uint32_t>(inst.a), *valid = warp.at<uint32_t>(inst.c);
+  const uint64_t *from = warp.at<uint64_t>(inst.b);
+  AccessKind kind;
+  kind.pending = true;
+  for (uint32_t rest = lanes; rest; rest &= rest - 1) {
+    int lane = __builtin_ctz(rest);
+    LaneCopy copy{to[lane] + static_cast<uint32_t>(inst.immediate), inst.kind, valid[lane],
+                  from[lane] + static_cast<uint64_t>(inst.immediate2)};
+    if (copy.valid > copy.bytes)
+      fail(warp, Fault::Misuse, fmt::format("a cp.async of {} bytes from {} bytes", copy.bytes, copy.valid));
+    begin(warp, inst, copy, copy.bytes, kind);
+    warp.openCopies[lane].push_back(copy);
+  }
+}
+
+Agent agentOf(Warp &warp, uint32_t statement) {
+  uint32_t clock = warp.block->launch->races ? warp.clock() : 0;
+  return {warp.block->index, warp.index, clock, statement, false, false};
+}
+
+void commitLanes(Warp &warp, const Inst &, uint32_t lanes) {
+  for (uint32_t rest = lanes; rest; rest &= rest - 1) {
+    int lane = __builtin_ctz(rest);
+    warp.copyGroups[lane].push_back(std::move(warp.openCopies[lane]));
+    warp.openCopies[lane].clear();
+  }
+}
+
+void waitLanes(Warp &warp, const Inst &inst, uint32_t lanes) {
+  if (inst.kind) // wait_all
+    commitLanes(warp, inst, lanes);
+  Agent agent = agentOf(warp, inst.statement);
+  for (uint32_t rest = lanes; rest; rest &= rest - 1) {
+    auto &groups = warp.copyGroups[__builtin_ctz(rest)];
+    while (static_cast<int64_t>(groups.size()) > inst.immediate) {
+      for (const LaneCopy &copy : groups.front())
+        finish(*warp.block, copy, agent);
+      groups.pop_front();
+    }
+  }
+}
+
+/// cp.async.mbarrier.arrive: all copies of the lane so far end at the barrier instead of a wait.
+void arriveAfterCopies(Warp &warp, const Inst &inst, uint32_t lanes) {
+  Block &block = *warp.block;
+  requireDefined(warp, inst, inst.a, lanes, "the address");
+  for (uint32_t rest = lanes; rest; rest &= rest - 1) {
+    int lane = __builtin_ctz(rest);
+    uint32_t address = warp.at<uint32_t>(inst.a)[lane] + static_cast<uint32_t>(inst.immediate);
+    Mbarrier &barrier = mbarrierAt(warp, address);
+    BarrierCopy end;
+    end.barrier = address, end.statement = inst.statement, end.arrivals = 1;
+    for (CopyGroup &group : warp.copyGroups[lane])
+      end.copies.insert(end.copies.end(), group.begin(), group.end());
+    warp.copyGroups[lane].clear();
+    end.copies.insert(end.copies.end(), warp.openCopies[lane].begin(), warp.openCopies[lane].end());
+    warp.openCopies[lane].clear();
+    if (!inst.kind) // without .noinc the arrival is one more
+      ++barrier.pending;
+    if (block.launch->races)
+      for (const LaneCopy &copy : end.copies)
+        block.shadow.settle(copy.to, copy.bytes, {block.index, barrier.slot, barrier.nextClock(), inst.statement});
+    if (block.launch->races) {
+      barrier.arriving.join(warp.knowledge);
+      ++warp.knowledge.own[warp.index];
+    }
+    block.copies.push_back(std::move(end));
+  }
+  ++block.events;
+}
+
+void copyBulk(Warp &warp, const Inst &inst, uint32_t lanes) {
+  Block &block = *warp.block;
+  uint32_t barrierRegister = operandsOf(warp, inst)[0], barrierDistance = operandsOf(warp, inst)[1];
+  for (uint32_t offset : {inst.a, inst.b, inst.c, barrierRegister})
+    requireDefined(warp, inst, offset, lanes, "an operand");
+  for (uint32_t rest = lanes; rest; rest &= rest - 1) {
+    int lane = __builtin_ctz(rest);
+    uint32_t bytes = warp.at<uint32_t>(inst.c)[lane];
+    LaneCopy copy{warp.at<uint32_t>(inst.a)[lane] + static_cast<uint32_t>(inst.immediate), bytes, bytes,
+                  warp.at<uint64_t>(inst.b)[lane] + static_cast<uint64_t>(inst.immediate2)};
+    uint32_t address = warp.at<uint32_t>(barrierRegister)[lane] + barrierDistance;
+    if (bytes == 0 || bytes % 16)
+      fail(warp, Fault::Misaligned, fmt::format("a bulk copy of {} bytes, which is no multiple of 16", bytes));
+    Mbarrier &barrier = mbarrierAt(warp, address);
+    AccessKind kind;
+    kind.async = true;
+    kind.slot = barrier.slot, kind.clock = barrier.nextClock();
+    begin(warp, inst, copy, 16, kind);
+    BarrierCopy end;
+    end.copies.push_back(copy);
+    end.barrier = address, end.statement = inst.statement, end.bytes = bytes;
+    block.copies.push_back(std::move(end));
+  }
+  ++block.events;
+}
+
+void nothing(Warp &, const Inst &, uint32_t) {}
+
+void decodeBulk(Decoder &decoder) {
+  const auto &parts = decoder.parts();
+  Inst inst;
+  if (decoder.has("prefetch")) {
+    inst.action = nothing;
+  } else if (parts.size() > 3 && (parts[3] == "shared::cluster" || parts[3] == "shared::cta") &&
+             decoder.has("global") && !decoder.has("tensor") && !decoder.has("multicast::cluster")) {
+    inst.action = copyBulk;
+    decoder.address(decoder.operand(0), 4, inst.a, inst.immediate);
+    decoder.address(decoder.operand(1), 8, inst.b, inst.immediate2);
+    inst.c = decoder.source(decoder.operand(2), 4);
+    uint32_t barrier = 0;
+    int64_t distance = 0;
+    decoder.address(decoder.operand(3), 4, barrier, distance);
+    decoder.list(inst, {barrier, static_cast<uint32_t>(distance)});
+  } else {
+    decoder.unsupported("of the bulk copies only those from global to shared memory, without a tensor map, are built");
+  }
+  decoder.noteGrain(4);
+  decoder.emit(inst);
+}
+
+} // namespace
+
+void yupana::ptx::finishOneCopy(Block &block) {
+  size_t chosen = block.random() % block.copies.size();
+  BarrierCopy end = std::move(block.copies[chosen]);
+  block.copies.erase(block.copies.begin() + static_cast<std::ptrdiff_t>(chosen));
+  Mbarrier &barrier = block.mbarriers.at(end.barrier);
+  Agent agent{block.index, barrier.slot, barrier.nextClock(), end.statement, false, end.bytes != 0};
+  for (const LaneCopy &copy : end.copies)
+    finish(block, copy, agent);
+  if (end.arrivals > barrier.pending) {
+    Warp &warp = block.warps[0];
+    fail(
+        warp, Fault::Misuse,
+        fmt::format("the end of {} is one arrival too many at its mbarrier", describe(programOf(warp), end.statement)));
+  }
+  arrive(block, barrier, end.arrivals, end.bytes);
+  ++block.events;
+}
+
+void yupana::ptx::decodeCopy(Decoder &decoder) {
+  const auto &parts = decoder.parts();
+  if (parts.size() < 3 || parts[1] != "async")
+    decoder.unsupported();
+  if (parts[2] == "bulk")
+    return decodeBulk(decoder);
+  Inst inst;
+  if (parts[2] == "commit_group") {
+    inst.action = commitLanes;
+  } else if (parts[2] == "wait_group") {
+    inst.action = waitLanes;
+    inst.immediate = decoder.immediate(decoder.operand(0));
+  } else if (parts[2] == "wait_all") {
+    inst.action = waitLanes;
+    inst.kind = 1;
+  } else if (parts[2] == "mbarrier") {
+    inst.action = arriveAfterCopies;
+    inst.kind = decoder.has("noinc");
+    decoder.address(decoder.operand(0), 4, inst.a, inst.immediate);
+  } else if (parts[2] == "ca" || parts[2] == "cg") {
+    inst.action = copyLanes;
+    decoder.address(decoder.operand(0), 4, inst.a, inst.immediate);
+    decoder.address(decoder.operand(1), 8, inst.b, inst.immediate2);
+    int64_t bytes = decoder.immediate(decoder.operand(2));
+    if (bytes != 16 && (parts[2] == "cg" || (bytes != 4 && bytes != 8)))
+      decoder.unsupported("a cp.async of that many bytes does not exist");
+    inst.kind = static_cast<uint16_t>(bytes);
+    size_t operands = decoder.operandCount() - (decoder.has("L2::cache_hint") ? 1 : 0);
+    inst.c = operands > 3 ? decoder.source(decoder.operand(3), 4) : decoder.constant(static_cast<uint64_t>(bytes), 4);
+    decoder.noteGrain(4);
+  } else {
+    decoder.unsupported();
+  }
+  decoder.emit(inst);
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Moves that are no plain copy, and what only looks at registers but has operands of its own kind.
+#include "tools/simdriver/Decoder.h"
+#include "tools/simdriver/Operations.h"
+
+#include <chrono>
+
+using namespace yupana::ptx;
+
+namespace {
+
+/// Joins elements into one register, or splits one into elements, each of type E.
+template <class Whole, class E> void pack(Warp &warp, const Inst &inst, uint32_t lanes) {
+  constexpr int count = sizeof(Whole) / sizeof(E);
+  const uint32_t *registers = operandsOf(warp, inst);
+  Whole *d = warp.at<Whole>(inst.d);
+  uint32_t undefined = 0;
+  const E *from[count];
+  for (int e = 0; e < count; ++e) {
+    from[e] = warp.at<E>(registers[e]);
+    undefined |= warp.undefinedAt(registers[e]);
+  }
+  forLanes(lanes, [=](int lane) {
+    Whole value = 0;
+    for (int e = 0; e < count; ++e)
+      value |= static_cast<Whole>(static_cast<Whole>(from[e][lane]) << 8 * sizeof(E) * e);
+    d[lane] = value;
+  });
+  warp.undefinedAt(inst.d) = (warp.undefinedAt(inst.d) & ~lanes) | (undefined & lanes);
+}
+
+template <class Whole, class E> void unpack(Warp &warp, const Inst &inst, uint32_t lanes) {
+  constexpr int count = sizeof(Whole) / sizeof(E);
+  const uint32_t *registers = operandsOf(warp, inst);
+  Whole values[32];
+  memcpy(values, warp.at<Whole>(inst.a), sizeof values);
+  uint32_t undefined = warp.undefinedAt(inst.a) & lanes;
+  for (int e = 0; e < count; ++e) {
+    E *d = warp.at<E>(registers[e]);
+    forLanes(lanes, [&values, d, e](int lane) { d[lane] = static_cast<E>(values[lane] >> 8 * sizeof(E) * e); });
+    uint32_t &mask = warp.undefinedAt(registers[e]);
+    mask = (mask & ~lanes) | undefined;
+  }
+}
+
+/// Time as the number of instructions that the warp has run: it moves on, and a seed repeats it.
+void readClock(Warp &warp, const Inst &inst, uint32_t lanes) {
+  uint64_t now = warp.instructions;
+  if (inst.kind == 8)
+    forLanes(lanes, [d = warp.at<uint64_t>(inst.d), now](int lane) { d[lane] = now; });
+  else
+    forLanes(lanes, [d = warp.at<uint32_t>(inst.d), now](int lane) { d[lane] = static_cast<uint32_t>(now); });
+}
+
+void addressInWindow(Warp &warp, const Inst &inst, uint32_t lanes) {
+  uint64_t *d = warp.at<uint64_t>(inst.d);
+  const uint64_t *a = warp.at<uint64_t>(inst.a);
+  uint64_t window = static_cast<uint64_t>(inst.immediate);
+  bool into = inst.kind;
+  forLanes(lanes, [=](int lane) { d[lane] = into ? a[lane] + window : a[lane] & 0xffffffff; });
+}
+
+void isInSpace(Warp &warp, const Inst &inst, uint32_t lanes) {
+  const uint64_t *a = warp.at<uint64_t>(inst.a);
+  uint32_t result = 0;
+  for (int lane = 0; lane < 32; ++lane) {
+    uint64_t window = a[lane] & ~uint64_t{0xffffffff};
+    bool isShared = window == sharedWindow, isLocal = window == localWindow;
+    result |= (inst.kind == 0 ? !isShared && !isLocal : inst.kind == 1 ? isShared : isLocal) << lane;
+  }
+  setPredicate(warp, inst.d, lanes, result);
+}
+
+void logic3(Warp &warp, const Inst &inst, uint32_t lanes) {
+  uint32_t *d = warp.at<uint32_t>(inst.d);
+  const uint32_t *a = warp.at<uint32_t>(inst.a), *b = warp.at<uint32_t>(inst.b), *c = warp.at<uint32_t>(inst.c);
+  uint32_t table = static_cast<uint32_t>(inst.immediate);
+  forLanes(lanes, [=](int lane) {
+    uint32_t result = 0;
+    for (uint32_t k = 0; k < 8; ++k)
+      result |= (0 - (table >> k & 1)) & (k & 4 ? a[lane] : ~a[lane]) & (k & 2 ? b[lane] : ~b[lane]) &
+                (k & 1 ? c[lane] : ~c[lane]);
+    d[lane] = result;
+  });
+}
+
+void decodeVector(Decoder &decoder, int bytes) {
+  bool packs = decoder.operand(1).kind == OperandText::Vector;
+  auto elements = decoder.elements(decoder.operand(packs ? 1 : 0));
+  int each = bytes / static_cast<int>(elements.size());
+  Inst inst;
+  std::vector<uint32_t> registers;
+  for (const OperandText &element : elements)
+    registers.push_back(packs ? decoder.source(element, each) : decoder.destination(element, each));
+  decoder.list(inst, registers);
+  if (packs)
+    inst.d = decoder.destination(decoder.operand(0), bytes);
+  else
+    inst.a = decoder.source(decoder.operand(1), bytes);
+  if (bytes == 8 && each == 4)
+    inst.action = packs ? pack<uint64_t, uint32_t> : unpack<uint64_t, uint32_t>;
+  else if (bytes == 8 && each == 2)
+    inst.action = packs ? pack<uint64_t, uint16_t> : unpack<uint64_t, uint16_t>;
+  else if (bytes == 4 && each == 2)
+    inst.action = packs ? pack<uint32_t, uint16_t> : unpack<uint32_t, uint16_t>;
+  else
+    decoder.unsupported("vectors of these elements are not built");
+  decoder.emit(inst);
+}
+
+void decodePlainMove(Decoder &decoder) {
+  TypeInfo type = typeOf(decoder.parts().back());
+  if (decoder.operandCount() != 2 || type.bytes < 0 || type.bytes > 8)
+    decoder.unsupported();
+  if (decoder.operand(0).kind == OperandText::Vector || decoder.operand(1).kind == OperandText::Vector)
+    return decodeVector(decoder, type.bytes);
+  Inst inst;
+  const std::string &symbol = decoder.operand(1).symbol;
+  if (symbol == "%clock" || symbol == "%clock64" || symbol == "%globaltimer" || symbol == "%globaltimer_lo") {
+    inst.action = readClock;
+    inst.kind = static_cast<uint16_t>(type.bytes);
+  } else {
+    inst.action = findOperation("mov." + decoder.parts().back())->action;
+    inst.flows = true;
+    inst.a = decoder.source(decoder.operand(1), type.bytes);
+  }
+  inst.d = decoder.destination(decoder.operand(0), type.bytes);
+  decoder.emit(inst);
+}
+
+/// setp.CMP.BOOL.type p|q, a, b, c: the comparison, then p = (a CMP b) BOOL c and q = !(a CMP b) BOOL c.
+void decodeJoinedCompare(Decoder &decoder) {
+  const auto &parts = decoder.parts();
+  const Operation *compare = findOperation("setp." + parts[1] + "." + parts[3]);
+  const Operation *join = findOperation(parts[2] + ".pred");
+  if (!compare || !join)
+    decoder.unsupported();
+  Inst inst;
+  inst.flows = true;
+  inst.action = compare->action;
+  inst.a = decoder.source(decoder.operand(1), compare->a);
+  inst.b = decoder.source(decoder.operand(2), compare->b);
+  inst.d = decoder.allocate(4);
+  uint32_t third = decoder.source(decoder.operand(3), 0);
+  decoder.emit(inst);
+  Inst both;
+  both.flows = join->flows;
+  both.action = join->action;
+  both.a = inst.d, both.b = third;
+  OperandText first = decoder.operand(0), second = first;
+  if (first.second >= 0) {
+    Inst inverse;
+    inverse.flows = true;
+    inverse.action = findOperation("not.pred")->action;
+    inverse.a = inst.d;
+    inverse.d = decoder.allocate(4);
+    decoder.emit(inverse);
+    Inst other = both;
+    other.a = inverse.d;
+    second.reg = first.second;
+    other.d = decoder.destination(second, 0);
+    decoder.emit(other);
+  }
+  both.d = decoder.destination(first, 0);
+  decoder.emit(both);
+}
+
+} // namespace
+
+void yupana::ptx::decodeMove(Decoder &decoder) {
+  const std::string &base = decoder.parts()[0];
+  Inst inst;
+  inst.flows = true;
+  if (base == "mov")
+    return decodePlainMove(decoder);
+  if (base == "setp")
+    return decodeJoinedCompare(decoder);
+  if (base == "lop3") {
+    inst.action = logic3;
+    inst.a = decoder.source(decoder.operand(1), 4), inst.b = decoder.source(decoder.operand(2), 4);
+    inst.c = decoder.source(decoder.operand(3), 4);
+    inst.immediate = decoder.immediate(decoder.operand(4));
+    inst.d = decoder.destination(decoder.operand(0), 4);
+  } else if (base == "isspacep") {
+    inst.action = isInSpace;
+    inst.kind = decoder.has("global") ? 0 : decoder.has("local") ? 2 : 1;
+    inst.a = decoder.source(decoder.operand(1), 8);
+    inst.d = decoder.destination(decoder.operand(0), 0);
+  } else if (base == "mapa") {
+    // A cluster of one block: every address is its own.
+    int bytes = typeOf(decoder.parts().back()).bytes;
+    inst.action = findOperation(bytes == 8 ? "mov.b64" : "mov.b32")->action;
+    inst.a = decoder.source(decoder.operand(1), bytes);
+    inst.d = decoder.destination(decoder.operand(0), bytes);
+  } else { // cvta
+    bool shared = decoder.has("shared") || decoder.has("shared::cta"), local = decoder.has("local");
+    inst.action = addressInWindow;
+    inst.immediate = static_cast<int64_t>(shared ? sharedWindow : localWindow);
+    inst.kind = !decoder.has("to");
+    if (!shared && !local)
+      inst.action = findOperation("mov.b64")->action;
+    inst.a = decoder.source(decoder.operand(1), 8);
+    inst.d = decoder.destination(decoder.operand(0), 8);
+  }
+  decoder.emit(inst);
+}

@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Runs the blocks of a launch. Warps of a block take turns in an order and for a time that the seed draws; blocks that
+// may wait for each other take turns, too, as many as the device would hold at once, others run one after the other.
+// With race checking one thread does all, without it each worker takes blocks of its own.
+#include "tools/simdriver/Machine.h"
+
+#include <fmt/format.h>
+#include <mutex>
+#include <thread>
+
+using namespace yupana;
+using namespace yupana::ptx;
+
+namespace {
+
+/// Takes up the path below when this one has come to where they meet.
+void meet(Warp &warp) {
+  while (warp.pc == warp.reconverge && !warp.paths.empty()) {
+    Path path = warp.paths.back();
+    warp.paths.pop_back();
+    if (!path.lanes)
+      continue;
+    warp.pc = path.pc, warp.reconverge = path.reconverge, warp.active = path.lanes;
+  }
+}
+
+void undefinedGuard(Warp &warp, const Inst &inst, uint32_t lanes) {
+  if (!inst.flows)
+    fail(warp, Fault::Undefined,
+         fmt::format("the predicate of lane {} comes from a value that was never written, or that nobody waited for",
+                     __builtin_ctz(lanes)));
+  warp.undefinedAt(inst.d) |= lanes;
+}
+
+template <bool Checked> void run(Warp &warp, uint32_t budget) {
+  const Program &program = programOf(warp);
+  const Inst *code = program.code.data();
+  warp.stop = Stop::None;
+  uint64_t laneInstructions = 0;
+  uint32_t left = budget;
+  for (; left && warp.stop == Stop::None; --left) {
+    if (warp.pc == warp.reconverge)
+      meet(warp);
+    const Inst &inst = code[warp.pc++];
+    uint32_t lanes = warp.active, open = 0;
+    currentInst = &inst;
+    if (inst.guard != zeroRegister) {
+      uint32_t guard = *warp.at<uint32_t>(inst.guard);
+      lanes &= inst.guardNegated ? ~guard : guard;
+      if (Checked)
+        open = warp.undefinedAt(inst.guard) & warp.active;
+    }
+    laneInstructions += static_cast<uint32_t>(__builtin_popcount(lanes));
+    if (Checked && open)
+      undefinedGuard(warp, inst, open);
+    if (!lanes)
+      continue;
+    if (Checked && inst.flows) {
+      uint32_t undefined = warp.undefinedAt(inst.a) | warp.undefinedAt(inst.b) | warp.undefinedAt(inst.c);
+      uint32_t &mask = warp.undefinedAt(inst.d);
+      mask = (mask & ~lanes) | (undefined & lanes) | open;
+      if (program.usesWarpgroups)
+        warp.writtenAtFence[inst.d >> 6] = warp.matrixFences;
+    }
+    inst.action(warp, inst, lanes);
+  }
+  warp.instructions += budget - left;
+  warp.laneInstructions += laneInstructions;
+}
+
+/// Everything a launch needs once for each block that is resident at a time.
+class Worker {
+public:
+  Worker(Launch &launch, std::atomic<uint32_t> &next, uint32_t resident)
+      : launch(launch), next(next), mostResident(resident), random(launch.options->seed * 0x9e3779b97f4a7c15u + 1) {}
+
+  void work();
+  Statistics statistics;
+
+private:
+  bool takeBlock();
+  void prepareFiles(Block &block);
+  void begin(Block &block, uint32_t index);
+  void beginWarp(Block &block, Warp &warp);
+  bool turn(Block &block);
+  void finish(size_t place);
+  void watch(Block &block, uint64_t executed);
+  [[noreturn]] void reportHang(const std::string &why);
+
+  Launch &launch;
+  std::atomic<uint32_t> &next;
+  uint32_t mostResident;
+  std::mt19937_64 random;
+  std::vector<std::unique_ptr<Block>> resident, idle;
+  std::vector<uint32_t> initialUndefined;
+  uint64_t quiet = 0, seenEvents = 0;
+};
+
+uint32_t blockCount(const Launch &launch) { return launch.shape.grid * launch.shape.gridY * launch.shape.gridZ; }
+
+void Worker::prepareFiles(Block &block) {
+  const Program &program = *launch.program;
+  uint32_t bytes = (program.fileBytes + 63) & ~63u;
+  block.warpCount = (launch.shape.threads + 31) / 32;
+  block.threads = launch.shape.threads;
+  block.warps.resize(block.warpCount);
+  block.files.assign(size_t{bytes} * block.warpCount + 64, 0);
+  auto *base = reinterpret_cast<uint8_t *>((reinterpret_cast<uintptr_t>(block.files.data()) + 63) & ~uintptr_t{63});
+  for (uint32_t w = 0; w < block.warpCount; ++w) {
+    Warp &warp = block.warps[w];
+    warp.block = &block, warp.index = w;
+    warp.file = base + size_t{bytes} * w;
+    for (const Constant &constant : program.constants) {
+      uint64_t value = constant.value + (constant.ofModule ? launch.moduleData : 0);
+      for (int lane = 0; lane < 32; ++lane) {
+        if (constant.bytes == 8)
+          warp.at<uint64_t>(constant.offset)[lane] = value;
+        else if (constant.bytes == 4)
+          warp.at<uint32_t>(constant.offset)[lane] = static_cast<uint32_t>(value);
+        else if (constant.bytes == 2)
+          warp.at<uint16_t>(constant.offset)[lane] = static_cast<uint16_t>(value);
+      }
+      if (constant.bytes == 0)
+        *warp.at<uint32_t>(constant.offset) = static_cast<uint32_t>(value);
+    }
+  }
+  if (initialUndefined.empty()) {
+    initialUndefined.assign(bytes / 64, launch.undefined ? ~0u : 0);
+    std::fill_n(initialUndefined.begin(), (scratchRegister + 256) / 64, 0);
+    for (const Constant &constant : program.constants)
+      initialUndefined[constant.offset / 64] = 0;
+  }
+}
+
+void Worker::beginWarp(Block &block, Warp &warp) {
+  const LaunchShape &shape = launch.shape;
+  auto set = [&](Special special, uint32_t value) {
+    forLanes(~0u, [to = warp.at<uint32_t>(offsetOf(special)), value](int lane) { to[lane] = value; });
+  };
+  for (uint32_t lane = 0; lane < 32; ++lane) {
+    warp.at<uint32_t>(offsetOf(Special::TidX))[lane] = warp.index * 32 + lane;
+    warp.at<uint32_t>(offsetOf(Special::Laneid))[lane] = lane;
+    warp.at<uint32_t>(offsetOf(Special::LanemaskEq))[lane] = 1u << lane;
+    warp.at<uint32_t>(offsetOf(Special::LanemaskLt))[lane] = (1u << lane) - 1;
+    warp.at<uint32_t>(offsetOf(Special::LanemaskLe))[lane] = (2u << lane) - 1;
+    warp.at<uint32_t>(offsetOf(Special::LanemaskGt))[lane] = ~((2u << lane) - 1);
+    warp.at<uint32_t>(offsetOf(Special::LanemaskGe))[lane] = ~((1u << lane) - 1);
+  }
+  set(Special::NtidX, shape.threads), set(Special::NtidY, 1), set(Special::NtidZ, 1);
+  set(Special::CtaidX, block.x), set(Special::CtaidY, block.y), set(Special::CtaidZ, block.z);
+  set(Special::NctaidX, shape.grid), set(Special::NctaidY, shape.gridY), set(Special::NctaidZ, shape.gridZ);
+  set(Special::Warpid, warp.index), set(Special::Nwarpid, block.warpCount);
+  set(Special::Smid, block.index % launch.options->multiprocessors),
+      set(Special::Nsmid, launch.options->multiprocessors);
+  set(Special::DynamicShared, shape.sharedBytes), set(Special::TotalShared, launch.sharedBytes);
+  set(Special::ClusterSize, 1);
+  uint32_t rest = block.threads - warp.index * 32;
+  warp.live = warp.active = rest >= 32 ? ~0u : (1u << rest) - 1;
+  warp.pc = 0, warp.reconverge = -1;
+  warp.stop = Stop::None;
+  warp.paths.clear();
+  warp.undefined = initialUndefined;
+  warp.instructions = warp.laneInstructions = warp.matrixInstructions = 0;
+  for (int lane = 0; lane < 32; ++lane) {
+    warp.openCopies[lane].clear();
+    warp.copyGroups[lane].clear();
+  }
+  if (launch.program->usesWarpgroups) {
+    warp.writers.assign(initialUndefined.size(), 0);
+    warp.undefinedLater.assign(initialUndefined.size(), 0);
+    warp.writtenAtFence.assign(initialUndefined.size(), 0);
+    warp.openRegisters.clear();
+    warp.pendingRegisters.clear();
+    warp.committedGroups = warp.waitedGroups = warp.matrixFences = 0;
+  }
+  warp.local.assign(size_t{launch.program->localBytes} * 64, 0); // the second half: which bytes were written
+  if (launch.races) {
+    warp.knowledge = {Clock(block.slots()), nullptr};
+    warp.knowledge.own[warp.index] = 1;
+    warp.fenced = warp.seen = {};
+    warp.hasFenced = warp.hasSeen = false;
+    warp.proxyFences.clear();
+    warp.knownAtProxyFence.clear();
+  }
+}
+
+void Worker::begin(Block &block, uint32_t index) {
+  block.launch = &launch;
+  block.index = index;
+  block.x = index % launch.shape.grid;
+  block.y = index / launch.shape.grid % launch.shape.gridY;
+  block.z = index / launch.shape.grid / launch.shape.gridY;
+  if (block.warps.empty())
+    prepareFiles(block);
+  block.random.seed(launch.options->seed * 1000003 + index);
+  // NaN in every format, for what slips through the checks.
+  block.shared.assign(launch.sharedBytes, 0xff);
+  block.sharedDefined.assign(launch.sharedBytes, 0);
+  block.mbarriers.clear();
+  block.mbarriersMade = 0;
+  block.barriers = {};
+  block.copies.clear();
+  block.syncs.clear();
+  block.epoch = 1;
+  block.ranges.resize(launch.program->code.size());
+  block.liveWarps = block.warpCount;
+  if (launch.races)
+    block.shadow.reset(sharedBase, launch.sharedBytes, launch.program->grain, block.slots(), blockCount(launch));
+  for (Warp &warp : block.warps)
+    beginWarp(block, warp);
+}
+
+bool Worker::takeBlock() {
+  if (next >= blockCount(launch))
+    return false;
+  uint32_t index = next++;
+  if (index >= blockCount(launch))
+    return false;
+  if (idle.empty())
+    idle.push_back(std::make_unique<Block>());
+  begin(*idle.back(), index);
+  resident.push_back(std::move(idle.back()));
+  idle.pop_back();
+  return true;
+}
+
+/// One turn of each warp that can run; false if none can.
+bool Worker::turn(Block &block) {
+  bool ran = false;
+  uint64_t draw = block.random();
+  uint32_t start = static_cast<uint32_t>(draw % block.warpCount);
+  for (uint32_t q = 0; q < block.warpCount; ++q) {
+    uint32_t index = start + q < block.warpCount ? start + q : start + q - block.warpCount;
+    Warp &warp = block.warps[index];
+    if (warp.stop == Stop::Ended || warp.stop == Stop::AtBarrier ||
+        (warp.stop == Stop::Blocked && warp.blockedEpoch == block.epoch))
+      continue;
+    draw = draw * 6364136223846793005u + 1442695040888963407u;
+    uint32_t budget = 32u << (draw >> 61);
+    uint64_t before = warp.instructions;
+    runWarp(warp, budget);
+    watch(block, warp.instructions - before);
+    ran = true;
+    if (warp.stop == Stop::Ended) {
+      --block.liveWarps;
+      happen(block);
+      leaveBarriers(block);
+    }
+  }
+  if (!block.copies.empty() && (!ran || block.random() % 2)) {
+    finishOneCopy(block);
+    ran = true;
+  }
+  return ran;
+}
+
+void Worker::finish(size_t place) {
+  for (const Warp &warp : resident[place]->warps) {
+    statistics.warpInstructions += warp.instructions;
+    statistics.laneInstructions += warp.laneInstructions;
+    statistics.matrixInstructions += warp.matrixInstructions;
+  }
+  ++statistics.blocks;
+  idle.push_back(std::move(resident[place]));
+  resident.erase(resident.begin() + static_cast<std::ptrdiff_t>(place));
+}
+
+/// Counts instructions since anything happened that another warp could have waited for.
+void Worker::watch(Block &block, uint64_t executed) {
+  quiet += executed;
+  if (block.events) {
+    block.events = 0;
+    quiet = 0;
+    launch.events.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  if (quiet < launch.options->patience)
+    return;
+  uint64_t events = launch.events.load(std::memory_order_relaxed);
+  if (events == seenEvents)
+    reportHang(fmt::format("{} instructions ran and nothing came of them", quiet));
+  seenEvents = events;
+  quiet = 0;
+}
+
+void Worker::reportHang(const std::string &why) {
+  const Program &program = *launch.program;
+  std::string message = fmt::format("kernel '{}' hangs: {}", program.name, why);
+  int listed = 0;
+  for (const auto &block : resident)
+    for (const Warp &warp : block->warps) {
+      if (!warp.live || ++listed > 64)
+        continue;
+      const Inst &inst = warp.atBarrier ? *warp.atBarrier : program.code[std::max(0, warp.pc - 1)];
+      message += fmt::format("\n  block {}, warp {} {} {}", block->index, warp.index,
+                             warp.stop == Stop::AtBarrier ? "waits at"
+                             : warp.stop == Stop::Blocked ? "waits after"
+                                                          : "is at",
+                             describe(program, inst.statement));
+    }
+  throw Failure{{Fault::Deadlock, message}};
+}
+
+void Worker::work() {
+  for (;;) {
+    while (resident.size() < mostResident && takeBlock())
+      ;
+    if (resident.empty() || launch.failed)
+      return;
+    size_t place = resident.size() > 1 ? random() % resident.size() : 0;
+    Block &block = *resident[place];
+    if (!turn(block))
+      reportHang("no warp of a block can go on");
+    if (!block.liveWarps) {
+      if (!block.copies.empty())
+        fail(
+            block.warps[0], Fault::Misuse,
+            fmt::format("the block ended before the copy of {}", describe(*launch.program, block.copies[0].statement)));
+      finish(place);
+    }
+  }
+}
+
+/// How many blocks a device of this many multiprocessors holds at once.
+uint32_t residentBlocks(const Launch &launch) {
+  if (!launch.program->talksBetweenBlocks)
+    return 1;
+  uint32_t shared = std::max(1u, launch.sharedBytes + 1024), perProcessor = std::min(32u, 233472 / shared);
+  perProcessor = std::max(1u, std::min(perProcessor, 2048 / std::max(32u, launch.shape.threads)));
+  return perProcessor * launch.options->multiprocessors;
+}
+
+} // namespace
+
+void yupana::ptx::runWarp(Warp &warp, uint32_t budget) {
+  if (warp.block->launch->undefined)
+    run<true>(warp, budget);
+  else
+    run<false>(warp, budget);
+}
+
+void yupana::ptx::runLaunch(Launch &launch, Statistics &statistics) {
+  std::atomic<uint32_t> next{0};
+  std::mutex mutex;
+  Report first;
+  uint32_t resident = residentBlocks(launch);
+  unsigned workers = launch.races ? 1 : std::max(1u, std::min(launch.options->workers, blockCount(launch)));
+  // A block that waits for one that no worker has taken yet would wait for ever, so together they hold what the device
+  // holds, and at least one each.
+  auto work = [&] {
+    Worker worker(launch, next, std::max(1u, resident / workers));
+    try {
+      worker.work();
+    } catch (Failure &failure) {
+      std::lock_guard<std::mutex> lock(mutex);
+      if (!first)
+        first = std::move(failure.report);
+      launch.failed = true;
+    }
+    std::lock_guard<std::mutex> lock(mutex);
+    statistics.add(worker.statistics);
+  };
+  std::vector<std::thread> threads;
+  for (unsigned i = 1; i < workers; ++i)
+    threads.emplace_back(work);
+  work();
+  for (std::thread &thread : threads)
+    thread.join();
+  if (first)
+    throw Failure{first};
+}

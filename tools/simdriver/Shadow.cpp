@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A cell remembers its last writer and, as long as they can be told by one epoch, its readers; only cells that several
+// warps of a block read at once cost a clock, and cells that several blocks read are merely marked, because a later
+// write to them needs to know of every block anyway.
+#include "tools/simdriver/Shadow.h"
+
+#include <algorithm>
+#include <cstring>
+
+using namespace yupana::ptx;
+
+static void joinClock(Clock &into, const Clock &from) {
+  for (size_t i = 0, e = std::min(into.size(), from.size()); i < e; ++i)
+    into[i] = std::max(into[i], from[i]);
+}
+
+void Knowledge::joinForeign(uint32_t block, const OtherBlocks &foreign) {
+  auto merged = others ? std::make_shared<OtherBlocks>(*others) : std::make_shared<OtherBlocks>();
+  for (auto &[index, clock] : foreign) {
+    if (index == block) {
+      joinClock(own, *clock);
+      continue;
+    }
+    auto &slot = (*merged)[index];
+    if (!slot) {
+      slot = clock;
+    } else if (slot != clock) {
+      auto both = std::make_shared<Clock>(*slot);
+      joinClock(*both, *clock);
+      slot = std::move(both);
+    }
+  }
+  others = std::move(merged);
+}
+
+void Knowledge::join(const Knowledge &other) {
+  if (own.empty())
+    own = other.own;
+  else
+    joinClock(own, other.own);
+  if (!other.others || other.others == others)
+    return;
+  if (!others)
+    others = other.others;
+  else
+    joinForeign(~0u, *other.others);
+}
+
+std::shared_ptr<const OtherBlocks> Knowledge::published(uint32_t block) const {
+  auto all = others ? std::make_shared<OtherBlocks>(*others) : std::make_shared<OtherBlocks>();
+  (*all)[block] = std::make_shared<Clock>(own);
+  return all;
+}
+
+void ShadowMemory::reset(uint64_t newBase, uint64_t bytes, unsigned newGrain, uint32_t newSlots, uint32_t newBlocks) {
+  for (uint32_t page : touched) {
+    memset(static_cast<void *>(pages[page].get()), 0, pageCells * sizeof(Cell));
+    spare.push_back(std::move(pages[page]));
+  }
+  touched.clear();
+  freePool.clear();
+  for (uint32_t entry = 0; entry < pool.size(); ++entry)
+    freePool.push_back(entry);
+  base = newBase, grain = newGrain, slots = newSlots, blocks = newBlocks;
+}
+
+Cell &ShadowMemory::cell(uint64_t index) {
+  uint64_t page = index / pageCells;
+  if (page >= pages.size())
+    pages.resize(page + 1);
+  if (!pages[page]) {
+    if (spare.empty()) {
+      pages[page].reset(new Cell[pageCells]());
+    } else {
+      pages[page] = std::move(spare.back());
+      spare.pop_back();
+    }
+    touched.push_back(static_cast<uint32_t>(page));
+  }
+  return pages[page][index % pageCells];
+}
+
+Cell *ShadowMemory::find(uint64_t index) {
+  uint64_t page = index / pageCells;
+  return page < pages.size() && pages[page] ? &pages[page][index % pageCells] : nullptr;
+}
+
+bool ShadowMemory::knows(const Knowledge &known, uint32_t block, uint32_t who, uint32_t clock) const {
+  uint32_t id = (who & ~strongBit) - 1, of = id / slots, slot = id % slots;
+  if (of == block)
+    return known.own[slot] >= clock;
+  if (!known.others)
+    return false;
+  auto found = known.others->find(of);
+  return found != known.others->end() && (*found->second)[slot] >= clock;
+}
+
+Conflict ShadowMemory::conflict(uint32_t who, bool otherWrote, uint32_t clock, uint32_t statement) const {
+  uint32_t id = (who & ~strongBit) - 1;
+  return {true, otherWrote, clock == neverKnown, id / slots, id % slots, statement};
+}
+
+Conflict ShadowMemory::checkReaders(Cell &cell, const Agent &agent, const Knowledge &known) {
+  if (cell.reader == everyone) {
+    bool strongOnly = cell.readClock == 0;
+    size_t others = known.others ? known.others->size() - known.others->count(agent.block) : 0;
+    if ((strongOnly && agent.strong) || others + 1 >= blocks)
+      return {};
+    return {true, false, false, ~0u, 0, cell.readStatement};
+  }
+  if (cell.reader == several) {
+    Readers &readers = pool[cell.readClock];
+    for (Reader &reader : readers.list) {
+      uint32_t who = 1 + readers.block * slots + reader.slot;
+      if (!(agent.strong && (reader.statement & strongBit)) && !knows(known, agent.block, who, reader.clock))
+        return conflict(who, false, reader.clock, reader.statement & ~strongBit);
+    }
+    freePool.push_back(cell.readClock);
+    return {};
+  }
+  if (!cell.reader || (agent.strong && (cell.reader & strongBit)) ||
+      knows(known, agent.block, cell.reader, cell.readClock))
+    return {};
+  return conflict(cell.reader, false, cell.readClock, cell.readStatement);
+}
+
+uint32_t ShadowMemory::newReaders(uint32_t block) {
+  if (freePool.empty()) {
+    freePool.push_back(static_cast<uint32_t>(pool.size()));
+    pool.emplace_back();
+  }
+  uint32_t entry = freePool.back();
+  freePool.pop_back();
+  pool[entry].block = block;
+  pool[entry].list.clear();
+  return entry;
+}
+
+void ShadowMemory::noteRead(Cell &cell, const Agent &agent, const Knowledge &known) {
+  uint32_t who = (1 + agent.block * slots + agent.slot) | (agent.strong ? strongBit : 0);
+  if (cell.reader == everyone) {
+    cell.readClock |= !agent.strong;
+    return;
+  }
+  if (cell.reader != several) {
+    if (!cell.reader || cell.reader == who ||
+        (knows(known, agent.block, cell.reader, cell.readClock) && cell.readClock != neverKnown)) {
+      cell.reader = who, cell.readClock = agent.clock, cell.readStatement = agent.statement;
+      return;
+    }
+    uint32_t id = (cell.reader & ~strongBit) - 1;
+    if (id / slots == agent.block) {
+      uint32_t entry = newReaders(agent.block);
+      pool[entry].list.push_back({id % slots, cell.readClock, cell.readStatement | (cell.reader & strongBit)});
+      cell.reader = several;
+      cell.readClock = entry;
+    }
+  }
+  if (cell.reader == several && pool[cell.readClock].block == agent.block) {
+    uint32_t statement = agent.statement | (agent.strong ? strongBit : 0);
+    for (Reader &reader : pool[cell.readClock].list)
+      if (reader.slot == agent.slot) {
+        reader.clock = agent.clock, reader.statement = statement;
+        return;
+      }
+    pool[cell.readClock].list.push_back({agent.slot, agent.clock, statement});
+    return;
+  }
+  bool plain = !agent.strong || cell.reader == several || !(cell.reader & strongBit);
+  cell.reader = everyone, cell.readClock = plain, cell.readStatement = agent.statement;
+}
+
+Conflict ShadowMemory::access(uint64_t address, uint32_t bytes, bool write, const Agent &agent,
+                              const Knowledge &known) {
+  uint32_t who = (1 + agent.block * slots + agent.slot) | (agent.strong ? strongBit : 0);
+  for (uint64_t g = (address - base) >> grain, e = (address - base + bytes - 1) >> grain; g <= e; ++g) {
+    Cell &c = cell(g);
+    bool bothStrong = agent.strong && (c.writer & strongBit);
+    if (c.writer && c.writer != who && !bothStrong && !knows(known, agent.block, c.writer, c.writeClock))
+      return conflict(c.writer, true, c.writeClock, c.writeStatement);
+    if (c.writer == who && c.writeClock == neverKnown)
+      return conflict(c.writer, true, c.writeClock, c.writeStatement);
+    if (!write) {
+      if (c.reader == who)
+        c.readClock = agent.clock, c.readStatement = agent.statement;
+      else
+        noteRead(c, agent, known);
+      continue;
+    }
+    if (c.reader && c.reader != who)
+      if (Conflict found = checkReaders(c, agent, known); found.found)
+        return found;
+    c = {who, agent.clock, agent.statement, 0, 0, 0, agent.async};
+  }
+  return {};
+}
+
+void ShadowMemory::settle(uint64_t address, uint32_t bytes, const Agent &agent) {
+  uint32_t who = 1 + agent.block * slots + agent.slot;
+  for (uint64_t g = (address - base) >> grain, e = (address - base + bytes - 1) >> grain; g <= e; ++g) {
+    Cell &c = cell(g);
+    c = {who, agent.clock, agent.statement, 0, 0, 0, agent.async};
+  }
+}

@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reads what LLVM's NVPTX back end and hand-written tests contain, by recursive descent over tokens. Registers are
+// numbered while they are read, because inline assembly declares the same names again in nested braces.
+#include "tools/simdriver/Syntax.h"
+
+#include <cctype>
+#include <cstdlib>
+#include <fmt/format.h>
+#include <unordered_map>
+
+using namespace yupana;
+using namespace yupana::ptx;
+
+namespace {
+
+bool isWordCharacter(char c) {
+  return isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '$' || c == '%' || c == '.';
+}
+
+/// Bytes of `.b32`, `.f64`, `.bf16x2` and their like; 0 for a predicate; nothing for what is no type.
+std::optional<uint32_t> bytesOfType(std::string_view type) {
+  static const std::unordered_map<std::string_view, uint32_t> sizes = {
+      {".pred", 0},   {".b8", 1},   {".u8", 1},  {".s8", 1},  {".b16", 2}, {".u16", 2},  {".s16", 2},
+      {".f16", 2},    {".bf16", 2}, {".b32", 4}, {".u32", 4}, {".s32", 4}, {".f32", 4},  {".f16x2", 4},
+      {".bf16x2", 4}, {".b64", 8},  {".u64", 8}, {".s64", 8}, {".f64", 8}, {".b128", 16}};
+  auto found = sizes.find(type);
+  if (found == sizes.end())
+    return std::nullopt;
+  return found->second;
+}
+
+class Parser {
+public:
+  explicit Parser(std::string_view text) : tokens(tokenize(text)) {}
+
+  ModuleText run() {
+    while (peek().kind != TokenKind::End)
+      directive();
+    return std::move(module);
+  }
+
+private:
+  const Token &peek(size_t ahead = 0) const { return tokens[std::min(at + ahead, tokens.size() - 1)]; }
+  const Token &next() { return tokens[at + 1 < tokens.size() ? at++ : at]; }
+  bool isNext(std::string_view text) const { return peek().text == text && peek().kind != TokenKind::String; }
+  bool take(std::string_view text) {
+    if (!isNext(text))
+      return false;
+    next();
+    return true;
+  }
+  void expect(std::string_view text) {
+    if (!take(text))
+      fail(fmt::format("'{}' is expected, not '{}'", text, peek().text));
+  }
+  [[noreturn]] void fail(const std::string &what, Fault fault = Fault::Syntax) const {
+    throw Failure{{fault, fmt::format("PTX line {}: {}", peek().line, what)}};
+  }
+  void skipLine() {
+    uint32_t line = peek().line;
+    while (peek().kind != TokenKind::End && peek().line == line)
+      next();
+  }
+  void skipBraces() {
+    expect("{");
+    for (int depth = 1; depth && peek().kind != TokenKind::End;) {
+      depth += isNext("{") ? 1 : isNext("}") ? -1 : 0;
+      next();
+    }
+  }
+
+  uint64_t number(bool *isFloat = nullptr);
+  void directive();
+  void target();
+  VariableText variable(std::string_view space, bool isExtern);
+  void initializer(VariableText &variable, uint32_t element);
+  void entry();
+  void entryDirectives(EntryText &entry);
+  void body(EntryText &entry);
+  void bodyDirective(EntryText &entry);
+  void registers(EntryText &entry);
+  void statement(EntryText &entry);
+  OperandText operand();
+  OperandText address();
+  OperandText word();
+  int findRegister(std::string_view name) const;
+
+  std::vector<Token> tokens;
+  size_t at = 0;
+  ModuleText module;
+  /// Names of registers, from the outermost scope to the innermost.
+  std::vector<std::unordered_map<std::string, int>> names;
+  std::vector<int> scopeStack;
+};
+
+/// An integer, or the bits of 0fXXXXXXXX and 0dXXXXXXXXXXXXXXXX.
+uint64_t Parser::number(bool *isFloat) {
+  bool negative = take("-");
+  if (peek().kind != TokenKind::Number)
+    fail(fmt::format("a number is expected, not '{}'", peek().text));
+  std::string text(next().text);
+  bool hexFloat = text.size() > 2 && text[0] == '0' &&
+                  (text[1] == 'f' || text[1] == 'F' || text[1] == 'd' || text[1] == 'D') &&
+                  (text.size() == 10 || text.size() == 18);
+  if (isFloat)
+    *isFloat = hexFloat;
+  uint64_t value = hexFloat ? strtoull(text.c_str() + 2, nullptr, 16) : strtoull(text.c_str(), nullptr, 0);
+  return negative ? 0 - value : value;
+}
+
+void Parser::target() {
+  std::string_view name = next().text; // sm_90a
+  if (name.substr(0, 3) != "sm_")
+    fail(fmt::format("the target is '{}'; sm_NN is expected", name));
+  module.target = static_cast<unsigned>(strtoul(std::string(name.substr(3)).c_str(), nullptr, 10));
+  module.exact = isalpha(static_cast<unsigned char>(name.back()));
+  while (take(","))
+    next();
+}
+
+void Parser::directive() {
+  std::string_view word = next().text;
+  if (word == ".version") {
+    std::string number(next().text); // 9.0
+    size_t dot = std::min(number.find('.'), number.size());
+    module.version = 10 * static_cast<unsigned>(strtoul(number.c_str(), nullptr, 10));
+    if (dot + 1 < number.size())
+      module.version += static_cast<unsigned>(number[dot + 1] - '0');
+  } else if (word == ".target") {
+    target();
+  } else if (word == ".address_size") {
+    if (number() != 64)
+      fail("addresses of 32 bits are not supported", Fault::Unsupported);
+  } else if (word == ".file" || word == ".loc") {
+    --at;
+    skipLine();
+  } else if (word == ".section") {
+    next();
+    skipBraces();
+  } else if (word == ".visible" || word == ".weak" || word == ".common") {
+  } else if (word == ".extern") {
+    if (isNext(".func"))
+      fail("calls of functions are not supported", Fault::Unsupported);
+    module.variables.push_back(variable(next().text, true));
+  } else if (word == ".shared" || word == ".global" || word == ".const") {
+    module.variables.push_back(variable(word, false));
+  } else if (word == ".entry") {
+    entry();
+  } else if (word == ".func") {
+    fail("calls of functions are not supported", Fault::Unsupported);
+  } else if (word != ";") {
+    --at;
+    fail(fmt::format("'{}' begins no directive that is known", word));
+  }
+}
+
+/// `.align 16 .b8 name[64] = {...};`, after its state space.
+VariableText Parser::variable(std::string_view space, bool isExtern) {
+  VariableText result;
+  result.space = space;
+  result.isExtern = isExtern;
+  uint32_t element = 0;
+  for (;;) {
+    std::string_view word = next().text;
+    if (word == ".align") {
+      result.align = static_cast<uint32_t>(number());
+    } else if (word == ".ptr") { // of a parameter: .ptr .global .align 16
+    } else if (auto bytes = bytesOfType(word)) {
+      element = *bytes;
+    } else if (word[0] != '.') {
+      result.name = word;
+      break;
+    }
+  }
+  result.bytes = element;
+  if (take("[")) {
+    result.bytes = isNext("]") ? 0 : element * number();
+    expect("]");
+  }
+  result.align = std::max(result.align, element);
+  if (take("="))
+    initializer(result, element);
+  if (space != ".param")
+    take(";");
+  return result;
+}
+
+void Parser::initializer(VariableText &variable, uint32_t element) {
+  bool list = take("{");
+  variable.initial.resize(variable.bytes);
+  for (size_t i = 0; !isNext("}") && !isNext(";"); ++i) {
+    uint64_t value = number();
+    for (uint32_t b = 0; b < element && i * element + b < variable.bytes; ++b)
+      variable.initial[i * element + b] = static_cast<uint8_t>(value >> 8 * b);
+    if (!take(","))
+      break;
+  }
+  if (list)
+    expect("}");
+}
+
+void Parser::entry() {
+  EntryText entry;
+  entry.line = peek().line;
+  entry.name = next().text;
+  if (take("("))
+    while (!take(")")) {
+      expect(".param");
+      // The alignment behind .ptr is that of what it points to.
+      VariableText parameter = variable(".param", false);
+      entry.parameters.push_back(parameter);
+      take(",");
+    }
+  entryDirectives(entry);
+  names.assign(1, {});
+  scopeStack.assign(1, 0);
+  entry.scopes.assign(1, {});
+  expect("{");
+  body(entry);
+  module.entries.push_back(std::move(entry));
+}
+
+void Parser::entryDirectives(EntryText &entry) {
+  while (!isNext("{")) {
+    std::string_view word = next().text;
+    if (word != ".maxntid" && word != ".reqntid" && word != ".minnctapersm" && word != ".maxnreg" &&
+        word != ".maxnctapersm" && word != ".pragma" && word != ".reqnctapercluster" && word != ".explicitcluster" &&
+        word != ".maxclusterrank" && word != ".blocksareclusters" && word != ".noreturn")
+      fail(fmt::format("'{}' is no directive of an entry that is known", word));
+    uint64_t product = 1;
+    while (peek().kind == TokenKind::Number || peek().kind == TokenKind::String || isNext(",")) {
+      if (peek().kind == TokenKind::Number)
+        product *= number();
+      else
+        next();
+    }
+    take(";");
+    if (word == ".maxntid" || word == ".reqntid")
+      entry.maxThreads = static_cast<uint32_t>(product);
+  }
+}
+
+/// Statements up to the brace that closes the entry.
+void Parser::body(EntryText &entry) {
+  while (!scopeStack.empty()) {
+    if (peek().kind == TokenKind::End)
+      fail("the text ends inside an entry");
+    if (take("{")) {
+      entry.scopes.push_back({scopeStack.back(), {}, {}});
+      scopeStack.push_back(static_cast<int>(entry.scopes.size()) - 1);
+      names.emplace_back();
+    } else if (take("}")) {
+      scopeStack.pop_back();
+      names.pop_back();
+    } else if (take(";")) {
+    } else if (peek().kind == TokenKind::Word && peek(1).text == ":") {
+      std::string name(next().text);
+      next();
+      if (isNext(".branchtargets")) {
+        next();
+        std::vector<std::string> labels;
+        while (!take(";")) {
+          labels.emplace_back(next().text);
+          take(",");
+        }
+        entry.scopes[scopeStack.back()].tables.push_back({name, labels});
+      } else {
+        entry.scopes[scopeStack.back()].labels.push_back({name, static_cast<int>(entry.statements.size())});
+      }
+    } else if (peek().text[0] == '.') {
+      bodyDirective(entry);
+    } else {
+      statement(entry);
+    }
+  }
+}
+
+void Parser::bodyDirective(EntryText &entry) {
+  std::string_view word = next().text;
+  if (word == ".reg") {
+    registers(entry);
+  } else if (word == ".shared" || word == ".local") {
+    entry.variables.push_back(variable(word, false));
+  } else if (word == ".pragma") {
+    while (!take(";"))
+      next();
+  } else if (word == ".loc" || word == ".file") {
+    --at;
+    skipLine();
+  } else {
+    fail(fmt::format("'{}' is not supported inside an entry", word), Fault::Unsupported);
+  }
+}
+
+/// `.reg .b32 %r<8>, a, b;`
+void Parser::registers(EntryText &entry) {
+  std::string_view type = next().text;
+  auto bytes = bytesOfType(type);
+  if (!bytes)
+    fail(fmt::format("'{}' is no type of registers", type));
+  auto declare = [&](const std::string &name) {
+    names.back()[name] = static_cast<int>(entry.registers.size());
+    entry.registers.push_back({name, *bytes == 1 ? 2 : *bytes});
+  };
+  do {
+    std::string name(next().text);
+    if (take("<")) {
+      uint64_t count = number();
+      expect(">");
+      for (uint64_t i = 0; i < count; ++i)
+        declare(name + std::to_string(i));
+    } else {
+      declare(name);
+    }
+  } while (take(","));
+  expect(";");
+}
+
+int Parser::findRegister(std::string_view name) const {
+  std::string key(name);
+  for (auto scope = names.rbegin(); scope != names.rend(); ++scope)
+    if (auto found = scope->find(key); found != scope->end())
+      return found->second;
+  return -1;
+}
+
+void Parser::statement(EntryText &entry) {
+  StatementText result;
+  size_t first = at;
+  result.line = peek().line;
+  result.scope = scopeStack.back();
+  if (take("@")) {
+    result.guardNegated = take("!");
+    result.guard = findRegister(next().text);
+    if (result.guard < 0)
+      fail(fmt::format("'{}' is no register", tokens[at - 1].text));
+  }
+  if (peek().kind != TokenKind::Word)
+    fail(fmt::format("an instruction is expected, not '{}'", peek().text));
+  result.opcode = next().text;
+  while (!isNext(";")) {
+    if (peek().kind == TokenKind::End)
+      fail("the text ends inside an instruction");
+    result.operands.push_back(operand());
+    if (!take(","))
+      break;
+  }
+  expect(";");
+  for (size_t i = first; i + 1 < at; ++i) {
+    bool tight = i == first || tokens[i].text == "," || tokens[i].text == "]" || tokens[i].text == "}" ||
+                 tokens[i - 1].text == "[" || tokens[i - 1].text == "{" || tokens[i - 1].text == "@" ||
+                 tokens[i - 1].text == "!" || tokens[i].text == "+" || tokens[i - 1].text == "+" ||
+                 tokens[i].text == "|" || tokens[i - 1].text == "|" || tokens[i - 1].text == "-";
+    result.text += (tight ? "" : " ") + std::string(tokens[i].text);
+  }
+  entry.statements.push_back(std::move(result));
+}
+
+OperandText Parser::operand() {
+  OperandText result;
+  if (take("{")) {
+    result.kind = OperandText::Vector;
+    while (!take("}")) {
+      result.elements.push_back(operand());
+      take(",");
+    }
+    return result;
+  }
+  if (take("["))
+    return address();
+  if (take("!")) {
+    result = operand();
+    result.negated = true;
+    return result;
+  }
+  if (peek().kind == TokenKind::Number || isNext("-")) {
+    result.kind = OperandText::Number;
+    result.value = number(&result.isFloat);
+    return result;
+  }
+  return word();
+}
+
+/// After the bracket: a register or a symbol, then a distance; or a number. Several operands make a list, as the
+/// coordinates of tensor copies do.
+OperandText Parser::address() {
+  OperandText base = operand();
+  OperandText result = base;
+  if (base.kind != OperandText::Register && base.kind != OperandText::Symbol && base.kind != OperandText::Number)
+    fail("an address is a register, a variable or a number, and a distance");
+  result.kind = OperandText::Address;
+  if (take("+"))
+    result.value += number();
+  else if (isNext("-"))
+    result.value += number();
+  expect("]");
+  return result;
+}
+
+OperandText Parser::word() {
+  OperandText result;
+  if (peek().kind != TokenKind::Word)
+    fail(fmt::format("an operand is expected, not '{}'", peek().text));
+  std::string_view name = next().text;
+  if (name == "_")
+    return result;
+  result.reg = findRegister(name);
+  if (result.reg >= 0) {
+    result.kind = OperandText::Register;
+    if (take("|") && !take("_")) {
+      result.second = findRegister(next().text);
+      if (result.second < 0)
+        fail(fmt::format("'{}' is no register", tokens[at - 1].text));
+    }
+    return result;
+  }
+  result.kind = OperandText::Symbol;
+  result.symbol = name;
+  if (isNext("+")) {
+    next();
+    result.value = number();
+  }
+  return result;
+}
+
+} // namespace
+
+std::vector<Token> yupana::ptx::tokenize(std::string_view text) {
+  std::vector<Token> tokens;
+  uint32_t line = 1;
+  for (size_t i = 0; i < text.size() && text[i];) {
+    char c = text[i];
+    if (c == '\n') {
+      ++line, ++i;
+    } else if (isspace(static_cast<unsigned char>(c))) {
+      ++i;
+    } else if (text.substr(i, 2) == "//") {
+      i = std::min(text.find('\n', i), text.size());
+    } else if (text.substr(i, 2) == "/*") {
+      size_t end = std::min(text.find("*/", i), text.size());
+      for (; i < end; ++i)
+        line += text[i] == '\n';
+      i = std::min(end + 2, text.size());
+    } else if (c == '"') {
+      size_t end = std::min(text.find('"', i + 1), text.size() - 1);
+      tokens.push_back({TokenKind::String, text.substr(i, end + 1 - i), line});
+      i = end + 1;
+    } else if (isWordCharacter(c)) {
+      size_t end = i;
+      while (end < text.size() && (isWordCharacter(text[end]) || text.substr(end, 2) == "::"))
+        end += text[end] == ':' ? 2 : 1;
+      bool number = isdigit(static_cast<unsigned char>(c));
+      tokens.push_back({number ? TokenKind::Number : TokenKind::Word, text.substr(i, end - i), line});
+      i = end;
+    } else {
+      tokens.push_back({TokenKind::Punctuation, text.substr(i, 1), line});
+      ++i;
+    }
+  }
+  tokens.push_back({TokenKind::End, "end of text", line});
+  return tokens;
+}
+
+std::optional<int> EntryText::label(const std::string &name, int scope) const {
+  for (; scope >= 0; scope = scopes[scope].parent)
+    for (auto &[label, place] : scopes[scope].labels)
+      if (label == name)
+        return place;
+  return std::nullopt;
+}
+
+const std::vector<std::string> *EntryText::table(const std::string &name, int scope) const {
+  for (; scope >= 0; scope = scopes[scope].parent)
+    for (auto &[label, targets] : scopes[scope].tables)
+      if (label == name)
+        return &targets;
+  return nullptr;
+}
+
+ModuleText yupana::ptx::parseModule(std::string_view text) { return Parser(text).run(); }

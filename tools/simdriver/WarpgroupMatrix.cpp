@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// wgmma: each warp computes its 16 of the 64 rows when it issues the instruction, from shared memory as it is then.
+// That nobody writes there before the group is waited for, and that nobody reads the accumulators before, is checked.
+#include "tools/simdriver/Access.h"
+#include "tools/simdriver/Matrix.h"
+
+#include "tools/simdriver/Operations.h"
+
+#include <fmt/format.h>
+
+using namespace yupana;
+using namespace yupana::ptx;
+
+namespace {
+
+/// A matrix in shared memory, K contiguous, swizzled by 128 bytes: what a descriptor says.
+struct Descriptor {
+  uint32_t start = 0, stride = 0;
+};
+
+Descriptor descriptorOf(Warp &warp, const Inst &inst, uint32_t offset, const char *name) {
+  const uint64_t *values = warp.at<uint64_t>(offset);
+  requireDefined(warp, inst, offset, ~0u, name);
+  for (int lane = 1; lane < 32; ++lane)
+    if (values[lane] != values[0])
+      fail(warp, Fault::Misuse, fmt::format("the lanes differ in the descriptor of {}", name));
+  uint64_t value = values[0];
+  if (value >> 62 != 1 || (value >> 49 & 7) != 0)
+    fail(warp, Fault::Unsupported,
+         fmt::format("the descriptor {:#x} of {} is not of the 128-byte swizzle without a base "
+                     "offset, the only one that is built",
+                     value, name));
+  return {static_cast<uint32_t>(value & 0x3fff) << 4, static_cast<uint32_t>(value >> 32 & 0x3fff) << 4};
+}
+
+/// The 16-byte chunk `half` of row `row` within 16 elements of K.
+uint32_t chunkOf(const Descriptor &matrix, uint32_t row, uint32_t half) {
+  uint32_t address = matrix.start + row / 8 * matrix.stride + (row & 7) * 128 + half * 16;
+  return address ^ (address >> 3 & 0x70);
+}
+
+/// Reads 16 elements of each row as floats; sets bits of `undefined` for rows that hold what nobody wrote.
+void readRows(Warp &warp, const Descriptor &matrix, uint32_t first, uint32_t rows, float *to,
+              std::vector<bool> &undefined) {
+  Block &block = *warp.block;
+  AccessKind kind;
+  kind.async = true;
+  kind.slot = block.warpgroupSlot(warp.index), kind.clock = warp.committedGroups + 1;
+  for (uint32_t row = 0; row < rows; ++row)
+    for (uint32_t half = 0; half < 2; ++half) {
+      uint32_t address = chunkOf(matrix, first + row, half);
+      const uint8_t *from = sharedAt(warp, address, 16, 16);
+      if (block.launch->races)
+        orderShared(warp, address, 16, kind);
+      if (block.launch->undefined && !definedShared(warp, address, 16))
+        undefined[row] = true;
+      uint16_t values[8];
+      memcpy(values, from, sizeof values);
+      for (int k = 0; k < 8; ++k)
+        to[row * 16 + half * 8 + static_cast<uint32_t>(k)] = fromBf16(values[k]);
+    }
+}
+
+void readRegisters(Warp &warp, const uint32_t *registers, float *to, std::vector<bool> &undefined) {
+  for (int r = 0; r < 4; ++r) {
+    const uint32_t *values = warp.at<uint32_t>(registers[r]);
+    uint32_t mask = warp.undefinedAt(registers[r]);
+    for (int lane = 0; lane < 32; ++lane) {
+      int row = (lane >> 2) + (r & 1) * 8, k = (lane & 3) * 2 + (r >> 1) * 8;
+      to[row * 16 + k] = fromBf16(static_cast<uint16_t>(values[lane]));
+      to[row * 16 + k + 1] = fromBf16(static_cast<uint16_t>(values[lane] >> 16));
+      if (mask >> lane & 1)
+        undefined[static_cast<size_t>(row)] = true;
+    }
+  }
+}
+
+/// Registers that the instruction uses must not have been written since the last wgmma.fence by anything but wgmma.
+void requireFence(Warp &warp, uint32_t offset) {
+  if (warp.matrixFences == 0 || (warp.writtenAtFence[offset >> 6] == warp.matrixFences && !warp.writers[offset >> 6]))
+    fail(warp, Fault::Race, "a register of this wgmma was written after the last wgmma.fence");
+}
+
+/// The state of the accumulator `v`: whether undefined lanes are to be kept, and what this product adds to them.
+void noteAccumulator(Warp &warp, uint32_t offset, int v, bool keeps, const std::vector<bool> &rows,
+                     const std::vector<bool> &columns, bool any) {
+  uint32_t place = offset >> 6;
+  uint32_t undefined = !keeps ? 0 : warp.writers[place] ? warp.undefinedLater[place] : warp.undefined[place];
+  for (int lane = 0; any && lane < 32; ++lane) {
+    size_t row = static_cast<size_t>((lane >> 2) + (v >> 1 & 1) * 8);
+    size_t column = static_cast<size_t>(v / 4 * 8 + (lane & 3) * 2 + (v & 1));
+    undefined |= (rows[row] || columns[column] ? 1u : 0u) << lane;
+  }
+  warp.undefinedLater[place] = undefined;
+  warp.undefined[place] = ~0u;
+  ++warp.writers[place];
+  warp.openRegisters.push_back(offset);
+}
+
+/// Registers: N/2 accumulators, then the predicate of scale-d, then A's descriptor or four registers, then B's.
+void multiply(Warp &warp, const Inst &inst, uint32_t lanes) {
+  requireAllLanes(warp, lanes);
+  const uint32_t *accumulators = operandsOf(warp, inst);
+  uint32_t N = inst.kind;
+  int count = static_cast<int>(N / 2);
+  const uint32_t *rest = accumulators + count;
+  bool fromRegisters = inst.count == count + 6;
+  requireDefined(warp, inst, rest[0], ~0u, "scale-d");
+  uint32_t scale = *warp.at<uint32_t>(rest[0]);
+  if (scale != 0 && scale != ~0u)
+    fail(warp, Fault::Misuse, "the lanes differ in scale-d");
+  static thread_local float A[16 * 16], B[256 * 16], transposed[16 * 256], sums[16][256];
+  std::vector<bool> rows(16), columns(N);
+  if (fromRegisters)
+    readRegisters(warp, rest + 1, A, rows);
+  else
+    readRows(warp, descriptorOf(warp, inst, rest[1], "A"), (warp.index & 3) * 16, 16, A, rows);
+  readRows(warp, descriptorOf(warp, inst, rest[inst.count - count - 1], "B"), 0, N, B, columns);
+  for (uint32_t n = 0; n < N; ++n)
+    for (uint32_t k = 0; k < 16; ++k)
+      transposed[k * N + n] = B[n * 16 + k];
+  for (int row = 0; row < 16; ++row) {
+    float *sum = sums[row];
+    memset(sum, 0, N * sizeof(float));
+    for (uint32_t k = 0; k < 16; ++k) {
+      float a = A[row * 16 + static_cast<int>(k)];
+      for (uint32_t n = 0; n < N; ++n)
+        sum[n] += a * transposed[k * N + n];
+    }
+  }
+  bool any = std::find(rows.begin(), rows.end(), true) != rows.end() ||
+             std::find(columns.begin(), columns.end(), true) != columns.end();
+  for (int v = 0; v < count; ++v) {
+    requireFence(warp, accumulators[v]);
+    float *d = warp.at<float>(accumulators[v]);
+    for (int lane = 0; lane < 32; ++lane) {
+      float value = sums[(lane >> 2) + (v >> 1 & 1) * 8][v / 4 * 8 + (lane & 3) * 2 + (v & 1)];
+      d[lane] = scale ? d[lane] + value : value;
+    }
+    noteAccumulator(warp, accumulators[v], v, scale != 0, rows, columns, any);
+  }
+  ++warp.matrixInstructions;
+}
+
+void fence(Warp &warp, const Inst &, uint32_t lanes) {
+  requireAllLanes(warp, lanes);
+  ++warp.matrixFences;
+}
+
+void commit(Warp &warp, const Inst &, uint32_t lanes) {
+  requireAllLanes(warp, lanes);
+  warp.pendingRegisters.push_back(std::move(warp.openRegisters));
+  warp.openRegisters.clear();
+  ++warp.committedGroups;
+  happen(*warp.block);
+}
+
+/// A group is complete when all four warps have committed it. Until then the warp waits.
+void wait(Warp &warp, const Inst &inst, uint32_t lanes) {
+  requireAllLanes(warp, lanes);
+  Block &block = *warp.block;
+  uint32_t pending = static_cast<uint32_t>(inst.immediate);
+  if (warp.committedGroups - warp.waitedGroups <= pending)
+    return;
+  uint32_t upTo = warp.committedGroups - pending;
+  uint32_t first = warp.index / 4 * 4;
+  for (uint32_t w = first; w < first + 4 && w < block.warpCount; ++w)
+    if (block.warps[w].committedGroups < upTo) {
+      --warp.pc;
+      warp.stop = Stop::Blocked;
+      warp.blockedEpoch = block.epoch;
+      return;
+    }
+  for (; warp.waitedGroups < upTo; ++warp.waitedGroups) {
+    for (uint32_t offset : warp.pendingRegisters.front()) {
+      uint32_t place = offset >> 6;
+      if (--warp.writers[place] == 0)
+        warp.undefined[place] = warp.undefinedLater[place];
+    }
+    warp.pendingRegisters.pop_front();
+  }
+  if (block.launch->races)
+    warp.knowledge.own[block.warpgroupSlot(warp.index)] = upTo;
+}
+
+} // namespace
+
+void yupana::ptx::decodeWarpgroupMatrix(Decoder &decoder) {
+  const auto &parts = decoder.parts();
+  Inst inst;
+  decoder.target().usesWarpgroups = true;
+  if (parts[1] == "fence") {
+    inst.action = fence;
+  } else if (parts[1] == "commit_group") {
+    inst.action = commit;
+  } else if (parts[1] == "wait_group") {
+    inst.action = wait;
+    inst.immediate = decoder.immediate(decoder.operand(0));
+  } else {
+    // wgmma.mma_async.sync.aligned.m64nNk16.f32.bf16.bf16 d, a, b, scale-d, imm-a, imm-b, trans-a, trans-b
+    unsigned N = 0;
+    if (parts.size() != 8 || sscanf(parts[4].c_str(), "m64n%uk16", &N) != 1 || N % 8 || N < 8 || N > 256 ||
+        parts[5] != "f32" || parts[6] != "bf16" || parts[7] != "bf16")
+      decoder.unsupported("of wgmma the shapes m64nNk16 of bf16 into f32 are built");
+    bool fromRegisters = decoder.operand(1).kind == OperandText::Vector;
+    std::vector<uint32_t> registers;
+    for (const OperandText &element : decoder.elements(decoder.operand(0)))
+      registers.push_back(decoder.destination(element, 4));
+    if (registers.size() != N / 2)
+      decoder.unsupported("the number of accumulators does not fit the shape");
+    registers.push_back(decoder.source(decoder.operand(3), 0));
+    if (fromRegisters)
+      for (const OperandText &element : decoder.elements(decoder.operand(1)))
+        registers.push_back(decoder.source(element, 4));
+    else
+      registers.push_back(decoder.source(decoder.operand(1), 8));
+    registers.push_back(decoder.source(decoder.operand(2), 8));
+    for (size_t at = 4; at < decoder.operandCount(); ++at)
+      if (decoder.immediate(decoder.operand(at)) != (at < 6 ? 1 : 0))
+        decoder.unsupported("negated and transposed operands are not built");
+    decoder.list(inst, registers);
+    inst.kind = static_cast<uint16_t>(N);
+    inst.action = multiply;
+    decoder.noteGrain(4);
+  }
+  decoder.emit(inst);
+}
