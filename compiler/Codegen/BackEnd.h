@@ -22,6 +22,11 @@ struct CodegenOptions {
   unsigned jobs = 1;
   /// A folder that receives, for every kernel, what it was compiled from and to; named by the kernel's symbol.
   std::optional<std::string> dumpDirectory;
+  /// A folder that keeps compiled kernels from one compilation to the next, created when it does not exist. The result
+  /// does not depend on what is in it.
+  std::optional<std::string> cacheDirectory;
+  /// What is written, in this order, of BackEnd::getImageFormats(); empty: the first of them.
+  std::vector<plan::ImageFormat> formats;
 };
 
 /// Code as a section of a plan holds it.
@@ -59,9 +64,12 @@ public:
   /// True if this machine has a device that runs the code.
   virtual bool runsHere() const = 0;
 
+  /// The formats among which whoever compiles may choose, the usual one first; empty where there is one alone.
+  virtual llvm::ArrayRef<plan::ImageFormat> getImageFormats() const { return {}; }
+
   /// Compiles every kernel of `library`, which is for this target. The same library gives the same bytes on every
-  /// machine and for every number of jobs. What a kernel asks and the generator lacks is ExitCode::Unsupported and
-  /// names the kernel and the op; a tool that cannot be started is ExitCode::MissingFile.
+  /// machine, for every number of jobs and whatever a cache holds. What a kernel asks and the generator lacks is
+  /// ExitCode::Unsupported and names the kernel and the op; a tool that cannot be started is ExitCode::MissingFile.
   virtual Result<CompiledLibrary> compileLibrary(kernel::LibraryOp library, const CodegenOptions &options) const = 0;
 
 private:

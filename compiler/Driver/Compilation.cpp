@@ -112,6 +112,11 @@ Result<void> Compilation::generateCode(ModuleOp module, const std::string &targe
   YUPANA_ASSIGN_OR_RETURN(const codegen::BackEnd *backEnd, codegen::lookupBackEnd(target));
   codegen::CodegenOptions codegenOptions;
   codegenOptions.jobs = options.jobs;
+  if (!options.cacheDirectory.empty())
+    codegenOptions.cacheDirectory = options.cacheDirectory;
+  for (plan::ImageFormat format : backEnd->getImageFormats())
+    if (llvm::is_contained(options.formats, plan::stringifyImageFormat(format)))
+      codegenOptions.formats.push_back(format);
   if (!options.dumpIrDirectory.empty()) {
     codegenOptions.dumpDirectory = options.dumpIrDirectory + "/kernels." + target;
     if (std::error_code error = llvm::sys::fs::create_directories(*codegenOptions.dumpDirectory))

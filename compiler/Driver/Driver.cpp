@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 using namespace mlir;
 using namespace yupana;
@@ -49,6 +50,25 @@ Result<std::vector<std::string>> resolveTargets(const CompileOptions &options) {
   return ordered;
 }
 
+/// ExitCode::Usage unless every format is one that a target may be asked for.
+Result<void> checkFormats(const CompileOptions &options) {
+  std::vector<std::string_view> known;
+  for (const std::string &target : options.targets) {
+    YUPANA_ASSIGN_OR_RETURN(const codegen::BackEnd *backEnd, codegen::lookupBackEnd(target));
+    for (plan::ImageFormat format : backEnd->getImageFormats())
+      if (std::string_view name = plan::stringifyImageFormat(format); !llvm::is_contained(known, name))
+        known.push_back(name);
+  }
+  if (known.empty() && !options.formats.empty())
+    return makeError(ExitCode::Usage, "option --emit: code for {} has one format, expected a GPU among the targets",
+                     fmt::join(options.targets, ", "));
+  for (const std::string &name : options.formats)
+    if (!llvm::is_contained(known, name))
+      return makeError(ExitCode::Usage, "option --emit: found {}, expected {}", inQuotes(name),
+                       fmt::join(known, " or "));
+  return {};
+}
+
 /// ExitCode::Usage when a file of --dump-ir would be one of `inputs`. Their names come from phases and kernels that are
 /// not known yet, so that none of the folder's files that could have such a name may be an input.
 Result<void> keepInputsFromDumps(const std::string &folder, const std::vector<std::string> &inputs) {
@@ -60,8 +80,8 @@ Result<void> keepInputsFromDumps(const std::string &folder, const std::vector<st
        entry.increment(ended)) {
     if (entry.depth() == deepest)
       entry.disable_recursion_pending();
-    std::string extension = entry->path().extension();
-    if (extension == ".mlir" || extension == ".ll" || extension == ".o")
+    static const std::set<std::string> extensions = {".mlir", ".ll", ".o", ".ptx", ".cubin"};
+    if (extensions.count(entry->path().extension()))
       YUPANA_RETURN_IF_ERROR(keepInputs(entry->path(), inputs));
   }
   return {};
@@ -128,6 +148,7 @@ Result<CompileSummary> yupana::compile(const CompileOptions &given) {
   CompileOptions options = given;
   YUPANA_RETURN_IF_ERROR(checkFusions(options));
   YUPANA_ASSIGN_OR_RETURN(options.targets, resolveTargets(options));
+  YUPANA_RETURN_IF_ERROR(checkFormats(options));
   YUPANA_ASSIGN_OR_RETURN(OpenedCheckpoint checkpoint,
                           openCheckpoint(options.checkpoint, options.stripWeights, options.observer));
   YUPANA_ASSIGN_OR_RETURN(std::vector<std::string> inputFiles, filesOf(options.checkpoint));

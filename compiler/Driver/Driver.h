@@ -48,6 +48,12 @@ struct CompileOptions {
   /// Leave the weights out: sizes, and what each is made from, are in the plan, which refit() fills. `checkpoint` may
   /// then be a configuration alone; if there are tensors, the plan has a digest of each weight.
   bool stripWeights = false;
+  /// A folder, created when it does not exist, that keeps compiled kernels for the next compilation; empty: none. The
+  /// plan does not depend on it.
+  std::string cacheDirectory;
+  /// What targets with a choice write, "cubin" or "ptx" or both; empty: what is usual for each. ExitCode::Usage when no
+  /// target has that choice.
+  std::vector<std::string> formats;
   /// A folder, created when it does not exist, that receives NN-<phase>.mlir after every phase; empty: none. Like
   /// `output`, none of its files may be one of the checkpoint.
   std::string dumpIrDirectory;

@@ -69,6 +69,8 @@ class Tool(unittest.TestCase):
         self.fails(2, "'f31'", "compile", SMALL, "-o", out, "--precision", "f31")
         self.fails(2, "'sparc'", "compile", SMALL, "-o", out, "--target", "sparc", "--precision", "f32")
         self.fails(2, "takes no value", "inspect", out, "--json=yes")
+        self.fails(2, "--emit", "compile", SMALL, "-o", out, "--target", "x86-64-v3", "--emit=ptx")
+        self.fails(2, "--cache", "compile", SMALL, "-o", out, "--cache", "")
         self.fails(2, "--max-step-tokens", "compile", SMALL, "-o", out, "--precision", "f32", "--max-batch", "9",
                    "--max-step-tokens", "8")
         self.assertEqual(os.listdir(self.folder), [])
@@ -109,6 +111,27 @@ class Tool(unittest.TestCase):
         with open(first, "rb") as a, open(self.path("second.yplan"), "rb") as b:
             self.assertEqual(a.read(), b.read())
         self.assertEqual(run("verify", first).returncode, 0)
+
+    def test_cache(self):
+        """Kernels are taken from --cache, and the plan does not show it."""
+        cache, plans = self.path("cache"), []
+        words = ("compile", SMALL, "--precision", "f32", "--target", "x86-64-v3")
+        for name, more in (("without", ()), ("empty", ("--cache", cache)), ("full", ("--cache", cache))):
+            plan = self.path(name + ".yplan")
+            done = run(*words, "-o", plan, *more)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            with open(plan, "rb") as file:
+                plans.append(file.read())
+            kept = {entry: os.stat(os.path.join(cache, entry)).st_mtime_ns for entry in os.listdir(cache)} if more else {}
+            if name == "full":
+                self.assertEqual(kept, first)
+            first = kept
+        self.assertGreater(len(first), 3)
+        self.assertEqual(plans[0], plans[1])
+        self.assertEqual(plans[0], plans[2])
+        with open(self.path("file"), "w") as file:
+            file.write("x")
+        self.fails(3, self.path("file"), *words, "-o", self.path("p.yplan"), "--cache", self.path("file/cache"))
 
     def test_precision(self):
         """Without being told, a checkpoint is stored in float32 if all of it is, else in bfloat16; half the bytes."""

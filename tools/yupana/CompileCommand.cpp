@@ -27,6 +27,9 @@ that `yupana-run` runs and that needs nothing else.
   --max-batch N         sequences a step may hold (default 8)
   --max-step-tokens N   tokens a step may hold, of all its sequences (default 2048)
   -j N                  threads (default: all cores). The plan does not depend on it
+  --emit=A,B            what GPU targets write: cubin (default; ptxas of the CUDA Toolkit makes it) or ptx, which the
+                        driver compiles when the plan is loaded, or both
+  --cache DIR           keep compiled kernels in DIR and take from it what is there. The plan does not depend on it
   --strip-weights       leave the weights out, for `yupana refit` to fill: the plan has code, tables and sizes. FOLDER
                         needs config.json alone; if it has tensors, too, the plan gets a digest of each weight
   --disable-fusion A,B  leave fusing passes out, to find a fault or to measure one: %FUSIONS%
@@ -49,7 +52,7 @@ Writes the plan that a module at the plan level says, byte for byte, code includ
 )";
 
 /// Options of later versions: known, and refused by name.
-const std::vector<std::string> plannedOptions = {"--keep-device-ir", "--emit", "--quantize", "--batch-invariant",
+const std::vector<std::string> plannedOptions = {"--keep-device-ir", "--quantize", "--batch-invariant",
                                                  "--timing-cache"};
 
 std::vector<std::string> splitList(const std::string &list) {
@@ -122,6 +125,8 @@ Result<void> yupana::runCompile(const Words &words) {
                                                                  {"--max-batch", true},
                                                                  {"--max-step-tokens", true},
                                                                  {"-j", true},
+                                                                 {"--emit", true},
+                                                                 {"--cache", true},
                                                                  {"--strip-weights"},
                                                                  {"--disable-fusion", true},
                                                                  {"--enable-fusion", true},
@@ -145,6 +150,11 @@ Result<void> yupana::runCompile(const Words &words) {
   options.maxBatch = batch.value_or(options.maxBatch);
   options.maxStepTokens = tokens.value_or(options.maxStepTokens);
   YUPANA_ASSIGN_OR_RETURN(options.jobs, jobsOf(arguments));
+  if (std::optional<std::string> formats = arguments.value("--emit"))
+    options.formats = splitList(*formats);
+  options.cacheDirectory = arguments.value("--cache").value_or("");
+  if (arguments.has("--cache") && options.cacheDirectory.empty())
+    return makeError(ExitCode::Usage, "option --cache: needs the name of a folder");
   options.stripWeights = arguments.has("--strip-weights");
   if (std::optional<std::string> disabled = arguments.value("--disable-fusion"))
     options.disabledFusions = splitList(*disabled);

@@ -1,42 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compiler/Codegen/CPU/Object.h"
+#include "compiler/Codegen/Jobs/Tools.h"
 #include "compiler/Support/File.h"
 
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
-#include "llvm/Support/raw_ostream.h"
 
 using namespace yupana;
 using namespace yupana::codegen;
 
 namespace {
-
-/// A folder that goes when this does, with the files created in it.
-class TemporaryFolder {
-public:
-  static Result<TemporaryFolder> create() {
-    TemporaryFolder folder;
-    if (std::error_code error = llvm::sys::fs::createUniqueDirectory("yupana-link", folder.path))
-      return makeError(ExitCode::OutOfSpace, "a folder for temporary files cannot be created: {}", error.message());
-    return folder;
-  }
-  TemporaryFolder(TemporaryFolder &&other) : path(std::move(other.path)) { other.path.clear(); }
-  ~TemporaryFolder() {
-    if (!path.empty())
-      llvm::sys::fs::remove_directories(path);
-  }
-
-  std::string file(llvm::StringRef name) const {
-    llvm::SmallString<128> result(path);
-    llvm::sys::path::append(result, name);
-    return result.str().str();
-  }
-
-private:
-  TemporaryFolder() = default;
-  llvm::SmallString<128> path;
-};
 
 Result<std::string> findLinker(const std::string &asked) {
   if (!asked.empty())
@@ -49,25 +22,11 @@ Result<std::string> findLinker(const std::string &asked) {
   return makeError(ExitCode::MissingFile, "ld.lld: not found, neither at {} nor on the PATH", YUPANA_LLD_PATH);
 }
 
-Result<void> writeFile(const std::string &path, llvm::StringRef content) {
-  std::error_code error;
-  llvm::raw_fd_ostream stream(path, error);
-  if (!error) {
-    stream << content;
-    stream.close();
-    error = stream.error();
-    stream.clear_error();
-  }
-  if (error)
-    return makeError(ExitCode::OutOfSpace, "{}: cannot be written: {}", path, error.message());
-  return {};
-}
-
 } // namespace
 
 Result<std::string> codegen::linkObjects(const std::vector<std::string> &objects, const std::string &lldPath) {
   YUPANA_ASSIGN_OR_RETURN(std::string linker, findLinker(lldPath));
-  YUPANA_ASSIGN_OR_RETURN(TemporaryFolder folder, TemporaryFolder::create());
+  YUPANA_ASSIGN_OR_RETURN(TemporaryFolder folder, TemporaryFolder::create("yupana-link"));
   // The names of the objects in a response file: a command line may be too short for them.
   std::string names;
   for (size_t i = 0; i < objects.size(); ++i) {
@@ -80,8 +39,7 @@ Result<std::string> codegen::linkObjects(const std::vector<std::string> &objects
 
   // Read-only to the last byte: no relocations are left, so nothing has to be writable while loading either.
   std::string response = "@" + list;
-  llvm::StringRef arguments[] = {linker,
-                                 "-shared",
+  llvm::StringRef arguments[] = {"-shared",
                                  "-Bsymbolic",
                                  "--no-undefined",
                                  "--build-id=none",
@@ -98,11 +56,7 @@ Result<std::string> codegen::linkObjects(const std::vector<std::string> &objects
                                  response,
                                  "-o",
                                  output};
-  std::optional<llvm::StringRef> redirects[] = {std::nullopt, llvm::StringRef(messages), llvm::StringRef(messages)};
-  std::string problem;
-  int status = llvm::sys::ExecuteAndWait(linker, arguments, std::nullopt, redirects, 0, 0, &problem);
-  if (status < 0)
-    return makeError(ExitCode::MissingFile, "{}: cannot be run: {}", linker, problem);
+  YUPANA_ASSIGN_OR_RETURN(int status, runTool(linker, arguments, messages));
   constexpr uint64_t largestLibrary = uint64_t(1) << 30;
   if (status != 0) {
     Result<std::string> said = readWholeFile(messages, largestLibrary);

@@ -123,7 +123,7 @@ Result<void> checkSelfContained(const std::string &object, const std::string &sy
 
 } // namespace
 
-Result<CompiledKernel> codegen::compileToObject(mlir::ModuleOp module, const Target &target,
+Result<CompiledObject> codegen::compileToObject(mlir::ModuleOp module, const Target &target,
                                                 const std::string &symbol) {
   YUPANA_ASSIGN_OR_RETURN(std::unique_ptr<llvm::TargetMachine> machine, createMachine(target));
   llvm::LLVMContext context;
@@ -134,9 +134,9 @@ Result<CompiledKernel> codegen::compileToObject(mlir::ModuleOp module, const Tar
   code->setDataLayout(machine->createDataLayout());
   setAttributes(*code, target);
   optimise(*code, *machine);
-  CompiledKernel result;
+  CompiledObject result;
   llvm::raw_string_ostream(result.llvmIR) << *code;
-  YUPANA_ASSIGN_OR_RETURN(result.object, emitObject(*code, *machine));
-  YUPANA_RETURN_IF_ERROR(checkSelfContained(result.object, symbol));
+  YUPANA_ASSIGN_OR_RETURN(result.bytes, emitObject(*code, *machine));
+  YUPANA_RETURN_IF_ERROR(checkSelfContained(result.bytes, symbol));
   return result;
 }

@@ -12,15 +12,14 @@
 namespace yupana::codegen {
 
 /// An object file, and the text it was made from for those who asked to see it.
-struct CompiledKernel {
-  std::string object;
+struct CompiledObject {
+  std::string bytes;
   std::string llvmIR;
-  int64_t scratchBytes = 0; ///< As of a LibraryKernel.
 };
 
 /// Optimises the llvm dialect functions of `module` and writes them as a relocatable ELF object for `target`. `symbol`
 /// names the kernel in errors: ExitCode::Unsupported if it would call a function of a library.
-Result<CompiledKernel> compileToObject(mlir::ModuleOp module, const Target &target, const std::string &symbol);
+Result<CompiledObject> compileToObject(mlir::ModuleOp module, const Target &target, const std::string &symbol);
 
 /// Links `objects` in their order with the ld.lld at `lldPath` (empty: the default) into a shared object.
 Result<std::string> linkObjects(const std::vector<std::string> &objects, const std::string &lldPath);

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// LLVM ends the process when it meets what it cannot select, so every kernel is compiled in a process of its own and a
+// crash becomes a sentence about that kernel. Processes are forked and start no program: nothing has to be found or
+// loaded again, and a library needs to know of no program that it is part of. A process hands its result over through
+// a pipe: the exit code as one byte, then the bytes or the message.
+#include "compiler/Codegen/Jobs/Workers.h"
+
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringRef.h"
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <fcntl.h>
+#include <list>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <utility>
+
+using namespace yupana;
+using namespace yupana::codegen;
+
+namespace {
+
+class Descriptor {
+public:
+  explicit Descriptor(int number = -1) : number(number) {}
+  Descriptor(Descriptor &&other) : number(std::exchange(other.number, -1)) {}
+  ~Descriptor() {
+    if (number >= 0)
+      close(number);
+  }
+  int get() const { return number; }
+
+private:
+  int number;
+};
+
+/// One process at work.
+struct Worker {
+  size_t index;
+  pid_t process;
+  Descriptor result, messages;
+  std::string received;
+};
+
+Error systemError(const std::string &name, const char *what) {
+  return makeError(ExitCode::OutOfSpace, "kernel {}: {} cannot be had to compile it: {}", name, what,
+                   std::strerror(errno));
+}
+
+void writeAll(int descriptor, llvm::StringRef bytes) {
+  while (!bytes.empty()) {
+    ssize_t written = write(descriptor, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR)
+      continue;
+    if (written <= 0)
+      _exit(1);
+    bytes = bytes.drop_front(static_cast<size_t>(written));
+  }
+}
+
+/// The process itself. It ends at a signal as any program does, and with the one that waits for it; it runs nothing
+/// that this program does when it exits.
+[[noreturn]] void workAndExit(int result, int messages, pid_t parent, llvm::function_ref<Result<std::string>()> work) {
+  for (int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE})
+    signal(number, SIG_DFL);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent)
+    _exit(1);
+  dup2(messages, STDERR_FILENO);
+  Result<std::string> made = work();
+  char code = static_cast<char>(made ? ExitCode::Done : made.error().code);
+  writeAll(result, llvm::StringRef(&code, 1));
+  writeAll(result, made ? *made : made.error().message);
+  _exit(0);
+}
+
+class Pool {
+public:
+  Pool(llvm::ArrayRef<std::string> names, llvm::function_ref<Result<std::string>(size_t)> work)
+      : names(names), work(work), results(names.size(), std::string()) {}
+  Pool(const Pool &) = delete;
+  ~Pool() {
+    for (Worker &worker : running) {
+      kill(worker.process, SIGKILL);
+      waitpid(worker.process, nullptr, 0);
+    }
+  }
+
+  Result<std::vector<std::string>> run(unsigned workers);
+
+private:
+  Result<void> start(size_t index);
+  void waitForSome();
+  /// False at the end of what the process sends.
+  bool receive(Worker &worker);
+  Result<std::string> finish(Worker &worker);
+
+  llvm::ArrayRef<std::string> names;
+  llvm::function_ref<Result<std::string>(size_t)> work;
+  std::vector<Result<std::string>> results;
+  std::list<Worker> running;
+  bool failed = false;
+};
+
+} // namespace
+
+Result<void> Pool::start(size_t index) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC))
+    return systemError(names[index], "a pipe");
+  Descriptor reading(ends[0]), writing(ends[1]), messages(memfd_create("messages", MFD_CLOEXEC));
+  if (messages.get() < 0)
+    return systemError(names[index], "memory");
+  pid_t parent = getpid(), process = fork();
+  if (process < 0)
+    return systemError(names[index], "a process");
+  if (process == 0)
+    workAndExit(writing.get(), messages.get(), parent, [&] { return work(index); });
+  running.push_back({index, process, std::move(reading), std::move(messages), {}});
+  return {};
+}
+
+bool Pool::receive(Worker &worker) {
+  char buffer[1 << 16];
+  ssize_t count = read(worker.result.get(), buffer, sizeof buffer);
+  if (count < 0)
+    return errno == EINTR;
+  worker.received.append(buffer, static_cast<size_t>(count));
+  return count > 0;
+}
+
+/// The first line that the process said.
+static std::string firstLine(const Descriptor &messages) {
+  char text[512];
+  ssize_t count = pread(messages.get(), text, sizeof text, 0);
+  return llvm::StringRef(text, count > 0 ? static_cast<size_t>(count) : 0).ltrim().split('\n').first.str();
+}
+
+Result<std::string> Pool::finish(Worker &worker) {
+  int status = 0;
+  while (waitpid(worker.process, &status, 0) < 0 && errno == EINTR)
+    ;
+  const std::string &name = names[worker.index];
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && !worker.received.empty()) {
+    auto code = static_cast<ExitCode>(static_cast<unsigned char>(worker.received[0]));
+    std::string content = worker.received.substr(1);
+    if (code == ExitCode::Done)
+      return content;
+    return Error{code, content};
+  }
+  std::string said = firstLine(worker.messages);
+  std::string end = WIFSIGNALED(status) ? fmt::format("signal {} ({})", WTERMSIG(status), strsignal(WTERMSIG(status)))
+                                        : fmt::format("status {}", WEXITSTATUS(status));
+  return makeError(ExitCode::Internal, "kernel {}: its compilation ended with {}, {}", name, end,
+                   said.empty() ? std::string("without a message") : "saying " + inQuotes(said));
+}
+
+void Pool::waitForSome() {
+  llvm::SmallVector<pollfd> waits;
+  for (Worker &worker : running)
+    waits.push_back({worker.result.get(), POLLIN, 0});
+  if (poll(waits.data(), waits.size(), -1) < 0)
+    return;
+  size_t i = 0;
+  for (auto worker = running.begin(); worker != running.end();) {
+    if (!waits[i++].revents || receive(*worker)) {
+      ++worker;
+      continue;
+    }
+    Result<std::string> result = finish(*worker);
+    failed |= !result;
+    results[worker->index] = std::move(result);
+    worker = running.erase(worker);
+  }
+}
+
+Result<std::vector<std::string>> Pool::run(unsigned workers) {
+  // After an error nothing new is started. What was started before it is waited for, so that the error with the lowest
+  // number is there whoever was faster.
+  for (size_t next = 0; (next < names.size() && !failed) || !running.empty();) {
+    if (next < names.size() && !failed && running.size() < workers)
+      YUPANA_RETURN_IF_ERROR(start(next++));
+    else
+      waitForSome();
+  }
+  std::vector<std::string> made;
+  for (Result<std::string> &result : results) {
+    YUPANA_ASSIGN_OR_RETURN(std::string bytes, std::move(result));
+    made.push_back(std::move(bytes));
+  }
+  return made;
+}
+
+Result<std::vector<std::string>> codegen::runInProcesses(llvm::ArrayRef<std::string> names, unsigned workers,
+                                                         llvm::function_ref<Result<std::string>(size_t)> work) {
+  return Pool(names, work).run(workers);
+}
