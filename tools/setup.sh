@@ -5,13 +5,15 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-Usage: tools/setup.sh [--all] [--help]
+Usage: tools/setup.sh [--all] [--toolkit FOLDER] [--help]
 
 Installs every package that building and testing need. All come from Debian 12 (bookworm) and its security updates,
 which is where LLVM and MLIR 22 come from; the security updates are added to the sources of apt where they are missing.
 Needs root, or sudo. Says nothing when everything is installed already.
 
-  --all   also the second compiler, g++ 12, that tools/test.sh --all builds with
+  --all             also the second compiler, g++ 12, that tools/test.sh --all builds with
+  --toolkit FOLDER  also ptxas of the CUDA Toolkit 13.0, into FOLDER, from the wheels that NVIDIA has on PyPI; nothing
+                    where CUDA_HOME or PATH have one
 TEXT
 }
 
@@ -41,13 +43,50 @@ add_security_updates() {
     <<<'deb http://deb.debian.org/debian-security bookworm-security main'
 }
 
+# The one release whose code the drivers take that plans are made for, and that knows PTX 9.0.
+toolkit_release=13.0
+toolkit_wheel=nvidia-cuda-nvcc==13.0.88
+
+has_ptxas() {
+  local program
+  for program in "${CUDA_HOME:+$CUDA_HOME/bin/}ptxas" "$(command -v ptxas || true)" "$1/nvidia/cu13/bin/ptxas"; do
+    if [ -x "$program" ] && "$program" --version | grep -q "release $toolkit_release,"; then
+      return
+    fi
+  done
+  return 1
+}
+
+install_toolkit() {
+  echo "setup.sh: installing $toolkit_wheel into $1"
+  /usr/bin/python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps \
+    --only-binary=:all: --upgrade --target "$1" "$toolkit_wheel"
+}
+
 main() {
-  case "${1-}" in
-    '') ;;
-    --all) packages+=(g++-12) ;;
-    --help | -h) usage && exit 0 ;;
-    *) echo "setup.sh: unknown argument '$1'; see --help" >&2 && exit 2 ;;
-  esac
+  local toolkit=
+  while [ $# -gt 0 ]; do
+    case "$1" in
+      --all) packages+=(g++-12) ;;
+      --toolkit) toolkit=${2:?setup.sh: --toolkit needs a folder} && shift ;;
+      --help | -h) usage && exit 0 ;;
+      *) echo "setup.sh: unknown argument '$1'; see --help" >&2 && exit 2 ;;
+    esac
+    shift
+  done
+  if [ -n "$toolkit" ] && has_ptxas "$toolkit"; then
+    toolkit=
+  fi
+  if [ -n "$toolkit" ]; then
+    packages+=(python3-pip)
+  fi
+  install_packages
+  if [ -n "$toolkit" ]; then
+    install_toolkit "$toolkit"
+  fi
+}
+
+install_packages() {
   local wanted
   mapfile -t wanted < <(missing_packages)
   [ ${#wanted[@]} -gt 0 ] || return 0

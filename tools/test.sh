@@ -8,9 +8,10 @@ usage() {
   cat <<'TEXT'
 Usage: tools/test.sh [--all] [--help]
 
-Installs what is missing (tools/setup.sh), builds the project into build/ and, without the compiler but with the address
-and undefined-behaviour sanitizers, runtime, frontends and text layer into build-asan/; then runs every test of both
-under ctest. The last line is `N passed, N failed, N skipped`; the exit code is 0 if none failed.
+Installs what is missing (tools/setup.sh; ptxas goes to build/toolkit), builds the project into build/ and, without the
+compiler but with the address and undefined-behaviour sanitizers, runtime, frontends and text layer into build-asan/;
+then runs every test of both under ctest. The last line is `N passed, N failed, N skipped`; the exit code is 0 if none
+failed.
 
   --all   also builds and tests with g++ 12 (build-gcc/), lets every fuzz target run for ten minutes instead of one, and
           draws 100 random models for parity instead of 20
@@ -39,12 +40,16 @@ run_tests() {
 sanitized=(-DYUPANA_BUILD_COMPILER=OFF "-DYUPANA_SANITIZE=address,undefined"
   "-DYUPANA_COMPILE_PROGRAM=$PWD/build/bin/yupana")
 folders=(build build-asan)
+toolkit=$PWD/build/toolkit
 if [ -n "$all" ]; then
-  tools/setup.sh --all
+  tools/setup.sh --all --toolkit "$toolkit"
   depth=(-DYUPANA_FUZZ_SECONDS=600 -DYUPANA_RANDOM_MODELS=100)
 else
-  tools/setup.sh
+  tools/setup.sh --toolkit "$toolkit"
   depth=(-DYUPANA_FUZZ_SECONDS=60 -DYUPANA_RANDOM_MODELS=20)
+fi
+if [ -d "$toolkit" ]; then
+  export CUDA_HOME=$toolkit/nvidia/cu13
 fi
 source tools/build.sh
 configure build "${depth[@]}"
