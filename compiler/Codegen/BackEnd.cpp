@@ -2,6 +2,7 @@
 #include "compiler/Codegen/BackEnd.h"
 
 #include "compiler/Codegen/CPU/CPUBackEnd.h"
+#include "compiler/Codegen/GPU/GPUBackEnd.h"
 
 #include "mlir/IR/DialectRegistry.h"
 
@@ -12,6 +13,7 @@ static std::vector<std::unique_ptr<BackEnd>> &list() {
   static std::vector<std::unique_ptr<BackEnd>> all = [] {
     std::vector<std::unique_ptr<BackEnd>> built;
     addCPUBackEnds(built);
+    addGPUBackEnds(built);
     return built;
   }();
   return all;

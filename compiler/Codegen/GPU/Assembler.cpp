@@ -16,6 +16,7 @@
 
 using namespace yupana;
 using namespace yupana::codegen;
+using namespace yupana::codegen::cuda;
 
 static constexpr uint64_t largestOutput = uint64_t(1) << 30;
 static constexpr const char *whatToInstall =
@@ -57,7 +58,7 @@ bool hasAdvisory(llvm::StringRef line) {
 
 } // namespace
 
-Result<KernelCode> codegen::readAssemblerMessages(llvm::StringRef messages, const std::string &symbol) {
+Result<KernelCode> cuda::readAssemblerMessages(llvm::StringRef messages, const std::string &symbol) {
   KernelCode code{plan::ImageFormat::Cubin, {}};
   bool described = false;
   for (llvm::StringRef rest = messages; !rest.empty();) {

@@ -27,6 +27,10 @@ LogicalResult cuda::emitLaunched(KernelEmitter &e, Operation *op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case([&](kernel::MapOp op) { return emitMap(e, op); })
       .Case([&](kernel::GemmOp op) { return emitGemm(e, op); })
+      .Case([&](kernel::AttentionOp op) { return emitAttention(e, op); })
+      .Case([&](kernel::RouteOp op) { return emitRoute(e, op); })
+      .Case([&](kernel::GroupOp op) { return emitGroup(e, op); })
+      .Case([&](kernel::SampleOp op) { return emitSample(e, op); })
       .Case([&](kernel::ParallelOp op) { return emitParallel(e, op); })
       .Default([](Operation *op) { return op->emitError() << "'" << op->getName() << "' has no GPU kernel"; });
 }
@@ -58,9 +62,10 @@ LogicalResult cuda::emitParallel(KernelEmitter &e, kernel::ParallelOp op) {
   return emitMembers(e, members);
 }
 
-/// Threads of a block: those of the member that needs the most. 0, with an error at an op, where one has no config.
-static int64_t threadsOf(Operation *launched) {
-  int64_t threads = 0;
+/// What the launch of the op's members says: threads of a block, as the member that needs the most, and how many blocks
+/// share a multiprocessor, as the one that allows the fewest. An error at an op that has no config.
+static FailureOr<std::pair<int64_t, int64_t>> blocksOf(Operation *launched) {
+  int64_t threads = 0, blocks = std::numeric_limits<int64_t>::max();
   WalkResult result = launched->walk([&](kernel::LaunchedOpInterface op) -> WalkResult {
     if (isa<kernel::ParallelOp>(op.getOperation()))
       return WalkResult::advance();
@@ -68,17 +73,22 @@ static int64_t threadsOf(Operation *launched) {
     if (!config)
       return op->emitError() << "has no #kernel.gpu config, which code for a GPU needs";
     threads = std::max(threads, config.getThreads());
+    blocks = std::min(blocks, config.getBlocks());
     return WalkResult::advance();
   });
-  return result.wasInterrupted() ? 0 : threads;
+  if (result.wasInterrupted())
+    return failure();
+  return std::pair(threads, blocks);
 }
 
 LogicalResult cuda::emitKernel(kernel::FuncOp func, const Target &target) {
   Operation *launched = &func.getBody().front().front();
-  int64_t threads = threadsOf(launched);
-  if (threads == 0)
+  FailureOr<std::pair<int64_t, int64_t>> block = blocksOf(launched);
+  if (failed(block))
     return failure();
-  KernelEmitter e(func, target, threads);
+  KernelEmitter e(func, target, block->first);
+  // Told nothing of blocks, ptxas spills registers to fit more of them on a multiprocessor.
+  e.function->setAttr("nvvm.minctasm", e.b.getI32IntegerAttr(static_cast<int32_t>(block->second)));
   LogicalResult result = emitLaunched(e, launched);
   e.finish();
   if (succeeded(result))

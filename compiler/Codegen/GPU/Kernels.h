@@ -12,6 +12,10 @@ namespace yupana::codegen::cuda {
 
 mlir::LogicalResult emitMap(KernelEmitter &e, kernel::MapOp op);
 mlir::LogicalResult emitGemm(KernelEmitter &e, kernel::GemmOp op);
+mlir::LogicalResult emitAttention(KernelEmitter &e, kernel::AttentionOp op);
+mlir::LogicalResult emitRoute(KernelEmitter &e, kernel::RouteOp op);
+mlir::LogicalResult emitGroup(KernelEmitter &e, kernel::GroupOp op);
+mlir::LogicalResult emitSample(KernelEmitter &e, kernel::SampleOp op);
 mlir::LogicalResult emitParallel(KernelEmitter &e, kernel::ParallelOp op);
 
 /// Runs the template of a launched op.

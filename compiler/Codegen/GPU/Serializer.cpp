@@ -4,9 +4,6 @@
 // contraction, and PTX 9.0, since with its default LLVM aborts at instructions that Hopper needs.
 #include "compiler/Codegen/GPU/Serializer.h"
 
-#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/Analysis/TargetLibraryInfo.h"
 #include "llvm/Analysis/TargetTransformInfo.h"
@@ -23,6 +20,7 @@
 
 using namespace yupana;
 using namespace yupana::codegen;
+using namespace yupana::codegen::cuda;
 
 extern "C" {
 void LLVMInitializeNVPTXTargetInfo();
@@ -131,13 +129,7 @@ bool isPtxName(llvm::StringRef name) {
 
 } // namespace
 
-void codegen::registerPtxTranslations(mlir::DialectRegistry &registry) {
-  mlir::registerBuiltinDialectTranslation(registry);
-  mlir::registerLLVMDialectTranslation(registry);
-  mlir::registerNVVMDialectTranslation(registry);
-}
-
-Result<PtxText> codegen::writePtx(mlir::ModuleOp module, const Target &target, const std::string &symbol) {
+Result<PtxText> cuda::writePtx(mlir::ModuleOp module, const Target &target, const std::string &symbol) {
   if (!isPtxName(symbol))
     return makeError(ExitCode::Unsupported, "kernel {}: its name cannot stand in PTX, expected letters, digits and _",
                      symbol);

@@ -9,9 +9,8 @@
 #include "compiler/Target/Target.h"
 
 #include "mlir/IR/BuiltinOps.h"
-#include "mlir/IR/DialectRegistry.h"
 
-namespace yupana::codegen {
+namespace yupana::codegen::cuda {
 
 /// PTX, and the LLVM IR it was made from, optimised.
 struct PtxText {
@@ -19,13 +18,10 @@ struct PtxText {
   std::string llvmIR;
 };
 
-/// Lets a context translate the `llvm` and `nvvm` dialects to LLVM IR.
-void registerPtxTranslations(mlir::DialectRegistry &registry);
-
 /// Optimises the one kernel of `module`, an `llvm.func` called `symbol` with `nvvm.kernel`, and writes it as PTX 9.0
-/// for `target`, a GPU. Shared memory is addressed by 32 bits. Floating point is neither contracted nor reassociated.
-/// ExitCode::Unsupported if the kernel would call a function that no GPU has or its name cannot stand in PTX. What
-/// LLVM cannot select ends the process.
+/// for `target`, a GPU. Its context has the dialects of registerCodegenGPUDialects. Shared memory is addressed by 32
+/// bits. Floating point is neither contracted nor reassociated. ExitCode::Unsupported if the kernel would call a
+/// function that no GPU has or its name cannot stand in PTX. What LLVM cannot select ends the process.
 Result<PtxText> writePtx(mlir::ModuleOp module, const Target &target, const std::string &symbol);
 
 /// The `ptxas` of a CUDA toolkit.
@@ -52,6 +48,6 @@ private:
 /// What ptxas says of the one kernel in `messages`, as `ptxas -v` writes them. Errors as of Assembler::assemble.
 Result<KernelCode> readAssemblerMessages(llvm::StringRef messages, const std::string &symbol);
 
-} // namespace yupana::codegen
+} // namespace yupana::codegen::cuda
 
 #endif // YUPANA_COMPILER_CODEGEN_GPU_SERIALIZER_H

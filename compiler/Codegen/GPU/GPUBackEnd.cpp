@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the passes are answered for GPUs: one tile form for the weights of all of them, one program for decoding and one
+// for prompts, and a block for each cell of a grid.
+#include "compiler/Codegen/GPU/GPUBackEnd.h"
+
+#include "compiler/Codegen/GPU/Choices.h"
+#include "compiler/Codegen/GPU/CodegenGPU.h"
+#include "compiler/Codegen/GPU/Devices.h"
+#include "compiler/Codegen/GPU/Numerics.h"
+#include "dialects/Kernel/Transforms/GridBuilder.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace yupana;
+using namespace yupana::codegen;
+
+StringRef GPUBackEnd::getWeightForm(Type) const { return schema::kTile64x128.id; }
+
+StringRef GPUBackEnd::getCacheLayout(Type) const { return schema::kCacheRowMajor.id; }
+
+kernel::NumericsAttr GPUBackEnd::getNumerics(kernel::LaunchedOpInterface op) const { return cuda::numericsOf(op); }
+
+SmallVector<int64_t> GPUBackEnd::getStepBuckets(int64_t maxTokens) const {
+  // The least number of token rows that a matrix instruction takes.
+  constexpr int64_t decodeTokens = 8;
+  if (maxTokens <= decodeTokens)
+    return {maxTokens};
+  return {decodeTokens, maxTokens};
+}
+
+//===----------------------------------------------------------------------===//
+// Choices
+//===----------------------------------------------------------------------===//
+
+kernel::ConfigAttrInterface GPUBackEnd::chooseConfig(kernel::LaunchedOpInterface op, int64_t maxTokens) const {
+  constexpr int64_t usualThreads = 128, rowThreads = 256;
+  cuda::GPUChoice choice =
+      llvm::TypeSwitch<Operation *, cuda::GPUChoice>(op)
+          .Case(
+              [&](kernel::GemmOp gemm) { return cuda::chooseGemm(getTarget().gpu(), cuda::shapeOf(gemm, maxTokens)); })
+          .Case([&](kernel::MapOp map) { return cuda::chooseMap(map.getGroups(), map.getWidth()); })
+          .Case<kernel::SampleOp, kernel::GroupOp>([&](auto) { return cuda::chooseFixed(rowThreads); })
+          .Default([&](Operation *) { return cuda::chooseFixed(usualThreads); });
+  MLIRContext *context = op->getContext();
+  return kernel::GPUAttr::get(context, StringAttr::get(context, getName()), choice.form, choice.tileFeatures,
+                              choice.tileRows, choice.tileDepth, choice.stages, choice.threads, choice.blocks,
+                              choice.rows);
+}
+
+kernel::GridAttr GPUBackEnd::getGrid(kernel::LaunchedOpInterface op) const {
+  auto config = dyn_cast_or_null<kernel::GPUAttr>(op.getConfigAttr());
+  if (!config) {
+    op->emitOpError() << "has config " << op.getConfigAttr() << ", expected #kernel.gpu for " << getName();
+    return {};
+  }
+  kernel::GridBuilder grid(op->getContext());
+  return llvm::TypeSwitch<Operation *, kernel::GridAttr>(op)
+      .Case([&](kernel::GemmOp gemm) {
+        if (gemm.getExperts())
+          return grid.size(gemm.getCells()).times(gemm.getExpertCount()).get();
+        return grid.dim(gemm.getRows()).ceilDiv(config.getTileRows()).times(gemm.getCells()).get();
+      })
+      .Case<kernel::MapOp, kernel::RouteOp>(
+          [&](auto rows) { return grid.dim(rows.getRows()).ceilDiv(config.getRows()).get(); })
+      .Case([&](kernel::AttentionOp attention) {
+        return grid.dim(attention.getRows()).times(attention.getKeys().getType().getHeads()).get();
+      })
+      .Case([&](kernel::GroupOp) { return grid.size(1).get(); })
+      .Case([&](kernel::SampleOp sample) { return grid.dim(sample.getRows()).get(); })
+      .Default([](Operation *other) {
+        other->emitOpError() << "has no grid on a GPU";
+        return kernel::GridAttr();
+      });
+}
+
+//===----------------------------------------------------------------------===//
+// Code
+//===----------------------------------------------------------------------===//
+
+bool GPUBackEnd::runsHere() const {
+  const GpuFacts &gpu = getTarget().gpu();
+  return llvm::any_of(cuda::listCapabilities(), [&](unsigned device) {
+    if (gpu.oneGeneration)
+      return device == gpu.capability;
+    return device / 10 == gpu.capability / 10 && device >= gpu.capability;
+  });
+}
+
+ArrayRef<plan::ImageFormat> GPUBackEnd::getImageFormats() const {
+  static constexpr plan::ImageFormat formats[] = {plan::ImageFormat::Cubin, plan::ImageFormat::Ptx};
+  return formats;
+}
+
+Result<CompiledLibrary> GPUBackEnd::compileLibrary(kernel::LibraryOp library, const CodegenOptions &options) const {
+  return compileGpuLibrary(library, getTarget(), options);
+}
+
+void codegen::addGPUBackEnds(std::vector<std::unique_ptr<BackEnd>> &list) {
+  for (const Target &target : targets())
+    if (!target.isCpu())
+      list.push_back(std::make_unique<GPUBackEnd>(target));
+}
