@@ -61,10 +61,12 @@ def read_tokens(model):
 
 
 class Runner:
-    """Runs one target of a plan; logits come back as [tokens, vocabulary] per sequence."""
+    """Runs one target of a plan, with `more` words on the command line; logits come back as [tokens, vocabulary] per
+    sequence."""
 
-    def __init__(self, arguments, plan, target):
+    def __init__(self, arguments, plan, target, more=()):
         self.program, self.plan, self.target, self.work = arguments.runner, plan, target, arguments.work
+        self.more = list(more)
 
     def logits(self, *sequences, threads=2, step=None):
         words = []
@@ -77,7 +79,8 @@ class Runner:
         out = self.work / "logits.npy"
         out.unlink(missing_ok=True)
         # Room for every sequence, however many there are.
-        run([self.program, self.plan, "--for", self.target, *words, "--logits", out, "--threads", threads, "--kv-memory", "512M"])
+        run([self.program, self.plan, "--for", self.target, *self.more, *words, "--logits", out, "--threads", threads,
+             "--kv-memory", "512M"])
         rows = np.load(out)
         ends = np.cumsum([len(tokens) for tokens in sequences])
         assert rows.dtype == np.float32 and len(rows) == ends[-1], f"{out} is {rows.dtype} {rows.shape}"
