@@ -186,14 +186,18 @@ void arriveAt(Warp &warp, const Inst &inst, uint32_t lanes) {
   ++block.events;
 }
 
-enum WaitFlags : uint16_t { ByParity = 1, Unordered = 2 };
+enum WaitFlags : uint16_t { ByParity = 1, Unordered = 2, MayBlock = 4 };
 
 void tryWait(Warp &warp, const Inst &inst, uint32_t lanes) {
   Block &block = *warp.block;
   requireDefined(warp, inst, inst.a, lanes, "the address");
   requireDefined(warp, inst, inst.b, lanes, "the phase");
   uint32_t done = 0;
-  for (uint32_t rest = lanes; rest; rest &= rest - 1) {
+  // try_wait may give up at any time, and here it does so the first time: code that looks at its answer asks again, and
+  // code that does not is found out, whatever the schedule.
+  bool givesUp = (inst.kind & MayBlock) && warp.triedWait != &inst;
+  warp.triedWait = givesUp ? &inst : nullptr;
+  for (uint32_t rest = givesUp ? 0 : lanes; rest; rest &= rest - 1) {
     int lane = __builtin_ctz(rest);
     Mbarrier &barrier = mbarrierAt(warp, addressOf(warp, inst, lane));
     bool completed = inst.kind & ByParity ? (barrier.phase & 1) != (warp.at<uint32_t>(inst.b)[lane] & 1)
@@ -204,10 +208,11 @@ void tryWait(Warp &warp, const Inst &inst, uint32_t lanes) {
   }
   setPredicate(warp, inst.d, lanes, done);
   warp.undefinedAt(inst.d) &= ~lanes;
-  if (!done) {
-    warp.stop = Stop::Blocked;
-    warp.blockedEpoch = block.epoch;
-  }
+  if (givesUp || done)
+    return;
+  warp.triedWait = &inst;
+  warp.stop = inst.kind & MayBlock ? Stop::Blocked : Stop::Yield;
+  warp.blockedEpoch = block.epoch;
 }
 
 void decodeArrive(Decoder &decoder, Inst inst) {
@@ -325,7 +330,8 @@ void yupana::ptx::decodeMbarrier(Decoder &decoder) {
   } else if (what == "try_wait" || what == "test_wait") {
     inst.action = tryWait;
     bool parity = decoder.has("parity");
-    inst.kind = static_cast<uint16_t>((parity ? ByParity : 0) | (decoder.has("relaxed") ? Unordered : 0));
+    inst.kind = static_cast<uint16_t>((parity ? ByParity : 0) | (decoder.has("relaxed") ? Unordered : 0) |
+                                      (what == "try_wait" ? MayBlock : 0));
     decoder.address(decoder.operand(1), 4, inst.a, inst.immediate);
     inst.b = decoder.source(decoder.operand(2), parity ? 4 : 8);
     inst.d = decoder.destination(decoder.operand(0), 0);

@@ -137,6 +137,7 @@ void copyBulk(Warp &warp, const Inst &inst, uint32_t lanes) {
     kind.async = true;
     kind.slot = barrier.slot, kind.clock = barrier.nextClock();
     begin(warp, inst, copy, 16, kind);
+    barrier.copyClock = barrier.nextClock(), barrier.copyStatement = inst.statement;
     BarrierCopy end;
     end.copies.push_back(copy);
     end.barrier = address, end.statement = inst.statement, end.bytes = bytes;

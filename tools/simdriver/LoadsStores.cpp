@@ -65,6 +65,7 @@ void yield(Warp &warp, const Inst &inst) {
 
 /// The host's address of address 0, after all lanes were found to lie within one allocation or each within its own.
 template <class T> uint8_t *globalBase(Warp &warp, const Inst &inst, uint32_t lanes) {
+  requireDefined(warp, inst, inst.a, lanes, "the address");
   Launch &launch = *warp.block->launch;
   const uint64_t *addresses = warp.at<uint64_t>(inst.a);
   uint32_t bytes = inst.count * static_cast<uint32_t>(sizeof(T));
@@ -86,7 +87,6 @@ template <class T> uint8_t *globalBase(Warp &warp, const Inst &inst, uint32_t la
 }
 
 template <class T> void checkGlobal(Warp &warp, const Inst &inst, uint32_t lanes, bool write) {
-  requireDefined(warp, inst, inst.a, lanes, "the address");
   if (!warp.block->launch->races)
     return;
   AccessKind kind;

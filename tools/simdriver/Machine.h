@@ -62,6 +62,8 @@ struct Warp {
   std::vector<uint32_t> writtenAtFence;
   uint32_t matrixFences = 0;
   const Inst *atBarrier = nullptr;
+  /// The mbarrier wait that failed last.
+  const Inst *triedWait = nullptr;
   std::vector<uint8_t> local;
 
   // What the warp knows of others.
@@ -86,6 +88,8 @@ struct Mbarrier {
   bool live = false;
   Knowledge arriving, released;
   uint32_t initWarp = 0, initClock = 0;
+  /// The slot's clock when the last copy that ends here has ended, and the copy's statement.
+  uint32_t copyClock = 0, copyStatement = 0;
   /// The slot's clock when the running phase completes.
   uint32_t nextClock() const { return clockBase + phase + 1; }
 };

@@ -158,6 +158,7 @@ void Worker::beginWarp(Block &block, Warp &warp) {
   uint32_t rest = block.threads - warp.index * 32;
   warp.live = warp.active = rest >= 32 ? ~0u : (1u << rest) - 1;
   warp.pc = 0, warp.reconverge = -1;
+  warp.triedWait = warp.atBarrier = nullptr;
   warp.stop = Stop::None;
   warp.paths.clear();
   warp.undefined = initialUndefined;
@@ -248,11 +249,33 @@ bool Worker::turn(Block &block) {
       leaveBarriers(block);
     }
   }
-  if (!block.copies.empty() && (!ran || block.random() % 2)) {
+  if (!block.copies.empty() && block.liveWarps && (!ran || block.random() % 2)) {
     finishOneCopy(block);
     ran = true;
   }
   return ran;
+}
+
+/// A copy must end, and somebody know of it, before its block does: its memory goes to another block.
+void requireFinishedCopies(const Block &block) {
+  auto complain = [&](uint32_t statement) {
+    const Program &program = *block.launch->program;
+    throw Failure{
+        {Fault::Misuse, fmt::format("kernel '{}', block {}: the block ended, and nobody had waited for the copy "
+                                    "of {}",
+                                    program.name, block.index, describe(program, statement))}};
+  };
+  if (!block.copies.empty())
+    complain(block.copies[0].statement);
+  if (!block.launch->races)
+    return;
+  for (const auto &[address, barrier] : block.mbarriers) {
+    bool known = barrier.copyClock == 0;
+    for (const Warp &warp : block.warps)
+      known = known || warp.knowledge.own[barrier.slot] >= barrier.copyClock;
+    if (!known)
+      complain(barrier.copyStatement);
+  }
 }
 
 void Worker::finish(size_t place) {
@@ -313,10 +336,7 @@ void Worker::work() {
     if (!turn(block))
       reportHang("no warp of a block can go on");
     if (!block.liveWarps) {
-      if (!block.copies.empty())
-        fail(
-            block.warps[0], Fault::Misuse,
-            fmt::format("the block ended before the copy of {}", describe(*launch.program, block.copies[0].statement)));
+      requireFinishedCopies(block);
       finish(place);
     }
   }

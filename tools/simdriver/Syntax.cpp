@@ -260,10 +260,10 @@ void Parser::body(EntryText &entry) {
       if (isNext(".branchtargets")) {
         next();
         std::vector<std::string> labels;
-        while (!take(";")) {
+        do
           labels.emplace_back(next().text);
-          take(",");
-        }
+        while (take(","));
+        expect(";");
         entry.scopes[scopeStack.back()].tables.push_back({name, labels});
       } else {
         entry.scopes[scopeStack.back()].labels.push_back({name, static_cast<int>(entry.statements.size())});
@@ -283,8 +283,8 @@ void Parser::bodyDirective(EntryText &entry) {
   } else if (word == ".shared" || word == ".local") {
     entry.variables.push_back(variable(word, false));
   } else if (word == ".pragma") {
-    while (!take(";"))
-      next();
+    next();
+    expect(";");
   } else if (word == ".loc" || word == ".file") {
     --at;
     skipLine();
