@@ -151,11 +151,22 @@ YUPANA_ENTRY cuDevicePrimaryCtxRetain(void **context, int number) {
   });
 }
 
-/// The end of the context: what still lives goes with it, the memory of the device, too.
+/// The end of the context. What a dead one still held nobody could have freed, so it goes; what a living one held stays
+/// counted, as something that was forgotten.
 static void endContext(State &s) {
   for (Stream *stream : s.streams)
     stream->queue.clear();
   s.nullStream.queue.clear();
+  if (s.dead) {
+    for (auto &[handle, kind] : s.live) {
+      if (kind == Kind::HostMemory)
+        free(handle);
+      else if (kind == Kind::DeviceMemory)
+        device().release(reinterpret_cast<Address>(handle));
+    }
+    s.live.clear();
+    s.streams.clear();
+  }
   s.dead = Success;
   for (auto entry = s.live.begin(); entry != s.live.end();)
     entry = entry->second == Kind::Context ? s.live.erase(entry) : std::next(entry);
