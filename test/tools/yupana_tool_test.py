@@ -77,7 +77,7 @@ class Tool(unittest.TestCase):
 
     def test_not_in_this_version(self):
         out = self.path("p.yplan")
-        self.fails(5, "sm_90a", "compile", SMALL, "-o", out, "--target", "sm_90a")
+        self.fails(5, "x86-64-v4-amx", "compile", SMALL, "-o", out, "--target", "x86-64-v4-amx")
         self.fails(5, "--quantize", "compile", SMALL, "-o", out, "--quantize", "fp8")
 
     def test_files(self):

@@ -187,14 +187,15 @@ std::unique_ptr<Library> test::load(const std::string &target, const std::string
 std::vector<std::string> test::allTargets() {
   std::vector<std::string> names;
   for (const auto &backEnd : codegen::backEnds())
-    names.push_back(backEnd->getName().str());
+    if (backEnd->getTarget().isCpu())
+      names.push_back(backEnd->getName().str());
   return names;
 }
 
 std::vector<std::string> test::runnableTargets() {
   std::vector<std::string> names;
   for (const auto &backEnd : codegen::backEnds())
-    if (backEnd->runsHere())
+    if (backEnd->getTarget().isCpu() && backEnd->runsHere())
       names.push_back(backEnd->getName().str());
   return names;
 }

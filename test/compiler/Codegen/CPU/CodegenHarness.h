@@ -94,6 +94,8 @@ public:
   float operator[](size_t i) const { return values[i]; }
   const float *at(size_t i) const { return &values[i]; }
   operator void *() const { return isBF16 ? static_cast<void *>(half) : static_cast<void *>(values); }
+  size_t size() const { return values.size(); }
+  size_t bytes() const { return values.size() * (isBF16 ? 2 : 4); }
   /// In panels, with columns in pairs where bfloat16.
   Numbers packed(int64_t experts, int64_t outputs, int64_t depth) const;
 
@@ -151,7 +153,7 @@ Result<codegen::CompiledLibrary> compile(const std::string &target, const std::s
 /// Compiles and loads; a failure ends the test.
 std::unique_ptr<Library> load(const std::string &target, const std::string &kernels);
 
-/// The targets this machine runs.
+/// The targets of the CPU that this machine runs.
 std::vector<std::string> runnableTargets();
 
 /// A target and what weights and activations are stored in.
@@ -169,7 +171,7 @@ std::vector<Form> runnableForms();
 /// Names of parameterised tests.
 std::string nameOf(const testing::TestParamInfo<std::string> &target);
 std::string nameOf(const testing::TestParamInfo<Form> &form);
-/// All of them.
+/// Those of all targets of the CPU.
 std::vector<std::string> allTargets();
 
 /// Bit pattern of a float, for comparisons that count.

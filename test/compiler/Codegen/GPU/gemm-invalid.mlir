@@ -1,0 +1,62 @@
+// RUN: yupana-opt %s --yupana-kernel-to-nvvm --split-input-file --verify-diagnostics
+
+#config = #kernel.gpu<"sm_80", form = mma, tile = 64 x 8 x 32, stages = 4, threads = 128, blocks = 1, rows = 1>
+kernel.library @library target "sm_80" {
+  kernel.func @gemm {
+  ^bb0(%x: !kernel.view<["T", 32], f32>, %w: !kernel.view<[64, 32], f32, "panel32">, %y: !kernel.view<["T", 64], f32>):
+    // expected-error @below {{multiplies by '!kernel.view<[64, 32], f32, "panel32">', a GPU kernel takes a tile64x128 weight}}
+    kernel.gemm rows "T" attributes {config = #config}
+        product %x : !kernel.view<["T", 32], f32> times %w : !kernel.view<[64, 32], f32, "panel32"> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 64], f32>
+    }
+  }
+}
+
+// -----
+
+#config = #kernel.gpu<"sm_80", form = mma, tile = 64 x 8 x 64, stages = 4, threads = 128, blocks = 1, rows = 1>
+kernel.library @library target "sm_80" {
+  kernel.func @gemm {
+  ^bb0(%x: !kernel.view<["T", 32], f32>, %w: !kernel.view<[64, 32], f32, "tile64x128">, %y: !kernel.view<["T", 64], f32>):
+    // expected-error @below {{expected form mma with a tile of 64 x rows x 32 and 128 threads}}
+    kernel.gemm rows "T" attributes {config = #config}
+        product %x : !kernel.view<["T", 32], f32> times %w : !kernel.view<[64, 32], f32, "tile64x128"> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 64], f32>
+    }
+  }
+}
+
+// -----
+
+#config = #kernel.gpu<"sm_89", form = mma, tile = 64 x 64 x 64, stages = 8, threads = 128, blocks = 1, rows = 1>
+kernel.library @library target "sm_89" {
+  kernel.func @gemm {
+  ^bb0(%x: !kernel.view<["T", 64], bf16>, %w: !kernel.view<[64, 64], bf16, "tile64x128">, %y: !kernel.view<["T", 64], f32>):
+    // expected-error @below {{needs 148480 bytes of shared memory for a tile of 64 rows in 8 stages, a block of sm_89 has 101376}}
+    kernel.gemm rows "T" attributes {config = #config}
+        product %x : !kernel.view<["T", 64], bf16> times %w : !kernel.view<[64, 64], bf16, "tile64x128"> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 64], f32>
+    }
+  }
+}
+
+// -----
+
+#config = #kernel.gpu<"sm_80", form = mma, tile = 64 x 8 x 32, stages = 4, threads = 128, blocks = 1, rows = 1>
+kernel.library @library target "sm_80" {
+  kernel.func @gemm {
+  ^bb0(%s: !kernel.view<["T", 32], f32>, %w: !kernel.view<[64, 32], f32, "tile64x128">, %y: !kernel.view<["T", 64], f32>):
+    kernel.gemm rows "T" attributes {config = #config} product {
+    ^bb0(%row: index, %k: index):
+      // expected-error @below {{adds another row for every k, which is not supported on a GPU}}
+      %sum = kernel.row_sum %s[%k] : !kernel.view<["T", 32], f32>
+      kernel.yield %sum : f32
+    } times %w : !kernel.view<[64, 32], f32, "tile64x128"> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 64], f32>
+    }
+  }
+}
