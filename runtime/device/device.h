@@ -84,6 +84,10 @@ struct DeviceOptions {
   uint64_t result_bytes[kStepResults]; // the most that is read back
 };
 
+/// Does the launches, or prepares to: see DeviceKind.
+using LaunchFunction = Code(Device *device, const StepSizes &sizes, const ActiveLaunch *launches, uint32_t count,
+                            yupana_status_t *out_status);
+
 struct DeviceKind {
   uint32_t index;       // in kDevices of devices.h
   bool has_host_memory; // its memory is the host's: weights may be pages of the file
@@ -131,8 +135,10 @@ struct DeviceKind {
 
   /// Does the launches one after the other: each sees what those before it wrote. Allocates nothing. INTERNAL when the
   /// device fails, which no context survives. May return before the launches are done.
-  Code (*run)(Device *device, const StepSizes &sizes, const ActiveLaunch *launches, uint32_t count,
-              yupana_status_t *out_status);
+  LaunchFunction *run;
+  /// When a context is created, after all launches have been prepared: steps of these sizes and launches are going to
+  /// be run often, and may be made quicker. OUT_OF_MEMORY, INTERNAL.
+  LaunchFunction *capture;
   /// Ends a step: all launches are done, and `host` is filled in for the outputs that are wanted. INTERNAL.
   Code (*finish)(Device *device, StepOutput outputs[kStepResults], yupana_status_t *out_status);
 

@@ -23,8 +23,7 @@ const DeviceKind *find_device_kind(const char *target) {
 Code choose_device(const yupana_device_t *given, DeviceChoice *out, const Report &report) {
   yupana_device_t device = given ? read_sized(given) : yupana_device_t{};
   if (device.kind > kDeviceKinds || device.ordinal >= kMaxOrdinals)
-    return report.fail(YUPANA_STATUS_INVALID_ARGUMENT, "found device %u of kind %u; expected 0 to 15 of 0 to 2",
-                       device.ordinal, device.kind);
+    return report.fail(YUPANA_STATUS_INVALID_ARGUMENT, "there is no device %u of kind %u", device.ordinal, device.kind);
   *out = {device.kind ? kDevices[device.kind - 1] : nullptr, device.ordinal, device.driver};
   return YUPANA_STATUS_OK;
 }

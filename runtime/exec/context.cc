@@ -221,8 +221,7 @@ yupana_status_code_t yupana_context_create(yupana_plan_t *plan, const yupana_con
                                            const yupana_allocator_t *allocator, yupana_context_t **out_context,
                                            yupana_status_t *out_status) {
   if (!plan || !out_context)
-    return fail(out_status, YUPANA_STATUS_INVALID_ARGUMENT,
-                "yupana_context_create needs a plan and room for a context");
+    return fail(out_status, YUPANA_STATUS_INVALID_ARGUMENT, "a context needs a plan and room for itself");
   Report report(plan->reader.name, out_status);
   yupana_context_options_t options = given ? read_sized(given) : yupana_context_options_t{};
   uint32_t target = 0;

@@ -77,8 +77,9 @@ Code choose_pages(const yupana_plan_t &plan, uint64_t kv_bytes, uint32_t sequenc
 /// Fills programs, launches and arguments; everything they point at is allocated. OUT_OF_MEMORY.
 Code prepare_launches(yupana_context_t &context, yupana_status_t *out_status);
 
-/// Runs the program for a step (`function` step: the first whose max_tokens is enough). INTERNAL when the device fails.
-Code run_program(yupana_context_t &context, schema::Function function, const StepSizes &sizes,
+/// Runs the program for a step (`function` step: the first whose max_tokens is enough), or does something else with its
+/// launches. Codes of `what`.
+Code run_program(yupana_context_t &context, schema::Function function, const StepSizes &sizes, LaunchFunction *what,
                  yupana_status_t *out_status);
 
 /// yupana_context_create on the device chosen, whose kind is that of the target or stands in for it.

@@ -11,6 +11,9 @@ namespace yupana::runtime {
 
 namespace {
 
+// Steps of up to this many tokens, one of each sequence, are what decoding does again and again.
+constexpr uint32_t kDecodeTokens = 8;
+
 void *resolve(const yupana_context_t &context, const schema::Argument &argument) {
   uint32_t i = argument.index();
   uint8_t *base = nullptr;
@@ -72,6 +75,13 @@ Code prepare_launches(yupana_context_t &context, yupana_status_t *out) {
       if (Code failed = context.device->kind->prepare_launch(context.device, &prepared.launch, out))
         return failed;
     }
+  const schema::Limits &limits = context.limits();
+  for (uint32_t tokens = 1; tokens <= kDecodeTokens && tokens <= limits.max_batch() &&
+                            tokens <= limits.max_step_tokens() && tokens <= limits.max_logit_rows();
+       ++tokens)
+    if (Code failed =
+            run_program(context, schema::Function::step, {tokens, tokens, tokens}, context.device->kind->capture, out))
+      return failed;
   return YUPANA_STATUS_OK;
 }
 
@@ -82,7 +92,8 @@ bool has_sample_program(const yupana_context_t &context) {
   return false;
 }
 
-Code run_program(yupana_context_t &context, schema::Function function, const StepSizes &sizes, yupana_status_t *out) {
+Code run_program(yupana_context_t &context, schema::Function function, const StepSizes &sizes, LaunchFunction *what,
+                 yupana_status_t *out) {
   const PreparedLaunch *launch = context.launches.data();
   auto chosen = context.target().programs()->begin();
   while (chosen->function() != function ||
@@ -94,7 +105,7 @@ Code run_program(yupana_context_t &context, schema::Function function, const Ste
   for (uint32_t i = chosen->launches()->size(); i > 0; --i, ++launch)
     if (uint32_t cells = evaluate_grid(*launch->grid, sizes, context.device->sms))
       context.active[count++] = {&launch->launch, cells};
-  return context.device->kind->run(context.device, sizes, context.active.data(), count, out);
+  return what(context.device, sizes, context.active.data(), count, out);
 }
 
 } // namespace yupana::runtime

@@ -93,11 +93,11 @@ Code check_sampling(const yupana_span_t &span, uint32_t i, yupana_status_t *out)
 Code check_span(yupana_context_t &context, const yupana_span_t &span, uint32_t i, yupana_status_t *out) {
   int64_t slot = find_sequence(context, span.sequence);
   if (slot < 0)
-    return fail(out, kInvalid, "span %u names sequence %llx, which is not alive in this context", i,
+    return fail(out, kInvalid, "span %u names sequence %llx, which is not alive", i,
                 static_cast<unsigned long long>(span.sequence));
   Sequence &sequence = context.sequences[static_cast<uint32_t>(slot)];
   if (sequence.batch_mark == context.step_attempts)
-    return fail(out, kInvalid, "span %u names a sequence that an earlier span of the batch names", i);
+    return fail(out, kInvalid, "span %u names the sequence of an earlier span", i);
   sequence.batch_mark = context.step_attempts;
   if (span.token_count == 0 || !span.tokens)
     return fail(out, kInvalid, "span %u has no tokens", i);
@@ -115,7 +115,7 @@ Code check_span(yupana_context_t &context, const yupana_span_t &span, uint32_t i
 Code check_batch_header(const yupana_context_t &context, const yupana_batch_t *batch,
                         const yupana_step_result_t *result, yupana_status_t *out) {
   if (!batch || batch->size < sizeof(yupana_batch_t) || !result || result->size < sizeof(yupana_step_result_t))
-    return fail(out, kInvalid, "yupana_context_step needs a batch and a result with their sizes set");
+    return fail(out, kInvalid, "a step needs a batch and a result with sizes");
   uint32_t most = context.limits().max_batch();
   if (batch->span_count == 0 || batch->span_count > most || !batch->spans)
     return fail(out, kInvalid, "the batch has %u spans; the plan takes 1 to %u", batch->span_count, most);
@@ -264,7 +264,7 @@ Code check_sampled(const Spans &spans, uint32_t *sampled, yupana_status_t *statu
       if (!spans[i].sample)
         sampled[row] = YUPANA_NO_TOKEN;
       else if (sampled[row] == YUPANA_NO_TOKEN)
-        code = fail(status, YUPANA_STATUS_NOT_FINITE, "row %u of the logits holds NaN or infinity", row);
+        code = fail(status, YUPANA_STATUS_NOT_FINITE, "row %u of the logits is not finite", row);
   return code;
 }
 
@@ -296,11 +296,12 @@ yupana_status_code_t yupana_context_step(yupana_context_t *context, const yupana
     outputs[kLogits] = output(*context, target.logits(), uint64_t{sizes.rows} * result.vocab_size);
   if (sample)
     outputs[kSampled] = output(*context, target.sampled(), sizes.rows);
-  Code code = run_program(*context, schema::Function::step, sizes, out_status);
+  const DeviceKind &kind = *context->device->kind;
+  Code code = run_program(*context, schema::Function::step, sizes, kind.run, out_status);
   if (!code && sample)
-    code = run_program(*context, schema::Function::sample, sizes, out_status);
+    code = run_program(*context, schema::Function::sample, sizes, kind.run, out_status);
   if (!code)
-    code = context->device->kind->finish(context->device, outputs, out_status);
+    code = kind.finish(context->device, outputs, out_status);
   if (code)
     return code;
   for (uint32_t i = 0; i < spans.size(); ++i)

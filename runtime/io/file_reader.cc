@@ -76,7 +76,7 @@ using namespace yupana::runtime;
 yupana_status_code_t yupana_file_reader_open(const char *path, const yupana_allocator_t *allocator,
                                              yupana_reader_t *out_reader, yupana_status_t *out_status) {
   if (!path || !out_reader)
-    return fail(out_status, YUPANA_STATUS_INVALID_ARGUMENT, "yupana_file_reader_open needs a path and a reader");
+    return fail(out_status, YUPANA_STATUS_INVALID_ARGUMENT, "a reader needs a path and room for itself");
   Allocator memory;
   if (Code code = Allocator::adopt(allocator, &memory, out_status))
     return code;

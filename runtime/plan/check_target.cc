@@ -211,7 +211,7 @@ bool TargetCheck::check_launch(const schema::Launch &launch, const StepSizes &ma
   if (const char *fault = check_grid(*launch.grid(), maxima))
     return invalid("the launch of '%s' has a wrong grid: %s", kernel.symbol()->c_str(), fault);
   if (launch.threads() > kMaxBlockThreads || (launch.threads() == 0) != host_ || (host_ && launch.shared_bytes() != 0))
-    return invalid("the launch of '%s' has blocks of %u threads and %u shared bytes; expected none on a CPU, "
+    return invalid("the launch of '%s' has %u threads and %u shared bytes; expected none on a CPU, "
                    "else 1 to 1024 threads",
                    kernel.symbol()->c_str(), launch.threads(), launch.shared_bytes());
   if (launch.arguments()->size() != kernel.arguments() || !internal::vector_aligned(*launch.arguments()))

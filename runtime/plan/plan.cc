@@ -55,8 +55,7 @@ bool reader_valid(const yupana_reader_t *reader) {
 yupana_status_code_t yupana_plan_open(const yupana_reader_t *reader, const yupana_allocator_t *allocator,
                                       yupana_plan_t **out_plan, yupana_status_t *out_status) {
   if (!reader_valid(reader) || !out_plan)
-    return fail(out_status, YUPANA_STATUS_INVALID_ARGUMENT,
-                "yupana_plan_open needs a whole reader and room for a plan");
+    return fail(out_status, YUPANA_STATUS_INVALID_ARGUMENT, "a plan needs a whole reader and room for itself");
   Allocator memory;
   if (Code code = Allocator::adopt(allocator, &memory, out_status))
     return code;

@@ -23,8 +23,7 @@ const char *cpu_native(const DeviceChoice &) {
 Code cpu_fit(const DeviceChoice &choice, const schema::Target &target, yupana_fit_t *out, const Report &report) {
   const char *name = target.name()->c_str();
   if (const char *missing = missing_cpu_feature(static_cast<uint32_t>(find_cpu_level(name))))
-    return report.fail(YUPANA_STATUS_INCOMPATIBLE, "target '%s' needs %s, which this machine does not have", name,
-                       missing);
+    return report.fail(YUPANA_STATUS_INCOMPATIBLE, "target '%s' needs %s, which this machine lacks", name, missing);
   *out = strcmp(cpu_native(choice), name) == 0 ? YUPANA_FIT_EXACT : YUPANA_FIT_SUBSET;
   return YUPANA_STATUS_OK;
 }
@@ -110,6 +109,10 @@ Code cpu_find_kernel(Device *device, const char *symbol, void **out, yupana_stat
 
 Code cpu_prepare_launch(Device *, DeviceLaunch *, yupana_status_t *) { return YUPANA_STATUS_OK; }
 
+Code cpu_capture(Device *, const StepSizes &, const ActiveLaunch *, uint32_t, yupana_status_t *) {
+  return YUPANA_STATUS_OK;
+}
+
 Code cpu_finish(Device *, StepOutput outputs[kStepResults], yupana_status_t *) {
   for (uint32_t i = 0; i < kStepResults; ++i)
     if (outputs[i].bytes)
@@ -135,6 +138,7 @@ const DeviceKind kCpuDevice = {0,
                                cpu_find_kernel,
                                cpu_prepare_launch,
                                cpu_run,
+                               cpu_capture,
                                cpu_finish,
                                cpu_load,
                                cpu_fill};

@@ -144,6 +144,8 @@ void cuda_close(Device *device) {
       driver.wait_stream(opened.stream);
       driver.destroy_stream(opened.stream);
     }
+    for (CapturedStep *step = opened.captured; step; step = step->older)
+      driver.destroy_executable(step->executable);
     for (LoadedLibrary *library = opened.libraries; library; library = library->older)
       driver.unload_library(library->library);
     for (void *pinned : {opened.pinned_inputs, opened.pinned_ids})
@@ -296,6 +298,7 @@ const DeviceKind kCudaDevice = {1,
                                 cuda_find_kernel,
                                 cuda_prepare_launch,
                                 cuda_run,
+                                cuda_capture,
                                 cuda_finish,
                                 cuda_load,
                                 cuda_fill};

@@ -26,6 +26,14 @@ struct LoadedLibrary : Kept {
   Library library;
 };
 
+/// The launches of a step, as one that the driver does at once.
+struct CapturedStep : Kept {
+  CapturedStep *older;
+  StepSizes sizes;
+  const DeviceLaunch *first; // of the program
+  Executable executable;
+};
+
 /// What find_kernel answers with.
 struct LoadedKernel : Kept {
   Function function;
@@ -45,6 +53,7 @@ struct CudaDevice : Device {
   uint32_t readers; // threads that load weights
   Kept *kept;
   LoadedLibrary *libraries; // the newest first
+  CapturedStep *captured;   // likewise
   uint64_t kept_bytes;
   uint64_t image_bytes;
   void *pinned_inputs; // the host's side of the input block
@@ -101,6 +110,8 @@ Code cuda_prepare_launch(Device *device, DeviceLaunch *launch, yupana_status_t *
 
 Code cuda_run(Device *device, const StepSizes &sizes, const ActiveLaunch *launches, uint32_t count,
               yupana_status_t *out_status);
+Code cuda_capture(Device *device, const StepSizes &sizes, const ActiveLaunch *launches, uint32_t count,
+                  yupana_status_t *out_status);
 Code cuda_finish(Device *device, StepOutput outputs[kStepResults], yupana_status_t *out_status);
 
 Code cuda_load(Device *device, const Allocator &host, const ChunkWork &work, Progress &progress, ChunkFault *out_fault,

@@ -20,6 +20,8 @@ struct CUevent_st;
 struct CUlib_st;
 struct CUkern_st;
 struct CUfunc_st;
+struct CUgraph_st;
+struct CUgraphExec_st;
 
 namespace yupana::runtime::cuda {
 
@@ -31,6 +33,8 @@ using Event = CUevent_st *;
 using Library = CUlib_st *;
 using Kernel = CUkern_st *;
 using Function = CUfunc_st *;
+using Graph = CUgraph_st *;
+using Executable = CUgraphExec_st *; // a graph, ready to be launched
 
 enum Result : int {
   kSuccess = 0,
@@ -63,6 +67,7 @@ enum FunctionAttribute : int {
 
 enum JitOption : int { kErrorLogBuffer = 5, kErrorLogBytes = 6 };
 enum LibraryOption : int {};
+enum CaptureMode : int { kCaptureThreadLocal = 1 };
 
 enum : unsigned { kStreamNonBlocking = 1, kEventDisableTiming = 2, kHostPortable = 1 };
 
@@ -112,7 +117,13 @@ inline constexpr uint32_t kMaxBlocks = 0x7fffffff;
   FUNCTION(set_function_attribute, "cuFuncSetAttribute", (Function function, FunctionAttribute attribute, int value))  \
   FUNCTION(launch, "cuLaunchKernel",                                                                                   \
            (Function function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y,  \
-            unsigned block_z, unsigned shared_bytes, Stream stream, void **parameters, void **extra))
+            unsigned block_z, unsigned shared_bytes, Stream stream, void **parameters, void **extra))                  \
+  FUNCTION(begin_capture, "cuStreamBeginCapture", (Stream stream, CaptureMode mode))                                   \
+  FUNCTION(end_capture, "cuStreamEndCapture", (Stream stream, Graph * graph))                                          \
+  FUNCTION(destroy_graph, "cuGraphDestroy", (Graph graph))                                                             \
+  FUNCTION(instantiate, "cuGraphInstantiateWithFlags", (Executable * executable, Graph graph, uint64_t flags))         \
+  FUNCTION(destroy_executable, "cuGraphExecDestroy", (Executable executable))                                          \
+  FUNCTION(launch_graph, "cuGraphLaunch", (Executable executable, Stream stream))
 
 /// The functions of a loaded driver. May be called from any thread.
 struct Driver {

@@ -8,14 +8,62 @@
 
 namespace yupana::runtime::cuda {
 
+namespace {
+
+/// Asks the stream for launches, which it may be capturing.
+Result launch_all(CudaDevice &device, const StepSizes &sizes, const ActiveLaunch *launches, uint32_t count) {
+  device.sizes[0] = sizes.tokens;
+  device.sizes[1] = sizes.sequences;
+  device.sizes[2] = sizes.rows;
+  Result result = kSuccess;
+  for (uint32_t i = 0; i < count && result == kSuccess; ++i) {
+    const DeviceLaunch &launch = *launches[i].launch;
+    // The driver copies the parameters during the call.
+    result = device.driver.launch(static_cast<LoadedKernel *>(launch.kernel)->function, launches[i].cells, 1, 1,
+                                  launch.threads, 1, 1, launch.shared_bytes, device.stream,
+                                  static_cast<void **>(launch.prepared), nullptr);
+  }
+  return result;
+}
+
+/// The launches as they were captured; null when they were not. A program's launches with the same sizes have the same
+/// cells, so its first tells the program.
+const CapturedStep *find_captured(const CudaDevice &device, const StepSizes &sizes, const ActiveLaunch *launches,
+                                  uint32_t count) {
+  for (const CapturedStep *step = device.captured; step && count; step = step->older)
+    if (step->first == launches[0].launch && step->sizes.tokens == sizes.tokens &&
+        step->sizes.sequences == sizes.sequences && step->sizes.rows == sizes.rows)
+      return step;
+  return nullptr;
+}
+
+/// Captures the launches into `step`.
+Result capture(CudaDevice &device, const StepSizes &sizes, const ActiveLaunch *launches, uint32_t count,
+               CapturedStep &step) {
+  const Driver &driver = device.driver;
+  Graph graph = nullptr;
+  Result result = driver.begin_capture(device.stream, kCaptureThreadLocal);
+  if (result != kSuccess)
+    return result;
+  result = launch_all(device, sizes, launches, count);
+  // A capture that has begun is ended whatever became of it.
+  Result ended = driver.end_capture(device.stream, &graph);
+  if (result == kSuccess)
+    result = ended;
+  if (result == kSuccess)
+    result = driver.instantiate(&step.executable, graph, 0);
+  if (graph)
+    driver.destroy_graph(graph);
+  return result;
+}
+
+} // namespace
+
 Code cuda_run(Device *device, const StepSizes &sizes, const ActiveLaunch *launches, uint32_t count,
               yupana_status_t *status) {
   CudaDevice &opened = gpu(device);
   if (Code code = check_alive(opened, status))
     return code;
-  opened.sizes[0] = sizes.tokens;
-  opened.sizes[1] = sizes.sequences;
-  opened.sizes[2] = sizes.rows;
   for (uint32_t i = 0; i < count; ++i)
     if (launches[i].cells > kMaxBlocks)
       return fail(status, YUPANA_STATUS_UNSUPPORTED, "kernel '%s' would run in %u blocks; GPU %u takes %u in a launch",
@@ -23,14 +71,35 @@ Code cuda_run(Device *device, const StepSizes &sizes, const ActiveLaunch *launch
                   kMaxBlocks);
   Current current(opened);
   Result result = current.result();
-  for (uint32_t i = 0; i < count && result == kSuccess; ++i) {
-    const DeviceLaunch &launch = *launches[i].launch;
-    // The driver copies the parameters during the call.
-    result = opened.driver.launch(static_cast<LoadedKernel *>(launch.kernel)->function, launches[i].cells, 1, 1,
-                                  launch.threads, 1, 1, launch.shared_bytes, opened.stream,
-                                  static_cast<void **>(launch.prepared), nullptr);
+  if (result == kSuccess) {
+    const CapturedStep *step = find_captured(opened, sizes, launches, count);
+    result =
+        step ? opened.driver.launch_graph(step->executable, opened.stream) : launch_all(opened, sizes, launches, count);
   }
   return result == kSuccess ? YUPANA_STATUS_OK : fail_device(opened, result, status);
+}
+
+Code cuda_capture(Device *device, const StepSizes &sizes, const ActiveLaunch *launches, uint32_t count,
+                  yupana_status_t *status) {
+  CudaDevice &opened = gpu(device);
+  if (Code code = check_alive(opened, status))
+    return code;
+  if (count == 0)
+    return YUPANA_STATUS_OK;
+  auto *step = static_cast<CapturedStep *>(keep(opened, sizeof(CapturedStep)));
+  if (!step)
+    return fail(status, YUPANA_STATUS_OUT_OF_MEMORY, "no memory for a captured step");
+  Current current(opened);
+  Result result = current.result();
+  if (result == kSuccess)
+    result = capture(opened, sizes, launches, count, *step);
+  if (result != kSuccess)
+    return fail_call(opened, result, "steps that are captured", status);
+  step->sizes = sizes;
+  step->first = launches[0].launch;
+  step->older = opened.captured;
+  opened.captured = step;
+  return YUPANA_STATUS_OK;
 }
 
 Code cuda_finish(Device *device, StepOutput outputs[kStepResults], yupana_status_t *status) {

@@ -133,6 +133,32 @@ TEST_F(CudaTest, FewCopiesAndOnlyWhatIsWanted) {
   EXPECT_EQ(driver.copies_out, 3);
 }
 
+// Decoding launches a captured step, sampling and prompts their launches one by one; the numbers are the same.
+TEST_F(CudaTest, DecodingIsCaptured) {
+  Bytes bytes = write(spec());
+  OpenedPlan opened(bytes);
+  ContextOwner c = create(opened);
+  ASSERT_TRUE(c);
+  FakeDriver &driver = fake_driver();
+  int64_t captured = driver.launches;
+  EXPECT_EQ(driver.graph_launches, 0);
+  yupana_sequence_t a = sequence(c, 1), b = sequence(c, 2);
+  Tokens first = make_tokens(12, 1), second = make_tokens(12, 2);
+  for (uint32_t i = 0; i < 12; ++i) {
+    Tokens x = slice(first, i, i + 1), y = slice(second, i, i + 1);
+    Step both(c.get(), {span(a, x), span(b, y)});
+    std::vector<float> expected = expected_range(first, i, i + 1), rest = expected_range(second, i, i + 1);
+    expected.insert(expected.end(), rest.begin(), rest.end());
+    EXPECT_EQ(both.logits, expected) << i;
+  }
+  EXPECT_EQ(driver.graph_launches, 12);
+  EXPECT_EQ(driver.launches, captured);
+  Tokens three = make_tokens(3);
+  ASSERT_EQ(Step(c.get(), {span(a, three)}).code, YUPANA_STATUS_OK);
+  EXPECT_EQ(driver.graph_launches, 12) << "a prompt of three tokens is no decoding step";
+  EXPECT_GT(driver.launches, captured);
+}
+
 TEST_F(CudaTest, TwoContextsRunAtOnce) {
   Bytes bytes = write(spec());
   OpenedPlan opened(bytes);
@@ -348,11 +374,12 @@ bool run_with_failure(const OpenedPlan &opened, int64_t fail_at, int fail_with, 
   }
   EXPECT_EQ(driver.alive(), 0) << "call " << fail_at << ", " << driver.failed << ": contexts " << driver.contexts
                                << ", blocks " << driver.blocks << ", pinned " << driver.pinned << ", streams "
-                               << driver.streams << ", events " << driver.events << ", libraries " << driver.libraries;
+                               << driver.streams << ", events " << driver.events << ", libraries " << driver.libraries
+                               << ", graphs " << driver.graphs;
   EXPECT_EQ(driver.misuse, "") << "call " << fail_at << ", " << driver.failed;
   // What only gives back or tells may fail without harm.
-  bool harmless =
-      driver.failed == "cuCtxPopCurrent" || driver.failed == "cuMemFreeHost" || driver.failed == "cuEventDestroy";
+  bool harmless = driver.failed == "cuGraphDestroy" || driver.failed == "cuCtxPopCurrent" ||
+                  driver.failed == "cuMemFreeHost" || driver.failed == "cuEventDestroy";
   // The one before the windows of a finished load are given back.
   if (fail_at < closing && !driver.failed.empty() && !refused && driver.failed == "cuCtxPushCurrent")
     harmless = ++*unnoticed_pushes == 1;
@@ -436,7 +463,7 @@ TEST_F(CudaTest, WhatTheMachineLacksIsSaid) {
   expect_refused(opened, kIncompatible, "does not start");
   driver.init_result = 0;
   expect_refused(opened, kIncompatible, "no GPU 7; the CUDA driver finds 2", 7);
-  expect_refused(opened, YUPANA_STATUS_INVALID_ARGUMENT, "found device 16", 16);
+  expect_refused(opened, YUPANA_STATUS_INVALID_ARGUMENT, "there is no device 16", 16);
   expect_refused(opened, kIncompatible, "does not run on GPU 1, Fake GPU of compute capability 8.0", 1);
   driver.memory = 1000;
   expect_refused(opened, YUPANA_STATUS_OUT_OF_MEMORY, "no memory on GPU 0 for activations");

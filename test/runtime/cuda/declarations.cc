@@ -64,12 +64,19 @@ EXPECT_SAME(get_function, cuKernelGetFunction);
 EXPECT_SAME(function_attribute, cuFuncGetAttribute);
 EXPECT_SAME(set_function_attribute, cuFuncSetAttribute);
 EXPECT_SAME(launch, cuLaunchKernel);
-static_assert(sizeof(ours::Driver) == 34 * sizeof(void *), "a function of the table is not compared above");
+EXPECT_SAME(begin_capture, cuStreamBeginCapture);
+EXPECT_SAME(end_capture, cuStreamEndCapture);
+EXPECT_SAME(destroy_graph, cuGraphDestroy);
+EXPECT_SAME(instantiate, cuGraphInstantiateWithFlags);
+EXPECT_SAME(destroy_executable, cuGraphExecDestroy);
+EXPECT_SAME(launch_graph, cuGraphLaunch);
+static_assert(sizeof(ours::Driver) == 40 * sizeof(void *), "a function of the table is not compared above");
 
 // Handles are the same types, not only of the same size.
 static_assert(std::is_same_v<ours::Context, CUcontext> && std::is_same_v<ours::Stream, CUstream>);
 static_assert(std::is_same_v<ours::Event, CUevent> && std::is_same_v<ours::Library, CUlibrary>);
 static_assert(std::is_same_v<ours::Kernel, CUkernel> && std::is_same_v<ours::Function, CUfunction>);
+static_assert(std::is_same_v<ours::Graph, CUgraph> && std::is_same_v<ours::Executable, CUgraphExec>);
 static_assert(std::is_same_v<ours::Address, CUdeviceptr> && std::is_same_v<ours::Number, CUdevice>);
 
 #define EXPECT_NUMBER(ours_, theirs) static_assert(int{ours::ours_} == int{theirs}, #theirs)
@@ -93,6 +100,7 @@ EXPECT_NUMBER(kMaxSharedPerBlock, CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOC
 EXPECT_NUMBER(kMaxThreadsPerBlock, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK);
 EXPECT_NUMBER(kSharedBytes, CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES);
 EXPECT_NUMBER(kMaxDynamicSharedBytes, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES);
+EXPECT_NUMBER(kCaptureThreadLocal, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL);
 EXPECT_NUMBER(kErrorLogBuffer, CU_JIT_ERROR_LOG_BUFFER);
 EXPECT_NUMBER(kErrorLogBytes, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES);
 static_assert(unsigned{ours::kStreamNonBlocking} == unsigned{CU_STREAM_NON_BLOCKING});

@@ -11,6 +11,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <utility>
 #include <vector>
 
 extern "C" {
@@ -27,10 +28,17 @@ struct CUstream_st {
   CUctx_st *context;
   std::list<std::function<void()>> work;
   uint64_t done; // how many pieces of work have been
+  CUgraph_st *capture = nullptr;
 };
 struct CUevent_st {
   CUstream_st *stream;
   uint64_t place; // of the stream's work, after which it is done
+};
+struct CUgraph_st {
+  std::list<std::function<void()>> work;
+};
+struct CUgraphExec_st {
+  std::list<std::function<void()>> work;
 };
 struct CUlib_st {};
 struct CUkern_st {
@@ -325,7 +333,7 @@ Result create_stream(cuda::Stream *stream, unsigned flags) {
     return call.result;
   if (flags != cuda::kStreamNonBlocking)
     misuse("a stream that waits for the default stream");
-  *stream = new CUstream_st{current.back(), {}, 0};
+  *stream = new CUstream_st{current.back(), {}, 0, nullptr};
   streams.insert(*stream);
   ++fake_driver().streams;
   return cuda::kSuccess;
@@ -443,10 +451,58 @@ Result launch(cuda::Function function, unsigned grid, unsigned, unsigned, unsign
   for (unsigned i = 0; i < 3; ++i)
     memcpy(&sizes[i], parameters[kernel.arguments + i], sizeof(unsigned));
   ++fake_driver().launches;
-  stream->work.push_back([=] {
+  (stream->capture ? stream->capture->work : stream->work).push_back([=] {
     float scratch[4];
     kernel.function(arguments.data(), sizes.data(), 0, grid, scratch);
   });
+  return cuda::kSuccess;
+}
+
+Result begin_capture(cuda::Stream stream, cuda::CaptureMode) {
+  Call call("cuStreamBeginCapture");
+  if (call.result)
+    return call.result;
+  stream->capture = new CUgraph_st;
+  ++fake_driver().graphs;
+  return cuda::kSuccess;
+}
+Result end_capture(cuda::Stream stream, cuda::Graph *graph) {
+  Call call("cuStreamEndCapture");
+  CUgraph_st *captured = std::exchange(stream->capture, nullptr);
+  if (call.result) {
+    delete captured;
+    --fake_driver().graphs;
+    return call.result;
+  }
+  *graph = captured;
+  return cuda::kSuccess;
+}
+Result destroy_graph(cuda::Graph graph) {
+  Call call("cuGraphDestroy");
+  delete graph;
+  --fake_driver().graphs;
+  return call.result;
+}
+Result instantiate(cuda::Executable *executable, cuda::Graph graph, uint64_t) {
+  Call call("cuGraphInstantiateWithFlags");
+  if (call.result)
+    return call.result;
+  *executable = new CUgraphExec_st{graph->work};
+  ++fake_driver().graphs;
+  return cuda::kSuccess;
+}
+Result destroy_executable(cuda::Executable executable) {
+  Call call("cuGraphExecDestroy");
+  delete executable;
+  --fake_driver().graphs;
+  return call.result;
+}
+Result launch_graph(cuda::Executable executable, cuda::Stream stream) {
+  Call call("cuGraphLaunch");
+  if (call.result)
+    return call.result;
+  stream->work.insert(stream->work.end(), executable->work.begin(), executable->work.end());
+  ++fake_driver().graph_launches;
   return cuda::kSuccess;
 }
 
@@ -455,23 +511,23 @@ Result launch(cuda::Function function, unsigned grid, unsigned, unsigned, unsign
 
 extern "C" {
 
-__attribute__((visibility("default"))) int cuDriverGetVersion(int *version) {
+__attribute__((visibility("default"))) yupana::runtime::cuda::Result cuDriverGetVersion(int *version) {
   *version = yupana::test::fake_driver().version;
-  return 0;
+  return yupana::runtime::cuda::kSuccess;
 }
 
-__attribute__((visibility("default"))) int cuGetProcAddress_v2(const char *name, void **function, int, uint64_t,
-                                                               int *) {
+__attribute__((visibility("default"))) yupana::runtime::cuda::Result
+cuGetProcAddress_v2(const char *name, void **function, int, uint64_t, int *) {
   using namespace yupana::test;
   using namespace yupana::runtime::cuda;
 #define YUPANA_FAKE_FUNCTION(member, symbol, parameters)                                                               \
   if (strcmp(name, symbol) == 0 && fake_driver().missing != symbol) {                                                  \
     Result(*typed) parameters = member;                                                                                \
     *function = reinterpret_cast<void *>(typed);                                                                       \
-    return 0;                                                                                                          \
+    return kSuccess;                                                                                                   \
   }
   YUPANA_CUDA_FUNCTIONS(YUPANA_FAKE_FUNCTION)
 #undef YUPANA_FAKE_FUNCTION
-  return 500;
+  return kNotFound;
 }
 }

@@ -33,12 +33,12 @@ struct FakeDriver {
   int64_t calls = 0;
   std::string failed; // the name of the call that was made to fail
   std::string misuse; // the first thing that no driver would allow; empty when there was none
-  int64_t allocations = 0, copies_in = 0, copies_out = 0, launches = 0; // since the beginning
-  uint64_t used = 0;                                                    // bytes of all GPUs
+  int64_t allocations = 0, copies_in = 0, copies_out = 0, launches = 0, graph_launches = 0; // since the beginning
+  uint64_t used = 0;                                                                        // bytes of all GPUs
 
   // Alive:
-  int64_t contexts = 0, blocks = 0, pinned = 0, streams = 0, events = 0, libraries = 0;
-  int64_t alive() const { return contexts + blocks + pinned + streams + events + libraries; }
+  int64_t contexts = 0, blocks = 0, pinned = 0, streams = 0, events = 0, libraries = 0, graphs = 0;
+  int64_t alive() const { return contexts + blocks + pinned + streams + events + libraries + graphs; }
 };
 
 __attribute__((visibility("default"))) FakeDriver &fake_driver();

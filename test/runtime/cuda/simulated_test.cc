@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A hand-written plan of literal PTX, through the C API and the CUDA device of the runtime, on the stand-in for the
+// driver: it interprets the PTX, puts asynchronous work off, and reports races, undefined values and leaks.
+
+#include "test/runtime/cuda/ptx_plan.h"
+#include "test/runtime/step_support.h"
+
+#include <dlfcn.h>
+
+namespace yupana::test {
+namespace {
+
+/// What the stand-in tells of itself.
+template <typename F> F *stand_in(const char *name) {
+  void *library = dlopen(YUPANA_SIMDRIVER, RTLD_NOW | RTLD_LOCAL);
+  EXPECT_NE(library, nullptr) << dlerror();
+  return reinterpret_cast<F *>(dlsym(library, name));
+}
+uint64_t alive() { return stand_in<unsigned long long()>("yupana_sim_live")(); }
+
+ContextOwner create(const OpenedPlan &opened, yupana_status_t *status) {
+  yupana_device_t device = {sizeof(device), YUPANA_DEVICE_CUDA, 0, YUPANA_SIMDRIVER};
+  yupana_context_options_t options = {};
+  options.device = &device;
+  options.threads = 1;
+  options.kv_bytes = yupana_plan_kv_bytes(opened.plan.get(), 60, 2);
+  return make_context(opened.plan.get(), options, status);
+}
+
+TEST(SimulatedTest, StepsGiveWhatAProcessorGives) {
+  Bytes bytes = write(ptx_plan());
+  OpenedPlan opened(bytes);
+  ASSERT_TRUE(opened.plan) << opened.status.message;
+  yupana_status_t status = {};
+  {
+    ContextOwner c = create(opened, &status);
+    ASSERT_TRUE(c) << status.message;
+    yupana_sequence_t a = 0, b = 0;
+    yupana_sequence_create(c.get(), 1, &a, nullptr);
+    yupana_sequence_create(c.get(), 2, &b, nullptr);
+    Tokens first = make_tokens(30, 1), second = make_tokens(30, 2);
+    uint32_t done = 0;
+    for (uint32_t take : {1u, 7u, 3u, 11u, 8u}) {
+      Tokens x = slice(first, done, done + take), y = slice(second, done, done + take);
+      Step both(c.get(), {span(a, x), span(b, y)});
+      ASSERT_EQ(both.code, YUPANA_STATUS_OK) << both.status.message;
+      std::vector<float> expected = expected_range(first, done, done + take);
+      std::vector<float> rest = expected_range(second, done, done + take);
+      expected.insert(expected.end(), rest.begin(), rest.end());
+      EXPECT_EQ(both.logits, expected) << take;
+      done += take;
+    }
+    // The parameters of sampling, each in its place.
+    Tokens last = slice(make_tokens(2), 0, 1);
+    yupana_span_t drawn = span(a, last), held = span(b, last);
+    drawn.sample = held.sample = 1;
+    drawn.temperature = 0.5f;
+    drawn.seed = 77;
+    drawn.top_k = 3;
+    drawn.top_p = 0.75f;
+    drawn.min_p = 0.5f;
+    held.repetition_penalty = 2;
+    second.push_back(last[0]);
+    uint32_t sum = 0;
+    for (uint32_t p = 0; p < second.size(); ++p)
+      sum += (p + 1) * (second[p] + 1);
+    Step sampled(c.get(), {drawn, held});
+    EXPECT_EQ(sampled.sampled, (Tokens{(77 + 1 + 31) % TEST_VOCAB + 300 + 20000 + 400000, sum}));
+  }
+  EXPECT_EQ(alive(), 0u);
+}
+
+// At every call number: the status is right and nothing stays.
+TEST(SimulatedTest, EveryCallMayFail) {
+  Bytes bytes = write(ptx_plan());
+  OpenedPlan opened(bytes);
+  ASSERT_TRUE(opened.plan) << opened.status.message;
+  auto *calls = stand_in<unsigned long long()>("yupana_sim_calls");
+  auto *fail = stand_in<void(unsigned long long, int)>("yupana_sim_fail");
+  constexpr uint64_t kNone = UINT64_MAX;
+  auto run = [&](uint64_t fail_in, int result) {
+    uint64_t begin = calls();
+    fail(fail_in == kNone ? kNone : begin + fail_in, result);
+    yupana_status_t status = {};
+    yupana_status_code_t code;
+    if (ContextOwner c = create(opened, &status)) {
+      yupana_sequence_t s = 0;
+      yupana_sequence_create(c.get(), 1, &s, nullptr);
+      Tokens tokens = make_tokens(9);
+      Step step(c.get(), {span(s, tokens)});
+      code = step.code;
+      status = step.status;
+      if (!code) {
+        EXPECT_EQ(step.logits, expected_range(tokens, 0, 9)) << "call " << fail_in;
+      } else {
+        EXPECT_EQ(code, YUPANA_STATUS_INTERNAL) << status.message;
+      }
+    } else {
+      code = static_cast<yupana_status_code_t>(status.code);
+      EXPECT_TRUE(code == YUPANA_STATUS_INTERNAL || code == YUPANA_STATUS_INCOMPATIBLE ||
+                  (code == YUPANA_STATUS_OUT_OF_MEMORY && result == 2))
+          << "call " << fail_in << ": " << status.message;
+    }
+    fail(kNone, 0);
+    return calls() - begin;
+  };
+  uint64_t total = run(kNone, 0);
+  EXPECT_EQ(alive(), 0u);
+  for (uint64_t i = 0; i < total && !HasFailure(); ++i) {
+    run(i, i % 2 ? 2 : 719); // no memory and a kernel's fault, in turn
+    EXPECT_EQ(alive(), 0u) << "call " << i << " of " << total;
+  }
+}
+
+} // namespace
+} // namespace yupana::test
