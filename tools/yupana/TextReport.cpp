@@ -177,6 +177,27 @@ void addLayers(std::string &out, const schema::Plan &root, const schema::Target 
         fmt::join(numbers, " "), kernels.size(), kernelList(target, kernels));
 }
 
+/// ", 168 registers, 49,152 bytes shared": what a block takes of a multiprocessor, as far as the images say it; empty
+/// for a CPU. Shared memory is what the code fixes and what the launch adds.
+std::string resourcesOf(const schema::Target &target, const schema::StepProgram &program, uint32_t kernel) {
+  uint64_t shared = 0;
+  for (const schema::Launch *launch : *program.launches())
+    if (launch->kernel() == kernel)
+      shared = std::max<uint64_t>(shared, launch->shared_bytes());
+  std::string text;
+  bool isHost = true;
+  for (const schema::KernelImage *image : *target.kernels()->Get(kernel)->images()) {
+    isHost = isHost && image->format() == schema::ImageFormat::elf_x86_64;
+    if (image->format() != schema::ImageFormat::cubin)
+      continue;
+    shared += image->shared_bytes();
+    text = fmt::format(", {} registers", image->registers());
+    if (image->spill_bytes())
+      text += fmt::format(", {} bytes spilled", grouped(image->spill_bytes()));
+  }
+  return isHost ? "" : fmt::format("{}, {} bytes shared", text, grouped(shared));
+}
+
 void addKernels(std::string &out, const schema::Plan &root, const schema::Target &target) {
   for (const schema::StepProgram *program : *target.programs()) {
     bool step = program->function() == schema::Function::step;
@@ -189,8 +210,8 @@ void addKernels(std::string &out, const schema::Plan &root, const schema::Target
     std::vector<uint32_t> counts = kernelCounts(target, *program);
     for (uint32_t i = 0; i < counts.size(); ++i)
       if (counts[i])
-        add(out, "    {:>5} x  {}, {} arguments\n", counts[i], target.kernels()->Get(i)->symbol()->c_str(),
-            target.kernels()->Get(i)->arguments());
+        add(out, "    {:>5} x  {}, {} arguments{}\n", counts[i], target.kernels()->Get(i)->symbol()->c_str(),
+            target.kernels()->Get(i)->arguments(), resourcesOf(target, *program, i));
     if (step)
       addLayers(out, root, target, *program);
   }

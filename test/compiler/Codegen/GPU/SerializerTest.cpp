@@ -2,10 +2,9 @@
 //
 // From the llvm dialect to PTX, and from PTX to cubins where there is a ptxas.
 #include "compiler/Codegen/GPU/Serializer.h"
+#include "compiler/Codegen/GPU/CodegenGPU.h"
 #include "compiler/Codegen/Jobs/Tools.h"
 
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Parser/Parser.h"
 
 #include <cstdlib>
@@ -14,6 +13,7 @@
 
 using namespace yupana;
 using namespace yupana::codegen;
+using namespace yupana::codegen::cuda;
 
 namespace {
 
@@ -46,8 +46,7 @@ std::string kernelText(const std::string &extra = "", const std::string &symbol 
 
 Result<PtxText> compile(const std::string &text, const char *target, const std::string &symbol = "square") {
   mlir::DialectRegistry registry;
-  registerPtxTranslations(registry);
-  registry.insert<mlir::LLVM::LLVMDialect, mlir::NVVM::NVVMDialect>();
+  registerCodegenGPUDialects(registry);
   mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
   context.loadAllAvailableDialects();
   auto module = mlir::parseSourceString<mlir::ModuleOp>(text, mlir::ParserConfig(&context));
