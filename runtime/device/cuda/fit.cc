@@ -58,7 +58,8 @@ Code fit_gpu(const Gpu &gpu, const schema::Target &target, yupana_fit_t *out, co
                      "target '%s', which has %s, does not run on GPU %u, %s of compute capability %u.%u", name,
                      cubin && ptx ? "cubins and PTX"
                      : cubin      ? "cubins and no PTX"
-                                  : "PTX alone",
+                     : ptx        ? "PTX alone"
+                                  : "no code for GPUs",
                      gpu.ordinal, gpu.name, gpu.capability / 10, gpu.capability % 10);
 }
 

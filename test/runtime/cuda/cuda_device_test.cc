@@ -208,6 +208,30 @@ TEST_F(CudaTest, MemoryIsTold) {
   EXPECT_GT(memory.weights, 0u);
 }
 
+TEST_F(CudaTest, FreeMemoryIsToldWithoutAContext) {
+  yupana_device_t device = on_gpu();
+  uint64_t free = 0, total = 0;
+  ASSERT_EQ(yupana_gpu_memory(&device, &free, &total, nullptr), YUPANA_STATUS_OK);
+  EXPECT_EQ(free, fake_driver().memory);
+  EXPECT_EQ(total, fake_driver().memory);
+  yupana_status_t status = {};
+  device.ordinal = 5;
+  EXPECT_EQ(yupana_gpu_memory(&device, &free, nullptr, &status), YUPANA_STATUS_INCOMPATIBLE);
+  device.ordinal = 0;
+  FakeDriver &driver = fake_driver();
+  // Wherever it fails, nothing stays held.
+  for (int64_t after = 0;; ++after) {
+    driver.failed.clear();
+    driver.fail_at = driver.calls + after;
+    yupana_status_code_t code = yupana_gpu_memory(&device, &free, &total, &status);
+    EXPECT_EQ(driver.alive(), 0) << driver.failed;
+    if (driver.failed.empty())
+      break;
+    EXPECT_TRUE(code || driver.failed == "cuCtxPopCurrent" || driver.failed == "cuDevicePrimaryCtxRelease")
+        << driver.failed;
+  }
+}
+
 // 40 MB through windows of half a megabyte: chunks, windows that are used again, and a digest for each chunk.
 TEST_F(CudaTest, LargeWeightsArriveWholeAndDamageIsFound) {
   PlanSpec large = spec();
