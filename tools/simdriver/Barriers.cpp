@@ -277,7 +277,9 @@ void yupana::ptx::decodeBarrier(Decoder &decoder) {
   Inst inst;
   if (parts[0] == "fence" || parts[0] == "membar") {
     inst.action = nothing;
-    if (parts[0] == "membar" || decoder.has("acq_rel") || decoder.has("sc")) {
+    if (parts[0] == "membar" || decoder.has("acq_rel") || decoder.has("sc") ||
+        ((decoder.has("acquire") || decoder.has("release")) && !decoder.has("mbarrier_init") &&
+         !decoder.has("proxy"))) {
       inst.action = fence;
       inst.kind = !decoder.has("cta");
     } else if (decoder.has("proxy") && decoder.has("async")) {

@@ -46,6 +46,8 @@ template <class T, class Map> uint32_t undefinedLanes(uint32_t lanes, Map map) {
   return result;
 }
 
+inline uint8_t *bytesAt(uintptr_t address) { return reinterpret_cast<uint8_t *>(address); }
+
 template <class T> T loaded(const uint8_t *from) {
   T value;
   memcpy(&value, from, sizeof(T));
@@ -63,8 +65,8 @@ void yield(Warp &warp, const Inst &inst) {
 // Global
 //===----------------------------------------------------------------------===//
 
-/// The host's address of address 0, after all lanes were found to lie within one allocation or each within its own.
-template <class T> uint8_t *globalBase(Warp &warp, const Inst &inst, uint32_t lanes) {
+/// What to add to the lanes' addresses for the host's, after all lanes were found to lie in allocations.
+template <class T> uintptr_t globalBase(Warp &warp, const Inst &inst, uint32_t lanes) {
   requireDefined(warp, inst, inst.a, lanes, "the address");
   Launch &launch = *warp.block->launch;
   const uint64_t *addresses = warp.at<uint64_t>(inst.a);
@@ -83,7 +85,7 @@ template <class T> uint8_t *globalBase(Warp &warp, const Inst &inst, uint32_t la
       globalAt(warp, inst, addresses[__builtin_ctz(rest)] + inst.immediate, bytes, bytes);
     }
   }
-  return launch.memory->host(0);
+  return launch.memory->toHost() + static_cast<uint64_t>(inst.immediate);
 }
 
 template <class T> void checkGlobal(Warp &warp, const Inst &inst, uint32_t lanes, bool write) {
@@ -106,7 +108,7 @@ template <class T> void checkGlobal(Warp &warp, const Inst &inst, uint32_t lanes
 }
 
 template <class T, class R> void loadGlobal(Warp &warp, const Inst &inst, uint32_t lanes) {
-  const uint8_t *memory = globalBase<T>(warp, inst, lanes) + inst.immediate;
+  uintptr_t memory = globalBase<T>(warp, inst, lanes);
   Launch &launch = *warp.block->launch;
   checkGlobal<T>(warp, inst, lanes, false);
   const uint64_t *addresses = warp.at<uint64_t>(inst.a);
@@ -122,11 +124,12 @@ template <class T, class R> void loadGlobal(Warp &warp, const Inst &inst, uint32
             reinterpret_cast<const T *>(memory + from[__builtin_ctz(rest)] + v * sizeof(T)), __ATOMIC_SEQ_CST);
     else
       for (uint32_t rest = lanes; rest; rest &= rest - 1)
-        to[__builtin_ctz(rest)] = loaded<T>(memory + from[__builtin_ctz(rest)] + v * sizeof(T));
+        to[__builtin_ctz(rest)] = loaded<T>(bytesAt(memory + from[__builtin_ctz(rest)] + v * sizeof(T)));
     if (launch.undefined) {
-      const uint8_t *written = launch.memory->defined(0) + inst.immediate + v * sizeof(T);
+      uintptr_t written = launch.memory->toDefined() + static_cast<uint64_t>(inst.immediate) + v * sizeof(T);
       uint32_t &undefined = warp.undefinedAt(registers[v]);
-      undefined = (undefined & ~lanes) | undefinedLanes<T>(lanes, [&](int lane) { return written + from[lane]; });
+      undefined =
+          (undefined & ~lanes) | undefinedLanes<T>(lanes, [&](int lane) { return bytesAt(written + from[lane]); });
     }
   }
   if (inst.kind & Strong) {
@@ -138,7 +141,7 @@ template <class T, class R> void loadGlobal(Warp &warp, const Inst &inst, uint32
 }
 
 template <class T, class R> void storeGlobal(Warp &warp, const Inst &inst, uint32_t lanes) {
-  uint8_t *memory = globalBase<T>(warp, inst, lanes) + inst.immediate;
+  uintptr_t memory = globalBase<T>(warp, inst, lanes);
   Launch &launch = *warp.block->launch;
   checkGlobal<T>(warp, inst, lanes, true);
   const uint64_t *addresses = warp.at<uint64_t>(inst.a);
@@ -154,13 +157,14 @@ template <class T, class R> void storeGlobal(Warp &warp, const Inst &inst, uint3
                          static_cast<T>(from[__builtin_ctz(rest)]), __ATOMIC_SEQ_CST);
     else
       for (uint32_t rest = lanes; rest; rest &= rest - 1)
-        keep(memory + addresses[__builtin_ctz(rest)] + v * sizeof(T), static_cast<T>(from[__builtin_ctz(rest)]));
+        keep(bytesAt(memory + addresses[__builtin_ctz(rest)] + v * sizeof(T)),
+             static_cast<T>(from[__builtin_ctz(rest)]));
     if (launch.undefined) {
-      uint8_t *written = launch.memory->defined(0) + inst.immediate + v * sizeof(T);
+      uintptr_t written = launch.memory->toDefined() + static_cast<uint64_t>(inst.immediate) + v * sizeof(T);
       uint32_t undefined = warp.undefinedAt(registers[v]);
       for (uint32_t rest = lanes; rest; rest &= rest - 1) {
         int lane = __builtin_ctz(rest);
-        memset(written + addresses[lane], undefined >> lane & 1 ? 0 : 0xff, sizeof(T));
+        memset(bytesAt(written + addresses[lane]), undefined >> lane & 1 ? 0 : 0xff, sizeof(T));
       }
     }
   }

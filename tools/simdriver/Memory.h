@@ -33,9 +33,12 @@ public:
   /// The allocation that holds an address.
   Range find(uint64_t address) const;
 
-  uint8_t *host(uint64_t address) const { return data + (address - base); }
+  uint8_t *host(uint64_t address) const { return reinterpret_cast<uint8_t *>(address + toHost()); }
+  /// What to add to a device address for the host's.
+  uintptr_t toHost() const { return reinterpret_cast<uintptr_t>(data) - base; }
   /// One byte for each byte of memory: 0xff if it was written.
-  uint8_t *defined(uint64_t address) const { return written + (address - base); }
+  uint8_t *defined(uint64_t address) const { return reinterpret_cast<uint8_t *>(address + toDefined()); }
+  uintptr_t toDefined() const { return reinterpret_cast<uintptr_t>(written) - base; }
   uint64_t size() const { return capacity; }
   size_t allocated() const { return used; }
   size_t count() const { return allocations.size(); }
