@@ -139,7 +139,9 @@ std::pair<uint64_t, size_t> Device::range(uint64_t address) const {
 }
 
 bool Device::write(uint64_t address, const void *data, size_t bytes) {
-  if (bytes && !contains(address, bytes))
+  if (bytes == 0)
+    return true;
+  if (!contains(address, bytes))
     return false;
   memcpy(state->memory.host(address), data, bytes);
   memset(state->memory.defined(address), 0xff, bytes);
@@ -147,7 +149,9 @@ bool Device::write(uint64_t address, const void *data, size_t bytes) {
 }
 
 bool Device::read(void *data, uint64_t address, size_t bytes, bool evenUndefined) {
-  if (bytes && !contains(address, bytes))
+  if (bytes == 0)
+    return true;
+  if (!contains(address, bytes))
     return false;
   memcpy(data, state->memory.host(address), bytes);
   if (!state->options.undefined || evenUndefined)
@@ -160,7 +164,9 @@ bool Device::read(void *data, uint64_t address, size_t bytes, bool evenUndefined
 }
 
 bool Device::fill(uint64_t address, const void *pattern, size_t patternBytes, size_t count) {
-  if (count && !contains(address, patternBytes * count))
+  if (count == 0)
+    return true;
+  if (!contains(address, patternBytes * count))
     return false;
   for (size_t i = 0; i < count; ++i)
     memcpy(state->memory.host(address) + i * patternBytes, pattern, patternBytes);
@@ -169,7 +175,9 @@ bool Device::fill(uint64_t address, const void *pattern, size_t patternBytes, si
 }
 
 bool Device::copy(uint64_t to, uint64_t from, size_t bytes) {
-  if (bytes && (!contains(to, bytes) || !contains(from, bytes)))
+  if (bytes == 0)
+    return true;
+  if (!contains(to, bytes) || !contains(from, bytes))
     return false;
   memmove(state->memory.host(to), state->memory.host(from), bytes);
   memmove(state->memory.defined(to), state->memory.defined(from), bytes);

@@ -82,13 +82,15 @@ ptx::Outcome ptx::runKernel(const std::string &text, uint32_t grid, uint32_t thr
 
 std::vector<uint32_t> ptx::allBits(const std::vector<float> &values) {
   std::vector<uint32_t> result(values.size());
-  memcpy(result.data(), values.data(), 4 * values.size());
+  if (!values.empty())
+    memcpy(result.data(), values.data(), 4 * values.size());
   return result;
 }
 
 std::vector<float> ptx::numbers(const std::vector<uint32_t> &values) {
   std::vector<float> result(values.size());
-  memcpy(result.data(), values.data(), 4 * values.size());
+  if (!values.empty())
+    memcpy(result.data(), values.data(), 4 * values.size());
   return result;
 }
 
