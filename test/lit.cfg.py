@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lit suite: textual IR in, FileCheck over what comes out. Configured by lit.site.cfg.py of the build folder."""
 
+import json
 import os
+import subprocess
 
 import lit.formats
 
@@ -24,23 +26,10 @@ config.substitutions.append(("%models", os.path.join(config.test_source_root, "m
 config.substitutions.append(("%python", config.python))
 
 
-def cpu_levels():
-    """The x86 levels this machine runs, as features that REQUIRES lines may name."""
-    flags = set()
-    with open("/proc/cpuinfo") as cpuinfo:
-        for line in cpuinfo:
-            if line.startswith("flags"):
-                flags = set(line.split(":", 1)[1].split())
-                break
-    if {"avx2", "fma", "bmi1", "bmi2", "f16c", "movbe"} <= flags:
-        yield "x86-64-v3"
-        if {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"} <= flags:
-            yield "x86-64-v4"
-            if "avx512_bf16" in flags:
-                yield "x86-64-v4-bf16"
-
-
-config.available_features.update(cpu_levels())
+# What this machine runs, as features that REQUIRES lines may name.
+listed = subprocess.run([os.path.join(config.yupana_build_root, "bin", "yupana"), "targets", "--json"],
+                        env={**os.environ, **config.environment}, capture_output=True, check=True)
+config.available_features.update(target["name"] for target in json.loads(listed.stdout) if target["runs_here"])
 
 # `lit -Droundtrip=1` also checks, in every test, that the module a tool reads is what its own text and bytecode give.
 if lit_config.params.get("roundtrip"):

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Settles what the options leave open: targets, precision, compiled maxima. Whatever can be refused is refused before
+// the model is imported, since compiling and writing weights can take long.
 
 #include "compiler/Driver/Driver.h"
 
@@ -22,6 +25,17 @@ using namespace mlir;
 using namespace yupana;
 
 std::string_view yupana::compilerVersion() { return YUPANA_VERSION; }
+
+std::vector<TargetSupport> yupana::targetSupport() {
+  std::vector<TargetSupport> list;
+  for (const Target &target : targets()) {
+    auto found =
+        llvm::find_if(codegen::backEnds(), [&](const auto &backEnd) { return &backEnd->getTarget() == &target; });
+    bool exists = found != codegen::backEnds().end();
+    list.push_back({target.name, !target.isCpu(), exists, exists && (*found)->runsHere()});
+  }
+  return list;
+}
 
 namespace {
 

@@ -60,6 +60,17 @@ struct CompileOptions {
   Observer observer;
 };
 
+/// What can be done with a target.
+struct TargetSupport {
+  std::string_view name; ///< Lives as long as the program.
+  bool isGpu = false;
+  bool hasCodeGenerator = false;
+  bool runsHere = false; ///< Of targets with a code generator alone: this machine has a device that runs its code.
+};
+
+/// Every target that plans may be for, in the order of runtime/schema/targets.h.
+std::vector<TargetSupport> targetSupport();
+
 /// The names that `disabledFusions` may hold, in the order the passes run.
 std::vector<std::string> fusionNames();
 /// The names that `enabledFusions` may hold.

@@ -15,7 +15,7 @@ def main():
     work = tools.work_folder(arguments)
     for name in ("compiler", "runner", "model"):
         setattr(arguments, name, pathlib.Path(getattr(arguments, name)).resolve())
-    cases, targets = tools.Cases(), tools.host_targets()
+    cases, targets = tools.Cases(), tools.host_targets(arguments)
     for precision in tools.PRECISIONS:
         first = None
         for folder, workers in (("one", 1), ("two/deeper", 3), ("one", 2)):

@@ -98,7 +98,7 @@ def main():
     for kind in ("prompt", "messages"):
         held = sum(certain(entry, "bf16") for entry in replies if kind in entry)
         assert held >= 20, f"bfloat16 is held to next to nothing: {held} tokens after {kind}"
-    targets = tools.host_targets()
+    targets = tools.host_targets(arguments)
     for precision in tools.PRECISIONS:
         plan = tools.compile_plan(arguments, arguments.model, work / f"{precision}.yplan", precision, targets)
         for target in targets:

@@ -120,7 +120,7 @@ def main():
     parser.add_argument("model", type=pathlib.Path, help="a checkpoint with expected/tokens.json and expected/truth.npy")
     arguments = parser.parse_args()
     tools.work_folder(arguments)
-    cases, targets = tools.Cases(), tools.host_targets()
+    cases, targets = tools.Cases(), tools.host_targets(arguments)
     for precision in tools.PRECISIONS:
         some = targets if not arguments.quick else targets[:1] if precision == "f32" else targets[-1:]
         plan, base = check_precision(cases, arguments, precision, some)

@@ -25,7 +25,7 @@ def main():
 
     cases, tokens = tools.Cases(), tools.read_tokens(model)
     # As many models for each level: the seed decides, so that a failure is repeated.
-    targets = tools.host_targets()
+    targets = tools.host_targets(arguments)
     for precision in tools.PRECISIONS if targets else ():
         target = targets[arguments.seed % len(targets)]
         plan = tools.compile_plan(arguments, model, work / f"{precision}.yplan", precision, [target])

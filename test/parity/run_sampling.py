@@ -111,7 +111,7 @@ def main():
     work = tools.work_folder(arguments)
     cases = tools.Cases()
     prompts = ["The capital of France is", "Once upon a time there was a", "2 + 3 ="]
-    for target in tools.host_targets():
+    for target in tools.host_targets(arguments):
         print(target)
         plan = tools.compile_plan(arguments, arguments.model, work / f"{target}.yplan", "f32", [target])
         check_settings(cases, arguments, plan, tools.Runner(arguments, plan, target), prompts)

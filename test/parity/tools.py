@@ -2,7 +2,6 @@
 """Running the programs under test, and a list of cases that names what failed."""
 
 import argparse
-import itertools
 import json
 import os
 import pathlib
@@ -14,20 +13,12 @@ import numpy as np
 
 SKIPPED = 77  # Exit code of a test that could not run here and has said why.
 PRECISIONS = ("f32", "bf16")
-LEVELS = {  # What each adds to the one before it.
-    "x86-64-v3": {"avx2", "fma", "bmi1", "bmi2", "f16c", "movbe"},
-    "x86-64-v4": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
-    "x86-64-v4-bf16": {"avx512_bf16"},
-}
 
 
-def host_targets():
-    """The targets this machine runs, lowest first."""
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("flags"):
-            flags = set(line.split(":", 1)[1].split())
-            return list(itertools.takewhile(lambda level: LEVELS[level] <= flags, LEVELS))
-    return []
+def host_targets(arguments):
+    """The CPU targets that this machine runs, lowest first."""
+    targets = json.loads(run([arguments.compiler, "targets", "--json"]))
+    return [target["name"] for target in targets if target["kind"] == "cpu" and target["runs_here"]]
 
 
 def parser(doc):

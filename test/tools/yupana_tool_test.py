@@ -46,7 +46,8 @@ class Tool(unittest.TestCase):
 
     def test_help(self):
         for words in (["--help"], ["compile", "--help"], ["check", "--help"], ["inspect", "--help"],
-                      ["verify", "--help"], ["export", "--help"], ["refit", "--help"], ["version", "--help"]):
+                      ["verify", "--help"], ["export", "--help"], ["refit", "--help"], ["targets", "--help"],
+                      ["version", "--help"]):
             done = run(*words)
             self.assertEqual((done.returncode, done.stderr), (0, ""), words)
             self.assertIn("usage: yupana", done.stdout)
@@ -55,6 +56,24 @@ class Tool(unittest.TestCase):
     def test_version(self):
         self.assertRegex(run("version").stdout, r"^yupana \d+\.\d+\.\d+ \(plan format \d+\.\d+, LLVM 22")
         self.assertEqual(run("--version").stdout, run("version").stdout)
+
+    def test_targets(self):
+        targets = json.loads(run("targets", "--json").stdout)
+        known = {target["name"]: target for target in targets}
+        self.assertEqual([name for name in known if known[name]["kind"] == "cpu"],
+                         ["x86-64-v3", "x86-64-v4", "x86-64-v4-bf16", "x86-64-v4-amx"])
+        self.assertEqual(known["sm_90a"]["kind"], "gpu")
+        self.assertTrue(known["x86-64-v3"]["code_generator"])
+        self.assertFalse(known["x86-64-v4-amx"]["code_generator"])
+        # What runs here is what the machine says of itself, and each level needs those below it.
+        with open("/proc/cpuinfo") as cpuinfo:
+            self.assertEqual(known["x86-64-v4-bf16"]["runs_here"], "avx512_bf16" in cpuinfo.read())
+        levels = [target["runs_here"] for target in targets if target["kind"] == "cpu" and target["code_generator"]]
+        self.assertEqual(levels, sorted(levels, reverse=True))
+        for line, target in zip(run("targets").stdout.splitlines()[1:], targets, strict=True):
+            self.assertEqual(line.split(), [target["name"], target["kind"], "yes" if target["code_generator"] else "no",
+                                            "yes" if target["runs_here"] else "no"])
+        self.fails(2, "expected nothing after targets", "targets", "x86-64-v3")
 
     def test_usage(self):
         out = self.path("p.yplan")

@@ -17,6 +17,7 @@ Result<void> runCompile(const Words &words);
 Result<void> runExport(const Words &words);
 Result<void> runInspect(const Words &words);
 Result<void> runRefit(const Words &words);
+Result<void> runTargets(const Words &words);
 Result<void> runVerify(const Words &words);
 Result<void> runVersion(const Words &words);
 

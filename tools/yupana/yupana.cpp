@@ -24,6 +24,7 @@ Compiles Llama 4 checkpoints, ahead of time, into plans that `yupana-run` runs.
   check PLAN [--json]      would a plan run here? What this machine lacks, and memory needed against what is free
   inspect PLAN [--json]    say what is inside a plan: targets, memory to the byte, weights, kernels
   verify PLAN              compare every digest of a plan and check every bound
+  targets [--json]         list the machines that plans can be for, and which of them this one is
   version                  print the version
 
 `yupana COMMAND --help` tells the options of a command.
@@ -39,7 +40,7 @@ struct Command {
 
 constexpr Command commands[] = {
     {"compile", runCompile}, {"check", runCheck},   {"inspect", runInspect}, {"verify", runVerify},
-    {"version", runVersion}, {"export", runExport}, {"refit", runRefit},
+    {"version", runVersion}, {"export", runExport}, {"refit", runRefit},     {"targets", runTargets},
 };
 
 volatile std::sig_atomic_t interrupted = 0;

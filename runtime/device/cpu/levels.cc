@@ -2,6 +2,7 @@
 
 #include "runtime/device/cpu/levels.h"
 
+#include "runtime/schema/targets.h"
 #include "yupana/yupana.h"
 
 #include <cpuid.h>
@@ -20,8 +21,9 @@ struct Feature {
   uint8_t level; // the lowest that asks for it
 };
 
-// The microarchitecture levels of the x86-64 psABI. The last column is an index of kNames; a level has the features of
-// those below it. States are the bits of XCR0 the operating system saves: xmm and ymm; opmask, zmm 0-15 and zmm 16-31.
+// The microarchitecture levels of the x86-64 psABI, the first targets of the schema's list. A level has the features of
+// those below it, too. States are the bits of XCR0 the operating system saves: xmm and ymm; opmask, zmm 0-15 and zmm
+// 16-31.
 constexpr Feature kFeatures[] = {
     {kLeaf1Ecx, 20, 0},        {kLeaf1Ecx, 23, 0},   {kLeaf1Ecx, 22, 0}, {kLeaf1Ecx, 12, 0}, {kLeaf1Ecx, 29, 0},
     {kLeaf1Ecx, 27, 0},        {kLeaf1Ecx, 28, 0},   {kLeaf7Ebx, 3, 0},  {kLeaf7Ebx, 5, 0},  {kLeaf7Ebx, 8, 0},
@@ -53,7 +55,18 @@ constexpr char kFeatureNames[] = "sse4.2\0"
                                  "saved zmm16-zmm31 registers\0"
                                  "avx512_bf16\0";
 
-constexpr const char *kNames[kCpuLevels] = {"x86-64-v3", "x86-64-v4", "x86-64-v4-bf16"};
+/// Names of the levels as the schema has them, in as few bytes as they need.
+struct LevelNames {
+  char names[kCpuLevels][16];
+
+  constexpr LevelNames() : names() {
+    for (uint32_t level = 0; level < kCpuLevels; ++level)
+      for (uint32_t i = 0; schema::kTargets[level].name[i]; ++i)
+        names[level][i] = schema::kTargets[level].name[i];
+  }
+};
+constexpr LevelNames kLevels;
+static_assert(schema::kTargets[kCpuLevels - 1].kind == schema::DeviceKind::cpu);
 
 void read_registers(uint32_t out[kRegisters]) {
   memset(out, 0, kRegisters * sizeof(uint32_t));
@@ -76,11 +89,11 @@ void read_registers(uint32_t out[kRegisters]) {
 
 } // namespace
 
-const char *cpu_level_name(uint32_t level) { return kNames[level]; }
+const char *cpu_level_name(uint32_t level) { return kLevels.names[level]; }
 
 int find_cpu_level(const char *name) {
   for (uint32_t level = 0; level < kCpuLevels; ++level)
-    if (strcmp(name, kNames[level]) == 0)
+    if (strcmp(name, kLevels.names[level]) == 0)
       return static_cast<int>(level);
   return -1;
 }
