@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The first phase runs once. Its module is then taken through the other phases and code generation for every target,
+// and the results are merged, which stores weights once that several targets read in one form.
 
 #include "compiler/Driver/Compilation.h"
 
@@ -25,7 +28,7 @@ void yupana::loadDialects(MLIRContext &context) {
   context.appendDialectRegistry(registry);
   context.loadDialect<lm::LMDialect, moe::MoEDialect, kernel::KernelDialect, plan::PlanDialect, arith::ArithDialect,
                       func::FuncDialect, math::MathDialect>();
-  // Errors are one sentence; the op they are about would be pages.
+  // An error is one sentence; printed with its op it could fill pages.
   context.printOpOnDiagnostic(false);
 }
 

@@ -45,7 +45,7 @@ public:
   MetadataWriter(const PlanOps &ops, const PlanPlaces &places) : ops(ops), places(places) {}
 
   Result<std::vector<uint8_t>> write(const std::string &producer);
-  /// The weight at the first of the places, alone.
+  /// Describes one weight, at the first of the places.
   Result<std::unique_ptr<schema::WeightT>> describeWeight(plan::WeightOp op, Operation *parameter);
 
 private:
@@ -147,7 +147,7 @@ schema::ElementType elementOf(Type type) {
   return type.isF16() ? schema::ElementType::f16 : schema::ElementType::f32;
 }
 
-/// The packed form stands in the weight, so the link that packs is none of the plan's.
+/// Of every link but the one that packs: the weight's own entry names its packed form.
 schema::Link MetadataWriter::makeLink(Attribute link) {
   using schema::LinkKind;
   std::array<uint8_t, 8> permutation = {};
@@ -196,7 +196,7 @@ flatbuffers::Offset<schema::Weight> MetadataWriter::writeWeight(plan::WeightOp o
     for (FlatSymbolRefAttr half : {interleaved.getFirstAttr(), interleaved.getSecondAttr()})
       parts.push_back(writePart(SymbolTable::lookupNearestSymbolFrom<lm::WeightOp>(parameter, half)));
     run = narrow(interleaved.getBy(), "the run of an interleaved weight");
-    // The type counts what fills runs of rows up; the plan's shape is that before any padding.
+    // The type includes the rows that fill up the last runs; the shape in the plan is without padding.
     auto first = SymbolTable::lookupNearestSymbolFrom<lm::WeightOp>(parameter, interleaved.getFirstAttr());
     int64_t rowAxis = type.getRank() - 2;
     shape[rowAxis] = 2 * static_cast<uint64_t>(first.getTensorType().getDimSize(rowAxis));

@@ -58,7 +58,7 @@ Result<void> OutputFile::reserve(uint64_t size) {
     return makeError(ExitCode::OutOfSpace, "{}: {} bytes are more than a file can have", path, size);
   if (ftruncate(descriptor, static_cast<off_t>(size)) != 0)
     return systemError("set its size");
-  // A full disk is told before hours of work; file systems that cannot reserve are taken at their word.
+  // A full disk is reported here and not after hours of work, except on file systems that cannot reserve.
   if (size > 0 && fallocate(descriptor, 0, 0, static_cast<off_t>(size)) != 0 && errno != EOPNOTSUPP && errno != ENOSYS)
     return makeError(errno == ENOSPC || errno == EDQUOT ? ExitCode::OutOfSpace : ExitCode::MissingFile,
                      "{}: the disk has no room for a plan of {} bytes: {}", path, size, std::strerror(errno));
@@ -101,7 +101,7 @@ Result<void> OutputFile::commit() {
   if (rename(temporary.c_str(), path.c_str()) != 0)
     return systemError("give it its name");
   temporary.clear();
-  // The name is in the folder; a file system that does not let folders be synchronised keeps it in its own way.
+  // The new name is on the disk once its folder is. Some file systems cannot synchronise folders: no error.
   if (int folder = open(folderOf(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); folder >= 0) {
     fsync(folder);
     close(folder);

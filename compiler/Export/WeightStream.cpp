@@ -43,7 +43,7 @@ float decodeF16(const uint8_t *bytes) {
   uint16_t half;
   std::memcpy(&half, bytes, sizeof(half));
   // Exponent and fraction move to their places in float32; the product moves the exponent's bias from 15 to 127 and is
-  // exact for subnormal numbers too. The greatest exponent stands for infinity and not-a-number in both.
+  // exact for subnormal numbers too. The greatest exponent stands for infinity and NaN in both.
   uint32_t magnitude = uint32_t{half} << 13 & 0x0fffe000;
   float scaled;
   std::memcpy(&scaled, &magnitude, sizeof(scaled));
@@ -58,7 +58,7 @@ float decodeF16(const uint8_t *bytes) {
   return value;
 }
 
-/// Rounds to nearest even; a not-a-number stays one.
+/// Rounds to nearest even; NaN stays NaN.
 uint16_t encodeBF16(float value) {
   uint32_t bits;
   std::memcpy(&bits, &value, sizeof(bits));

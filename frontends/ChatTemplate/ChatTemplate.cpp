@@ -24,13 +24,13 @@ bool endsWith(std::string_view text, std::string_view part) {
   return text.size() >= part.size() && text.substr(text.size() - part.size()) == part;
 }
 
-/// A text that no template has in it and none may look into.
+/// A text that no template contains, and whose characters a template may not look at.
 std::string probe(size_t number) { return fmt::format("{}message {}", jinja::opaqueMark, number); }
 
 class Recognizer {
 public:
   Recognizer(const jinja::Template &chat, const std::string *beginText, const std::string *endText) : chat(chat) {
-    // What transformers passes; absent tools are none.
+    // The variables that transformers passes. It passes None for tools and documents that were not given.
     variables = {{"tools", nullptr}, {"documents", nullptr}};
     if (beginText)
       variables["bos_token"] = *beginText;
@@ -78,7 +78,7 @@ std::optional<std::pair<std::string, std::string>> splitAt(const std::string &te
   return std::pair(text.substr(0, at), text.substr(at + mark.size()));
 }
 
-/// Everything but the system header, from one turn and from one and a half.
+/// Finds every part but the header of the system, by rendering one message, and then three.
 Result<void> Recognizer::findParts() {
   Messages turn = {{ChatRole::User, probe(1)}}, more = turn;
   more.push_back({ChatRole::Assistant, probe(2)});

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// White space around tags is settled here, by the options that transformers sets and by dashes in tags, so that parser
+// and renderer see none of it.
 #include "frontends/ChatTemplate/JinjaSyntax.h"
 
 #include <algorithm>
@@ -48,9 +51,9 @@ private:
     return taken;
   }
   void takeText(size_t size);
-  /// A comment whose begin is taken.
+  /// Skips a comment, whose opening mark has been read.
   Result<void> takeComment();
-  /// The tokens of a tag whose begin is taken, with its end, which is `close` ("}}" or "%}").
+  /// Reads the tokens of a tag up to and with its end, `close` ("}}" or "%}"); its opening mark has been read.
   Result<void> takeTag(std::string_view close, Token::Kind end);
   bool takeEnd(std::string_view close);
   Result<void> takeToken();

@@ -116,7 +116,7 @@ Result<void> Parser::expectKind(Token::Kind kind, std::string_view expected) {
   return {};
 }
 
-/// A block of one word, whose begin is taken.
+/// A block of one word, whose opening mark has been read.
 Result<void> Parser::expectBlock(std::string_view name) {
   if (!takeName(name))
     return unexpected(inQuotes(name));
@@ -152,7 +152,7 @@ Result<Body> Parser::parseStatements(std::initializer_list<std::string_view> end
   return ends.size() == 0 ? Result<Body>(std::move(body)) : unexpected(inQuotes(*ends.begin()));
 }
 
-/// A block whose begin is taken.
+/// A block whose opening mark has been read.
 Result<std::unique_ptr<Statement>> Parser::parseBlock() {
   auto statement = std::make_unique<Statement>();
   statement->line = peek().line;
@@ -454,7 +454,7 @@ Result<ExpressionPtr> Parser::parseSuffixes(ExpressionPtr value) {
   }
 }
 
-/// value[index] or value[from:to], whose bracket is taken.
+/// value[index] or value[from:to]; the opening bracket has been read.
 Result<ExpressionPtr> Parser::parseSubscript(ExpressionPtr value) {
   ExpressionPtr subscript = make(Expression::Subscript);
   ExpressionPtr from, to;
@@ -480,7 +480,7 @@ Result<ExpressionPtr> Parser::parseSubscript(ExpressionPtr value) {
   return subscript;
 }
 
-/// value is [not] name [(arguments) or one value], whose `is` is taken.
+/// value is [not] name [(arguments) or one value]; the word `is` has been read.
 Result<ExpressionPtr> Parser::parseTest(ExpressionPtr value) {
   bool negated = takeName("not");
   if (peek().kind != Token::Name)
@@ -503,7 +503,7 @@ Result<ExpressionPtr> Parser::parseTest(ExpressionPtr value) {
   return negation;
 }
 
-/// The arguments of a call, filter or test whose bracket is taken.
+/// The arguments of a call, filter or test; the opening bracket has been read.
 Result<void> Parser::parseArguments(Expression &call) {
   while (!takeOperator(")")) {
     bool isNamed = peek().kind == Token::Name && peek(1).kind == Token::Operator && peek(1).text == "=";

@@ -153,7 +153,7 @@ Result<void> Renderer::runFor(const Statement &statement) {
     return run(statement.bodies[1]);
   for (size_t i = 0; i < list.size(); ++i) {
     YUPANA_RETURN_IF_ERROR(charge(list[i], statement.line));
-    // What is set inside is forgotten after every round.
+    // Variables that the body sets end with the iteration.
     scopes.emplace_back();
     scopes.back()[statement.text] = list[i];
     scopes.back()["loop"] = {{"index", i + 1},
@@ -431,7 +431,7 @@ Result<json> Renderer::binary(const Expression &expression) {
 
 Result<json> Renderer::compare(const Expression &expression, const json &left, const json &right) const {
   const std::string &name = expression.name;
-  // Against a text, values of other types are known to differ.
+  // Whether a marked text equals another one depends on its characters. A value of another type always differs.
   if ((isOpaque(left) && right.is_string()) || (isOpaque(right) && left.is_string()))
     return looksInside(expression);
   if (name == "==" || name == "!=") {
@@ -477,7 +477,7 @@ Template::~Template() = default;
 Result<Template> Template::parse(std::string_view text) {
   if (text.size() > maxTemplateBytes)
     return makeError(ExitCode::Unsupported, "it has more than {} bytes", maxTemplateBytes);
-  // The two ways to write ill-formed bytes down differ only if there are any.
+  // The text is ill-formed UTF-8 if replacing such bytes and leaving them out give different texts.
   json asJson = std::string(text);
   if (asJson.dump(-1, ' ', false, json::error_handler_t::replace) !=
       asJson.dump(-1, ' ', false, json::error_handler_t::ignore))

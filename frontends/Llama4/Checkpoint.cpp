@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// What a layer consists of is written once, as a list of requests for tensors by name and shape. Two finders answer it:
+// one looks in a checkpoint, the other declares tensors for a configuration without one.
 #include "frontends/Llama4/Checkpoint.h"
 
 #include "compiler/Support/CheckedMath.h"
@@ -21,8 +24,8 @@ bool isVisionTensor(std::string_view name) {
   return startsWith(name, "vision_model.") || startsWith(name, "multi_modal_projector.");
 }
 
-/// Does the name say that it holds scales, zero points or packed codes of a quantised matrix, in any of the spellings
-/// of compressed-tensors, ModelOpt, GPTQ, AWQ and bitsandbytes?
+/// True if the name is that of scales, zero points or packed codes of a quantised matrix, in any of the spellings of
+/// compressed-tensors, ModelOpt, GPTQ, AWQ and bitsandbytes.
 bool isQuantisationTensor(std::string_view name) {
   for (std::string_view suffix : {"weight_scale",
                                   "weight_scale_2",

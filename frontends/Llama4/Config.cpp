@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Every field is read by its name, with the default of the published implementation, and then held against the others.
+// A field that would change the result and is not supported is refused by name; one that changes nothing is a note.
 #include "frontends/Llama4/Config.h"
 
 #include "compiler/Support/File.h"

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// One op for each operation of the published model, in its order and with nothing fused: what can be joined is for the
+// passes to find. Weights are declared in the order of their first use.
 
 #include "frontends/Llama4/Import.h"
 

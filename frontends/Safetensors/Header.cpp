@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// A header is JSON of up to 100 MB from an unknown source. It is read event by event, without building a tree; then the
+// ranges of the tensors are sorted and must cover the data exactly.
 #include "compiler/Support/CheckedMath.h"
 #include "frontends/Safetensors/Safetensors.h"
 

@@ -18,7 +18,7 @@ namespace yupana::runtime {
   return !__builtin_mul_overflow(a, b, out);
 }
 
-/// Whether [offset, offset + length) lies in [0, size).
+/// True if [offset, offset + length) lies in [0, size).
 [[nodiscard]] constexpr bool range_within(uint64_t offset, uint64_t length, uint64_t size) {
   return offset <= size && length <= size - offset;
 }

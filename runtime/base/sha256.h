@@ -33,7 +33,7 @@ private:
 
 namespace internal {
 extern const uint32_t kSha256Constants[64];
-/// Whether sha256_compress_x86 may be called on this machine.
+/// True if this processor has the instructions of sha256_compress_x86.
 bool sha256_x86_available();
 void sha256_compress_x86(uint32_t state[8], const uint8_t *blocks, size_t count);
 } // namespace internal

@@ -87,7 +87,7 @@ Code create_context(const DeviceChoice &choice, yupana_plan_t *plan, uint32_t ta
                     const yupana_context_options_t &options, const Allocator &allocator, yupana_context_t **out_context,
                     const Report &report);
 
-/// Whether the target has a program for sampling.
+/// True if the target has a program for sampling.
 bool has_sample_program(const yupana_context_t &context);
 
 } // namespace yupana::runtime

@@ -22,7 +22,7 @@ void *resolve(const yupana_context_t &context, const schema::Argument &argument)
     base = static_cast<uint8_t *>(context.buffer_address(i));
     break;
   case schema::ArgumentKind::weight: {
-    // Kernels take every address in one array; those of weights they only read.
+    // Kernels take all addresses in one array, which is why this one is not const. They only read weights.
     const schema::Weight &weight = *context.root().weights()->Get(i);
     base = const_cast<uint8_t *>(weight.section() == schema::kNoSection
                                      ? filled_weight(*context.plan, *context.device, i)

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Free pages are a stack, and each slot has a row with the page of every piece of its positions. Rows are the page
+// tables that kernels read: a step copies those of its sequences, as far as they reach, and clears what a longer row
+// has left behind.
 
 #include "runtime/exec/pages.h"
 

@@ -33,16 +33,16 @@ public:
   /// What a step of `count` tokens after `length` positions would change.
   Change preview(uint32_t slot, uint32_t length, uint32_t count) const;
 
-  /// Frees what a token at `position` and later ones cannot reach.
+  /// Frees the pages that tokens at `position` and later never attend to.
   void free_before(uint32_t slot, uint32_t position);
   /// Maps pages up to `length` positions; enough must be free.
   void grow(uint32_t slot, uint32_t length);
-  /// Whether all pages that a token at `length` reaches are there.
+  /// True if no page that a token at `length` attends to has been freed.
   bool can_truncate(uint32_t slot, uint32_t length) const;
   void truncate(uint32_t slot, uint32_t length);
   void release(uint32_t slot);
 
-  /// Makes row `row` of the page table, at `out`, that of `slot`. How many entries of the row this may have changed.
+  /// Writes the page table of `slot` to row `row`, which lies at `out`. Returns how many entries may have changed.
   uint32_t write_row(uint32_t *out, uint32_t row, uint32_t slot);
 
   uint32_t total_pages() const { return static_cast<uint32_t>(free_.size()); }

@@ -182,7 +182,7 @@ void change_pages(yupana_context_t &context, const Spans &spans) {
   context.inputs.begin();
   for (uint32_t g = 0; g < context.group_count(); ++g) {
     PageGroup &group = context.groups[g];
-    // All give before any takes: the batch may need what it frees itself.
+    // Every sequence frees its pages before any gets new ones: the batch may need the pages that it frees itself.
     for (uint32_t i = 0; i < spans.size(); ++i) {
       uint32_t slot = slot_of(context, spans[i]);
       group.free_before(slot, context.sequences[slot].length);
@@ -236,7 +236,7 @@ void write_row_inputs(yupana_context_t &context, const Spans &spans) {
     for (uint32_t r = 0; r < rows_of(span); ++r, ++row) {
       uint32_t token = token_of_row(span, r);
       tokens[row] = starts[i] + token;
-      // Rows that nobody samples cost least when the best token is taken.
+      // Taking the best token is the cheapest way, so it is the way of rows that are not sampled.
       temperatures[row] = span.sample ? span.temperature : 0.0f;
       top_k[row] = span.top_k;
       top_p[row] = span.top_p != 0.0f ? span.top_p : 1.0f;

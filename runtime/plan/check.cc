@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// First the structure, by FlatBuffers' own verifier, then what the tables say, each checked before those that refer to
+// it. The first fault ends the checks, so that a message names one place.
 
 #include "runtime/plan/check.h"
 

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The tables of a target refer to one another by number: arenas, buffers, kernels and programs are checked in this
+// order, each against those before it. After that every argument of every launch lies inside what it names, and no grid
+// can overflow or be divided by zero, at any size of step that the plan allows.
 
 #include "runtime/plan/bounds.h"
 #include "runtime/plan/check.h"
@@ -29,7 +33,7 @@ public:
 private:
   template <typename T> using Tables = flatbuffers::Vector<flatbuffers::Offset<T>>;
 
-  /// Says in which target, and while launches are checked in which launch.
+  /// Reports a fault; the message begins with the target and, while launches are checked, the launch.
   [[gnu::format(printf, 2, 3)]] bool invalid(const char *format, ...) const;
   bool check_counts();
   bool check_arenas();

@@ -108,7 +108,7 @@ const char *follow(const schema::WeightPart &part, Shape *out) {
   return fault;
 }
 
-/// Rows, the last axis but one, are shared by two parts.
+/// True if `part` has the shape of `whole`, or half of its rows (the last axis but one) where there are two parts.
 bool same_shape(const Shape &whole, const Shape &part, uint32_t parts) {
   if (part.rank != whole.rank || part.element != whole.element || part.rank < parts)
     return false;
@@ -182,7 +182,7 @@ bool check_weight(const CheckScope &scope, const schema::Weight &weight) {
   if (!fault)
     fault = check_parts(weight, shape, report);
   if (fault && !*fault)
-    return false; // said already
+    return false; // check_parts has reported it
   const schema::PackedForm *form = schema::find_form(weight.layout()->string_view());
   if (!fault && shape.bytes(&bytes) && form)
     fault = check_form(*form, weight, &bytes);

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Header and section table are checked before anything is read that they point at. Sections cover the whole file, so
+// that no byte of it escapes the digests, and what lies between them must be zero.
 
 #include "runtime/plan/frame.h"
 
@@ -28,7 +31,7 @@ Code read_header(const yupana_reader_t &reader, const Report &report, FileHeader
   uint32_t crc = crc32(header, offsetof(FileHeader, header_crc32));
   if (crc != header->header_crc32)
     return report.fail(kInvalid, "the header has CRC-32 %08x; expected %08x", crc, header->header_crc32);
-  // Version before everything the version may change.
+  // The version comes first, since everything behind it may differ from version to version.
   if (header->major != schema::kMajor || header->minor != schema::kMinor)
     return report.fail(YUPANA_STATUS_UNSUPPORTED,
                        "found plan format %u.%u; this runtime reads %u.%u only: compile the model again", header->major,

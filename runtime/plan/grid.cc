@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// A grid is evaluated for every launch of every step. Whether that can fail is therefore settled once, when the plan is
+// opened, by interval arithmetic over all sizes that a step can have; evaluation then checks nothing.
 
 #include "runtime/plan/grid.h"
 

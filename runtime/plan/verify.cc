@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// What opening a plan leaves out because it takes every byte of the file: digests of sections and of chunks of weights,
+// the form of the code, and buffers that share bytes.
 
 #include "runtime/base/sha256.h"
 #include "runtime/device/devices.h"

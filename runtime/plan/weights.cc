@@ -2,7 +2,7 @@
 //
 // The weights that contexts share: sections read, mapped or compared once, and weights that a caller makes because the
 // file lacks them. The lock of the plan is held while a section is loaded, so that of two contexts prepared at once the
-// second finds the weights there. How bytes reach the memory of a device is the device's.
+// second finds the weights there. The device itself brings bytes into its memory.
 
 #include "runtime/plan/weights.h"
 

@@ -205,8 +205,8 @@ template <typename Math, typename Value> Value interleaved_row(Math &math, const
 /// Rows of an interleaved weight of so many pairs: both parts are padded to whole runs. No sum may wrap.
 constexpr uint64_t interleaved_rows(uint64_t pairs, uint64_t run) { return 2 * run * runtime::ceil_div(pairs, run); }
 
-/// Whether a weight in this form may alternate by `run`: only where runs of both parts fill whole tiles. Both rows of a
-/// pair then lie in one tile, and the size follows from the shape alone.
+/// True if a weight in this form may alternate by `run`, that is, if runs of both parts fill whole tiles. Both rows of
+/// a pair then lie in one tile, and the size follows from the shape alone.
 constexpr bool holds_pairs(const PackedForm &form, uint64_t run) {
   return form.is_weight_form() && run != 0 && run <= form.tile_rows && form.tile_rows % (2 * run) == 0;
 }

@@ -24,7 +24,7 @@ yupana_status_code_t Conversation::keep_common(const std::vector<uint32_t> &ids,
       std::mismatch(held_.begin(), held_.begin() + static_cast<ptrdiff_t>(most), ids.begin()).first - held_.begin());
   if (sequence_ && *common < held_.size() &&
       yupana_sequence_truncate(context_, sequence_, *common, nullptr) != YUPANA_STATUS_OK) {
-    // Pages of an earlier chunk are gone, so that all is read again.
+    // Pages of an earlier chunk have been freed: the whole conversation is read again.
     yupana_sequence_release(context_, sequence_, nullptr);
     sequence_ = 0;
   }

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// A word is a list of symbols, at first its bytes, and a heap of pairs that could be joined. A join makes other
+// candidates stale; they stay in the heap and are dropped when they come to the front, which costs less than finding
+// them.
 #include "runtime/text/merge.h"
 
 #include <algorithm>

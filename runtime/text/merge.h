@@ -30,7 +30,7 @@ private:
     int32_t previous;
     int32_t next;
   };
-  /// The wish to join symbol `left`, then of id `left_id`, with its right neighbour, then of id `right_id`.
+  /// Symbol `left` and its right neighbour, which may be joined as long as their ids are `left_id` and `right_id`.
   struct Candidate {
     uint32_t rank;
     int32_t left;

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The counts in the header settle where each array lies, and that they fill the section. Then the arrays are checked,
+// and each check relies on those before it alone.
 #include "runtime/text/section.h"
 
 #include "runtime/text/unicode.h"

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Llama 4's regular expression by hand, a function for each alternative, over character classes that the plan's tables
+// give. The functions try what a backtracking matcher would try, in its order, so that words are the same.
 #include "runtime/text/split.h"
 
 #include "runtime/text/unicode.h"

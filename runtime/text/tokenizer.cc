@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Text is cut at added tokens, at those without the flag `normalized` first; what lies between them is split into
+// words, and each word is merged.
 #include "runtime/text/tokenizer.h"
 
 #include "runtime/text/merge.h"

@@ -56,7 +56,7 @@ public:
 
 private:
   Section section_{};
-  bool starts_added_[256] = {}; // may an added token begin with this byte?
+  bool starts_added_[256] = {}; // true if an added token begins with this byte
 };
 
 /// Turns ids into text as they come: each piece ends where a UTF-8 sequence ends, and all pieces together are the bytes

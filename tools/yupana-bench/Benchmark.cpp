@@ -258,7 +258,7 @@ yupana_status_code_t measure(Runner &runner, const Options &options, bool proces
     out.peakRss = std::max(out.peakRss, currentRss());
     measureAgain();
   }
-  // One that failed in between leaves nothing to pair with.
+  // If one of the measurements failed, repetitions cannot be paired with those before and after them.
   if (out.machine.size() != size_t{options.repetitions} + 1)
     out.machine.clear();
   return YUPANA_STATUS_OK;

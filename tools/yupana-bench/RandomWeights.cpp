@@ -2,7 +2,7 @@
 //
 // A block of random values is drawn once for each range of values and copied as often as a weight needs it, so that
 // hundreds of gigabytes are filled at the speed of memory. Speed does not depend on values as long as they are finite
-// and not all zero; that the block repeats is therefore no cheat.
+// and not all zero, so repeating one block does not change what is measured.
 #include "tools/yupana-bench/RandomWeights.h"
 
 #include "runtime/schema/forms.h"
@@ -26,7 +26,7 @@ struct Packed {
   uint64_t pairs = 0;        ///< Rows of either part of an interleaved weight, else 0.
   uint64_t run = 0;
 
-  /// True for a row that no row of the weight is in.
+  /// True if the row is padding.
   bool isPadding(uint64_t row) const {
     return row >= shape.rows || (run && row / (2 * run) * run + row % run >= pairs);
   }

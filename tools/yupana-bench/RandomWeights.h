@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Weights for a plan that was compiled without them: of the right size, of sane magnitude, of no meaning.
+// Random weights, of the right size and magnitude, for a plan that was compiled without weights.
 #ifndef YUPANA_TOOLS_YUPANABENCH_RANDOMWEIGHTS_H
 #define YUPANA_TOOLS_YUPANABENCH_RANDOMWEIGHTS_H
 

@@ -20,7 +20,7 @@ struct Spread {
   double median, min, max;
 };
 
-/// Of values that are not none.
+/// Of at least one value.
 Spread spreadOf(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   size_t half = values.size() / 2;

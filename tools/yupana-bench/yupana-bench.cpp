@@ -9,7 +9,7 @@
 
 using namespace yupana;
 
-/// A failed `new` of the program itself, which nothing is kept ready for.
+/// Without exceptions, a failed `new` can only end the program; it does so with the right exit code.
 static void endOutOfMemory() {
   static constexpr char sentence[] = "yupana-bench: not enough memory\n";
   ssize_t ignored = ::write(STDERR_FILENO, sentence, sizeof sentence - 1);

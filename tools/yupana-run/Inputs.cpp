@@ -15,7 +15,7 @@ namespace {
 
 using Sequences = std::vector<std::vector<uint32_t>>;
 
-/// Texts and files of ids are small; a gigabyte is someone else's file.
+/// Most bytes of a text or of a file of ids. A larger file was probably named by mistake.
 constexpr size_t largestInput = size_t{1} << 30;
 
 /// Reads a stream to its end; `name` stands for it in messages.
@@ -86,7 +86,7 @@ int readUser(const Session &session, const Options &options, const std::string &
   return exitDone;
 }
 
-/// A comma list, which no sensible file name looks like.
+/// True for a list of ids rather than the name of a file: digits, commas and spaces alone.
 bool isCommaList(const std::string &value) { return value.find_first_not_of("0123456789, ") == std::string::npos; }
 
 int readTokens(const std::string &value, Sequences &sequences) {

@@ -206,7 +206,7 @@ void AttentionEmitter::emitSoftmax(const Block &block) {
   });
 }
 
-/// Adds the block's values, ascending. Positions that are not seen are not touched: they may hold what is no number.
+/// Adds the block's values, ascending. Positions that are not seen are not touched: they may hold NaN.
 void AttentionEmitter::emitValues(const Block &block) {
   e.pieces(group, headTile, [&](Value head, int64_t count) {
     e.pieces(vectors, vectorTile, [&](Value vector, int64_t size) { emitValueTile(block, head, count, vector, size); });

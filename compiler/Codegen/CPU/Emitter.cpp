@@ -79,7 +79,7 @@ Value Emitter::narrowBF16(Value x) {
   Value bits = make<arith::BitcastOp>(typeLike(x, i32), x), sixteen = constantLike(*this, bits, 16);
   Value lowest = make<arith::AndIOp>(make<arith::ShRUIOp>(bits, sixteen), constantLike(*this, bits, 1));
   Value rounded = add(add(bits, constantLike(*this, bits, 0x7fff)), lowest);
-  // The quiet bit keeps a not-a-number from becoming infinite when its lower bits go.
+  // The quiet bit keeps NaN from becoming infinite when its lower bits go.
   Value quiet = make<arith::OrIOp>(bits, constantLike(*this, bits, 0x400000));
   Value isNumber = make<arith::CmpFOp>(arith::CmpFPredicate::ORD, x, x);
   Value chosen = select(isNumber, rounded, quiet);

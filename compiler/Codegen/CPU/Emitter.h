@@ -31,7 +31,7 @@ public:
   // bfloat16 is held as its bits, in i16, since registers below AVX-512 BF16 know no other form.
   /// The float32 that bits stand for; scalars or vectors.
   mlir::Value widenBF16(mlir::Value bits);
-  /// Rounds to nearest even; a not-a-number stays one.
+  /// Rounds to nearest even; NaN stays NaN.
   mlir::Value narrowBF16(mlir::Value x);
   /// Of 16 pairs of bfloat16 in vector<16xi32>, the odd or the even ones.
   mlir::Value widenHalf(mlir::Value pairs, bool odd);

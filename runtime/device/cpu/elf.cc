@@ -65,7 +65,7 @@ private:
   const Elf64_Phdr *segments_ = nullptr;
   uint32_t segment_count_ = 0;
   uint64_t span_ = 0;
-  // Addresses of dynamic tables; 0 where the image has none, which no table can have: the ELF header is there.
+  // Addresses of dynamic tables; 0, which is the address of the ELF header, where the image has none.
   uint64_t hash_ = 0, gnu_hash_ = 0, symbols_ = 0, strings_ = 0, strings_bytes_ = 0, symbol_bytes_ = 0;
 };
 

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The barrier is a counter of arrivals and a phase that the last to arrive advances. Launches follow one another within
+// microseconds, so that waiting threads spin at first; those that wait longer sleep on the phase until it changes.
 
 #include "runtime/device/cpu/thread_pool.h"
 
@@ -28,7 +31,8 @@ void ThreadPool::barrier() {
   uint32_t phase = phase_.load(std::memory_order_acquire);
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == expected_.load(std::memory_order_acquire)) {
     arrived_.store(0, std::memory_order_relaxed);
-    // Sequentially consistent with the sleepers' own pair: either they see the new phase or we see them.
+    // Sequentially consistent, as the sleepers' store and load are: either a sleeper sees the new phase, or it is seen
+    // here and woken.
     phase_.store(phase + 1, std::memory_order_seq_cst);
     if (sleepers_.load(std::memory_order_seq_cst))
       futex(&phase_, FUTEX_WAKE_PRIVATE, INT_MAX);
@@ -60,7 +64,7 @@ void *ThreadPool::enter(void *argument) {
 Code ThreadPool::start(const Allocator &allocator, uint32_t threads, yupana_status_t *out_status) {
   if (Code code = workers_.allocate(allocator, threads, "worker threads", out_status))
     return code;
-  // Signals are for the threads of the program.
+  // Workers inherit a mask that blocks every signal: signals are handled by threads of the program.
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -140,7 +140,7 @@ private:
   bool isBF16;
   std::unique_ptr<Library> library;
   int64_t row, partBytes;
-  Array<unsigned char> cache; ///< Starts as all no numbers.
+  Array<unsigned char> cache; ///< Starts as NaN everywhere.
   Array<int32_t> pages;
   Numbers keys[2], values[2], queries[2];
 };

@@ -134,7 +134,7 @@ void Library::runRange(const std::string &symbol, const std::vector<void *> &arg
   auto kernel = reinterpret_cast<Kernel>(handle ? dlsym(handle, symbol.c_str()) : nullptr);
   ASSERT_NE(kernel, nullptr) << symbol;
   const uint32_t dims[] = {sizes.tokens, sizes.sequences, sizes.rows};
-  Array<unsigned char> scratch(scratchBytes.at(symbol)); // no numbers, and a tail that is watched
+  Array<unsigned char> scratch(scratchBytes.at(symbol)); // NaN, and a tail that is watched
   constexpr unsigned flushToZeroAndDenormalsAreZero = 0x8040;
   unsigned before = _mm_getcsr();
   _mm_setcsr(before | (flushesSubnormals ? flushToZeroAndDenormalsAreZero : 0));

@@ -20,7 +20,7 @@
 namespace yupana::test {
 
 /// Memory as the runtime gives it to kernels: 64-byte aligned, with 64 readable bytes after its end, filled with values
-/// that would be noticed (no numbers) wherever nothing was written.
+/// that would be noticed (NaN) wherever nothing was written.
 template <typename T> class Array {
 public:
   explicit Array(size_t count) : count(count) {
@@ -79,7 +79,7 @@ Array<T> packPanels(const Array<T> &weights, int64_t experts, int64_t outputs, i
 // bfloat16 and float32, as a processor that flushes to zero has them
 //===----------------------------------------------------------------------===//
 
-/// Rounded to nearest even; a not-a-number stays one.
+/// Rounded to nearest even; NaN stays NaN.
 uint16_t roundToBF16(float value);
 float widenBF16(uint16_t bits);
 Array<uint16_t> roundToBF16(const Array<float> &values);

@@ -23,7 +23,7 @@ protected:
   schema::PackedShape shapeOf(int64_t rows, int64_t depth) const {
     return {1, static_cast<uint64_t>(rows), static_cast<uint64_t>(depth), elementBytes()};
   }
-  /// Memory for a form, every byte of it 0xff, which is no number.
+  /// Memory for a form, every byte of it 0xff, which is NaN.
   Array<uint8_t> memoryOf(const schema::PackedForm &form, const schema::PackedShape &shape) const {
     uint64_t bytes = 0;
     EXPECT_TRUE(schema::packed_bytes(form, shape, &bytes));
