@@ -151,6 +151,35 @@ YUPANA_ENTRY cuDevicePrimaryCtxRetain(void **context, int number) {
   });
 }
 
+static void destroy(void *handle, Kind kind) {
+  switch (kind) {
+  case Kind::Context: // no object of its own
+    return;
+  case Kind::Stream:
+    delete static_cast<Stream *>(handle);
+    return;
+  case Kind::Event:
+    delete static_cast<Event *>(handle);
+    return;
+  case Kind::Library:
+    delete static_cast<Library *>(handle);
+    return;
+  case Kind::Function:
+    delete static_cast<Function *>(handle);
+    return;
+  case Kind::Graph:
+  case Kind::GraphExec:
+    delete static_cast<Graph *>(handle);
+    return;
+  case Kind::HostMemory:
+    free(handle);
+    return;
+  case Kind::DeviceMemory:
+    device().release(reinterpret_cast<Address>(handle));
+    return;
+  }
+}
+
 /// The end of the context. What a dead one still held nobody could have freed, so it goes; what a living one held stays
 /// counted, as something that was forgotten.
 static void endContext(State &s) {
@@ -158,12 +187,8 @@ static void endContext(State &s) {
     stream->queue.clear();
   s.nullStream.queue.clear();
   if (s.dead) {
-    for (auto &[handle, kind] : s.live) {
-      if (kind == Kind::HostMemory)
-        free(handle);
-      else if (kind == Kind::DeviceMemory)
-        device().release(reinterpret_cast<Address>(handle));
-    }
+    for (auto &[handle, kind] : s.live)
+      destroy(handle, kind);
     s.live.clear();
     s.streams.clear();
   }

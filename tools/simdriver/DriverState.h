@@ -44,7 +44,7 @@ enum Result : int {
   GraphUpdateFailure = 910,
 };
 
-enum class Kind { Context, Stream, Event, Library, Kernel, Function, Graph, GraphExec, HostMemory, DeviceMemory };
+enum class Kind { Context, Stream, Event, Library, Function, Graph, GraphExec, HostMemory, DeviceMemory };
 
 struct Stream;
 
@@ -67,6 +67,12 @@ struct Event {
 };
 
 struct Stream {
+  /// A capture that was begun and never ended goes with its stream.
+  ~Stream() {
+    if (captureOrigin)
+      delete capture;
+  }
+
   bool blocking = true; ///< Ordered with the null stream.
   std::deque<Work> queue;
   Graph *capture = nullptr;
