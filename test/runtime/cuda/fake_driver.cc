@@ -11,6 +11,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -29,6 +30,7 @@ struct CUstream_st {
   std::list<std::function<void()>> work;
   uint64_t done; // how many pieces of work have been
   CUgraph_st *capture = nullptr;
+  std::thread::id client = std::this_thread::get_id(); // a context belongs to one thread at a time
 };
 struct CUevent_st {
   CUstream_st *stream;
@@ -40,12 +42,14 @@ struct CUgraph_st {
 struct CUgraphExec_st {
   std::list<std::function<void()>> work;
 };
-struct CUlib_st {};
 struct CUkern_st {
   const char *name;
   TestKernel *function;
   unsigned arguments;
   int dynamic_shared;
+};
+struct CUlib_st {
+  std::vector<CUkern_st> kernels; // of its own: what one context sets is not seen by another's library
 };
 
 namespace yupana::test {
@@ -63,12 +67,12 @@ thread_local std::vector<CUctx_st *> current;
 std::map<uint64_t, size_t> blocks, pinned; // by address
 std::set<CUstream_st *> streams;
 
-CUkern_st kernels[] = {{"test_embed", test_embed, 7, 0},
-                       {"test_append", test_append, 5, 0},
-                       {"test_attend_full", test_attend_full, 5, 0},
-                       {"test_attend_chunk", test_attend_chunk, 5, 0},
-                       {"test_logits", test_logits, 4, 0},
-                       {"test_sample", test_sample, 11, 0}};
+const std::vector<CUkern_st> kKernels = {{"test_embed", test_embed, 7, 0},
+                                         {"test_append", test_append, 5, 0},
+                                         {"test_attend_full", test_attend_full, 5, 0},
+                                         {"test_attend_chunk", test_attend_chunk, 5, 0},
+                                         {"test_logits", test_logits, 4, 0},
+                                         {"test_sample", test_sample, 11, 0}};
 
 void misuse(const std::string &what) {
   if (fake_driver().misuse.empty())
@@ -113,10 +117,11 @@ void work_until(CUstream_st &stream, uint64_t place) {
 }
 void work_all(CUstream_st &stream) { work_until(stream, UINT64_MAX); }
 
-/// Before memory is given back: a driver waits for all work, but nobody should need that.
+/// Before memory is given back: a driver waits for all work, but nobody should need that for work of their own.
 void end_work(const char *name) {
   for (CUstream_st *stream : streams) {
-    if (!stream->work.empty() && fake_driver().failed.empty() && stream->context == current.back())
+    if (!stream->work.empty() && fake_driver().failed.empty() && stream->context == current.back() &&
+        stream->client == std::this_thread::get_id())
       misuse(std::string(name) + " while work is under way");
     work_all(*stream);
   }
@@ -394,7 +399,7 @@ Result load_library(cuda::Library *library, const void *code, cuda::JitOption *o
   }
   if (!cubin && !fake_driver().takes_ptx)
     return cuda::kUnsupportedPtxVersion;
-  *library = new CUlib_st;
+  *library = new CUlib_st{kKernels};
   ++fake_driver().libraries;
   return cuda::kSuccess;
 }
@@ -404,11 +409,11 @@ Result unload_library(cuda::Library library) {
   --fake_driver().libraries;
   return call.result;
 }
-Result get_kernel(cuda::Kernel *kernel, cuda::Library, const char *name) {
+Result get_kernel(cuda::Kernel *kernel, cuda::Library library, const char *name) {
   Call call("cuLibraryGetKernel");
   if (call.result)
     return call.result;
-  for (CUkern_st &candidate : kernels)
+  for (CUkern_st &candidate : library->kernels)
     if (strcmp(candidate.name, name) == 0) {
       *kernel = &candidate;
       return cuda::kSuccess;
@@ -418,7 +423,6 @@ Result get_kernel(cuda::Kernel *kernel, cuda::Library, const char *name) {
 Result get_function(cuda::Function *function, cuda::Kernel kernel) {
   Call call("cuKernelGetFunction");
   *function = reinterpret_cast<cuda::Function>(kernel);
-  kernel->dynamic_shared = 0;
   return call.result;
 }
 Result function_attribute(int *value, cuda::FunctionAttribute attribute, cuda::Function function) {

@@ -339,12 +339,12 @@ const Malformed kTargets[] = {
             }),
     in_spec("ThreadsOnACpu", "expected none on a CPU", [](PlanSpec &s) { launch(s).threads = 32; }),
     in_spec("SharedMemoryOnACpu", "expected none on a CPU", [](PlanSpec &s) { launch(s).shared_bytes = 4; }),
-    in_spec("NoThreads", "blocks of 0 threads",
+    in_spec("NoThreads", "has 0 threads",
             [](PlanSpec &s) {
               for_gpu(s);
               launch(s).threads = 0;
             }),
-    in_spec("ManyThreads", "blocks of 1025 threads",
+    in_spec("ManyThreads", "has 1025 threads",
             [](PlanSpec &s) {
               for_gpu(s);
               launch(s).threads = 1025;

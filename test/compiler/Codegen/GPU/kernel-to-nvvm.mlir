@@ -20,7 +20,7 @@ kernel.library @library target "sm_80" {
 // CHECK:       llvm.mlir.global external @dynamic_shared() {addr_space = 3 : i32, alignment = 1024 : i64}
 // CHECK-LABEL: llvm.func @norm(
 // CHECK-SAME:    %[[X:[^:]*]]: !llvm.ptr<1> {llvm.align = 16 : i64, llvm.noalias}, %[[Y:[^:]*]]: !llvm.ptr<1>
-// CHECK-SAME:    %[[T:[^:]*]]: i32, %{{[^:]*}}: i32, %{{[^:]*}}: i32) attributes {kernel.shared_bytes = 0 : i64, nvvm.kernel, nvvm.reqntid = array<i32: 128, 1, 1>}
+// CHECK-SAME:    %[[T:[^:]*]]: i32, %{{[^:]*}}: i32, %{{[^:]*}}: i32) attributes {kernel.shared_bytes = 0 : i64, nvvm.kernel, nvvm.minctasm = 1 : i32, nvvm.reqntid = array<i32: 128, 1, 1>}
 // CHECK:         %[[THREAD:.*]] = nvvm.read.ptx.sreg.tid.x
 // CHECK:         %[[LANE:.*]] = arith.remui %[[THREAD]], %c32_i32
 // CHECK:         scf.for
