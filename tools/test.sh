@@ -13,8 +13,8 @@ compiler but with the address and undefined-behaviour sanitizers, runtime, front
 then runs every test of both under ctest. The last line is `N passed, N failed, N skipped`; the exit code is 0 if none
 failed.
 
-  --all   also builds and tests with g++ 12 (build-gcc/), lets every fuzz target run for ten minutes instead of one,
-          draws 100 random models for parity instead of 20, and runs GPU code in float32 and a token at a time, too
+  --all   also builds and tests with g++ 12 (build-gcc/), lets every fuzz target run for ten minutes instead of
+          20 s, draws 100 random models for parity instead of 8, and runs GPU code in float32 and a token at a time, too
 TEXT
 }
 
@@ -46,7 +46,7 @@ if [ -n "$all" ]; then
   depth=(-DYUPANA_FUZZ_SECONDS=600 -DYUPANA_RANDOM_MODELS=100 -DYUPANA_LONG_TESTS=ON)
 else
   tools/setup.sh --toolkit "$toolkit"
-  depth=(-DYUPANA_FUZZ_SECONDS=60 -DYUPANA_RANDOM_MODELS=20 -DYUPANA_LONG_TESTS=OFF)
+  depth=(-DYUPANA_FUZZ_SECONDS=20 -DYUPANA_RANDOM_MODELS=8 -DYUPANA_LONG_TESTS=OFF)
 fi
 if [ -d "$toolkit" ]; then
   export CUDA_HOME=$toolkit/nvidia/cu13
