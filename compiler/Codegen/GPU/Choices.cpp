@@ -42,16 +42,27 @@ GemmShape cuda::shapeOf(kernel::GemmOp op, int64_t maxTokens) {
 }
 
 int64_t cuda::gemmSharedBytes(const GemmShape &shape, const GPUChoice &choice) {
-  return GemmLayout(shape, choice.tileRows, choice.stages).bytes;
+  return GemmLayout(shape, choice.form, choice.tileRows, choice.stages).bytes;
+}
+
+/// Hopper's matrix instructions of whole warpgroups, where there are rows enough to be worth a producer.
+static bool takesWarpgroups(const GpuFacts &gpu, const GemmShape &shape) {
+  constexpr int64_t leastRows = 16;
+  return gpu.capability == 90 && gpu.oneGeneration && shape.elementBytes == 2 && shape.rows >= leastRows;
 }
 
 GPUChoice cuda::chooseGemm(const GpuFacts &gpu, const GemmShape &shape) {
   constexpr int64_t leastRows = 8;
   // A thread holds half a row of accumulators per token row in bfloat16, as many in float32, where the weights of a
   // step need registers, too.
-  int64_t mostRows = shape.elementBytes == 2 ? 64 : 32;
+  bool warpgroups = takesWarpgroups(gpu, shape);
+  int64_t mostRows = warpgroups ? 128 : shape.elementBytes == 2 ? 64 : 32;
   int64_t wanted = std::clamp<int64_t>(llvm::PowerOf2Ceil(std::max<int64_t>(1, shape.rows)), leastRows, mostRows);
   GPUChoice choice{kernel::GPUForm::MMA, schema::kTile64x128.tile_rows, 0, 128 / shape.elementBytes, 4, 128, 1, 1};
+  if (warpgroups) {
+    choice.form = kernel::GPUForm::WGMMA;
+    choice.threads = 256;
+  }
   for (choice.tileRows = wanted; choice.tileRows > leastRows; choice.tileRows /= 2)
     if (gemmSharedBytes(shape, choice) <= gpu.sharedBlockBytes)
       return choice;

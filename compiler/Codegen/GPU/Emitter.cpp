@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compiler/Codegen/GPU/Emitter.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -192,6 +193,76 @@ void KernelEmitter::barrier() { barrier(0, threads); }
 
 void KernelEmitter::barrier(int64_t id, int64_t count) {
   make<NVVM::BarrierOp>(TypeRange(), integer(id), integer(count), NVVM::BarrierReductionAttr(), Value());
+}
+
+//===----------------------------------------------------------------------===//
+// Asynchronous work
+//===----------------------------------------------------------------------===//
+
+static NVVM::MemScopeKindAttr blockScope(KernelEmitter &e) {
+  return NVVM::MemScopeKindAttr::get(e.b.getContext(), NVVM::MemScopeKind::CTA);
+}
+
+void KernelEmitter::initBarrier(Value barrier, int64_t count) {
+  make<NVVM::MBarrierInitOp>(barrier, integer(count), Value());
+}
+
+void KernelEmitter::publishBarriers() { make<NVVM::FenceMbarrierInitOp>(); }
+
+void KernelEmitter::arrive(Value barrier) {
+  make<NVVM::MBarrierArriveOp>(TypeRange(), barrier, Value(), blockScope(*this), b.getBoolAttr(false));
+}
+
+void KernelEmitter::arriveExpecting(Value barrier, int64_t bytes) {
+  make<NVVM::MBarrierArriveExpectTxOp>(TypeRange(), barrier, integer(bytes), blockScope(*this), b.getBoolAttr(false),
+                                       Value());
+}
+
+void KernelEmitter::wait(Value barrier, Value phase) {
+  auto loop = make<scf::WhileOp>(TypeRange(), ValueRange());
+  OpBuilder::InsertionGuard guard(b);
+  b.createBlock(&loop.getBefore());
+  Value done =
+      make<NVVM::MBarrierTryWaitOp>(i1, barrier, phase, Value(), blockScope(*this), b.getBoolAttr(false)).getResult();
+  make<scf::ConditionOp>(bitXor(done, integer(1, i1)), ValueRange());
+  b.createBlock(&loop.getAfter());
+  make<scf::YieldOp>();
+}
+
+void KernelEmitter::copyBulk(Value to, Value from, int64_t bytes, Value barrier) {
+  make<NVVM::CpAsyncBulkGlobalToSharedClusterOp>(to, from, barrier, integer(bytes), Value(), Value());
+}
+
+void KernelEmitter::fenceAsync() {
+  make<NVVM::FenceProxyOp>(NVVM::ProxyKindAttr::get(b.getContext(), NVVM::ProxyKind::async_shared),
+                           NVVM::SharedSpaceAttr::get(b.getContext(), NVVM::SharedSpace::shared_cta));
+}
+
+OpEmitter::Values KernelEmitter::assembly(StringRef text, ValueRange inOut, ValueRange inputs, StringRef constraints,
+                                          bool touchesMemory) {
+  SmallVector<std::string> parts;
+  for (Value value : inOut)
+    parts.push_back(value.getType().isF32() ? "=f" : "=r");
+  for (size_t i = 0; i < inOut.size(); ++i)
+    parts.push_back(std::to_string(i));
+  if (!constraints.empty())
+    parts.push_back(constraints.str());
+  if (touchesMemory)
+    parts.push_back("~{memory}");
+  SmallVector<Value> operands(inOut);
+  llvm::append_range(operands, inputs);
+  SmallVector<Type> types(inOut.getTypes());
+  Type all = types.size() == 1 ? types.front() : Type(LLVM::LLVMStructType::getLiteral(b.getContext(), types));
+  auto dialect = LLVM::AsmDialectAttr::get(b.getContext(), LLVM::AsmDialect::AD_ATT);
+  auto code = make<LLVM::InlineAsmOp>(types.empty() ? TypeRange() : TypeRange(ArrayRef<Type>(all)), operands, text,
+                                      llvm::join(parts, ","), /*has_side_effects=*/true, /*is_align_stack=*/false,
+                                      LLVM::tailcallkind::TailCallKind::None, dialect, ArrayAttr());
+  if (types.size() < 2)
+    return Values(code->getResults());
+  Values written;
+  for (size_t i = 0; i < types.size(); ++i)
+    written.push_back(make<LLVM::ExtractValueOp>(code->getResult(0), static_cast<int64_t>(i)));
+  return written;
 }
 
 void KernelEmitter::finish() {

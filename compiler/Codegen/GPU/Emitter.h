@@ -31,8 +31,9 @@ public:
 
   const Target &target;
   mlir::LLVM::LLVMFuncOp function;
-  /// Threads of a block, a multiple of 32.
-  const int64_t threads;
+  /// Threads that do the cell, a multiple of 32: those of the block, or its first ones where another member of the
+  /// launch needs more.
+  int64_t threads;
   mlir::Type globalPtr, sharedPtr;
   /// The cell that the block does.
   mlir::Value cell;
@@ -98,7 +99,7 @@ public:
   void syncWarp();
 
   // What the threads of a block do together.
-  /// Waits until all threads of the block are here, and orders their memory accesses.
+  /// Waits until all threads that do the cell are here, and orders their memory accesses.
   void barrier();
   /// The same for `count` threads, a multiple of 32, of which this is one. `id` is below 16; 0 is that of barrier().
   void barrier(int64_t id, int64_t count);
@@ -109,6 +110,25 @@ public:
   /// Ends a group of this thread's copies; waits until at most `pending` groups of it are not complete.
   void commitCopies();
   void waitCopies(int64_t pending);
+
+  // Copies and products that complete later and say so to a barrier in shared memory: 8 bytes, aligned to 8. From
+  // compute capability 9.0 on.
+  /// Makes it wait for `count` arrivals in each phase. One thread; `publishBarriers` and a barrier of the block follow.
+  void initBarrier(mlir::Value barrier, int64_t count);
+  void publishBarriers();
+  void arrive(mlir::Value barrier);
+  /// Arrives, and makes the phase wait for `bytes` of bulk copies, too.
+  void arriveExpecting(mlir::Value barrier, int64_t bytes);
+  /// Waits for the end of a phase, an i32: 0 for the first, 1 for the next, and so on in turn.
+  void wait(mlir::Value barrier, mlir::Value phase);
+  /// Copies `bytes`, a multiple of 16, from global to shared memory, both aligned to 16, and tells `barrier`.
+  void copyBulk(mlir::Value to, mlir::Value from, int64_t bytes, mlir::Value barrier);
+  /// Lets bulk copies and matrix instructions of warpgroups see what this thread has stored in shared memory.
+  void fenceAsync();
+  /// Inline assembly with operands $0.. that are read and written, then `inputs`, whose constraints are given. Gives
+  /// the values written.
+  Values assembly(llvm::StringRef text, mlir::ValueRange inOut, mlir::ValueRange inputs, llvm::StringRef constraints,
+                  bool touchesMemory);
 
   /// Closes the function.
   void finish();

@@ -23,14 +23,14 @@ Value RowBlock::row(KernelEmitter &e, Value index) const {
   return list ? e.load(e.i32, e.element(list, index, 4)) : e.add(begin, index);
 }
 
-GemmInput::GemmInput(KernelEmitter &e, kernel::GemmOp op, unsigned product, int64_t tileRows, int64_t threads,
+GemmInput::GemmInput(KernelEmitter &e, kernel::GemmOp op, unsigned product, int64_t tileRows, Team team, bool copies,
                      Value values)
     : e(e), region(op.getInputs()[product]), yielded(cast<kernel::YieldOp>(region.front().getTerminator()).getValue()),
-      tileRows(tileRows), threads(threads), depth(op.getDepth(product)),
-      chunkElements(chunkBytes / static_cast<int64_t>(op.getWeightType(product).getElementBytes())), values(values),
-      chunk(e.rem(e.thread, rowChunks)) {
+      tileRows(tileRows), depth(op.getDepth(product)),
+      chunkElements(chunkBytes / static_cast<int64_t>(op.getWeightType(product).getElementBytes())), team(team),
+      values(values), chunk(e.rem(team.index, rowChunks)) {
   Value view = op.getPlainInput(product);
-  if (view && (!cast<kernel::ViewType>(view.getType()).isRowMajor() || depth % chunkElements == 0))
+  if (copies && view && (!cast<kernel::ViewType>(view.getType()).isRowMajor() || depth % chunkElements == 0))
     copied = view;
 }
 
@@ -59,7 +59,7 @@ LogicalResult GemmInput::emitRowSums(const RowBlock &rows) {
         e.store(row.get(root), e.element(e.at(values, static_cast<int64_t>(i) * tileRows * 4), index, 4));
     });
   };
-  e.loop(e.warp, rows.count, threads / warpLanes, {}, [&](Value index, ValueRange) -> OpEmitter::Values {
+  e.loop(e.warp, rows.count, e.threads / warpLanes, {}, [&](Value index, ValueRange) -> OpEmitter::Values {
     emitRow(index);
     return {};
   });
@@ -68,8 +68,8 @@ LogicalResult GemmInput::emitRowSums(const RowBlock &rows) {
 
 LogicalResult GemmInput::enter(const RowBlock &rows) {
   threadRows.clear();
-  Value first = e.div(e.thread, rowChunks), last = e.sub(rows.count, e.integer(1));
-  int64_t apart = threads / rowChunks;
+  Value first = e.div(team.index, rowChunks), last = e.sub(rows.count, e.integer(1));
+  int64_t apart = team.count / rowChunks;
   for (int64_t begin = 0; begin < tileRows; begin += apart) {
     Row row;
     row.index = e.add(first, begin);
@@ -116,8 +116,8 @@ LogicalResult GemmInput::stage(Value to, Value step) {
       e.store(e.select(keep, *value, zero), place, chunkBytes);
     }
   };
-  if (tileRows * rowChunks < threads)
-    e.when(e.less(e.thread, e.integer(tileRows * rowChunks)), stageRows);
+  if (tileRows * rowChunks < team.count)
+    e.when(e.less(team.index, e.integer(tileRows * rowChunks)), stageRows);
   else
     stageRows();
   return result;

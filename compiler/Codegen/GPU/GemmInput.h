@@ -25,16 +25,23 @@ struct RowBlock {
 /// Rows beyond the block's last and elements beyond the depth are zero.
 class GemmInput {
 public:
-  /// `values` is where the row sums of this product's region lie, [sum][tileRows] in float32. The block's first
-  /// `threads` threads stage together; a call is made by all of them.
-  GemmInput(KernelEmitter &e, kernel::GemmOp op, unsigned product, int64_t tileRows, int64_t threads,
+  /// The threads that stage together: `count` of them, of which this is number `index`.
+  struct Team {
+    mlir::Value index;
+    int64_t count;
+  };
+
+  /// `values` is where the row sums of this product's region lie, [sum][tileRows] in float32. Rows are copied
+  /// asynchronously, where that can be done, if `copies`.
+  GemmInput(KernelEmitter &e, kernel::GemmOp op, unsigned product, int64_t tileRows, Team team, bool copies,
             mlir::Value values);
 
-  /// Computes the row sums of the region for all rows, a warp a row. A barrier has to follow.
+  /// Computes the row sums of the region for all rows, a warp a row. All threads of the cell take part, and a barrier
+  /// of theirs has to follow.
   mlir::LogicalResult emitRowSums(const RowBlock &rows);
-  /// Computes what each thread needs for its rows, whatever k is.
+  /// Computes what each thread of the team needs for its rows, whatever k is.
   mlir::LogicalResult enter(const RowBlock &rows);
-  /// Stages step `step`, an i32, to `to`. Copies may be asynchronous: they belong to the thread's open group.
+  /// Stages step `step`, an i32, to `to`. Asynchronous copies belong to the thread's open group.
   mlir::LogicalResult stage(mlir::Value to, mlir::Value step);
 
 private:
@@ -59,7 +66,8 @@ private:
   KernelEmitter &e;
   mlir::Region &region;
   mlir::Value yielded;
-  int64_t tileRows, threads, depth, chunkElements;
+  int64_t tileRows, depth, chunkElements;
+  Team team;
   mlir::Value values;
   mlir::Value chunk;  ///< Which 16 bytes of a row the thread stages.
   mlir::Value copied; ///< The view whose rows are copied; null where they are computed.

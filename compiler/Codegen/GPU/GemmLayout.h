@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where a GEMM of the form `mma` has what in the shared memory of a block. All numbers are bytes, places are counted
-// from the beginning of the block's memory.
+// Where a GEMM of the forms `mma` and `wgmma` has what in the shared memory of a block. All numbers are bytes, places
+// are counted from the beginning of the block's memory.
 //
 //   ring    [stages][weight tile of 64 rows x 128 bytes of K, token rows x the same K]: both swizzled as tile64x128 is
 //   sums    [product][token row][weight row of the cell] accumulators in float32, rows padded by 16 bytes
 //   values  [row sum of an input region][token row] in float32
 //   list    the rows of an expert that the block has, i32, then how many there are, and where to look for more
+//   barriers  [full, empty][stages] of 8 bytes, with the form `wgmma`
 #ifndef YUPANA_COMPILER_CODEGEN_GPU_GEMMLAYOUT_H
 #define YUPANA_COMPILER_CODEGEN_GPU_GEMMLAYOUT_H
 
 #include "compiler/Codegen/GPU/Choices.h"
+
+#include "llvm/Support/MathExtras.h"
 
 namespace yupana::codegen::cuda {
 
@@ -19,16 +22,18 @@ struct GemmLayout {
   static constexpr int64_t tileBytes = int64_t(schema::kTile64x128.tile_rows) * schema::kTile64x128.row_bytes;
   static constexpr int64_t rowBytes = schema::kTile64x128.row_bytes;
 
-  GemmLayout(const GemmShape &shape, int64_t tileRows, int64_t stages)
+  GemmLayout(const GemmShape &shape, kernel::GPUForm form, int64_t tileRows, int64_t stages)
       : tileRows(tileRows), stageBytes(tileBytes + tileRows * rowBytes),
         sumStride((shape.cellTiles * schema::kTile64x128.tile_rows + 4) * 4), productBytes(tileRows * sumStride),
         ring(0), sums(stages * stageBytes), values(sums + shape.products * productBytes),
-        list(values + shape.rowValues * tileRows * 4), bytes(list + (shape.byExpert ? tileRows * 4 + 8 : 0)) {}
+        list(values + shape.rowValues * tileRows * 4),
+        barriers(llvm::alignTo(list + (shape.byExpert ? tileRows * 4 + 8 : 0), 8)),
+        bytes(barriers + (form == kernel::GPUForm::WGMMA ? 2 * stages * 8 : 0)) {}
 
   int64_t tileRows;
   int64_t stageBytes;
   int64_t sumStride, productBytes; ///< From a token row to the next, from a product to the next.
-  int64_t ring, sums, values, list;
+  int64_t ring, sums, values, list, barriers;
   int64_t bytes; ///< Of all.
 };
 

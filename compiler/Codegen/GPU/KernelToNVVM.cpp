@@ -21,9 +21,7 @@ using namespace yupana;
 using namespace yupana::codegen;
 using namespace yupana::codegen::cuda;
 
-LogicalResult cuda::emitLaunched(KernelEmitter &e, Operation *op) {
-  if (auto launched = dyn_cast<kernel::LaunchedOpInterface>(op); launched && failed(checkNumerics(launched)))
-    return failure();
+static LogicalResult emitTemplate(KernelEmitter &e, Operation *op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case([&](kernel::MapOp op) { return emitMap(e, op); })
       .Case([&](kernel::GemmOp op) { return emitGemm(e, op); })
@@ -33,6 +31,21 @@ LogicalResult cuda::emitLaunched(KernelEmitter &e, Operation *op) {
       .Case([&](kernel::SampleOp op) { return emitSample(e, op); })
       .Case([&](kernel::ParallelOp op) { return emitParallel(e, op); })
       .Default([](Operation *op) { return op->emitError() << "'" << op->getName() << "' has no GPU kernel"; });
+}
+
+LogicalResult cuda::emitLaunched(KernelEmitter &e, Operation *op) {
+  auto launched = cast<kernel::LaunchedOpInterface>(op);
+  if (failed(checkNumerics(launched)))
+    return failure();
+  auto config = dyn_cast_or_null<kernel::GPUAttr>(launched.getConfigAttr());
+  if (!config || config.getThreads() == e.threads)
+    return emitTemplate(e, op);
+  LogicalResult result = success();
+  int64_t all = e.threads;
+  e.threads = config.getThreads();
+  e.when(e.less(e.thread, e.integer(e.threads)), [&] { result = emitTemplate(e, op); });
+  e.threads = all;
+  return result;
 }
 
 static LogicalResult emitMembers(KernelEmitter &e, ArrayRef<kernel::LaunchedOpInterface> members) {

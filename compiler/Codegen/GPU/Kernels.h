@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The templates: one function for each launched op, which writes the body of its kernel for the cell of a block. An
-// error has been reported at the op when they fail. Threads beyond the config's number may be there, in a launch whose
-// other members need them: they come to no barrier.
+// error has been reported at the op when they fail. `threads` of the emitter are those of the op's config.
 #ifndef YUPANA_COMPILER_CODEGEN_GPU_KERNELS_H
 #define YUPANA_COMPILER_CODEGEN_GPU_KERNELS_H
 

@@ -31,12 +31,10 @@ LogicalResult cuda::emitMap(KernelEmitter &e, kernel::MapOp op) {
   FailureOr<kernel::GPUAttr> config = e.config(op);
   if (failed(config))
     return failure();
-  int64_t team = teamSize(op, config->getThreads()), teams = config->getThreads() / team;
+  int64_t team = teamSize(op, e.threads), teams = e.threads / team;
   Value begin = e.mul(e.cell, config->getRows());
   Value rows = e.min(e.sub(e.size(op.getRows()), begin), e.integer(config->getRows()));
   Value first = e.div(e.thread, team), index = e.rem(e.thread, team);
-  if (e.threads != config->getThreads())
-    rows = e.select(e.less(e.thread, e.integer(config->getThreads())), rows, e.integer(0));
   LogicalResult result = success();
   e.loop(first, e.mul(rows, op.getGroups()), teams, {}, [&](Value item, ValueRange) -> OpEmitter::Values {
     ScalarRegion region(e, op.getBody(), op.getLane());

@@ -335,7 +335,7 @@ TEST_P(GpuGemm, ExpertsWhoseRowsAreSorted) {
                      expect(x.at(place * depth), w.at(((place < 40 ? 0 : 2) * outputs + n) * depth), depth), place, n));
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, GpuGemm, testing::Values(Form{"sm_80", true}, Form{"sm_80", false}),
+INSTANTIATE_TEST_SUITE_P(Targets, GpuGemm, testing::Values(Form{"sm_80", true}, Form{"sm_80", false}, Form{"sm_90a", true}),
                          [](const auto &info) { return nameOf(info); });
 
 } // namespace

@@ -60,3 +60,19 @@ kernel.library @library target "sm_80" {
     }
   }
 }
+
+// -----
+
+// No instruction of a warpgroup multiplies float32 unrounded.
+#config = #kernel.gpu<"sm_90a", form = wgmma, tile = 64 x 16 x 64, stages = 4, threads = 256, blocks = 1, rows = 1>
+kernel.library @library target "sm_90a" {
+  kernel.func @gemm {
+  ^bb0(%x: !kernel.view<["T", 32], f32>, %w: !kernel.view<[64, 32], f32, "tile64x128">, %y: !kernel.view<["T", 64], f32>):
+    // expected-error @below {{or in bfloat16 form wgmma with 256}}
+    kernel.gemm rows "T" attributes {config = #config}
+        product %x : !kernel.view<["T", 32], f32> times %w : !kernel.view<[64, 32], f32, "tile64x128"> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 64], f32>
+    }
+  }
+}
