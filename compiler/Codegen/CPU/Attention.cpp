@@ -255,7 +255,7 @@ void AttentionEmitter::emitOutput(Value out) {
   });
 }
 
-LogicalResult codegen::emitAttention(KernelEmitter &e, kernel::AttentionOp op) {
+LogicalResult codegen::emitTemplate(KernelEmitter &e, kernel::AttentionOp op) {
   kernel::CacheType keys = op.getKeys().getType();
   if (keys.getLayout() != schema::kCacheKeys32.id)
     return op.emitError() << "reads a cache in layout " << keys.getLayout() << ", a CPU kernel takes "

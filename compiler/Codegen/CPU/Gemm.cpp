@@ -277,7 +277,7 @@ void GemmEmitter::bindLanes(ScalarRegion &piece, Value feature, Value column, Va
     }
 }
 
-LogicalResult codegen::emitGemm(KernelEmitter &e, kernel::GemmOp op) {
+LogicalResult codegen::emitTemplate(KernelEmitter &e, kernel::GemmOp op) {
   FailureOr<kernel::X86Attr> config = e.config(op);
   return failed(config) ? failure() : GemmEmitter(e, op, *config).run();
 }

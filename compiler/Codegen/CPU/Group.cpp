@@ -9,7 +9,7 @@ using namespace mlir;
 using namespace yupana;
 using namespace yupana::codegen;
 
-LogicalResult codegen::emitGroup(KernelEmitter &e, kernel::GroupOp op) {
+LogicalResult codegen::emitTemplate(KernelEmitter &e, kernel::GroupOp op) {
   int64_t experts = op.getExpertCount(), alignment = op.getAlignment();
   Value ids = e.address(op.getExperts()), offsets = e.address(op.getOffsets()), order = e.address(op.getOrder());
   kernel::ViewType choices = op.getExperts().getType();

@@ -19,7 +19,7 @@ static LogicalResult emitRowGroup(KernelEmitter &e, kernel::MapOp op, Value row,
   return GroupRegion(e, op.getBody(), std::move(region), op.getWidth(), bindLanes).emit();
 }
 
-LogicalResult codegen::emitMap(KernelEmitter &e, kernel::MapOp op) {
+LogicalResult codegen::emitTemplate(KernelEmitter &e, kernel::MapOp op) {
   FailureOr<kernel::X86Attr> config = e.config(op);
   if (failed(config))
     return failure();

@@ -33,10 +33,3 @@ kernel::NumericsAttr codegen::numericsOf(kernel::LaunchedOpInterface op) {
           [&](auto) { return kernel::NumericsAttr::get(context, none, kernel::SumOrder::Ascending, partials, 0); })
       .Default([](Operation *) { return kernel::NumericsAttr(); });
 }
-
-LogicalResult codegen::checkNumerics(kernel::LaunchedOpInterface op) {
-  kernel::NumericsAttr stated = op.getNumericsAttr(), own = numericsOf(op);
-  if (!stated || stated == own)
-    return success();
-  return op->emitOpError() << "has numerics " << stated << ", kernels of x86 add by " << own;
-}

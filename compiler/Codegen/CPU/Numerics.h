@@ -11,9 +11,6 @@ namespace yupana::codegen {
 /// The one order in which the generators of this folder add for `op`; null for an op whose order is not stated.
 kernel::NumericsAttr numericsOf(kernel::LaunchedOpInterface op);
 
-/// Reports an error at `op` if it states another order than the generators have. One that states none has theirs.
-mlir::LogicalResult checkNumerics(kernel::LaunchedOpInterface op);
-
 } // namespace yupana::codegen
 
 #endif // YUPANA_COMPILER_CODEGEN_CPU_NUMERICS_H

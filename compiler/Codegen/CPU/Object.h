@@ -4,22 +4,16 @@
 #ifndef YUPANA_COMPILER_CODEGEN_CPU_OBJECT_H
 #define YUPANA_COMPILER_CODEGEN_CPU_OBJECT_H
 
-#include "compiler/Codegen/CPU/CodegenCPU.h"
+#include "compiler/Codegen/Common/MachineCode.h"
 #include "compiler/Target/Target.h"
 
-#include "mlir/IR/BuiltinOps.h"
+#include <vector>
 
 namespace yupana::codegen {
 
-/// An object file, and the text it was made from for those who asked to see it.
-struct CompiledObject {
-  std::string bytes;
-  std::string llvmIR;
-};
-
-/// Optimises the llvm dialect functions of `module` and writes them as a relocatable ELF object for `target`. `symbol`
-/// names the kernel in errors: ExitCode::Unsupported if it would call a function of a library.
-Result<CompiledObject> compileToObject(mlir::ModuleOp module, const Target &target, const std::string &symbol);
+/// Optimises the llvm dialect functions of `module` and writes them as a relocatable ELF object for `target`, a CPU.
+/// Errors as of writeMachineCode; ExitCode::Unsupported if the kernel would call a function of a library.
+Result<MachineCode> compileToObject(mlir::ModuleOp module, const Target &target, const std::string &symbol);
 
 /// Links `objects` in their order with the ld.lld at `lldPath` (empty: the default) into a shared object.
 Result<std::string> linkObjects(const std::vector<std::string> &objects, const std::string &lldPath);

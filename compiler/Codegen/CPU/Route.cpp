@@ -167,7 +167,7 @@ void RouteEmitter::normalize(Value scores) {
   });
 }
 
-LogicalResult codegen::emitRoute(KernelEmitter &e, kernel::RouteOp op) {
+LogicalResult codegen::emitTemplate(KernelEmitter &e, kernel::RouteOp op) {
   FailureOr<kernel::X86Attr> config = e.config(op);
   return failed(config) ? failure() : RouteEmitter(e, op).run(config->getRows());
 }

@@ -397,7 +397,7 @@ Value SampleEmitter::drawFromBlock(Value begin, Value massBefore, Value target, 
   })[1];
 }
 
-LogicalResult codegen::emitSample(KernelEmitter &e, kernel::SampleOp op) {
+LogicalResult codegen::emitTemplate(KernelEmitter &e, kernel::SampleOp op) {
   SampleEmitter(e, op).run();
   return success();
 }

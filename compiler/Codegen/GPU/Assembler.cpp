@@ -97,7 +97,7 @@ Result<Assembler> Assembler::find() {
   // "Cuda compilation tools, release 13.0, V13.0.88"
   llvm::StringRef version = llvm::StringRef(said).split(", V").second.take_until([](char c) { return c == '\n'; });
   assembler.release = version.trim().str();
-  if (status != 0 || !version.starts_with("13."))
+  if (status != 0 || !version.starts_with("13.0."))
     return makeError(ExitCode::MissingFile, "{}: is version {}, expected 13.0; {}", assembler.program,
                      inQuotes(assembler.release), whatToInstall);
   return assembler;

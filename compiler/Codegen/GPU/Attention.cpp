@@ -236,7 +236,7 @@ void AttentionEmitter::emitOutput(Value rowHead, const State &state) {
     });
 }
 
-LogicalResult cuda::emitAttention(KernelEmitter &e, kernel::AttentionOp op) {
+LogicalResult cuda::emitTemplate(KernelEmitter &e, kernel::AttentionOp op) {
   kernel::CacheType keys = op.getKeys().getType();
   if (keys.getLayout() != schema::kCacheRowMajor.id)
     return op.emitError() << "reads a cache in layout " << keys.getLayout() << ", a GPU kernel takes "

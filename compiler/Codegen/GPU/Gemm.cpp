@@ -267,7 +267,7 @@ void GemmEmitter::bindLane(ScalarRegion &turn, Value feature, Value column, Valu
     }
 }
 
-LogicalResult cuda::emitGemm(KernelEmitter &e, kernel::GemmOp op) {
+LogicalResult cuda::emitTemplate(KernelEmitter &e, kernel::GemmOp op) {
   FailureOr<kernel::GPUAttr> config = e.config(op);
   return failed(config) ? failure() : GemmEmitter(e, op, *config).run();
 }

@@ -108,7 +108,7 @@ void GroupEmitter::placePairs(Value expert) {
   });
 }
 
-LogicalResult cuda::emitGroup(KernelEmitter &e, kernel::GroupOp op) {
+LogicalResult cuda::emitTemplate(KernelEmitter &e, kernel::GroupOp op) {
   GroupEmitter(e, op).run();
   return success();
 }

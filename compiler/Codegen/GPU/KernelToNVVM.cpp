@@ -3,11 +3,10 @@
 // Picks the template of a launched op. Templates see one op and the target's facts, and nothing of the program around
 // it. The members of a kernel.parallel share a grid: a block finds the member that its number falls to, and all members
 // have the same shared memory, since a block runs one of them.
+#include "compiler/Codegen/Common/Dispatch.h"
 #include "compiler/Codegen/GPU/Kernels.h"
 #include "compiler/Codegen/GPU/Numerics.h"
 #include "compiler/Codegen/GPU/Passes.h"
-
-#include "llvm/ADT/TypeSwitch.h"
 
 #define DEBUG_TYPE "yupana-kernel-to-nvvm"
 
@@ -21,29 +20,17 @@ using namespace yupana;
 using namespace yupana::codegen;
 using namespace yupana::codegen::cuda;
 
-static LogicalResult emitTemplate(KernelEmitter &e, Operation *op) {
-  return llvm::TypeSwitch<Operation *, LogicalResult>(op)
-      .Case([&](kernel::MapOp op) { return emitMap(e, op); })
-      .Case([&](kernel::GemmOp op) { return emitGemm(e, op); })
-      .Case([&](kernel::AttentionOp op) { return emitAttention(e, op); })
-      .Case([&](kernel::RouteOp op) { return emitRoute(e, op); })
-      .Case([&](kernel::GroupOp op) { return emitGroup(e, op); })
-      .Case([&](kernel::SampleOp op) { return emitSample(e, op); })
-      .Case([&](kernel::ParallelOp op) { return emitParallel(e, op); })
-      .Default([](Operation *op) { return op->emitError() << "'" << op->getName() << "' has no GPU kernel"; });
-}
-
-LogicalResult cuda::emitLaunched(KernelEmitter &e, Operation *op) {
-  auto launched = cast<kernel::LaunchedOpInterface>(op);
-  if (failed(checkNumerics(launched)))
+LogicalResult cuda::emitLaunched(KernelEmitter &e, kernel::LaunchedOpInterface op) {
+  if (failed(checkNumerics(op, numericsOf(op), "GPUs")))
     return failure();
-  auto config = dyn_cast_or_null<kernel::GPUAttr>(launched.getConfigAttr());
+  auto dispatch = [&] { return dispatchLaunched(op, "GPU", [&](auto known) { return emitTemplate(e, known); }); };
+  auto config = dyn_cast_or_null<kernel::GPUAttr>(op.getConfigAttr());
   if (!config || config.getThreads() == e.threads)
-    return emitTemplate(e, op);
+    return dispatch();
   LogicalResult result = success();
   int64_t all = e.threads;
   e.threads = config.getThreads();
-  e.when(e.less(e.thread, e.integer(e.threads)), [&] { result = emitTemplate(e, op); });
+  e.when(e.less(e.thread, e.integer(e.threads)), [&] { result = dispatch(); });
   e.threads = all;
   return result;
 }
@@ -52,11 +39,8 @@ static LogicalResult emitMembers(KernelEmitter &e, ArrayRef<kernel::LaunchedOpIn
   kernel::LaunchedOpInterface member = members.front();
   if (members.size() == 1)
     return emitLaunched(e, member);
-  if (!member.getGridAttr())
-    return member->emitError() << "has no grid, which its place among others needs";
-  if (llvm::any_of(member.getGridAttr().getTerms(), [](auto &term) { return term.op == kernel::GridOp::SMs; }))
-    return member->emitError() << "has grid " << member.getGridAttr()
-                               << ", but a kernel is told no more than T, S and R";
+  if (failed(checkMemberGrid(member)))
+    return failure();
   Value cell = e.cell, cells = e.size(member.getGridAttr());
   LogicalResult first = success(), others = success();
   int64_t sharedBegin = e.sharedBytes;
@@ -70,7 +54,7 @@ static LogicalResult emitMembers(KernelEmitter &e, ArrayRef<kernel::LaunchedOpIn
   return success(succeeded(first) && succeeded(others));
 }
 
-LogicalResult cuda::emitParallel(KernelEmitter &e, kernel::ParallelOp op) {
+LogicalResult cuda::emitTemplate(KernelEmitter &e, kernel::ParallelOp op) {
   SmallVector<kernel::LaunchedOpInterface> members(op.getBody().getOps<kernel::LaunchedOpInterface>());
   return emitMembers(e, members);
 }
@@ -95,7 +79,7 @@ static FailureOr<std::pair<int64_t, int64_t>> blocksOf(Operation *launched) {
 }
 
 LogicalResult cuda::emitKernel(kernel::FuncOp func, const Target &target) {
-  Operation *launched = &func.getBody().front().front();
+  auto launched = cast<kernel::LaunchedOpInterface>(func.getBody().front().front());
   FailureOr<std::pair<int64_t, int64_t>> block = blocksOf(launched);
   if (failed(block))
     return failure();
@@ -113,16 +97,9 @@ namespace {
 
 struct KernelToNVVMPass : yupana::codegen::cuda::impl::KernelToNVVMPassBase<KernelToNVVMPass> {
   void runOnOperation() override {
-    for (kernel::LibraryOp library : getOperation().getOps<kernel::LibraryOp>()) {
-      const Target *target = findTarget(library.getTarget().str());
-      if (!target || target->isCpu()) {
-        library.emitError() << "is for " << library.getTargetAttr() << ", expected a GPU target";
-        return signalPassFailure();
-      }
-      for (kernel::FuncOp func : llvm::make_early_inc_range(library.getOps<kernel::FuncOp>()))
-        if (failed(emitKernel(func, *target)))
-          return signalPassFailure();
-    }
+    if (failed(emitLibraries(
+            getOperation(), [](const Target &target) { return !target.isCpu(); }, "a GPU target", emitKernel)))
+      signalPassFailure();
   }
 };
 

@@ -9,16 +9,16 @@
 
 namespace yupana::codegen::cuda {
 
-mlir::LogicalResult emitMap(KernelEmitter &e, kernel::MapOp op);
-mlir::LogicalResult emitGemm(KernelEmitter &e, kernel::GemmOp op);
-mlir::LogicalResult emitAttention(KernelEmitter &e, kernel::AttentionOp op);
-mlir::LogicalResult emitRoute(KernelEmitter &e, kernel::RouteOp op);
-mlir::LogicalResult emitGroup(KernelEmitter &e, kernel::GroupOp op);
-mlir::LogicalResult emitSample(KernelEmitter &e, kernel::SampleOp op);
-mlir::LogicalResult emitParallel(KernelEmitter &e, kernel::ParallelOp op);
+mlir::LogicalResult emitTemplate(KernelEmitter &e, kernel::MapOp op);
+mlir::LogicalResult emitTemplate(KernelEmitter &e, kernel::GemmOp op);
+mlir::LogicalResult emitTemplate(KernelEmitter &e, kernel::AttentionOp op);
+mlir::LogicalResult emitTemplate(KernelEmitter &e, kernel::RouteOp op);
+mlir::LogicalResult emitTemplate(KernelEmitter &e, kernel::GroupOp op);
+mlir::LogicalResult emitTemplate(KernelEmitter &e, kernel::SampleOp op);
+mlir::LogicalResult emitTemplate(KernelEmitter &e, kernel::ParallelOp op);
 
-/// Runs the template of a launched op.
-mlir::LogicalResult emitLaunched(KernelEmitter &e, mlir::Operation *op);
+/// Runs the template of the op.
+mlir::LogicalResult emitLaunched(KernelEmitter &e, kernel::LaunchedOpInterface op);
 
 /// Replaces `func` by an `llvm.func` of the same name, a kernel. The error has been reported when it fails.
 mlir::LogicalResult emitKernel(kernel::FuncOp func, const Target &target);

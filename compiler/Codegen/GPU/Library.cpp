@@ -3,14 +3,11 @@
 // From a library to its images. Every kernel has images of its own, one for each format that was asked for, since
 // that is how kernels are made: in processes of their own, from a cache. A driver takes them as they are, so that no
 // link step stands between. The order of images is that of kernels, then of formats.
+#include "compiler/Codegen/Common/LoweredKernel.h"
 #include "compiler/Codegen/GPU/CodegenGPU.h"
 #include "compiler/Codegen/GPU/Kernels.h"
 #include "compiler/Codegen/GPU/Serializer.h"
-#include "compiler/Codegen/Jobs/Jobs.h"
 #include "compiler/Codegen/Jobs/Tools.h"
-
-#include "mlir/Parser/Parser.h"
-#include "mlir/Pass/PassManager.h"
 
 using namespace mlir;
 using namespace yupana;
@@ -65,31 +62,14 @@ Result<KernelCode> KernelCompiler::code(plan::ImageFormat format, const std::str
 }
 
 Result<CompiledKernel> KernelCompiler::compile(const KernelJob &job) const {
-  DialectRegistry registry;
-  cuda::registerCodegenGPUDialects(registry);
-  MLIRContext context(registry, MLIRContext::Threading::DISABLED);
-  context.loadAllAvailableDialects();
-  FirstError error(&context);
-  OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(job.text, ParserConfig(&context));
-  if (!module)
-    return error.as(ExitCode::Internal, job.symbol);
-  auto library = *module->getOps<kernel::LibraryOp>().begin();
-  if (failed(cuda::emitKernel(*library.getOps<kernel::FuncOp>().begin(), target)))
-    return error.as(ExitCode::Unsupported, job.symbol);
-  module->getBody()->getOperations().splice(module->getBody()->end(), library.getBody().front().getOperations());
-  library.erase();
-
-  PassManager passes(&context);
-  cuda::buildGpuLowerPipeline(passes);
-  if (failed(passes.run(*module)))
-    return error.as(ExitCode::Unsupported, job.symbol);
-  auto function = *module->getOps<LLVM::LLVMFuncOp>().begin();
+  constexpr KernelLowering lowering = {cuda::registerCodegenGPUDialects, cuda::emitKernel, cuda::buildGpuLowerPipeline};
+  YUPANA_ASSIGN_OR_RETURN(LoweredKernel lowered, LoweredKernel::lower(job, target, lowering));
   CompiledKernel kernel;
-  kernel.sharedBytes = cast<IntegerAttr>(function->removeAttr(cuda::sharedBytesName)).getInt();
-  YUPANA_ASSIGN_OR_RETURN(cuda::PtxText text, cuda::writePtx(*module, target, job.symbol));
+  kernel.sharedBytes = lowered.takeNumber(cuda::sharedBytesName);
+  YUPANA_ASSIGN_OR_RETURN(MachineCode text, cuda::writePtx(lowered.getModule(), target, job.symbol));
   kernel.llvmIR = std::move(text.llvmIR);
   for (plan::ImageFormat format : formats) {
-    YUPANA_ASSIGN_OR_RETURN(KernelCode made, code(format, text.ptx, job.symbol));
+    YUPANA_ASSIGN_OR_RETURN(KernelCode made, code(format, text.bytes, job.symbol));
     kernel.code.push_back(std::move(made));
   }
   return kernel;

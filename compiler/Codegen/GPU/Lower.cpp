@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The pipeline behind the templates, down to the llvm and nvvm dialects.
+#include "compiler/Codegen/Common/LoweredKernel.h"
 #include "compiler/Codegen/Common/Passes.h"
 #include "compiler/Codegen/GPU/CodegenGPU.h"
 #include "compiler/Codegen/GPU/Passes.h"
 
 #include "mlir/Conversion/Passes.h"
-#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Pass/PassManager.h"
-#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Transforms/Passes.h"
 
@@ -41,9 +38,7 @@ void cuda::registerCodegenGPUPasses() {
 }
 
 void cuda::registerCodegenGPUDialects(DialectRegistry &registry) {
-  registry.insert<arith::ArithDialect, cf::ControlFlowDialect, LLVM::LLVMDialect, mlir::math::MathDialect,
-                  NVVM::NVVMDialect, scf::SCFDialect, vector::VectorDialect, kernel::KernelDialect>();
-  registerBuiltinDialectTranslation(registry);
-  registerLLVMDialectTranslation(registry);
+  registerCodegenDialects(registry);
+  registry.insert<NVVM::NVVMDialect>();
   registerNVVMDialectTranslation(registry);
 }

@@ -27,7 +27,7 @@ static int64_t teamSize(kernel::MapOp op, int64_t threads) {
   return std::clamp<int64_t>(llvm::PowerOf2Ceil(op.getWidth()), least, most);
 }
 
-LogicalResult cuda::emitMap(KernelEmitter &e, kernel::MapOp op) {
+LogicalResult cuda::emitTemplate(KernelEmitter &e, kernel::MapOp op) {
   FailureOr<kernel::GPUAttr> config = e.config(op);
   if (failed(config))
     return failure();

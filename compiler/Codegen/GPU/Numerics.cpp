@@ -28,10 +28,3 @@ kernel::NumericsAttr cuda::numericsOf(kernel::LaunchedOpInterface op) {
           [&](auto) { return kernel::NumericsAttr::get(context, none, kernel::SumOrder::Ascending, partials, 0); })
       .Default([](Operation *) { return kernel::NumericsAttr(); });
 }
-
-LogicalResult cuda::checkNumerics(kernel::LaunchedOpInterface op) {
-  kernel::NumericsAttr stated = op.getNumericsAttr(), own = numericsOf(op);
-  if (!stated || stated == own)
-    return success();
-  return op->emitOpError() << "has numerics " << stated << ", kernels of GPUs add by " << own;
-}

@@ -232,7 +232,7 @@ void RouteEmitter::normalize(Value row) {
   });
 }
 
-LogicalResult cuda::emitRoute(KernelEmitter &e, kernel::RouteOp op) {
+LogicalResult cuda::emitTemplate(KernelEmitter &e, kernel::RouteOp op) {
   FailureOr<kernel::GPUAttr> config = e.config(op);
   return failed(config) ? failure() : RouteEmitter(e, op).run(config->getRows());
 }

@@ -476,7 +476,7 @@ Value SampleEmitter::draw(const Filter &filter) {
   })[0];
 }
 
-LogicalResult cuda::emitSample(KernelEmitter &e, kernel::SampleOp op) {
+LogicalResult cuda::emitTemplate(KernelEmitter &e, kernel::SampleOp op) {
   SampleEmitter sample(e, op);
   if (int64_t most = e.target.gpu().sharedBlockBytes; e.sharedBytes > most)
     return op.emitError() << "needs " << e.sharedBytes << " bytes of shared memory for a vocabulary of "

@@ -4,32 +4,24 @@
 #ifndef YUPANA_COMPILER_CODEGEN_GPU_SERIALIZER_H
 #define YUPANA_COMPILER_CODEGEN_GPU_SERIALIZER_H
 
+#include "compiler/Codegen/Common/MachineCode.h"
 #include "compiler/Codegen/Jobs/CompiledKernel.h"
-#include "compiler/Support/Error.h"
 #include "compiler/Target/Target.h"
-
-#include "mlir/IR/BuiltinOps.h"
 
 namespace yupana::codegen::cuda {
 
-/// PTX, and the LLVM IR it was made from, optimised.
-struct PtxText {
-  std::string ptx;
-  std::string llvmIR;
-};
-
 /// Optimises the one kernel of `module`, an `llvm.func` called `symbol` with `nvvm.kernel`, and writes it as PTX 9.0
 /// for `target`, a GPU. Its context has the dialects of registerCodegenGPUDialects. Shared memory is addressed by 32
-/// bits. Floating point is neither contracted nor reassociated. ExitCode::Unsupported if the kernel would call a
-/// function that no GPU has or its name cannot stand in PTX. What LLVM cannot select ends the process.
-Result<PtxText> writePtx(mlir::ModuleOp module, const Target &target, const std::string &symbol);
+/// bits. Errors as of writeMachineCode; ExitCode::Unsupported if the kernel would call a function that no GPU has or
+/// its name cannot stand in PTX.
+Result<MachineCode> writePtx(mlir::ModuleOp module, const Target &target, const std::string &symbol);
 
 /// The `ptxas` of a CUDA toolkit.
 class Assembler {
 public:
   /// Looks in the folder bin of CUDA_HOME, then on the PATH. ExitCode::MissingFile, with what to install, when there
-  /// is none or it is of another major version than 13: older ones do not know PTX 9.0, and what newer ones write the
-  /// drivers that this release is for do not take.
+  /// is none or it is not of release 13.0: older ones do not know PTX 9.0, what newer ones write the first drivers of
+  /// series 580 need not take, and the bytes of a plan must not depend on the machine that compiles it.
   static Result<Assembler> find();
 
   /// "13.0.88": two assemblers of one version write the same bytes.

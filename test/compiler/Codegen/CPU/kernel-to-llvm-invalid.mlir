@@ -41,7 +41,7 @@ kernel.library @library target "x86-64-v3" {
   kernel.func @workers {
   ^bb0(%x: !kernel.view<["T", 16], f32>):
     kernel.parallel {
-      // expected-error @below {{has grid #kernel.grid<"sms">, but a kernel on a CPU is told no more than T, S and R}}
+      // expected-error @below {{has grid #kernel.grid<"sms">, but a kernel is told no more than T, S and R}}
       kernel.map rows "T" groups 1 width 16 attributes {config = #kernel.x86<"x86-64-v3", tile = 6 x 16, rows = 8>,
                                                         grid = #kernel.grid<"sms">} {
       ^bb0(%row: index, %group: index, %lane: index):
