@@ -25,7 +25,7 @@ uint32_t PlanFile::addSection(schema::SectionKind kind, uint64_t bytes) {
   // A reader that lacks the tokenizer still runs the plan on token ids.
   entry.flags = kind == schema::SectionKind::tokenizer ? 0 : static_cast<uint32_t>(schema::kSectionRequired);
   entry.size = bytes;
-  entry.alignment = schema::kSectionAlignment;
+  entry.alignment = kind == schema::SectionKind::weights ? schema::kWeightSectionAlignment : schema::kSectionAlignment;
   sections.push_back(entry);
   return static_cast<uint32_t>(sections.size() - 1);
 }

@@ -77,11 +77,12 @@ bool check_entry(const SectionEntry &entry, uint32_t i, uint64_t previous_end, u
     return report.invalid("section %u has flags %x; expected 0 or 1", i, entry.flags);
   if (entry.reserved[0] || entry.reserved[1])
     return report.invalid("section %u: reserved bytes are not zero", i);
-  if (!is_power_of_two(entry.alignment) || entry.alignment < schema::kSectionAlignment ||
-      entry.alignment > kMaxAlignment)
-    return report.invalid("section %u has alignment %llu; expected a power of two from %llu to %llu", i,
-                          static_cast<ull>(entry.alignment), static_cast<ull>(schema::kSectionAlignment),
-                          static_cast<ull>(kMaxAlignment));
+  static_assert(kMaxAlignment == 2 << 20, "a message below says so");
+  bool weights = entry.kind == static_cast<uint32_t>(SectionKind::weights);
+  uint64_t least = weights ? schema::kWeightSectionAlignment : schema::kSectionAlignment;
+  if (!is_power_of_two(entry.alignment) || entry.alignment < least || entry.alignment > kMaxAlignment)
+    return report.invalid("section %u has alignment %llu; expected a power of two from %llu to 2 MiB", i,
+                          static_cast<ull>(entry.alignment), static_cast<ull>(least));
   if (entry.size == 0)
     return report.invalid("section %u is empty", i);
   uint64_t expected;
@@ -89,8 +90,8 @@ bool check_entry(const SectionEntry &entry, uint32_t i, uint64_t previous_end, u
     return report.invalid("section %u begins at %llu; expected %llu, the next multiple of its alignment", i,
                           static_cast<ull>(entry.offset), static_cast<ull>(expected));
   if (!range_within(entry.offset, entry.size, file_size))
-    return report.invalid("section %u of %llu bytes at %llu ends beyond the file of %llu", i,
-                          static_cast<ull>(entry.size), static_cast<ull>(entry.offset), static_cast<ull>(file_size));
+    return report.invalid("section %u of %llu bytes at %llu ends beyond the file", i, static_cast<ull>(entry.size),
+                          static_cast<ull>(entry.offset));
   return true;
 }
 

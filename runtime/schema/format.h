@@ -20,13 +20,16 @@ inline constexpr uint8_t kMagic[8] = {0x8B, 'Y', 'P', 'L', 'N', '\r', '\n', 0x1A
 
 /// Until 1.0 reader and writer must agree on both numbers; see README.md beside this file.
 inline constexpr uint32_t kMajor = 0;
-inline constexpr uint32_t kMinor = 3;
+inline constexpr uint32_t kMinor = 4;
 
 /// No section holds more metadata than this; checked before the FlatBuffers verifier is built.
 inline constexpr uint64_t kMaxMetadataBytes = uint64_t{64} << 20;
 inline constexpr uint32_t kMaxSections = 4096;
-/// Sections start at multiples of this: every page size in use, O_DIRECT and GPU direct storage.
-inline constexpr uint64_t kSectionAlignment = uint64_t{64} << 10;
+/// Sections start at multiples of this at least, a cache line. What is not weights is copied before it is used.
+inline constexpr uint32_t kSectionAlignment = 64;
+/// Sections of weights, which may be mapped, start at multiples of this at least: every page size in use, O_DIRECT and
+/// GPU direct storage.
+inline constexpr uint32_t kWeightSectionAlignment = 64 << 10;
 inline constexpr uint64_t kWeightAlignment = 256;
 /// The section of a weight whose bytes are not in the file.
 inline constexpr uint32_t kNoSection = 0xFFFFFFFF;

@@ -297,9 +297,11 @@ Bytes write(const PlanSpec &spec) {
     SectionEntry entry = {};
     entry.kind = static_cast<uint32_t>(sections[i].kind);
     entry.flags = sections[i].flags;
-    entry.offset = align_up(file.size(), sections[i].alignment);
+    uint64_t least =
+        sections[i].kind == SectionKind::weights ? schema::kWeightSectionAlignment : schema::kSectionAlignment;
+    entry.alignment = sections[i].alignment ? sections[i].alignment : least;
+    entry.offset = align_up(file.size(), entry.alignment);
     entry.size = sections[i].bytes.size();
-    entry.alignment = sections[i].alignment;
     file.resize(entry.offset);
     file.insert(file.end(), sections[i].bytes.begin(), sections[i].bytes.end());
     memcpy(file.data() + sizeof(header) + i * sizeof(entry), &entry, sizeof(entry));

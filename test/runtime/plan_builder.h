@@ -22,7 +22,8 @@ struct Section {
   schema::SectionKind kind;
   uint32_t flags = schema::kSectionRequired;
   Bytes bytes;
-  uint64_t alignment = schema::kSectionAlignment;
+  /// 0: the least that its kind may have.
+  uint64_t alignment = 0;
 };
 
 /// A plan before it is bytes. The metadata is section 0; `sections` holds what follows, the digests of weights

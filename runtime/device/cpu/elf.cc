@@ -19,6 +19,7 @@ namespace {
 using ull = unsigned long long;
 
 constexpr uint64_t kPage = 4096;
+constexpr uint64_t kLargestPage = uint64_t{64} << 10;
 constexpr uint32_t kMaxSegments = 64;
 constexpr uint64_t kMaxSymbols = 1u << 13;
 constexpr uint64_t kMaxDynamic = 256;
@@ -114,7 +115,7 @@ bool ElfCheck::check_load(uint32_t i, uint64_t *end) {
       !checked_align_up(span_, kPage, end))
     return report_.invalid("segment %u of the host code is not above the one before it, on pages of its own", i);
   // Linkers leave at most a page of the largest size between segments.
-  uint64_t room = saturating_add(bytes_, (uint64_t{segment_count_} + 1) * schema::kSectionAlignment);
+  uint64_t room = saturating_add(bytes_, (uint64_t{segment_count_} + 1) * kLargestPage);
   if (*end > room)
     return report_.invalid("segment %u of the host code ends at address %llu; its file of %llu bytes is too small", i,
                            static_cast<ull>(*end), static_cast<ull>(bytes_));

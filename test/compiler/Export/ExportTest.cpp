@@ -123,7 +123,9 @@ TEST_F(ExportTest, FrameAndDigests) {
   for (size_t i = 0; i < sections.size(); ++i) {
     const schema::SectionEntry &entry = sections[i];
     EXPECT_EQ(entry.kind, kinds[i]);
-    EXPECT_EQ(entry.offset, (end + 65535) / 65536 * 65536);
+    uint64_t alignment = entry.kind == 3 ? 65536 : 64;
+    EXPECT_EQ(entry.alignment, alignment);
+    EXPECT_EQ(entry.offset, (end + alignment - 1) / alignment * alignment);
     EXPECT_EQ(file.find_first_not_of('\0', end), file.find_first_not_of('\0', entry.offset)) << "padding before " << i;
     end = entry.offset + entry.size;
     if (entry.kind == 3)

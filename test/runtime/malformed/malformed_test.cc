@@ -94,7 +94,7 @@ const Malformed kHeader[] = {
         "NewerMinor", "found plan format 0.", [](Bytes &f) { header_of(f).minor = schema::kMinor + 1; },
         YUPANA_STATUS_UNSUPPORTED),
     in_frame(
-        "OlderMinor", "found plan format 0.2; this runtime reads", [](Bytes &f) { header_of(f).minor = 2; },
+        "OlderMinor", "found plan format 0.3; this runtime reads", [](Bytes &f) { header_of(f).minor = 3; },
         YUPANA_STATUS_UNSUPPORTED),
     in_frame(
         "RequiredFeature", "requires features", [](Bytes &f) { header_of(f).required_features = uint64_t{1} << 40; },
@@ -123,7 +123,10 @@ const Malformed kTable[] = {
     in_frame("SectionsSwapped", "begins at", [](Bytes &f) { std::swap(entry_of(f, kTokenizer), entry_of(f, kCode)); }),
     in_frame("SectionUnaligned", "begins at", [](Bytes &f) { entry_of(f, kTokenizer).offset -= 1; }),
     in_frame("WideGap", "begins at", [](Bytes &f) { entry_of(f, kTokenizer).offset += schema::kSectionAlignment; }),
-    in_frame("PageAlignment", "alignment 4096", [](Bytes &f) { entry_of(f, kCode).alignment = 4096; }),
+    in_frame("PageAlignment", "alignment 4096; expected a power of two from 65536",
+             [](Bytes &f) { entry_of(f, kWeights).alignment = 4096; }),
+    in_frame("WordAlignment", "alignment 32; expected a power of two from 64 ",
+             [](Bytes &f) { entry_of(f, kCode).alignment = 32; }),
     in_frame("OddAlignment", "alignment 65537", [](Bytes &f) { entry_of(f, kCode).alignment = 65537; }),
     in_frame("HugeAlignment", "alignment", [](Bytes &f) { entry_of(f, kCode).alignment = uint64_t{1} << 63; }),
     in_frame("EmptySection", "is empty", [](Bytes &f) { entry_of(f, kCode).size = 0; }),
