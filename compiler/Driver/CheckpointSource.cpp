@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The tensors of a checkpoint as the exporter reads them, and two stand-ins: tensors that a configuration alone
+// declares, which have sizes to plan with and no data, and none at all, for hand-written plans whose weights are
+// computed. Reading from a stand-in is a fault of the compiler, so it is an internal error; asking a plan-level file
+// without a checkpoint for a tensor is the user's.
 
 #include "compiler/Driver/CheckpointSource.h"
 

@@ -131,6 +131,7 @@ Result<void> Compilation::generateCode(ModuleOp module, const std::string &targe
   YUPANA_RETURN_IF_ERROR(checkCancelled(options.observer));
   if (!code)
     return withContext(code.takeError(), target);
+  // A launch names its kernel by number, which is a place in this list: both sides must have the same order.
   auto kernels = llvm::to_vector(plan.getBody().getOps<plan::KernelOp>());
   if (!llvm::equal(kernels, code->kernels, [](plan::KernelOp kernel, const codegen::LibraryKernel &compiled) {
         return kernel.getSymbol() == llvm::StringRef(compiled.symbol);

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Turns the diagnostics of MLIR into one sentence for the user. The first error counts: those after it are mostly its
+// consequences. Without a collector MLIR would print to the standard error, with the op in full, which can fill pages.
 
 #include "compiler/Driver/Diagnostics.h"
 

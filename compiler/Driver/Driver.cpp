@@ -39,7 +39,8 @@ std::vector<TargetSupport> yupana::targetSupport() {
 
 namespace {
 
-/// Positions a plan is compiled for unless the user asks for more.
+/// Positions a plan is compiled for unless the user asks for more. Page tables and rotary tables grow with it, and few
+/// prompts need the millions that configurations allow.
 constexpr uint64_t defaultContext = 32768;
 /// Larger maxima than these no reader of plans accepts.
 constexpr uint64_t greatestContext = uint64_t{1} << 31;
@@ -55,6 +56,7 @@ Result<std::vector<std::string>> resolveTargets(const CompileOptions &options) {
       note(options.observer, fmt::format("target: {} (native)", std::string_view(backEnd->getName())));
     names.emplace_back(backEnd->getName());
   }
+  // In the order of the back ends, so that a plan does not depend on the order of the names.
   std::vector<std::string> ordered;
   for (const auto &backEnd : codegen::backEnds())
     if (llvm::is_contained(names, backEnd->getName()))
@@ -158,6 +160,8 @@ std::string thisCompiler() { return fmt::format("yupana {}", compilerVersion());
 
 } // namespace
 
+/// Everything that the user can get wrong comes first: names, formats, the checkpoint, files that would be overwritten,
+/// maxima, the tokenizer. Then come the phases, and the output file is opened when the plan is there.
 Result<CompileSummary> yupana::compile(const CompileOptions &given) {
   CompileOptions options = given;
   YUPANA_RETURN_IF_ERROR(checkFusions(options));
@@ -177,6 +181,7 @@ Result<CompileSummary> yupana::compile(const CompileOptions &given) {
                           compileTokenizer(options.checkpoint, checkpoint.config.text.vocabSize, notes));
   for (const std::string &sentence : notes)
     note(options.observer, sentence);
+  // Plans without a tokenizer are of use to tests and to programs that have their own.
   if (inputs.tokenizer.empty())
     note(options.observer, "the checkpoint has no tokenizer, so the plan runs on token ids alone");
 

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Makes one plan of those of several targets. Weights, cache groups and the model are tables of the plan, which all
+// targets index; each target's module has numbered them for itself, so that the arguments of its launches are
+// renumbered here. A weight is stored once where name, chain and packed form are equal: two levels of x86 share all
+// weights, and a CPU and a GPU share the row-major ones. Targets keep the order in which they are given.
 
 #include "compiler/Driver/MergePlans.h"
 
@@ -70,6 +75,7 @@ int64_t Merger::placeGroup(plan::CacheGroupOp group) {
   return entry->second;
 }
 
+/// Buffers, kernels and inputs are the target's own and keep their numbers.
 void Merger::renumber(plan::TargetOp target, ArrayRef<int64_t> weightNumbers, ArrayRef<int64_t> groupNumbers) {
   target.walk([&](plan::LaunchOp launch) {
     SmallVector<Attribute> arguments;
@@ -88,6 +94,7 @@ void Merger::renumber(plan::TargetOp target, ArrayRef<int64_t> weightNumbers, Ar
 
 Result<void> Merger::take(ModuleOp from) {
   auto ours = into.getOps<plan::ModelOp>(), theirs = from.getOps<plan::ModelOp>();
+  // One import made them all, so a difference is a fault of a pass that changed the model for a target.
   if (ours.empty() || theirs.empty() || (*ours.begin())->getAttrDictionary() != (*theirs.begin())->getAttrDictionary())
     return makeError(ExitCode::Internal, "the plans of two targets describe different models");
   SymbolTable theirSymbols(from);

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Opening a checkpoint reads its configuration and the headers of its tensors and checks one against the other, so that
+// all that can be wrong with a checkpoint, except a disk that fails, is found before anything is compiled. Keeping
+// outputs off inputs compares files by device and inode: a link or another spelling of a path is the same file.
 
 #include "compiler/Driver/OpenCheckpoint.h"
 

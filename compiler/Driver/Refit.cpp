@@ -47,6 +47,7 @@ Result<PlanPointer> openStripped(const std::string &path) {
   if (yupana_plan_missing_weights(plan.get()) == 0)
     return makeError(ExitCode::InvalidInput, "{}: has its weights, expected a plan compiled with --strip-weights",
                      path);
+  // Digests now and not while copying: what is damaged must be known before a file is written.
   YUPANA_RETURN_IF_ERROR(checkStatus(yupana_plan_verify(plan.get(), nullptr, &status), status));
   return plan;
 }
@@ -118,6 +119,7 @@ private:
 
 Result<void> Refitter::collectMissing() {
   YUPANA_ASSIGN_OR_RETURN(module, deriveWeights(context, root, options.plan, checkpoint));
+  // It has an op for each weight that lacks its bytes, in the order of the plan.
   auto derived = module->getOps<plan::WeightOp>();
   auto next = derived.begin();
   for (const schema::Weight *weight : *root.weights())
@@ -165,7 +167,8 @@ Result<void> Refitter::compareDigests(const Makers &makers) {
   return {};
 }
 
-/// As the exporter orders them: metadata, images, weights with their digests, all else.
+/// Sections in the order of the exporter (metadata, images, weights with their digests, all else), since a refitted
+/// plan equals a compiled one byte for byte.
 Result<void> Refitter::placeSections(const WeightSection &weights) {
   uint32_t count = yupana_plan_section_count(plan);
   copies.assign(count, 0);

@@ -202,6 +202,7 @@ Result<void> Deriver::deriveWeight(const schema::Weight &weight) {
     RankedTensorType type = first.getTensorType();
     SmallVector<int64_t> shape(type.getShape());
     int64_t &rows = shape[shape.size() - 2];
+    // Runs of both parts are padded to whole ones, as pairing did when the plan was compiled.
     rows = 2 * static_cast<int64_t>(llvm::alignTo(rows, weight.run()));
     lm::InterleavedOp::create(builder, loc, symbol, first.getSymName(), second.getSymName(), weight.run(),
                               builder.getStringAttr(layout), RankedTensorType::get(shape, type.getElementType()));

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Values that a rounded double would spoil are carried as the unevaluated sum of two doubles, after T. J. Dekker, "A
-// floating-point technique for extending the available precision", 1971.
+// floating-point technique for extending the available precision", 1971. Functions of our own because those of libm
+// differ between machines in the last bit, and a plan's bytes must not depend on where it was compiled; the project is
+// built with -ffp-contract=off, on which the error terms below rely.
 
 #include "compiler/Export/Elementary.h"
 

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// A plan appears under its name when it is whole or not at all, also after a crash: it is written under a temporary
+// name in the same folder, brought to the disk, and renamed, which is atomic within a file system. Bytes are reserved
+// first, so that a full disk is reported before hours of work. EFBIG counts as full: a limit on file sizes has the same
+// remedy.
 
 #include "compiler/Export/OutputFile.h"
 
@@ -23,6 +28,8 @@ Error OutputFile::systemError(const char *what) const {
                    std::strerror(errno));
 }
 
+/// The temporary file lies in the folder of the final one: only within one file system is renaming atomic. A device or
+/// a pipe could not be renamed to, and is refused.
 Result<OutputFile> OutputFile::create(const std::string &path) {
   struct stat status;
   if (stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode))

@@ -24,6 +24,7 @@ void SharedWork::fail(Error error) {
 void SharedWork::report() {
   if (!options.progress)
     return;
+  // Whoever finds another thread reporting goes on: progress is for the eye and need not be complete.
   std::unique_lock guard(lock, std::try_to_lock);
   auto now = std::chrono::steady_clock::now();
   if (!guard || now - lastReport < std::chrono::milliseconds(100))
@@ -59,6 +60,7 @@ Result<void> SharedWork::run(uint64_t count, Item item, unsigned mostThreads) {
   work();
   for (std::thread &thread : threads)
     thread.join();
+  // The last report, which the limit of ten a second may have left out.
   if (!failure && options.progress && !options.progress(done, totalBytes))
     failure = interrupted();
   if (failure)

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The tables that kernels read instead of computing angles: cos and sin of position · frequency, and the attention
+// temperature by position. Frequencies and angles are computed in double precision from exact products, since at
+// position 10^7 an angle rounded to float32 is off by half a radian; entries are rounded once, to float32. Rows are
+// made in pieces by any thread, each row from its number alone, so that the bytes depend on nothing else.
 
 #include "compiler/Export/Tables.h"
 
@@ -14,7 +19,8 @@ namespace {
 
 constexpr double twoPi = 6.283185307179586;
 
-/// What `#lm.rope_scaling` makes of a frequency.
+/// What `#lm.rope_scaling` makes of a frequency, as Llama 3.1 introduced it: long wavelengths are divided by the
+/// factor, short ones are kept, those between are blended linearly in 1 / wavelength.
 double scaleFrequency(double frequency, lm::RopeScalingAttr scaling) {
   double factor = scaling.getFactor().getValueAsDouble();
   double low = scaling.getLow().getValueAsDouble();
@@ -82,6 +88,7 @@ public:
 
 private:
   void fill(uint64_t row, float *values) const override {
+    // Entry n holds for all positions p with floor((p + 1) / floor_scale) = n.
     *values = static_cast<float>(1 + scale * elementary::log(1 + static_cast<double>(row)));
   }
 

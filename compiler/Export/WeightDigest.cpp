@@ -59,6 +59,8 @@ Result<std::vector<Digest>> yupana::digestWeights(llvm::ArrayRef<std::unique_ptr
     bytes += weight->bytes();
   SharedWork work(options, bytes);
   std::vector<Digest> digests(weights.size());
+  // Digests are of the bytes as they would lie in a file, padding included, so that refitting compares them without
+  // packing anew.
   auto digestNext = [&](uint64_t index, PieceMemory &memory) -> Result<void> {
     OrderedDigest ordered;
     auto take = [&](uint64_t offset, const void *data, uint64_t size) -> Result<void> {

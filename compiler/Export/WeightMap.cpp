@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// A chain of stacks, slices and transposes is an affine map from the index of a weight to a source tensor and an
+// element of it: each axis has a stride in elements and a stride in sources. So the exporter never materialises what a
+// link makes, and any chain costs the same to read. Strides are products of extents of a tensor that exists in a file,
+// whose size was checked, so they cannot overflow; conversions and packing do not move elements and leave the map
+// alone.
 
 #include "compiler/Export/WeightMap.h"
 
@@ -21,6 +27,7 @@ WeightMap mapOfSource(RankedTensorType type) {
   return map;
 }
 
+/// The new axis moves from tensor to tensor, and within a tensor not at all.
 void applyStack(WeightMap &map, lm::StackAttr stack) {
   map.axes.insert(map.axes.begin(), {static_cast<uint64_t>(stack.getCount()), 0, 1});
 }

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Weights lie one after the other, aligned, and are made in pieces by any thread in any order; the file is sparse until
+// a piece is written, and the gaps between weights stay zero. A chunk is digested by reading it back as soon as its
+// last byte is there, while it is still in the page cache: hashing then runs beside packing, and no byte is kept in
+// memory for it.
 
 #include "compiler/Export/WeightSection.h"
 

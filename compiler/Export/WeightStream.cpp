@@ -158,7 +158,11 @@ StreamedWeight::StreamedWeight(std::vector<Part> given, const TensorSource &sour
   }
   n = parts.front().n;
   k = parts.front().k;
+  // Reads go along the axis that is contiguous in the file. A transposed tensor has N there, and its pieces are cut the
+  // other way round.
   runsAlongK = k.isContiguous() || !n.isContiguous();
+  // Where an element lies in its tile is the same in every tile: the form's own function fills a table once, so the
+  // inner loops have no index arithmetic of the form.
   schema::PackedShape tile{1, tileRows, tileColumns, packing.elementBytes()};
   for (uint64_t row = 0; row < tileRows; ++row)
     for (uint64_t column = 0; column < tileColumns; ++column)
@@ -172,6 +176,8 @@ uint64_t StreamedWeight::bytes() const {
 }
 
 void StreamedWeight::choosePieces(uint64_t window) {
+  // Runs along K: whole rows of tiles if the window holds them, since these are contiguous in the file. Runs along N:
+  // as many rows as one read should have, then as much of K as the window leaves.
   window = std::max(window, tileElements());
   uint64_t allRows = llvm::alignTo(n.extent, partRows());
   auto wholeTiles = [&](uint64_t columns) { return std::max(llvm::alignDown(columns, tileColumns), tileColumns); };
@@ -251,6 +257,7 @@ template <typename To, SourceElement from>
 void StreamedWeight::packRows(const uint8_t *bytes, uint64_t nStep, uint64_t kStep, uint64_t ns, uint64_t ks,
                               uint64_t row, To *tile) const {
   for (uint64_t column = 0; column < ks; ++column)
+    // Rows a period apart have the same place within their row of the tile, so one look-up serves all of them.
     for (uint64_t phase = 0; phase < std::min(rowPeriod, ns); ++phase) {
       To *to = tile + inTile[(row + phase) * tileColumns + column];
       const uint8_t *element = bytes + phase * nStep + column * kStep;
@@ -261,6 +268,7 @@ void StreamedWeight::packRows(const uint8_t *bytes, uint64_t nStep, uint64_t kSt
 
 void StreamedWeight::pack(size_t part, const Piece &piece, const std::vector<uint8_t> &bytes,
                           std::vector<uint8_t> &packed) const {
+  // One instance of the loops for each pair of types, so that the conversion is a constant in them.
   auto packFrom = [&](auto *to) {
     using To = std::remove_pointer_t<decltype(to)>;
     switch (parts[part].element()) {
@@ -278,6 +286,7 @@ void StreamedWeight::pack(size_t part, const Piece &piece, const std::vector<uin
     packFrom(reinterpret_cast<float *>(packed.data()));
 }
 
+/// A piece of whole tile rows is one write. One that was cut along K has a part of each row of tiles.
 Result<void> StreamedWeight::write(const Piece &piece, const std::vector<uint8_t> &packed, PieceSink sink) const {
   schema::NumberMath math;
   uint64_t first = schema::row_tile_index(math, packing.form, packing.shape, piece.batch, piece.n0 / partRows());

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Text from files in messages is quoted and made printable, so that a name in a hostile checkpoint can neither forge a
+// line of output nor send control sequences to a terminal.
+
 #include "compiler/Support/Error.h"
 
 using namespace yupana;

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Files are read by pread at offsets and never mapped: a mapping of a file that shrinks ends the process with SIGBUS,
+// and its resident pages would count towards the bound on memory that the exporter keeps. Offsets need no shared
+// position, so several threads read one file. What is no regular file is refused, since its size means nothing.
+
 #include "compiler/Support/File.h"
 
 #include "compiler/Support/CheckedMath.h"

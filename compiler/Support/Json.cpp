@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Parses by events and builds the value itself, because the library's own builder accepts what two readers could
+// understand differently: of duplicate keys it keeps the last, and a zero byte ends the text. Depth is bounded before
+// the value is built, since destroying a deeply nested value recurses.
+
 #include "compiler/Support/Json.h"
 
 #include <nlohmann/json.hpp>

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// What each target of schema::kTargets offers its code generator, in the same order. For a CPU: LLVM's name of the
+// processor and what is switched on beside it, what a machine needs that the levels before it do not (which is how a
+// host is recognised), and the size and number of vector registers. For a GPU: its compute capability, whether its code
+// runs on devices of that generation alone, and how much shared memory a block may have, as the CUDA programming guide
+// lists them.
+
 #include "compiler/Target/Target.h"
 
 #include "runtime/schema/targets.h"

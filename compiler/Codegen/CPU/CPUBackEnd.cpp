@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the passes are answered for x86: panels of 32 outputs, one program for steps of one token and one for all
-// others, and grids whose cells a worker claims in blocks.
+// What the passes are answered for x86: panels of 32 outputs, which are two vectors of 16 lanes, one program for steps
+// of one token and one for all others, and grids whose cells a worker claims in blocks. A cell is what no two workers
+// share, so a grid has as many as can be computed independently: row ranges times runs of panels, a token and a key
+// head, or a row. Whether a CPU runs here is asked level by level, since each level needs all that those before it
+// need.
+
 #include "compiler/Codegen/CPU/CPUBackEnd.h"
 
 #include "compiler/Codegen/CPU/Choices.h"
@@ -42,6 +46,7 @@ static GemmShape shapeOf(kernel::GemmOp op, int64_t maxTokens) {
   return shape;
 }
 
+/// Attention, sampling and grouping have nothing to choose; their cells are fixed by the op.
 kernel::ConfigAttrInterface CPUBackEnd::chooseConfig(kernel::LaunchedOpInterface op, int64_t maxTokens) const {
   const CpuFacts &cpu = getTarget().cpu();
   X86Choice choice = llvm::TypeSwitch<Operation *, X86Choice>(op)

@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Vectors have 16 lanes at every x86 level; LLVM splits one in two where registers are half as wide. Templates are then
+// written once, and since the number of partial sums is the number of lanes, all levels have the same bits. bfloat16 is
+// held as the i16 of its bits and converted by integer arithmetic, which every level has; the instruction for it is
+// used where there is one. A sum over lanes adds the upper half to the lower, then a quarter to a quarter: the tree
+// that #kernel.numerics states for 16 partial sums. How much scratch memory a kernel needs is known only when its code
+// is written, so pieces are handed out while it is and the total is left on the function for the plan.
+
 #include "compiler/Codegen/CPU/Emitter.h"
 
 #include "mlir/Dialect/Utils/StaticValueUtils.h"

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A cell is a run of panels for a range of token rows, or for the rows of one expert. A call takes the cells of one
-// range or expert together: inputs that have to be computed are computed once for all of them.
+// range or expert together: inputs that have to be computed are computed once for all of them. Accumulators of a block
+// of rows lie in scratch memory, not in registers, when the epilogue runs: it may need several features of a row at
+// once, sums over a group among them, which no register tile holds.
+
 #include "compiler/Codegen/CPU/GemmInput.h"
 #include "compiler/Codegen/CPU/GroupRegion.h"
 #include "compiler/Codegen/CPU/Kernels.h"
@@ -229,6 +232,8 @@ void GemmEmitter::emitPanel(Value outer, Value panel, Value column, const RowBlo
 // Epilogue
 //===----------------------------------------------------------------------===//
 
+/// Runs the body for each row and group of a cell. The last group may be narrower than the others; its width is a
+/// constant in code of its own, so that the others need no masks.
 void GemmEmitter::emitEpilogue(Value cell, const RowBlock &rows) {
   int64_t features = op.getFeatures(), cellFeatures = cellPanels * featuresPerPanel;
   Value firstFeature = e.mul(cell, cellFeatures);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Rows that the product can read where they lie are read there. Others, gathered, computed or of another width, are
-// staged by the input region into memory of the worker, once for all cells of a call.
+// staged by the input region into memory of the worker, once for all cells of a call. Behind a staged row there is room
+// for a whole vector, so that the last store needs no mask; what it writes there is zero, which a product may read as
+// the second half of an odd pair.
+
 #include "compiler/Codegen/CPU/GemmInput.h"
 #include "compiler/Codegen/CPU/ScalarRegion.h"
 

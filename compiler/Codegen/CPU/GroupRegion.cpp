@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sums that do not depend on one another share a pass over the lanes; a sum that needs another waits for the next pass.
+// Runs a region over a group of features. Sums that do not depend on one another share a pass over the lanes; a sum
+// that needs another waits for the next pass, and everything with an effect for the last one. Values that passes share
+// are computed again in each: a group may be some thousands of lanes wide, and keeping them would cost a store and a
+// load for what is mostly a load and a multiplication. Lanes behind the group's end add zero, so they do not count in a
+// sum.
+
 #include "compiler/Codegen/CPU/GroupRegion.h"
 
 using namespace mlir;
@@ -33,6 +38,7 @@ LogicalResult GroupRegion::overLanes(ArrayRef<Operation *> ops, Emitter::Values 
   return result;
 }
 
+/// Adds up lane by lane in 16 partial sums and these in a tree at the end, as #kernel.numerics states.
 LogicalResult GroupRegion::emitSums(ArrayRef<kernel::SumOp> ready) {
   SmallVector<Value> summands = llvm::map_to_vector(ready, [](kernel::SumOp sum) -> Value { return sum.getValue(); });
   SmallVector<Operation *> ops = region.slice(summands);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Index arithmetic on lanes without vectors, as long as the lanes differ by constants: the form decides which loads and
-// stores are contiguous.
+// stores are contiguous, and gathers cost about a load per lane. Beside the offsets a value keeps a number that divides
+// its base, without which no division or remainder could be folded: tiles and runs are cut at multiples, so dividing by
+// their size keeps the offsets apart from the base. A rule that does not apply gives a vector, which is always right.
+
 #include "compiler/Codegen/CPU/LaneValue.h"
 
 #include "mlir/Dialect/Utils/StaticValueUtils.h"

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Makes of a library's objects one shared object for the runtime's own loader (runtime/device/cpu/elf.cc). It has
+// neither imports nor relocations, so its pages are never written; the options leave out what linkers add by
+// themselves. There is no build id and no path in the result: its bytes depend on the objects alone. lld runs as a
+// program, since as a library it may end the process that calls it.
+
 #include "compiler/Codegen/CPU/Object.h"
 #include "compiler/Codegen/Jobs/Tools.h"
 #include "compiler/Support/File.h"

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A map cell is a run of rows. Each row is walked group by group, and each group in pieces of 16 lanes: sums over the
-// group first, then everything with an effect, so that a sum is there before the lanes that need it.
+// group first, then everything with an effect, so that a sum is there before the lanes that need it. How many rows a
+// cell has is the config's: as many as make it worth claiming (Choices.cpp).
+
 #include "compiler/Codegen/CPU/GroupRegion.h"
 #include "compiler/Codegen/CPU/Kernels.h"
 

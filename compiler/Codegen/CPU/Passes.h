@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-
+//
+// The pass from kernels to functions of the llvm dialect, as Passes.td describes it. The compiler calls the templates
+// itself, a kernel at a time (Library.cpp); the pass is there for yupana-opt and its tests.
 #ifndef YUPANA_COMPILER_CODEGEN_CPU_PASSES_H
 #define YUPANA_COMPILER_CODEGEN_CPU_PASSES_H
 

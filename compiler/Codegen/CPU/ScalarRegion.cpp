@@ -102,6 +102,7 @@ LogicalResult ScalarRegion::emitConversion(Operation *op) {
   return success();
 }
 
+/// The partial sums of one row, added for all lanes at once: computed once, since the row is the same in every lane.
 LogicalResult ScalarRegion::emitRowSum(kernel::RowSumOp op) {
   if (!get(op.getRow()).isUniform())
     return op.emitOpError() << "adds another row in every lane, which is not supported on a CPU";
@@ -207,6 +208,7 @@ LaneValue ScalarRegion::loadElement(Value view, ArrayRef<LaneValue> indices, Act
   return math.load(scalarType(e, type.getElementType()), e.address(view), elementIndex(type, indices), active);
 }
 
+/// A position's page is looked up in the page table, its place within the page follows from the layout.
 LogicalResult ScalarRegion::emitAppend(kernel::AppendOp op, ActiveLanes active) {
   kernel::CacheType cache = op.getCache().getType();
   if (cache.getPageBytes() == 0 || cache.getPageBytes() % 4)

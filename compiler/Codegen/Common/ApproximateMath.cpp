@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Replaces math functions by polynomials in a fixed order of operations, so that all targets have the same bits for
+// them, whatever their libraries. It runs on kernels just before they are lowered. A function that was left would
+// become a call: kernels are linked against nothing, so this would be an undefined symbol at the end of the
+// compilation. What remains must therefore be an instruction of every target, or it is an error that names the op.
 
 #include "compiler/Codegen/Common/Passes.h"
 

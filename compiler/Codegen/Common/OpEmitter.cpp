@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// What templates of all targets write ops with. Integers are folded while they are built: most sizes are constants, and
+// folded at once they decide whether a template writes a loop or one turn of it, for which a later pass would come too
+// late. Grids are evaluated with the rules by which the runtime evaluates them (runtime/plan), since a kernel that
+// counts cells otherwise than its launcher leaves some out.
+
 #include "compiler/Codegen/Common/OpEmitter.h"
 
 #include "mlir/Dialect/Utils/StaticValueUtils.h"

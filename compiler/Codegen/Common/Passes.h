@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-
+//
+// Passes that the lowering of every target shares, as Passes.td describes them.
 #ifndef YUPANA_COMPILER_CODEGEN_COMMON_PASSES_H
 #define YUPANA_COMPILER_CODEGEN_COMMON_PASSES_H
 

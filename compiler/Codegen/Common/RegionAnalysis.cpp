@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// An op differs between lanes if an operand does; block order is use order, so one walk finds all of them. A sum is
+// where lanes meet: it takes a value that differs and gives one that does not. Slices therefore end at sums, each of
+// which is the result of an earlier pass over the lanes. Slices keep the order of the block, in which a value stands
+// before its uses.
+
 #include "compiler/Codegen/Common/RegionAnalysis.h"
 
 using namespace mlir;

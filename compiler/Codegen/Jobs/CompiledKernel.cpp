@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Numbers are eight bytes, strings their length and their bytes. A reader trusts nothing: an entry of a cache may be
-// another version's.
+// The form in which a compiled kernel leaves its process and lies in the cache: numbers as eight bytes of this machine,
+// strings as their length and their bytes. The reader trusts no length and no enumerator, because an entry of a cache
+// may be another version's or damaged; it accepts exactly what the writer makes and nothing after it. The format has no
+// version of its own, since the key of a cache entry names the program that wrote it.
+
 #include "compiler/Codegen/Jobs/CompiledKernel.h"
 
 #include <cstring>

@@ -2,6 +2,9 @@
 //
 // A kernel is compiled from its text, in a context and a process of its own: nothing that one does can reach another,
 // so neither their number nor their order shows in the result, and the text is all that a cache has to be asked for.
+// Whatever else decides about the code (the program itself, LLVM's version, the formats asked for) is part of the key.
+// Kernels come back in the order of the library and not in that of their completion.
+
 #include "compiler/Codegen/Jobs/Jobs.h"
 
 #include "compiler/Codegen/Jobs/KernelCache.h"
@@ -33,6 +36,7 @@ static std::vector<KernelJob> listJobs(kernel::LibraryOp library) {
   for (kernel::FuncOp func : library.getOps<kernel::FuncOp>()) {
     KernelJob job{func.getSymName().str(), {}};
     llvm::raw_string_ostream stream(job.text);
+    // A library of one kernel, under a name of its own, so that equal kernels of two libraries share an entry.
     stream << "kernel.library @library target \"" << library.getTarget() << "\" {\n";
     func->print(stream, OpPrintingFlags().useLocalScope());
     stream << "\n}\n";
@@ -83,6 +87,7 @@ codegen::compileKernels(kernel::LibraryOp library, const CodegenOptions &options
     }
   }
 
+  // What the cache lacks is compiled; `missing` takes a job of the pool back to its kernel.
   std::vector<size_t> missing;
   std::vector<std::string> names;
   for (size_t i = 0; i < jobs.size(); ++i)

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // An entry is a file named by the SHA-256 of its key: the digest of what follows, then the packed kernel. A damaged
-// entry is compiled anew and replaced. The version of a compiler under development does not change with its code, so
-// keys hold a digest of the program itself.
+// entry is compiled anew and replaced; a reader never sees half an entry, since it gets its name when it is whole.
+// Several compilers may share a folder without locks, because equal keys have equal content. The version of a compiler
+// under development does not change with its code, so keys hold a digest of the program itself.
+
 #include "compiler/Codegen/Jobs/KernelCache.h"
 
 #include "compiler/Codegen/Jobs/Tools.h"
@@ -21,6 +23,7 @@ using namespace yupana;
 using namespace yupana::codegen;
 
 static constexpr size_t digestBytes = 32;
+/// More than any kernel has: what is larger is no entry, and is not read into memory.
 static constexpr uint64_t largestEntry = uint64_t(1) << 30;
 
 static std::string digestOf(llvm::StringRef bytes) {
@@ -67,6 +70,7 @@ Result<void> KernelCache::keep(llvm::StringRef key, const CompiledKernel &kernel
 const std::string &codegen::compilerIdentity() {
   static const std::string identity = [] {
     std::string text = "LLVM " LLVM_VERSION_STRING;
+    // A fast digest, since nobody gains by a collision: the folder belongs to the user who compiles.
     if (auto program = llvm::MemoryBuffer::getFile("/proc/self/exe")) {
       llvm::XXH128_hash_t digest = llvm::xxh3_128bits(llvm::arrayRefFromStringRef((*program)->getBuffer()));
       text += " " + llvm::utohexstr(digest.high64) + "-" + llvm::utohexstr(digest.low64);

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Runs linkers and assemblers with their input and output in a folder of their own. What a tool says goes to a file and
+// not to the terminal: a caller quotes the lines that matter in an error of one sentence. Standard input is closed, so
+// that no tool waits for the user.
+
 #include "compiler/Codegen/Jobs/Tools.h"
 
 #include "llvm/ADT/SmallString.h"

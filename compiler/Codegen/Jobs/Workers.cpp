@@ -64,12 +64,13 @@ void writeAll(int descriptor, llvm::StringRef bytes) {
   }
 }
 
-/// The process itself. It ends at a signal as any program does, and with the one that waits for it; it runs nothing
-/// that this program does when it exits.
+/// Runs in the new process. Signals end it as they end any program, and it ends with the process that waits for it,
+/// also when that is killed. It leaves by _exit, so that nothing registered for the exit of this program runs twice.
 [[noreturn]] void workAndExit(int result, int messages, pid_t parent, llvm::function_ref<Result<std::string>()> work) {
   for (int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE})
     signal(number, SIG_DFL);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // The parent may have ended before the line above took effect.
   if (getppid() != parent)
     _exit(1);
   dup2(messages, STDERR_FILENO);
@@ -97,7 +98,7 @@ public:
 private:
   Result<void> start(size_t index);
   void waitForSome();
-  /// False at the end of what the process sends.
+  /// Takes what has arrived; false at the end of what the process sends.
   bool receive(Worker &worker);
   Result<std::string> finish(Worker &worker);
 
@@ -110,6 +111,8 @@ private:
 
 } // namespace
 
+/// The result comes through a pipe, whose end tells that the process is done; what the process says goes to a file in
+/// memory, which no reader has to keep empty.
 Result<void> Pool::start(size_t index) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC))
@@ -142,6 +145,8 @@ static std::string firstLine(const Descriptor &messages) {
   return llvm::StringRef(text, count > 0 ? static_cast<size_t>(count) : 0).ltrim().split('\n').first.str();
 }
 
+/// The first byte of a result is its exit code. A process that sent none has crashed, most likely in LLVM, and its last
+/// words are all that can be told.
 Result<std::string> Pool::finish(Worker &worker) {
   int status = 0;
   while (waitpid(worker.process, &status, 0) < 0 && errno == EINTR)
@@ -165,6 +170,7 @@ void Pool::waitForSome() {
   llvm::SmallVector<pollfd> waits;
   for (Worker &worker : running)
     waits.push_back({worker.result.get(), POLLIN, 0});
+  // A signal ends the wait; the caller looks at what it was and comes again.
   if (poll(waits.data(), waits.size(), -1) < 0)
     return;
   size_t i = 0;

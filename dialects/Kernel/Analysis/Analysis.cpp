@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// What passes ask about a program of kernels, answered from the IR as it stands and kept nowhere: programs have some
+// dozens of launches, so that asking again costs less than keeping an analysis valid while a pass moves bodies. A
+// buffer has one writer and is named once per program (both verified), so its uses are those of one SSA value and no
+// alias analysis is needed. Between programs memory is shared by name, which is why a buffer whose name occurs
+// elsewhere has unknown uses. Indices are understood as far as lowerings and fusions write them, a linear form of group
+// and lane; anything else is answered with "unknown", on which no pass acts.
 
 #include "dialects/Kernel/Analysis/Analysis.h"
 
@@ -33,6 +40,7 @@ template <typename Ops> static LaunchedOpInterface commonLaunched(const Ops &ops
 LaunchedOpInterface BufferUses::writer() const { return commonLaunched(stores); }
 LaunchedOpInterface BufferUses::reader() const { return commonLaunched(loads); }
 
+/// A buffer of this name in another program is the same memory: what is written here may be read there.
 bool kernel::isShared(BufferOp buffer) {
   auto program = buffer->getParentOfType<ProgramOp>();
   return llvm::any_of(program->getParentRegion()->getOps<ProgramOp>(), [&](ProgramOp other) {
@@ -42,6 +50,8 @@ bool kernel::isShared(BufferOp buffer) {
   });
 }
 
+/// Only buffers of one program can be followed to all their uses. Inputs, weights and what programs share count as
+/// having other users, which keeps passes away from them.
 BufferUses kernel::usesOf(Value view) {
   BufferUses uses;
   auto buffer = view.getDefiningOp<BufferOp>();
@@ -65,6 +75,7 @@ llvm::SetVector<Value> kernel::loadedViews(Region &body) {
 
 bool kernel::canSinkTo(LaunchedOpInterface earlier, LaunchedOpInterface later) {
   Accesses moved = earlier.getAccesses();
+  // What `later` itself touches does not count: it becomes one kernel with `earlier`, or stays behind it.
   for (Operation *op = earlier->getNextNode(); op != later; op = op->getNextNode()) {
     if (!op)
       return false;
@@ -83,6 +94,8 @@ bool kernel::canSinkTo(LaunchedOpInterface earlier, LaunchedOpInterface later) {
 // Indices
 //===----------------------------------------------------------------------===//
 
+/// Reads an index as group · a + lane · b + c. Passes compare these numbers and not the ops, which differ by frontends
+/// and by what was folded.
 std::optional<LaneIndex> kernel::laneIndex(Value index, MapOp map) {
   if (index == map.getGroup())
     return LaneIndex{1, 0, 0};
@@ -98,6 +111,7 @@ std::optional<LaneIndex> kernel::laneIndex(Value index, MapOp map) {
     return std::nullopt;
   if (isa<arith::AddIOp>(op))
     return LaneIndex{x->group + y->group, x->lane + y->lane, x->constant + y->constant};
+  // A product is linear if one side is a constant, which becomes `x`.
   if (x->group || x->lane)
     std::swap(x, y);
   if (x->group || x->lane)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The `kernel` dialect: one op per launched kernel. See Rationale.md one folder up.
+// The `kernel` dialect: one op per launched kernel. See Rationale.md one folder up. This header has what the generated
+// ones need before them (grid terms, accesses, resources of effects) and what several passes ask of a view or an op.
 
 #ifndef YUPANA_DIALECTS_KERNEL_IR_KERNEL_H
 #define YUPANA_DIALECTS_KERNEL_IR_KERNEL_H

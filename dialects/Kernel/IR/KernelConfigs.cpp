@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Textual forms and verifiers of what is decided about a launched op: its numerics, which are part of its result, and
-// its config, which is not.
+// its config, which is not. A config may be edited by hand or by a tuner, so verifiers check what generated code relies
+// on: tiles that divide panels on x86, and on GPUs multiples of the matrix instructions of each form. Numerics are
+// written with names, since they are read and compared by people who look for a difference in bits.
 
 #include "dialects/Kernel/IR/Kernel.h"
 #include "dialects/Kernel/IR/KernelChecks.h"
@@ -30,7 +32,8 @@ LogicalResult X86Attr::verify(function_ref<InFlightDiagnostic()> emitError, Stri
 
 StringRef X86Attr::getTarget() const { return getIsa().getValue(); }
 
-/// What the tile of a form is made of: each size is a multiple of these.
+/// Each size of a tile is a multiple of these: those of one mma.sync (16 features, 8 rows, 16 elements of K), or for
+/// wgmma and decode of one 64-row tile of the packed weight. At most 256 rows fit the accumulators of one wgmma.
 struct TileUnits {
   int64_t features, rows, depth, mostRows;
 };
@@ -87,6 +90,7 @@ LogicalResult GPUAttr::verify(function_ref<InFlightDiagnostic()> emitError, Stri
                        << unit << " of at most " << mostThreads;
   if (blocks < 1)
     return emitError() << "blocks is " << blocks << ", expected at least 1";
+  // Rows of a cell are chosen where there is no tile to choose.
   if (rows < 1 || (form != GPUForm::SIMT && rows != 1))
     return emitError() << "form " << stringifyGPUForm(form) << " has cells of " << rows << " rows, expected "
                        << (form == GPUForm::SIMT ? "at least 1" : "1, since the tile says how many");
@@ -158,6 +162,7 @@ Attribute NumericsAttr::parse(AsmParser &parser, Type) {
                     fields.order.value_or(SumOrder::Ascending), fields.partials, fields.block);
 }
 
+/// A kernel without products has no range and no order, which are then left out.
 void NumericsAttr::print(AsmPrinter &printer) const {
   printer << '<';
   if (hasProducts()) {

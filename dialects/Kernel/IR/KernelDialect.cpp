@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Registers the dialect, its answer to the folder and its targets. Targets are added by whoever links back ends,
+// through a dialect extension, so that the dialect depends on no code generator and a test can add a target of its own.
+// They are listed by name in a fixed order, since the list is part of an error text.
 
 #include "dialects/Kernel/IR/Kernel.h"
 #include "dialects/Kernel/IR/TargetModel.h"
@@ -12,7 +16,8 @@ using namespace yupana;
 
 namespace {
 
-/// A kernel holds its own constants: in the program they would be views of nothing, which no code generator is given.
+/// Keeps constants that folding creates inside the region that uses them. The default would hoist them into the
+/// program, where an op is a view or a launch, and a region that reads a constant from outside could not be outlined.
 struct KernelFolds : DialectFoldInterface {
   using DialectFoldInterface::DialectFoldInterface;
 

@@ -3,10 +3,10 @@
 // What launched ops read and write, and the effects that upstream passes see.
 //
 // A launched op touches memory through its operands and through the loads, stores and appends of its regions. Stores
-// and appends have write effects of their own, loads have none: they are free to be joined, moved within their region
-// and dropped, because nothing they read is written by the op they stand in. That is verified here, once for all ops;
-// a workspace alone is read and written by one op, so loads of it do have a read effect;
-// all who remove or reorder launched ops ask the launched op, whose effects are the union.
+// and appends have write effects of their own. Loads have none: they may be joined, moved within their region and
+// dropped, because nothing they read is written by the op they stand in. That is verified here, once for all ops. A
+// workspace is the exception: one op reads and writes it, so loads of it have a read effect. Passes that remove or
+// reorder launched ops ask the launched op, whose effects are the union.
 
 #include "dialects/Kernel/IR/Kernel.h"
 

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sizes, verifier and textual form of `kernel.gemm`.
+// Sizes, verifier and textual form of `kernel.gemm`. The verifier holds what every code generator relies on and does
+// not check again: the accumulators of all products belong to the same rows and features, weights with experts are
+// chosen by `by`, runs of pairs fill whole tiles of the packed form, and input regions compute and store nothing. An
+// input that is a plain load is printed as the view it reads, since most are and generators treat it apart; the region
+// is the same.
 
 #include "dialects/Kernel/IR/Kernel.h"
 #include "dialects/Kernel/IR/KernelChecks.h"
@@ -50,6 +54,7 @@ Value GemmOp::getPlainInput(unsigned product) {
 int64_t GemmOp::getTileFeatures() { return std::max<int64_t>(getWeightType(0).getForm().tile_rows / getArity(), 1); }
 
 int64_t GemmOp::getCellTiles() {
+  // A cell covers whole tiles of the form and whole groups of sums, hence the least common multiple of both.
   int64_t features = getTileFeatures();
   return std::lcm(features, static_cast<int64_t>(getGroup().value_or(features))) / features;
 }
@@ -69,6 +74,7 @@ LogicalResult kernel::checkInput(Operation *op, Region &input, lm::DimAttr rows,
     return op->emitOpError() << "has an input region that does not yield " << elementType
                              << ", which the product needs";
   for (Operation &inner : input.front())
+    // It is evaluated once per weight tile that needs the element, in any order, so that an effect would repeat.
     if (isa<StoreOp, AppendOp, SumOp>(inner)) {
       InFlightDiagnostic diag = op->emitOpError() << "has an input region that does more than compute an element";
       diag.attachNote(inner.getLoc()) << "here";
@@ -137,6 +143,7 @@ static LogicalResult verifyPairs(GemmOp op) {
   int64_t pairs = *op.getPairs(), run = *op.getRun();
   if (pairs < 1 || run < 1)
     return op.emitOpError() << "has " << pairs << " pairs by " << run << ", expected at least one by at least one";
+  // An interleaved weight pads both halves to whole runs.
   if (op.getWeightRows() != static_cast<int64_t>(schema::interleaved_rows(pairs, run)))
     return op.emitOpError() << "has " << pairs << " pairs by " << run << " and weights of " << op.getWeightRows()
                             << " rows, expected " << schema::interleaved_rows(pairs, run);

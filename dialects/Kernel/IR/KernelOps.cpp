@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Verifiers and textual forms of launched ops, of programs and of what programs name; those of gemms are in
+// KernelGemm.cpp, those of scalar regions in KernelRegionOps.cpp. A verifier checks what one op can see: shapes, types
+// and the ops that its symbols name, since kernel-level files are also written by hand. What takes a whole program,
+// such as the order of writes, is checked by the pass that closes a phase.
 
 #include "dialects/Kernel/IR/Kernel.h"
 #include "dialects/Kernel/IR/KernelChecks.h"
@@ -78,7 +83,8 @@ LogicalResult kernel::checkArguments(Operation *op, Region &body, ArrayRef<Type>
 // Programs and the memory they name
 //===----------------------------------------------------------------------===//
 
-/// What tells memory that kernels write apart from all other memory of a program; null for anything else.
+/// What tells memory that kernels write apart from all other memory of a program; null for anything else. Two values
+/// for one memory would hide a writer from all who follow the uses of a value.
 static Attribute nameOfMemory(Operation &op) {
   Builder builder(op.getContext());
   if (auto buffer = dyn_cast<BufferOp>(op))
@@ -113,6 +119,7 @@ LogicalResult InputOp::verify() {
     bool isFloat;
   };
   using lm::DimSymbol;
+  // By the number of the input: StepInput in KernelEnums.td, which is also that of the plan and of the runtime.
   static const Form forms[] = {{DimSymbol::T, 32, false}, {DimSymbol::T, 32, false}, {DimSymbol::T, 32, false},
                                {DimSymbol::S, 32, false}, {DimSymbol::R, 32, false}, {DimSymbol::R, 32, true},
                                {DimSymbol::R, 64, false}, {DimSymbol::R, 64, false}, {DimSymbol::R, 32, false},
@@ -146,6 +153,7 @@ LogicalResult BufferOp::verify() {
   if (!getOffset())
     return success();
   int64_t arena = *getArena(), offset = *getOffset();
+  // The alignment of plan-memory, which kernels rely on for aligned vectors.
   if (arena < 0 || offset < 0 || offset % 64)
     return emitOpError() << "lies at offset " << offset << " of arena " << arena
                          << ", expected a multiple of 64 in an arena that exists";
@@ -275,6 +283,7 @@ LogicalResult AttentionOp::verify() {
   if (query.getRank() != 2 || query.getDimSize(1) % headRow)
     return emitOpError() << "queries " << query << " are no multiple of " << keys.getHeads() << " key heads of "
                          << keys.getWidth() << " features";
+  // 0 stands for full attention.
   if (static_cast<int64_t>(getChunk()) < 0)
     return emitOpError() << "chunk is " << static_cast<int64_t>(getChunk()) << ", expected 0 or a size";
   if (failed(checkNumerics(*this, getNumericsAttr(), /*products=*/true, /*block=*/true)) ||
@@ -292,6 +301,7 @@ int64_t RouteOp::getExpertCount() {
 
 LogicalResult RouteOp::verify() {
   Builder builder(getContext());
+  // Two forms: logits from a buffer, or a router's weight and the input region that it multiplies (fuse-router).
   if (bool(getLogits()) == bool(getRouter()) || bool(getRouter()) == getInput().empty())
     return emitOpError() << "takes logits, or an input and a router to compute them by";
   ViewType scored = getLogits() ? getLogits().getType() : getRouter().getType();
@@ -332,6 +342,8 @@ LogicalResult GroupOp::verify() {
   return checkView(*this, "order", getOrder(), {getPlaces(experts, getExpertCount(), alignment)}, i32);
 }
 
+/// All columns have a row for each row of logits; the history has one for each sequence that is alive, which rows name
+/// by their slots.
 LogicalResult SampleOp::verify() {
   Builder builder(getContext());
   lm::DimAttr rows = rowsOf(getLogits()), alive = dim(*this, lm::DimSymbol::N);
@@ -360,6 +372,7 @@ LogicalResult SampleOp::verify() {
 //===----------------------------------------------------------------------===//
 
 LogicalResult ParallelOp::verifyRegions() {
+  // Cells of all members run side by side and in any order.
   llvm::DenseMap<Value, SmallVector<Operation *>> writers;
   Block &block = getBody().front();
   for (Operation &op : block) {
@@ -397,6 +410,8 @@ static LogicalResult checkNumbers(FuncOp func, StringRef what, ArrayRef<int64_t>
   return success();
 }
 
+/// A kernel sees its launched op and arguments alone. Which of them are weights or workspaces stands beside it, since
+/// an argument does not say whose memory it is.
 LogicalResult FuncOp::verifyRegions() {
   Block &block = getBody().front();
   ArrayRef<int64_t> weights = getWeights().value_or(ArrayRef<int64_t>());

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Verifiers and textual forms of what scalar regions hold.
+// Verifiers and textual forms of what scalar regions hold. Accesses are by element: a load names row and feature, and
+// where that element lies in a packed form is left to code generators, which take it from runtime/schema/forms.h.
+// Stores go to row-major views and to forms of token rows alone, because weights are written by the exporter and by
+// nobody else.
 
 #include "dialects/Kernel/IR/Kernel.h"
 

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Textual forms, verifiers and sizes of views, caches and grids. A view is typed by its dimensions, of which the first
+// may be a size of the step, its elements and the id of its form; sizes in bytes and the limits of each form come from
+// runtime/schema/forms.h, so that compiler, exporter and runtime cannot disagree. Sizes that a module may choose freely
+// are computed with overflow checks and are absent where they do not fit 64 bits.
 
 #include "dialects/Kernel/IR/Kernel.h"
 
@@ -101,6 +106,8 @@ LogicalResult ViewType::verify(function_ref<InFlightDiagnostic()> emitError, Arr
   const schema::PackedForm *form = schema::find_form(layout);
   if (!form)
     return emitError() << "unknown layout '" << layout << "', expected " << lm::listForms(/*ofWeights=*/false);
+  // Packed forms are of matrices: of tokens, whose rows may be dynamic, or of weights, which are static and may come in
+  // batches.
   if (!form->is_weight_form() && dims.size() != 2)
     return emitError() << "layout " << layout << " is for views of two dimensions, this one has " << dims.size();
   if (form->is_weight_form() && form != &schema::kRowMajor && (dims.size() < 2 || !dims[0].isStatic()))
@@ -140,6 +147,7 @@ static int64_t largest(lm::DimSymbol symbol, const StepMaxima &maxima) {
   llvm_unreachable("every symbol has a case");
 }
 
+/// At the largest step: memory is planned once for all steps of a program. Nothing if it needs 2^64 bytes or more.
 std::optional<uint64_t> kernel::getBytes(ViewType type, const StepMaxima &maxima) {
   SmallVector<uint64_t> extents;
   for (lm::DimAttr dim : type.getDims()) {
@@ -181,6 +189,7 @@ LogicalResult CacheType::verify(function_ref<InFlightDiagnostic()> emitError, Ca
   if (pageTokens < rows || pageTokens % rows)
     return emitError() << "page_tokens is " << pageTokens << ", expected a multiple of " << rows;
   int64_t partBytes = heads * width * pageTokens * elementBytes;
+  // 0: group-caches has not placed it yet.
   if (pageBytes != 0 && pageBytes < partBytes)
     return emitError() << "page_bytes is " << pageBytes << ", one part alone takes " << partBytes;
   return success();

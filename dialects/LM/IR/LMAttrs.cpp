@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Attributes of the model level: dimensions with names, the links of a weight's chain, packed forms, tables and
+// defaults for sampling. A link maps a tensor type to the next, so that a chain is checked link by link as the exporter
+// will apply it, and an error names the link. Extents may come from a plan without weights that is being refitted, so
+// bounds are compared in a way that cannot overflow.
 
 #include "dialects/LM/IR/LM.h"
 
@@ -30,7 +35,7 @@ void LMDialect::registerAttributes() {
 // Dimension lists
 //===----------------------------------------------------------------------===//
 
-/// The dimension that a name stands for, null where it stands for none.
+/// The dimension that a name stands for, null where it stands for none: [factor*]symbol[+addend], such as "2*T+112".
 static DimAttr dimOfName(MLIRContext *context, StringRef name) {
   int64_t factor = 1, addend = 0;
   if (size_t plus = name.find('+'); plus != StringRef::npos) {
@@ -77,6 +82,7 @@ RankedTensorType lm::getNamedTensorType(ArrayRef<DimAttr> dims, Type elementType
   return RankedTensorType::get(shape, elementType, DimsAttr::get(elementType.getContext(), dims));
 }
 
+/// Static dimensions name themselves; a dynamic one without #lm.dims has no name.
 SmallVector<DimAttr> lm::getDims(RankedTensorType type) {
   if (auto dims = dyn_cast_or_null<DimsAttr>(type.getEncoding()))
     return llvm::to_vector(dims.getEntries());
@@ -200,6 +206,7 @@ FailureOr<RankedTensorType> PackAttr::apply(RankedTensorType input,
   return input;
 }
 
+/// The bounds of the runtime (check_generation), so that a plan that is written can also be opened.
 LogicalResult GenerationAttr::verify(function_ref<InFlightDiagnostic()> emitError, BoolAttr doSample,
                                      FloatAttr temperature, int64_t topK, FloatAttr topP, FloatAttr minP,
                                      FloatAttr repetitionPenalty) {

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Verifiers of the model level. Rows are compared by name, "T" with "T", since their number is unknown until a step
+// runs; features are static and compared as numbers. Shapes of weights are checked through symbols, at their use, so
+// that the error names both the op and the declaration. Frontends are held to this form alone: what is verified here,
+// no pass checks again.
 
 #include "dialects/LM/IR/LM.h"
 
@@ -63,6 +68,8 @@ static LogicalResult checkParameter(Operation *op, FlatSymbolRefAttr symbol, Str
   return diag;
 }
 
+/// Follows the chain from the sources to the type: what an exporter does to the bytes is checked on the shapes, so that
+/// it needs no checks of its own.
 LogicalResult WeightOp::verify() {
   if (getSources().empty())
     return emitOpError() << "has no source tensor";
@@ -78,6 +85,7 @@ LogicalResult WeightOp::verify() {
         (stack && (index != 0 || stack.getCount() != static_cast<int64_t>(getSources().size()))))
       return emitOpError() << "has " << getSources().size() << " sources and link " << index << " is " << link
                            << "; several sources are stacked by the first link";
+    // Packing forgets the shape: nothing could be applied to what comes out of it.
     if (isa<PackAttr>(link) && index + 1 != getChain().size())
       return emitOpError() << "link " << index << " packs, expected it to be the last of " << getChain().size();
     FailureOr<RankedTensorType> next = transform.apply(current, [&] { return emitOpError(); });
@@ -108,6 +116,7 @@ StringRef lm::getParameterLayout(Operation *parameter) {
 }
 
 LogicalResult InterleavedOp::verify() {
+  // Attributes of 64 bits are unsigned in C++: a negative number in the text is a large one here.
   if (static_cast<int64_t>(getBy()) < 1)
     return emitOpError() << "alternates by " << static_cast<int64_t>(getBy()) << " rows, expected at least 1";
   if (!getLayout())
@@ -120,6 +129,7 @@ LogicalResult InterleavedOp::verify() {
   return success();
 }
 
+/// Parts are whole and row-major weights: interleaving is done on rows, and packing afterwards.
 LogicalResult InterleavedOp::verifySymbolUses(SymbolTableCollection &symbols) {
   WeightOp parts[2];
   FlatSymbolRefAttr names[2] = {getFirstAttr(), getSecondAttr()};
@@ -182,6 +192,7 @@ static LogicalResult checkMatrix(Operation *op, StringRef name, Value value) {
   return op->emitOpError() << name << " is " << type << ", expected [rows, features] with static features";
 }
 
+/// Rows are equal if they have one name; rows without a name are equal to none.
 static LogicalResult checkRows(Operation *op, StringRef name, Value value, StringRef otherName, Value other) {
   if (rowsOf(value) && rowsOf(value) == rowsOf(other))
     return success();
@@ -223,6 +234,7 @@ static LogicalResult checkHeads(Operation *op, Value input, int64_t width, bool 
                            << (pairs ? ", expected an even width that divides them" : "");
 }
 
+/// Tables are optional until materialize-tables has named them.
 LogicalResult RopeOp::verifySymbolUses(SymbolTableCollection &symbols) {
   if (failed(checkMatrix(*this, "input", getInput())) || failed(checkHeads(*this, getInput(), getWidth(), true)) ||
       failed(checkRows(*this, "positions", getPositions(), "input", getInput())))
@@ -257,6 +269,8 @@ LogicalResult AttentionOp::verifySymbolUses(SymbolTableCollection &symbols) {
   auto cache = symbols.lookupNearestSymbolFrom<CacheOp>(*this, getCacheAttr());
   if (!cache)
     return emitOpError() << "uses " << getCacheAttr() << ", expected the name of an lm.cache";
+  // Keys and values have the cache's heads, queries a multiple of them: several query heads share one (grouped-query
+  // attention).
   int64_t row = cache.getHeads() * cache.getWidth();
   if (features(getKey()) == row && features(getValue()) == row && features(getQuery()) % row == 0 &&
       getResult().getType() == getQuery().getType())

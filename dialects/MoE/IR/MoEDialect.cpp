@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Registers the ops of `moe` and defines its enums.
 
 #include "dialects/MoE/IR/MoE.h"
 

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Verifiers of mixtures. k is stated once, by the shape [tokens, k] of the routing result, and the rows of dispatch are
+// k times the tokens by name ("2*T"), so that a wrong k is found here and not as a wrong sum. Weights of experts are
+// compared with one another through the gate, whose shape [experts, inner, hidden] fixes the two others.
 
 #include "dialects/MoE/IR/MoE.h"
 

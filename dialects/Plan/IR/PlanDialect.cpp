@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Registers the ops and attributes of `plan`.
 
 #include "dialects/Plan/IR/Plan.h"
 

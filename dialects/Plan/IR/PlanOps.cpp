@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Verifiers of the plan level. They check what the exporter writes without looking: numbers fit the fields of
+// runtime/schema/plan.fbs, indices are within their tables, buffers within their arenas. The runtime checks the same
+// and more when it opens a plan, because files come from anywhere; here the error still has a location in the IR.
 
 #include "dialects/Plan/IR/Plan.h"
 
@@ -14,6 +18,7 @@ using namespace yupana::plan;
 #define GET_OP_CLASSES
 #include "dialects/Plan/IR/PlanOps.cpp.inc"
 
+/// All five are fields of 32 bits in a plan.
 LogicalResult ModelOp::verify() {
   for (auto [name, value] : {std::pair<StringRef, uint64_t>{"context", getMaxContext()},
                              {"batch", getMaxBatch()},
@@ -73,6 +78,8 @@ LogicalResult KernelOp::verify() {
   return success();
 }
 
+/// Blocks and shared memory are a GPU's; a launch on a CPU has neither. 1024 threads are the most of a block on any
+/// GPU.
 LogicalResult LaunchOp::verify() {
   int64_t threads = getThreads(), shared = getShared();
   if (threads < 0 || threads > 1024 || shared < 0 || shared > UINT32_MAX || (threads == 0 && shared != 0))
@@ -158,6 +165,7 @@ static LogicalResult checkBuffer(BufferOp buffer, ArrayRef<ArenaOp> arenas) {
   if (failed(checkIndex(buffer, "arena", buffer.getArena(), arenas.size())))
     return failure();
   ArenaOp arena = arenas[buffer.getArena()];
+  // Written so that no sum can overflow.
   if (buffer.getOffset() > arena.getSize() || buffer.getSize() > arena.getSize() - buffer.getOffset()) {
     InFlightDiagnostic diag = buffer.emitOpError() << "takes " << buffer.getSize() << " bytes at " << buffer.getOffset()
                                                    << " of an arena of " << arena.getSize();
@@ -169,7 +177,8 @@ static LogicalResult checkBuffer(BufferOp buffer, ArrayRef<ArenaOp> arenas) {
   return success();
 }
 
-/// Entries of one name are one value: at one place, in ranges of launches that do not meet.
+/// Entries of one name are one value, at one place and in ranges of launches that do not meet: each program has an
+/// entry for the logits, which the one writes and the other reads.
 static LogicalResult checkEntries(TargetOp target) {
   llvm::StringMap<SmallVector<BufferOp, 1>> values;
   for (auto buffer : target.getBody().getOps<BufferOp>()) {
@@ -190,6 +199,7 @@ static LogicalResult checkEntries(TargetOp target) {
   return success();
 }
 
+/// An image per format: the runtime takes the first that its device reads, and a second would never run.
 static LogicalResult checkImages(KernelOp kernel, ArrayRef<ImageOp> images) {
   if (!kernel.getImages())
     return success();
