@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The checksum of headers and section tables.
 
 #ifndef YUPANA_RUNTIME_BASE_CRC32_H
 #define YUPANA_RUNTIME_BASE_CRC32_H

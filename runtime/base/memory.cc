@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Memory comes from the caller's allocator or from the C library, and whoever owns it returns it with the size and
+// alignment it was asked for, so that an allocator need not keep them. Nothing is allocated after a context is
+// prepared: every Memory and Array has its size from the plan's limits. Failures name what the memory was for and how
+// much was asked.
 
 #include "runtime/base/memory.h"
 
@@ -62,6 +67,7 @@ Code Memory::allocate_elements(const Allocator &allocator, uint64_t count, uint6
   if (!checked_mul(count, element_bytes, &bytes))
     return fail(out_status, YUPANA_STATUS_OUT_OF_MEMORY, "%s: %llu elements do not fit in memory", what,
                 static_cast<unsigned long long>(count));
+  // A length of zero is legal and still gives an address.
   if (Code code = allocate(allocator, bytes ? bytes : 1, kCacheLine, what, out_status))
     return code;
   zero();

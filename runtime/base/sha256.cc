@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// SHA-256 as FIPS 180-4 defines it: portable code, and the choice of the faster code at run time. Blocks go from the
+// caller's memory straight into the compression function; only what does not fill a block is copied. The state rotates
+// through an array by memmove, which is smaller than unrolled rounds, and this code runs only where the processor has
+// no instructions for it.
 
 #include "runtime/base/sha256.h"
 

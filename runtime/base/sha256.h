@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The digest of sections and of chunks of weights.
 
 #ifndef YUPANA_RUNTIME_BASE_SHA256_H
 #define YUPANA_RUNTIME_BASE_SHA256_H

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// A message is one sentence that names the file at fault. It is cut at the size of its buffer and never allocated, so
+// that running out of memory can be reported, too. Control characters are replaced here, at the one place that all
+// messages pass, because names in them come from files.
 
 #include "runtime/base/status.h"
 

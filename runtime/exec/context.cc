@@ -57,6 +57,8 @@ Code check_options(const yupana_context_options_t &options, const Report &report
   return YUPANA_STATUS_OK;
 }
 
+/// Arenas are cleared: a workspace must be zero before its first launch, and kernels may read padding behind what was
+/// written.
 Code allocate_arenas(yupana_context_t &context, const Report &report) {
   Device *device = context.device;
   const auto &arenas = *context.target().arenas();
@@ -79,6 +81,8 @@ struct Uses {
   bool history = false;
 };
 
+/// A plan for several targets has weights in each target's own form. Only those that this target's launches read are
+/// loaded.
 Code find_uses(const yupana_context_t &context, Uses *out, const Report &report) {
   if (Code code =
           out->weights.allocate(context.allocator, context.root().weights()->size(), "used weights", report.out()))
@@ -147,7 +151,8 @@ Code load_weights(yupana_context_t &context, const yupana_context_options_t &opt
   return code;
 }
 
-/// Refuses a target that uses weights which nobody can provide.
+/// Refuses a target that uses weights which nobody can provide. It runs before the device is opened, so that the answer
+/// comes at once.
 Code check_weights_present(const yupana_context_t &context, const yupana_context_options_t &options,
                            const Array<uint32_t> &used, const Report &report) {
   const yupana_filler_t *filler = options.filler;
@@ -182,7 +187,9 @@ Code prepare(yupana_context_t &context, const DeviceChoice &choice, const yupana
   if (Code code = load_code(*context.plan, context.target_index, options.digests != YUPANA_DIGEST_OFF, context.device,
                             &context.kernels, report))
     return code;
+  // Without a number from the caller there are as many sequences as a step can hold.
   context.max_sequences = options.max_sequences ? options.max_sequences : context.limits().max_batch();
+  // Launches are prepared last: they hold addresses of all that was allocated before.
   Code code = allocate_arenas(context, report);
   if (!code)
     code = context.inputs.prepare(context.device, context.allocator, context.root(), report.out());
@@ -235,6 +242,7 @@ yupana_status_code_t yupana_context_create(yupana_plan_t *plan, const yupana_con
   Allocator memory;
   if (Code code = Allocator::adopt(allocator, &memory, out_status))
     return code;
+  // The target decides: for "auto" the choice above names no kind of device.
   choice.kind = find_device_kind(plan->target(target).name()->c_str());
   return create_context(choice, plan, target, options, memory, out_context, report);
 }

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// A context: a plan prepared for one device, with every allocation made. Used by one thread at a time; several contexts
+// may share a plan. What belongs to a step alone lives here, too, since a step allocates nothing.
 
 #ifndef YUPANA_RUNTIME_EXEC_CONTEXT_H
 #define YUPANA_RUNTIME_EXEC_CONTEXT_H

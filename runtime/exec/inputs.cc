@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Page tables and step inputs at fixed offsets of one block, laid out once for the largest step. A step sends ranges of
+// it: the used entries of each row of a page table and the used part of each input, in the order in which they lie, so
+// that a device can join ranges that are close together into one transfer.
 
 #include "runtime/exec/inputs.h"
 

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// How many pages each cache group gets. All groups are sized by one number of positions, since a sequence uses the same
+// positions in each of them; the number is the largest whose pages fit the bytes that the caller allows. Groups that
+// keep a chunk alone need fewer pages for the same positions, up to a bound that does not grow with the context.
 
 #include "runtime/exec/context.h"
 
@@ -29,6 +33,7 @@ uint64_t positions_for(const schema::Plan &plan, uint64_t bytes, uint32_t sequen
 
 } // namespace
 
+/// Without a number of bytes there is room for one sequence of the longest context, shared by all.
 Code choose_pages(const yupana_plan_t &plan, uint64_t kv_bytes, uint32_t sequences, uint32_t *out_pages,
                   uint64_t *out_positions, const Report &report) {
   const schema::Plan &root = *plan.root;

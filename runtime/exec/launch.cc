@@ -76,6 +76,7 @@ Code prepare_launches(yupana_context_t &context, yupana_status_t *out) {
         return failed;
     }
   const schema::Limits &limits = context.limits();
+  // Captured while preparing, since capturing allocates. Shapes of decoding alone: T = S = R.
   for (uint32_t tokens = 1; tokens <= kDecodeTokens && tokens <= limits.max_batch() &&
                             tokens <= limits.max_step_tokens() && tokens <= limits.max_logit_rows();
        ++tokens)
@@ -96,6 +97,7 @@ Code run_program(yupana_context_t &context, schema::Function function, const Ste
                  yupana_status_t *out) {
   const PreparedLaunch *launch = context.launches.data();
   auto chosen = context.target().programs()->begin();
+  // Programs of one function ascend by their size and the last holds the largest step (check_target.cc), so this ends.
   while (chosen->function() != function ||
          (function == schema::Function::step && chosen->max_tokens() < sizes.tokens)) {
     launch += chosen->launches()->size();

@@ -59,10 +59,12 @@ Code PageGroup::prepare(Device *device, const Allocator &allocator, const schema
   return YUPANA_STATUS_OK;
 }
 
+/// The first entry that a token at `position` attends to: that of the start of its chunk, or of everything.
 uint32_t PageGroup::first_needed(uint32_t position) const {
   return chunk_ ? position / chunk_ * chunk_ / page_tokens_ : 0;
 }
 
+/// What grow and free_before would do, without doing it: a step that is refused must change nothing.
 PageGroup::Change PageGroup::preview(uint32_t slot, uint32_t length, uint32_t count) const {
   const Range &range = ranges_[slot];
   uint32_t needed = first_needed(length);
@@ -105,6 +107,7 @@ void PageGroup::grow(uint32_t slot, uint32_t length) {
     entries_of(slot)[range.end] = take_page();
 }
 
+/// Pages before the current chunk have been freed, and going back into an earlier chunk would need them.
 bool PageGroup::can_truncate(uint32_t slot, uint32_t length) const {
   return first_needed(length) >= ranges_[slot].begin;
 }
@@ -124,6 +127,7 @@ void PageGroup::release(uint32_t slot) {
   range = {0, 0};
 }
 
+/// Returns how far the row has changed, which is what has to be sent to the device.
 uint32_t PageGroup::write_row(uint32_t *out, uint32_t row, uint32_t slot) {
   uint32_t length = ranges_[slot].end, before = row_lengths_[row];
   memcpy(out, entries_of(slot), length * sizeof(uint32_t));

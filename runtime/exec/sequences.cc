@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// A sequence is a slot of the context and a generation. Its name holds both, so that a name which has been released
+// never means the next sequence in its slot; slot numbers are stored plus one, so that no name is 0. Creating and
+// releasing take no memory: all slots exist from the start, and pages change hands in steps.
 
 #include "runtime/exec/context.h"
 

@@ -96,6 +96,7 @@ Code check_span(yupana_context_t &context, const yupana_span_t &span, uint32_t i
     return fail(out, kInvalid, "span %u names sequence %llx, which is not alive", i,
                 static_cast<unsigned long long>(span.sequence));
   Sequence &sequence = context.sequences[static_cast<uint32_t>(slot)];
+  // Marks of this attempt find a sequence named twice without a second loop over the spans.
   if (sequence.batch_mark == context.step_attempts)
     return fail(out, kInvalid, "span %u names the sequence of an earlier span", i);
   sequence.batch_mark = context.step_attempts;
@@ -160,6 +161,8 @@ Code check_batch(yupana_context_t &context, const Spans &spans, StepSizes *out_s
   return YUPANA_STATUS_OK;
 }
 
+/// Counts before anything changes hands, so that a step which would run out of pages is refused whole. Pages that the
+/// step frees itself count as available.
 Code check_pages(yupana_context_t &context, const Spans &spans, yupana_status_t *out) {
   for (uint32_t g = 0; g < context.group_count(); ++g) {
     const PageGroup &group = context.groups[g];
@@ -195,6 +198,8 @@ void change_pages(yupana_context_t &context, const Spans &spans) {
   }
 }
 
+/// Inputs are those of plan.fbs, token by token and sequence by sequence; starts has an entry more, so that a
+/// sequence's tokens are starts[i] to starts[i + 1].
 void write_token_inputs(yupana_context_t &context, const Spans &spans) {
   auto *ids = context.inputs.input<uint32_t>(StepInput::token_ids);
   auto *positions = context.inputs.input<uint32_t>(StepInput::token_positions);
@@ -239,6 +244,7 @@ void write_row_inputs(yupana_context_t &context, const Spans &spans) {
       // Taking the best token is the cheapest way, so it is the way of rows that are not sampled.
       temperatures[row] = span.sample ? span.temperature : 0.0f;
       top_k[row] = span.top_k;
+      // 0 in the structure asks for the default, which is to leave out nothing.
       top_p[row] = span.top_p != 0.0f ? span.top_p : 1.0f;
       min_p[row] = span.min_p;
       penalties[row] = span.sample && span.repetition_penalty != 0.0f ? span.repetition_penalty : 1.0f;
@@ -292,6 +298,7 @@ yupana_status_code_t yupana_context_step(yupana_context_t *context, const yupana
   result.vocab_size = context->root().model()->vocab_size();
   const schema::Target &target = context->target();
   StepOutput outputs[kStepResults] = {};
+  // Logits leave the device only where the caller reads them: a row has an entry for each word of the vocabulary.
   if (!batch->keep_logits)
     outputs[kLogits] = output(*context, target.logits(), uint64_t{sizes.rows} * result.vocab_size);
   if (sample)

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The reader that opens plans by path, behind the same table of functions that a caller may provide itself. pread keeps
+// no position, so that workers read one file at once. A mapping is private and read-only; it is only made where the
+// caller asks for mapped weights, since a file that shrinks under a mapping ends the process.
 
 #include "runtime/base/memory.h"
 

@@ -36,6 +36,7 @@ bool valid_utf8(const uint8_t *p, uint32_t bytes) {
         return false;
       point = point << 6 | (*p & 0x3F);
     }
+    // Overlong forms, surrogates and what lies beyond Unicode.
     constexpr uint32_t kLeast[4] = {0, 0x80, 0x800, 0x10000};
     if (point < kLeast[rest] || point > 0x10FFFF || (point >= 0xD800 && point <= 0xDFFF))
       return false;
@@ -43,6 +44,7 @@ bool valid_utf8(const uint8_t *p, uint32_t bytes) {
   return true;
 }
 
+/// A position plus one step stays below 2^32, so that no sum of the two has to be checked while steps run.
 bool check_limits(const schema::Limits &limits, const Report &report) {
   struct {
     const char *name;
@@ -57,6 +59,7 @@ bool check_limits(const schema::Limits &limits, const Report &report) {
   return true;
 }
 
+/// Written so that NaN, which compares false with everything, is refused.
 bool check_generation(const schema::Generation &generation, const Report &report) {
   struct {
     const char *name;
@@ -162,6 +165,7 @@ uint64_t element_bytes(schema::ElementType element) {
   return 0;
 }
 
+/// The one place that says how large a step input is: buffers, transfers and the check of arguments ask here.
 uint64_t input_bytes(schema::StepInput input, const StepSizes &sizes) {
   switch (input) {
   case schema::StepInput::token_ids:
@@ -201,6 +205,7 @@ uint64_t history_row_bytes(const schema::Limits &limits) { return uint64_t{limit
 Code check_metadata(const uint8_t *metadata, uint64_t bytes, const Frame &frame, const Allocator &allocator,
                     const Report &report, const schema::Plan **out_plan) {
   flatbuffers::Verifier::Options options;
+  // Without these a small file could make the verifier recurse or count for very long.
   options.max_depth = kMaxDepth;
   options.max_tables = kMaxTables;
   flatbuffers::Verifier verifier(metadata, bytes, options);

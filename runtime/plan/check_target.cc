@@ -76,6 +76,7 @@ bool TargetCheck::invalid(const char *format, ...) const {
   return report_.invalid("target '%s'%s: %s", target_.name()->c_str(), where, sentence);
 }
 
+/// First of all, since later checks walk these tables and add up their numbers in 32 bits.
 bool TargetCheck::check_counts() {
   struct {
     const char *what;
@@ -143,6 +144,7 @@ bool TargetCheck::check_kernels() {
     if (images.size() == 0 || images.size() > kImageFormats)
       return invalid("kernel '%s' has %u images; expected 1 to %u", kernel->symbol()->c_str(), images.size(),
                      kImageFormats);
+    // All kernels of a target run on one kind of device, which the first one tells.
     host_ = first.Get(0)->format() == schema::ImageFormat::elf_x86_64;
     if (!check_images(*kernel, *first.Get(0)))
       return false;
@@ -168,6 +170,7 @@ bool TargetCheck::check_images(const schema::Kernel &kernel, const schema::Kerne
   return true;
 }
 
+/// Ascending sizes, the last of which holds any step, are what choosing a program relies on.
 bool TargetCheck::check_programs() {
   for (const schema::StepProgram *program : *target_.programs())
     if (!check_program(*program))
@@ -227,6 +230,8 @@ bool TargetCheck::check_launch(const schema::Launch &launch, const StepSizes &ma
   return true;
 }
 
+/// An argument is an address inside of what it names, at least one byte of it and aligned to its elements. How far
+/// beyond it a kernel reads is for the kernel to keep.
 bool TargetCheck::check_argument_extent(const schema::Argument &argument, uint32_t position, const char *kind,
                                         uint32_t count, uint64_t bytes, uint64_t unit) {
   if (argument.index() >= count)
@@ -276,6 +281,7 @@ bool TargetCheck::check_argument(const schema::Argument &argument, uint32_t posi
                  static_cast<unsigned>(schema::ArgumentKind::MAX));
 }
 
+/// Callers read results after the step: they must hold all rows. A workspace is zero again by then.
 bool TargetCheck::check_result(const char *what, uint32_t index, uint64_t bytes_per_row) {
   uint64_t needed = 0;
   if (!checked_mul(bytes_per_row, limits_.max_logit_rows(), &needed))

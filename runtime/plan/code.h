@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Brings the code of a target into a device.
 
 #ifndef YUPANA_RUNTIME_PLAN_CODE_H
 #define YUPANA_RUNTIME_PLAN_CODE_H

@@ -64,6 +64,7 @@ Code yupana::runtime::best_target(const yupana_plan_t *plan, const DeviceChoice 
       says_why = choice.kind;
       continue;
     }
+    // Kinds first, then how well the code fits (translated PTX last), then the rank within the kind.
     int64_t rank = int64_t{kind->index} << 40 | int64_t{YUPANA_FIT_BY_PTX - fit} << 32 | kind->rank(name);
     if (rank > best) {
       best = rank;

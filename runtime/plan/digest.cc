@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Small sections are read whole and compared with their digest before anyone looks at them, so that the reader's later
+// calls cannot give other bytes than those that were checked. A message shows the first half of both digests, which is
+// enough to tell two files apart.
 
 #include "runtime/plan/digest.h"
 

@@ -43,6 +43,7 @@ Code read_header(const yupana_reader_t &reader, const Report &report, FileHeader
     return report.fail(kInvalid, "header_size is %u; expected %zu", header->header_size, sizeof(FileHeader));
   if (header->reserved[0] || header->reserved[1])
     return report.fail(kInvalid, "reserved bytes of the header are not zero");
+  // A file cut short, and one with something appended, are told here and not by a digest of gigabytes.
   if (header->file_size != reader.total)
     return report.fail(kInvalid, "the file has %llu bytes; its header says %llu", static_cast<ull>(reader.total),
                        static_cast<ull>(header->file_size));
@@ -71,6 +72,8 @@ Code read_table(const yupana_reader_t &reader, const Allocator &allocator, const
   return YUPANA_STATUS_OK;
 }
 
+/// A section begins at the first multiple of its alignment behind the one before it: for given sizes there is one
+/// layout, so sections cannot overlap and no gap is larger than alignment needs.
 bool check_entry(const SectionEntry &entry, uint32_t i, uint64_t previous_end, uint64_t file_size,
                  const Report &report) {
   if (entry.flags & ~uint32_t{schema::kSectionRequired})
@@ -95,6 +98,8 @@ bool check_entry(const SectionEntry &entry, uint32_t i, uint64_t previous_end, u
   return true;
 }
 
+/// Digests of chunks follow the weights they are of, so a reader finds them without a reference. A section that is not
+/// known and not required is a later version's and is left alone.
 Code check_kind(const Frame &frame, uint32_t i, const Report &report) {
   const SectionEntry &entry = frame.sections[i];
   const SectionEntry *previous = i ? &frame.sections[i - 1] : nullptr;

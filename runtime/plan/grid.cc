@@ -43,6 +43,7 @@ const char *combine(GridOp op, Interval &a, const Interval &b) {
   default:
     return "it has an unknown operator";
   }
+  // Both ends were below 2^32 before, so the 64 bits of the result held it.
   return a.high > UINT32_MAX ? "it can exceed 32 bits" : nullptr;
 }
 
@@ -58,9 +59,11 @@ bool push(const schema::GridTerm &term, const StepSizes &maxima, Interval *out) 
     *out = {1, maxima.sequences};
     return true;
   case GridOp::rows:
+    // A step may ask for no logits at all.
     *out = {0, maxima.rows};
     return true;
   case GridOp::sms:
+    // A plan is checked before a device is chosen.
     *out = {1, kMaxSms};
     return true;
   default:

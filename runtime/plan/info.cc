@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// What a plan says about itself, for callers: values are copied out of the verified metadata, strings and arrays point
+// into it and live as long as the plan. Every structure carries the size that the caller knows, and no more is written.
 
 #include "runtime/plan/plan.h"
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Checks between the buffers of a target: places and lifetimes.
 
 #ifndef YUPANA_RUNTIME_PLAN_OVERLAP_H
 #define YUPANA_RUNTIME_PLAN_OVERLAP_H

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Opening a plan: the frame, then the metadata whole, with its digest, then what it says. No code is mapped and no
+// weight is read; what is not opened here is read by a context. The reader is adopted only on success, so that the
+// caller closes it after a failure. A plan is immutable afterwards but for its shared weights, which its lock guards;
+// references count the contexts that use it.
 
 #include "runtime/plan/plan.h"
 

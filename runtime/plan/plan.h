@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// An opened plan: its reader, its verified metadata, and the weights that its contexts share. All but the shared
+// weights is immutable and read by any thread without a lock.
 
 #ifndef YUPANA_RUNTIME_PLAN_PLAN_H
 #define YUPANA_RUNTIME_PLAN_PLAN_H

@@ -62,6 +62,7 @@ Code verify_code(const yupana_plan_t &plan, uint32_t index, Device *host, const 
 
 } // namespace
 
+/// The digests of the host's device are computed by its worker threads, so one is opened, without a target.
 yupana_status_code_t yupana_plan_verify(const yupana_plan_t *plan, const yupana_verify_options_t *given,
                                         yupana_status_t *out_status) {
   Report report(plan->reader.name, out_status);

@@ -32,6 +32,7 @@ const schema::Weight *weight_in(const yupana_plan_t &plan, uint32_t section, uin
   return first;
 }
 
+/// Names the weight that the chunk holds, since that is what a user knows of a model.
 Code report_fault(const yupana_plan_t &plan, uint32_t section, const ChunkFault &fault, const Report &report) {
   bool unreadable = fault.unreadable != ChunkFault::kNone;
   if (!unreadable && fault.damaged == ChunkFault::kNone)
@@ -115,6 +116,8 @@ Code place(yupana_plan_t *plan, uint32_t index, SectionState &state, bool map, D
   return YUPANA_STATUS_OK;
 }
 
+/// A section may be there already, for another context, and may or may not have been compared with its digests.
+/// Comparing what is there reads it through the device, once.
 Code acquire_locked(yupana_plan_t *plan, uint32_t index, const yupana_context_options_t &options, Device *device,
                     Progress &progress, const Report &report) {
   SectionState &state = state_of(*plan, *device, index);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Weights in the memory of a device, shared by the contexts of a plan.
 
 #ifndef YUPANA_RUNTIME_PLAN_WEIGHTS_H
 #define YUPANA_RUNTIME_PLAN_WEIGHTS_H

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Writes a conversation as token ids by the parts that the plan's format has: a beginning, then header, content and end
+// of each message, then what invites an answer. Parts of the format may hold special tokens; the content of messages
+// may not, whoever wrote it: "<|eot|>" typed by a user is text. Trimming follows Python's str.strip, which the
+// published templates use, and not the C locale.
+
 #include "runtime/text/chat.h"
 
 #include "runtime/text/unicode.h"
@@ -32,6 +38,8 @@ std::string_view trim(const Section &section, std::string_view text) {
 
 bool has_chat_format(const Tokenizer &tokenizer) { return tokenizer.section().header.chat_size != 0; }
 
+/// Special tokens are recognised in the parts of the format alone. In a message they are text, so that nobody can end a
+/// turn from within one.
 void encode_chat(const Tokenizer &tokenizer, const std::vector<Message> &messages, std::vector<uint32_t> *ids) {
   const Section &section = tokenizer.section();
   std::vector<Fragment> fragments = {{section.chat_part(ChatPart::begin), true}};

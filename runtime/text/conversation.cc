@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Each answer encodes the whole conversation anew and keeps the part of the sequence that agrees: the template may
+// change earlier text (a trimmed message, an end that the model wrote otherwise), and comparing ids finds that without
+// knowing templates. Usually all but the new message agrees. Where the part that differs lies before a chunk whose
+// pages have been freed, the sequence cannot be cut and is read again.
+
 #include "runtime/text/conversation.h"
 
 #include <algorithm>
@@ -19,6 +25,7 @@ std::vector<uint32_t> Conversation::prompt() const {
 /// Leaves in the sequence what it holds of `ids`, less their last token, and sets `*common` to how many that are.
 yupana_status_code_t Conversation::keep_common(const std::vector<uint32_t> &ids, uint32_t *common,
                                                yupana_status_t *status) {
+  // One token at least is left to compute, since its logits choose the next.
   size_t most = std::min(held_.size(), ids.size() - 1);
   *common = static_cast<uint32_t>(
       std::mismatch(held_.begin(), held_.begin() + static_cast<ptrdiff_t>(most), ids.begin()).first - held_.begin());

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// A scheduler in front of the context: requests start in their order while there is room, and every step deals its
+// tokens among the active sequences one at a time in turn. So a sequence that decodes advances in every step that has a
+// token for each, prompts share what is left, and no long prompt holds the others up for more than a step. Room is
+// reserved for the whole of a request when it starts, since pages that run out in the middle could only be found by
+// ending another request. The result does not depend on who shares a step.
+
 #include "runtime/text/generate.h"
 
 #include <algorithm>
@@ -18,6 +25,8 @@ Generator::Generator(yupana_plan_t *plan, yupana_context_t *context, uint32_t st
   free_positions_ = info.kv_positions;
 }
 
+/// Every request gets a reply and a call of on_stop, also when it never started. Sequences are released in any case,
+/// since their pages are the context's.
 yupana_status_code_t Generator::run(const std::vector<Request> &requests, Observer *observer,
                                     std::vector<Reply> *replies, yupana_status_t *status) {
   requests_ = &requests;
@@ -102,6 +111,7 @@ void Generator::deal() {
     active.take = 0;
   uint32_t tokens = step_tokens_, rows = limits_.max_logit_rows;
   bool dealt = true;
+  // Whoever comes first in a step comes last in the next, so that a step which is too small for all starves none.
   for (turn_ %= active_.size(); dealt && tokens;) {
     dealt = false;
     for (size_t i = 0; i < active_.size() && tokens; ++i) {
@@ -139,6 +149,8 @@ yupana_span_t Generator::make_span(const Active &active) const {
   return span;
 }
 
+/// Logits stay on the device unless a request wants those of its prompt. NOT_FINITE is of single rows: the others of
+/// the step go on.
 yupana_status_code_t Generator::step(yupana_status_t *status) {
   deal();
   std::vector<yupana_span_t> spans;

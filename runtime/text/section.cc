@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The counts in the header settle where each array lies, and that they fill the section. Then the arrays are checked,
-// and each check relies on those before it alone.
+// and each check relies on those before it alone. Everything that encoding and decoding index by is bounded here once,
+// so that they index without asking: a section comes from a plan file, which may come from anywhere.
+
 #include "runtime/text/section.h"
 
 #include "runtime/text/unicode.h"

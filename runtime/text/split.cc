@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Llama 4's regular expression by hand, a function for each alternative, over character classes that the plan's tables
-// give. The functions try what a backtracking matcher would try, in its order, so that words are the same.
+// give. By hand because a library for Unicode expressions is larger than this runtime. The functions try what a
+// backtracking matcher would try, in its order, so that words are the same; each reads a run of characters once, where
+// a backtracking matcher can take time quadratic in the length of a run of spaces.
+
 #include "runtime/text/split.h"
 
 #include "runtime/text/unicode.h"

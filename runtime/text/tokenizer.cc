@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Text is cut at added tokens, at those without the flag `normalized` first; what lies between them is split into
-// words, and each word is merged.
+// Text is cut at added tokens, at those without the flag `normalized` first, as the `tokenizers` library does; what
+// lies between them is split into words, and each word is merged. Text of several fragments is split as one, so that a
+// word may run across the border of a fragment whose special tokens are parsed and one whose are not. Decoding holds
+// back up to three bytes that may begin a character, since a token may end in the middle of one.
+
 #include "runtime/text/tokenizer.h"
 
 #include "runtime/text/merge.h"

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// UTF-8 by table 3-7 of the Unicode standard. Overlong forms, surrogates and values beyond U+10FFFF are not well
+// formed, so that one text has one sequence of bytes and no check elsewhere is passed by another spelling.
+
 #include "runtime/text/unicode.h"
 
 namespace yupana::text {

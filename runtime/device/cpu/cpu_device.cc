@@ -30,6 +30,7 @@ Code cpu_fit(const DeviceChoice &choice, const schema::Target &target, yupana_fi
 
 Code cpu_allocate(Device *, const Allocator &host, uint64_t bytes, uint64_t alignment, const char *what, Memory *out,
                   yupana_status_t *status) {
+  // Huge pages need alignment to one; below that a page keeps allocations of threads apart.
   uint64_t likes = bytes >= kHugePage ? kHugePage : 4096;
   if (Code code = out->allocate(host, bytes, alignment > likes ? alignment : likes, what, status))
     return code;
@@ -61,6 +62,7 @@ Code cpu_prepare(CpuDevice &device, const DeviceOptions &options, const Report &
   uint32_t threads = options.threads ? options.threads : yupana_available_threads();
   if (Code code = device.pool.start(device.allocator, threads < kMaxThreads ? threads : kMaxThreads, report.out()))
     return code;
+  // A grid that asks for the number of multiprocessors gets that of what runs cells at once here.
   device.workers = device.sms = device.pool.threads();
   if (!options.scratch_bytes)
     return YUPANA_STATUS_OK;

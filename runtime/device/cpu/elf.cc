@@ -122,6 +122,8 @@ bool ElfCheck::check_load(uint32_t i, uint64_t *end) {
   return true;
 }
 
+/// Types that a linker writes today are listed, those to load are checked and the others need nothing done. An unknown
+/// type may ask the loader for something and is refused.
 bool ElfCheck::check_segments() {
   uint64_t end = 0;
   uint32_t dynamic = 0;
@@ -156,6 +158,8 @@ bool ElfCheck::check_segments() {
   return true;
 }
 
+/// Copied and not mapped from the file: a plan may come through a reader that has none, and code must not change under
+/// a process when somebody writes to the file.
 Code ElfCheck::map() {
   void *memory = mmap(nullptr, span_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED)
@@ -169,6 +173,7 @@ Code ElfCheck::map() {
   return YUPANA_STATUS_OK;
 }
 
+/// Notes what is needed to find symbols. False for what a loader would have to act on.
 bool ElfCheck::note_tag(const Elf64_Dyn &entry) {
   switch (entry.d_tag) {
   case DT_HASH:
@@ -270,6 +275,7 @@ bool ElfCheck::count_symbols() {
   return true;
 }
 
+/// In the bytes that come from the file: the zeros behind them are no code.
 bool ElfCheck::executable(uint64_t address) const {
   for (uint32_t i = 0; i < segment_count_; ++i)
     if (segments_[i].p_type == PT_LOAD && (segments_[i].p_flags & PF_X) && address >= segments_[i].p_vaddr &&

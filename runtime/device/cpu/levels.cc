@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Which level of x86-64 this machine has. A feature counts only if the operating system saves the registers that it
+// uses, which XCR0 tells: a processor with AVX-512 under a kernel that does not save zmm registers would corrupt them.
+// Features are checked one by one and the first that is missing is named, so that a user learns whether the processor,
+// a virtual machine or the kernel is in the way.
 
 #include "runtime/device/cpu/levels.h"
 
@@ -68,6 +73,8 @@ struct LevelNames {
 constexpr LevelNames kLevels;
 static_assert(schema::kTargets[kCpuLevels - 1].kind == schema::DeviceKind::cpu);
 
+/// A leaf that the processor does not have leaves its register zero, so that every feature in it is missing. xgetbv
+/// tells which registers the system saves: without that, instructions exist and must not be used.
 void read_registers(uint32_t out[kRegisters]) {
   memset(out, 0, kRegisters * sizeof(uint32_t));
   unsigned a, b, c, d;

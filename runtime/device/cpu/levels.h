@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The levels of x86-64 that plans have code for, and which of them this machine has.
 
 #ifndef YUPANA_RUNTIME_DEVICE_CPU_LEVELS_H
 #define YUPANA_RUNTIME_DEVICE_CPU_LEVELS_H

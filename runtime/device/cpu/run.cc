@@ -52,6 +52,7 @@ void run_launch(ProgramRun &run, uint32_t index, uint32_t worker) {
     run.claims[(index + 1) & 1].next.store(0, std::memory_order_relaxed);
   uint64_t first = next.load(std::memory_order_relaxed);
   while (first < active.cells) {
+    // Guided self-scheduling: the block shrinks with what is left.
     uint64_t block = (active.cells - first) / (uint64_t{threads} * kClaimsPerShare);
     uint64_t last = first + (block ? block : 1);
     if (!next.compare_exchange_weak(first, last, std::memory_order_relaxed))

@@ -15,7 +15,8 @@ namespace {
 // Ranges of inputs that lie closer are one transfer: starting one costs about as much as moving this many bytes.
 constexpr uint64_t kTransferGap = uint64_t{32} << 10;
 
-/// An allocation of the GPU's memory, which may outlive the device that made it.
+/// An allocation of the GPU's memory, which may outlive the device that made it: weights belong to the plan. It holds
+/// the calls that free it, since the driver's table is the device's.
 struct Block {
   Allocator host; // that the block itself came from
   Result (*push)(Context context);
@@ -57,6 +58,7 @@ void free_block(void *user, void *, size_t, size_t) {
   destroy_object(host, block);
 }
 
+/// GPU memory in the runtime's own type for memory: an allocator of its own for each, which lasts as long as the block.
 Code cuda_allocate(Device *device, const Allocator &host, uint64_t bytes, uint64_t alignment, const char *what,
                    Memory *out, yupana_status_t *status) {
   const Driver &driver = gpu(device).driver;
@@ -88,6 +90,7 @@ Code cuda_allocate(Device *device, const Allocator &host, uint64_t bytes, uint64
               what, static_cast<unsigned long long>(bytes), free, total);
 }
 
+/// Asynchronous, in the stream that kernels run in: who reads the memory there finds it cleared without anyone waiting.
 void cuda_zero(Device *device, void *memory, uint64_t bytes) {
   CudaDevice &opened = gpu(device);
   if (opened.failure.code)
@@ -100,6 +103,7 @@ void cuda_zero(Device *device, void *memory, uint64_t bytes) {
     fail_device(opened, result, nullptr);
 }
 
+/// Inputs exist twice, here and on the GPU, at equal offsets.
 Code cuda_allocate_inputs(Device *device, const Allocator &host, uint64_t bytes, InputBlock *out,
                           yupana_status_t *status) {
   CudaDevice &opened = gpu(device);
@@ -135,6 +139,8 @@ void cuda_send_inputs(Device *device, const InputBlock &block, const InputRange 
     fail_device(opened, result, nullptr);
 }
 
+/// Also of a device that was opened in part. The stream is waited for first: what is freed behind it may still be in
+/// use there.
 void cuda_close(Device *device) {
   CudaDevice &opened = gpu(device);
   const Driver &driver = opened.driver;
@@ -247,6 +253,7 @@ Code fail_call(const CudaDevice &device, Result result, const char *what, yupana
               text.text);
 }
 
+/// A failure is kept with the device, which answers every later call with it: the driver could only fail them all.
 Code fail_device(CudaDevice &device, Result result, yupana_status_t *status) {
   // What a kernel does wrong, the driver tells by these.
   bool kernel = result == kIllegalAddress || result == kLaunchTimeout || result == kAssert ||
@@ -264,6 +271,7 @@ Code check_alive(const CudaDevice &device, yupana_status_t *status) {
   return code;
 }
 
+/// Memory for bookkeeping that lives as long as the device, in a list that cuda_close walks.
 void *keep(CudaDevice &device, uint64_t bytes) {
   auto *kept = static_cast<Kept *>(device.allocator.alloc(bytes, kCacheLine));
   if (!kept)

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The table of functions of a GPU, for the list of device kinds.
 
 #ifndef YUPANA_RUNTIME_DEVICE_CUDA_CUDA_KIND_H
 #define YUPANA_RUNTIME_DEVICE_CUDA_CUDA_KIND_H

@@ -45,6 +45,8 @@ ResultText::ResultText(const Driver &driver, Result result) {
     snprintf(text, sizeof(text), "%s (%s)", name, meaning ? meaning : "");
 }
 
+/// Without a driver or without a GPU the answer is that GPU targets do not fit, which is what a machine without one
+/// shall hear. The library is never unloaded: drivers do not survive it.
 Code open_driver(const char *file, Driver *out, yupana_status_t *status) {
   void *library = dlopen(file ? file : "libcuda.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (!library) {
@@ -70,6 +72,7 @@ Code open_driver(const char *file, Driver *out, yupana_status_t *status) {
   return YUPANA_STATUS_OK;
 }
 
+/// Nothing is started on the GPU: this is asked also by those who only want to know what would run.
 Code find_gpu(const Driver &driver, uint32_t ordinal, Gpu *out, yupana_status_t *status) {
   int count = 0, major = 0, minor = 0;
   Result result = driver.device_count(&count);

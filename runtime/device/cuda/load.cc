@@ -131,6 +131,8 @@ void run_chunks(Job &job, uint32_t worker) {
   }
 }
 
+/// A weight is made in ordinary memory and copied when it is whole; the copy is waited for, since its memory is used
+/// again for the next.
 void run_fill(Job &job, uint32_t worker) {
   const Driver &driver = job.device->driver;
   uint8_t *staging = job.staging + worker * job.staging_stride;

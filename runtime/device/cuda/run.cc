@@ -79,6 +79,8 @@ Code cuda_run(Device *device, const StepSizes &sizes, const ActiveLaunch *launch
   return result == kSuccess ? YUPANA_STATUS_OK : fail_device(opened, result, status);
 }
 
+/// Prepares launches as one graph, which costs one call of the driver in a step where they would cost one each. A graph
+/// keeps the parameters and sizes that it was captured with.
 Code cuda_capture(Device *device, const StepSizes &sizes, const ActiveLaunch *launches, uint32_t count,
                   yupana_status_t *status) {
   CudaDevice &opened = gpu(device);
@@ -102,6 +104,7 @@ Code cuda_capture(Device *device, const StepSizes &sizes, const ActiveLaunch *la
   return YUPANA_STATUS_OK;
 }
 
+/// Results come back in the same stream, behind the launches. The one wait of a step is here.
 Code cuda_finish(Device *device, StepOutput outputs[kStepResults], yupana_status_t *status) {
   CudaDevice &opened = gpu(device);
   if (Code code = check_alive(opened, status))
