@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Recognises a template by what it writes, not by its text: a few conversations with marked messages are rendered, the
+// parts around the messages are cut out, and the format that follows from them must then reproduce what the template
+// writes for some hundred conversations. Templates differ in branches for tools, dates and images, which plain
+// conversations never reach. A message is opaque: a template that looks at its characters is not of this form.
+
 #include "frontends/ChatTemplate/ChatTemplate.h"
 
 #include "frontends/ChatTemplate/Jinja.h"

@@ -69,6 +69,7 @@ private:
 void Lexer::takeText(size_t size) {
   std::string_view tag = rest.substr(size);
   std::string_view text = rest.substr(0, size);
+  // The sign behind the opening mark: {%- takes all white space before it, {%+ none.
   char sign = tag.size() > 2 ? tag[2] : '\0';
   if (sign == '-') {
     text = stripEnd(text);
@@ -117,6 +118,7 @@ Result<void> Lexer::takeString() {
       value.push_back(c);
       continue;
     }
+    // Of Python's escapes those that templates use. Others would have to be decoded alike.
     static constexpr std::string_view names = "nrt\\'\"", values = "\n\r\t\\'\"";
     size_t index = rest.empty() ? std::string_view::npos : names.find(rest[0]);
     if (index == std::string_view::npos)
@@ -203,6 +205,7 @@ Result<std::vector<Token>> Lexer::run() {
 
 } // namespace
 
+/// As Python's str.rstrip(), which trims by Unicode and not by ASCII.
 std::string_view yupana::jinja::stripEnd(std::string_view text) {
   auto endsWith = [&](std::string_view space) {
     return text.size() >= space.size() && text.substr(text.size() - space.size()) == space;

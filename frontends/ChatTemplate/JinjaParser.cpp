@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Recursive descent with Jinja's precedences, from the loosest: conditional, or, and, not, comparison, + and -, ~,
-// * and /, a sign, then what follows a value: attributes, subscripts, calls, filters and tests.
+// Recursive descent with Jinja's precedences, from the loosest: conditional, or, and, not, comparison, + and -, ~, *
+// and /, a sign, then what follows a value: attributes, subscripts, calls, filters and tests. A form of Jinja that the
+// renderer does not know is parsed all the same and becomes an Unknown node with a name: a template may hold it in a
+// branch that a plain conversation never takes. Depth is bounded, since a template is part of a checkpoint and the
+// stack is not.
+
 #include "frontends/ChatTemplate/JinjaSyntax.h"
 
 #include <algorithm>
@@ -188,7 +192,8 @@ Result<void> Parser::parseIf(Statement &statement) {
   return expectBlock("endif");
 }
 
-/// What a value is given to: a name, or nothing for several names and for attributes.
+/// What a value is given to: a name, or nothing for several names and for attributes, which the renderer refuses if it
+/// comes there.
 Result<std::string> Parser::parseTarget() {
   std::string target = peek().text;
   YUPANA_RETURN_IF_ERROR(expectKind(Token::Name, "a name"));
@@ -247,6 +252,8 @@ ExpressionPtr Parser::make(Expression::Kind kind, std::string name) const {
   return expression;
 }
 
+/// Height is checked beside depth: loops of the parser build trees that are higher than its own recursion, and the
+/// renderer walks them by recursion.
 Result<ExpressionPtr> Parser::parseExpression() {
   Nesting nesting(depth);
   if (nesting.tooDeep())
@@ -378,6 +385,7 @@ Result<ExpressionPtr> Parser::parsePrimary() {
     return literal;
   }
   case Token::Integer: {
+    // Nine digits fit any integer; more are no index or number of a conversation.
     if (peek().text.size() > 9)
       return errorAt(peek().line, "the number {} is too long", inQuotes(peek().text));
     ExpressionPtr literal = make(Expression::Literal);
@@ -402,7 +410,7 @@ Result<ExpressionPtr> Parser::parsePrimary() {
   return std::move(inner->operands[0]);
 }
 
-/// Expressions between commas, up to `close`. Names what it is only to be thrown away or changed by the caller.
+/// Expressions between commas, up to `close`, as a list: the caller keeps it or takes it apart.
 Result<ExpressionPtr> Parser::parseElements(std::string_view close) {
   ExpressionPtr list = make(Expression::List);
   while (!takeOperator(close)) {
@@ -487,6 +495,7 @@ Result<ExpressionPtr> Parser::parseTest(ExpressionPtr value) {
     return unexpected("the name of a test");
   ExpressionPtr test = make(Expression::Test, take().text);
   test->addOperand(std::move(value));
+  // A test takes one argument without brackets (x is divisibleby 3), unless the word belongs to what surrounds it.
   bool isWord = peek().kind == Token::Name && !isName("else") && !isName("or") && !isName("and") && !isName("is") &&
                 !isName("if") && !isName("in") && !isName("not");
   if (takeOperator("(")) {

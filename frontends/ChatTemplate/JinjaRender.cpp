@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Evaluates trees. An undefined value is JSON's "discarded", which nothing else makes.
+// Evaluates trees. An undefined value is JSON's "discarded", which nothing else makes. Steps and output are bounded,
+// since a template is part of a checkpoint and may loop. A message is a mark that may be written, compared with nothing
+// and stripped: an operation whose result would depend on its characters is an error, so that the recognised format
+// holds for every message.
+
 #include "frontends/ChatTemplate/JinjaSyntax.h"
 
 #include "compiler/Support/Json.h"
@@ -23,6 +27,7 @@ bool isOpaque(const json &value) {
   return value.is_string() && value.get_ref<const std::string &>().find(opaqueMark) != std::string::npos;
 }
 
+/// As Python's bool(): empty texts, lists and dictionaries are false, and so is an undefined value.
 bool isTruthy(const json &value) {
   switch (value.type()) {
   case json::value_t::null:
@@ -149,6 +154,7 @@ Result<void> Renderer::runFor(const Statement &statement) {
   YUPANA_ASSIGN_OR_RETURN(json list, evaluate(*statement.value));
   if (!list.is_array())
     return errorAt(statement.line, "a loop over something else than a list is not understood");
+  // The else of a loop runs if there was nothing to loop over.
   if (list.empty() && statement.bodies.size() > 1)
     return run(statement.bodies[1]);
   for (size_t i = 0; i < list.size(); ++i) {
@@ -169,6 +175,7 @@ Result<void> Renderer::runFor(const Statement &statement) {
   return {};
 }
 
+/// What Jinja writes of other values (True, None, lists as Python shows them) no template for conversations relies on.
 Result<std::string> Renderer::print(const json &value, size_t line) const {
   if (value.is_string())
     return value.get_ref<const std::string &>();
@@ -188,6 +195,7 @@ const json *Renderer::find(const std::string &name) const {
   return nullptr;
 }
 
+/// Every value that is made is charged by its size, so that doubling a list again and again ends after few steps.
 Result<void> Renderer::charge(const json &value, size_t line) {
   steps += weightOf(value);
   if (steps > maxSteps)
@@ -282,6 +290,7 @@ Result<json> Renderer::subscript(const Expression &expression) {
   return position < 0 || position >= size ? undefined() : object[static_cast<size_t>(position)];
 }
 
+/// list[from:to], bounds as in Python: negative ones count from the end, and those beyond an end mean that end.
 Result<json> Renderer::slice(const Expression &expression) {
   YUPANA_ASSIGN_OR_RETURN(json list, evaluate(*expression.operands[0]));
   int64_t size = static_cast<int64_t>(list.size()), bounds[2] = {0, size};
@@ -435,6 +444,8 @@ Result<json> Renderer::compare(const Expression &expression, const json &left, c
   if ((isOpaque(left) && right.is_string()) || (isOpaque(right) && left.is_string()))
     return looksInside(expression);
   if (name == "==" || name == "!=") {
+    // Python compares lists by their elements and True with 1; neither is needed, so both are refused rather than got
+    // wrong.
     bool areComparable = !left.is_structured() && !right.is_structured() && left.is_boolean() == right.is_boolean();
     bool differInKind = left.is_discarded() || left.is_null() || right.is_discarded() || right.is_null();
     if (!areComparable && !differInKind)

@@ -181,6 +181,7 @@ ExpertTensors TensorFinder::needExperts(const std::string &path) {
   return out;
 }
 
+/// Shapes are [out, in], as torch.nn.Linear stores them; an error names what config.json makes of it.
 LayerTensors TensorFinder::needLayer(size_t index) {
   const uint64_t hidden = config.hiddenSize;
   const uint64_t queries = config.heads * config.headDim, keys = config.kvHeads * config.headDim;

@@ -35,6 +35,7 @@ const std::vector<uint64_t> &ModelConfig::stopTokens() const {
   return generation && generation->eosTokens ? *generation->eosTokens : text.eosTokens;
 }
 
+/// Defaults are those of Llama4TextConfig in transformers: a file may leave out any field that has its default.
 static void readSizes(ConfigFields &fields, TextConfig &config) {
   config.vocabSize = fields.count("vocab_size", 202048, {1, maxTokens});
   config.hiddenSize = fields.count("hidden_size", 5120, {1, maxWidth});
@@ -65,6 +66,7 @@ static void readSizes(ConfigFields &fields, TextConfig &config) {
                          fields.name("num_attention_heads"), config.heads);
 }
 
+/// All four fields are needed: the published code has no defaults for them.
 static void readLlama3Scaling(ConfigFields &rope, TextConfig &config) {
   for (const char *key : {"factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"})
     if (!rope.has(key))
@@ -175,6 +177,8 @@ static void readChunks(ConfigFields &fields, TextConfig &config) {
   }
 }
 
+/// Norm and temperature go by rotation, as in the published model: rotated layers normalise queries and keys, the
+/// others scale queries by position.
 static void readTemperatureAndNorm(ConfigFields &fields, TextConfig &config) {
   bool qkNorm = fields.flag("use_qk_norm", true);
   // Files of the first release have the integer 4 here.
@@ -323,6 +327,7 @@ static void knowHarmless(ConfigFields &fields) {
                "unsloth_version"});
 }
 
+/// What holds of several fields together. It runs last, when all of them are read.
 static void checkMixture(ConfigFields &fields, const TextConfig &config) {
   if (config.anyRope() && config.headDim % 2 != 0)
     fields.errors().fail(ExitCode::InvalidInput, "{} is {}, RoPE needs an even number", fields.name("head_dim"),
@@ -397,6 +402,7 @@ Result<ModelConfig> llama4::parseConfig(std::string_view text, std::string_view 
     readTextConfig(fields, model.text, unknown);
     for (std::string &key : fields.unknownKeys())
       unknown.push_back(std::move(key));
+    // Fields of the text model may also stand outside of text_config, where older files have them.
     refuseUnsupported(top);
     knowHarmless(top);
     std::optional<WeightType> outer = readWeightType(top);

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// A wrong field does not end the reading: the first error is kept, a fallback stands in for the value, and the caller
+// asks for the error when all fields have been read. So code that reads a configuration is a list of fields. Every key
+// that was asked for counts as known, which is how unknown ones are found at the end.
+
 #include "frontends/Llama4/ConfigFields.h"
 
 #include "compiler/Support/Json.h"

@@ -133,6 +133,7 @@ Importer::MLPWeights Importer::expertWeights(const std::string &name, const Expe
             weight(name + ".down", downs, stack)};
   }
   int64_t width = config.expertWidth;
+  // Fused tensors are [expert, in, out], gate before up; a product takes [out, in].
   Attribute transpose = lm::TransposeAttr::get(context, {0, 2, 1});
   Attribute gate = lm::SliceAttr::get(context, 2, 0, width, 1), up = lm::SliceAttr::get(context, 2, width, width, 1);
   return {weight(name + ".gate", experts.gateUp, {gate, transpose}),
@@ -175,6 +176,8 @@ Value Importer::rope(Value x, const LayerConfig &layer) {
                             period, ArrayAttr());
 }
 
+/// The order is the published one: rotate, then normalise each head, then scale by position. Normalising first would be
+/// another model.
 Value Importer::attention(Value x, size_t index) {
   const LayerConfig &layer = config.layers[index];
   const LayerTensors &t = tensors.layers[index];
@@ -214,6 +217,7 @@ Value Importer::denseMLP(Value x, size_t index) {
   return linear(inner, w.down, config.hiddenSize);
 }
 
+/// Llama 4 scales the input of an expert by its score, not its output: the scores go to the dispatch.
 Value Importer::mixture(Value x, size_t index) {
   const LayerTensors &t = tensors.layers[index];
   std::string name = fmt::format("layers.{}", index);

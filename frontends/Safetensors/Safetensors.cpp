@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Opens files and folders of tensors. Every size in a header is held against the size of the file before memory is
+// taken for it or anything is read. With an index a tensor is where the index says, and a shard's name must be a plain
+// file name, since an index from elsewhere could otherwise have any file of the system read.
+
 #include "frontends/Safetensors/Safetensors.h"
 
 #include "compiler/Support/CheckedMath.h"

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Fields of the tokenizer's files, which come from many tools. A field that is absent and one of another type both read
+// as nothing, so that the caller decides whether that is an error and says which field it is.
+
 #include "frontends/Tokenizer/JsonFields.h"
 
 #include "runtime/schema/tokenizer.h"

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Lays the arrays of the tokenizer section out in the order of runtime/schema/tokenizer.h. Everything is sorted here,
+// so that the runtime searches by bisection and reads the section in place; the bytes depend on the model alone, not on
+// the order of a file's entries.
+
 #include "frontends/Tokenizer/Tokenizer.h"
 
 #include "frontends/Tokenizer/UnicodeTables.h"

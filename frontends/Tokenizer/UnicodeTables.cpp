@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Classes of characters and case foldings, computed at compile time from utf8proc's database, so that the runtime needs
+// no Unicode library and a plan splits text alike wherever it runs. Blocks of 256 code points that are equal are stored
+// once: most of the 4,352 are.
+
 #include "frontends/Tokenizer/UnicodeTables.h"
 
 #include <utf8proc.h>
