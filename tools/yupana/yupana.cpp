@@ -23,7 +23,7 @@ Compiles Llama 4 checkpoints, ahead of time, into plans that `yupana-run` runs.
   refit PLAN FOLDER -o NEW fill a plan that was compiled with --strip-weights
   check PLAN [--json]      would a plan run here? What this machine lacks, and memory needed against what is free
   inspect PLAN [--json]    say what is inside a plan: targets, memory to the byte, weights, kernels
-  verify PLAN              compare every digest of a plan and check every bound
+  verify PLAN              compare every digest of a plan and check every bound; --simulate runs its GPU code
   targets [--json]         list the machines that plans can be for, and which of them this one is
   version                  print the version
 
