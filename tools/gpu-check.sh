@@ -6,33 +6,46 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 usage() {
   cat <<'TEXT'
-Usage: tools/gpu-check.sh --bundle DIR [--targets A,B]
-       tools/gpu-check.sh [DIR] [--driver FILE] [--out FOLDER] [--quick] [--help]
+Usage: tools/gpu-check.sh --bundle DIR [--targets A,B] [--models A,B] [--precisions A,B] [--build DIR]
+       tools/gpu-check.sh [DIR] [--driver FILE] [--out FOLDER] [--quick] [--only A,B] [--help]
 
 The first form compiles the checkpoints of test/models with the compiler in build/ and writes a bundle to DIR: programs,
 plans, expected results and this script. It needs no GPU; running it needs the driver and python3 alone.
 
 The second form runs a bundle: the one in DIR, else the one this script lies in, else build/gpu-bundle, which is made if
-it is not there. Text and logits of every checkpoint are compared with what is expected; load time and tokens per second
-are measured; compute-sanitizer looks on where it is installed. Prints a table, writes FOLDER/gpu-check.json (default:
-the working directory), and ends with 0 if nothing failed.
+it is not there. Golden vectors put to the hardware what the tests read the PTX manual to say; text and logits of every
+checkpoint are compared with what is expected; load time and tokens per second are measured, also of four layers of
+Llama 4 Scout with random weights (24 GB); compute-sanitizer looks on where it is installed. Prints a table, writes
+FOLDER/gpu-check.json (default: the working directory), and ends with 0 if nothing failed, 1 if something did, 6 without
+a driver or a GPU.
 
   --targets A,B   what to compile for (default: every GPU target)
+  --models A,B    which checkpoints, by the names of their folders, and of the weightless ones scout-4 and small
+                  (default: all)
+  --precisions A,B
+                  of bf16 and f32 (default: both)
+  --build DIR     where the project is built (default: build)
   --driver FILE   a shared object with the entry points of the CUDA driver instead of the system's, such as the stand-in
-  --quick         whole prompts alone, no timing: for slow drivers
+  --quick         one text, whole prompts alone, no timing of checkpoints: for slow drivers
+  --only A,B      of vector, text, logits, sanitizer and time (default: all)
+
+On the stand-in for the driver the layers of Scout are not run: small ones take their place.
 TEXT
 }
 
-bundle= directory= targets=sm_80,sm_89,sm_90a,sm_100a,sm_120a
+bundle= directory= models= precisions=bf16,f32 build=$here/../build targets=sm_80,sm_89,sm_90a,sm_100a,sm_120a
 pass=()
 while [ $# -gt 0 ]; do
   case "$1" in
     --help | -h) usage && exit 0 ;;
-    --bundle | --targets | --driver | --out)
+    --bundle | --targets | --models | --precisions | --build | --driver | --out | --only)
       [ $# -ge 2 ] || { echo "gpu-check.sh: option $1: no value" >&2 && exit 2; }
       case "$1" in
         --bundle) bundle=$2 ;;
         --targets) targets=$2 ;;
+        --models) models=$2 ;;
+        --precisions) precisions=$2 ;;
+        --build) build=$2 ;;
         *) pass+=("$1" "$2") ;;
       esac
       shift 2
@@ -43,28 +56,55 @@ while [ $# -gt 0 ]; do
   esac
 done
 
-# make_bundle FOLDER: plans hold code for every target and their weights once.
+# compile OUT CHECKPOINT OPTION...: code for every target, weights once. Kernels are kept from bundle to bundle.
+compile() {
+  local out=$1
+  shift
+  "$compiler" compile "$@" -o "$out" --target "$targets" --emit cubin,ptx --cache "$build/gpu-kernels"
+}
+
+# is_wanted NAME: --models names it, or nothing.
+is_wanted() {
+  case ",${models:-$1}," in *",$1,"*) ;; *) return 1 ;; esac
+}
+
+# make_weightless FOLDER NAME OPTION...: code of layers of every kind that Scout has; options are of random-checkpoint.
+make_weightless() {
+  local folder=$1 name=$2 config
+  shift 2
+  is_wanted "$name" || return 0
+  config=$(mktemp -d)
+  python3 "$here/random-checkpoint" "$config/$name" --preset scout --layers 4 --config-only "$@"
+  compile "$folder/$name.bf16.yplan" "$config/$name" --precision bf16 --strip-weights --max-context 4096
+  rm -r "$config"
+}
+
+# make_bundle FOLDER
 make_bundle() {
   local root=$here/.. folder=$1 model name precision
-  local compiler=$root/build/bin/yupana
+  local compiler=$build/bin/yupana
   [ -x "$compiler" ] || { echo "gpu-check.sh: $compiler is not there; build the project first" >&2 && exit 3; }
-  mkdir -p "$folder/bin" "$folder/plans" "$folder/expected"
-  cp "$here/gpu-check.sh" "$here/gpu-check/check.py" "$folder/"
+  mkdir -p "$folder/bin" "$folder/plans" "$folder/expected" "$folder/vectors" "$folder/weightless"
+  cp "$here/gpu-check.sh" "$here"/gpu-check/*.py "$folder/"
+  cp "$here"/gpu-check/vectors/*.ptx "$folder/vectors/"
   # Not the compiler, which needs LLVM's library.
   for name in yupana-run yupana-bench; do
-    strip -o "$folder/bin/$name" "$root/build/bin/$name"
+    strip -o "$folder/bin/$name" "$build/bin/$name"
   done
   for model in "$root"/test/models/nano "$root"/test/models/parity/*; do
     name=$(basename "$model")
+    is_wanted "$name" || continue
     mkdir -p "$folder/expected/$name"
     cp "$model"/expected/*.json "$folder/expected/$name/"
     cp "$model"/expected/truth.npy "$folder/expected/$name/"
     [ ! -f "$model/expected/hf_bf16.npy" ] || cp "$model/expected/hf_bf16.npy" "$folder/expected/$name/"
-    for precision in bf16 f32; do
-      "$compiler" compile "$model" -o "$folder/plans/$name.$precision.yplan" --precision "$precision" \
-        --target "$targets" --emit cubin,ptx
+    for precision in ${precisions//,/ }; do
+      compile "$folder/plans/$name.$precision.yplan" "$model" --precision "$precision"
     done
   done
+  make_weightless "$folder/weightless" scout-4
+  make_weightless "$folder/weightless" small --hidden-size 256 --intermediate-size 128 --num-attention-heads 4 \
+    --num-key-value-heads 2 --head-dim 64 --vocab-size 512
 }
 
 if [ -n "$bundle" ]; then
@@ -75,7 +115,7 @@ fi
 if [ -z "$directory" ]; then
   directory=$here
   if [ ! -d "$here/plans" ]; then
-    directory=$here/../build/gpu-bundle
+    directory=$build/gpu-bundle
     [ -d "$directory/plans" ] || make_bundle "$directory"
   fi
 fi

@@ -103,6 +103,14 @@ class RandomCheckpoint(unittest.TestCase):
         self.check_parity(self.make("alternating", "--interleave-moe-layer-step", 2, "--dtype", "f32"))
         self.check_parity(self.make("dense", "--num-local-experts", 0, "--tie-word-embeddings"))
 
+    def test_configuration_alone_gives_the_same_code(self):
+        whole, alone = self.make("whole"), self.make("alone", "--config-only")
+        self.assertEqual(sorted(path.name for path in alone.iterdir()), ["config.json", "generation_config.json"])
+        for name in ("config.json", "generation_config.json"):
+            self.assertEqual((alone / name).read_bytes(), (whole / name).read_bytes())
+        subprocess.run([YUPANA, "compile", alone, "-o", self.folder / "code.yplan", "--strip-weights"], check=True,
+                       capture_output=True)
+
     def test_seed_decides_the_bytes(self):
         digest = lambda name, *more: hashlib.sha256((self.make(name, *more) / "model.safetensors").read_bytes()).hexdigest()
         first = digest("a")

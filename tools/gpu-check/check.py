@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a bundle of tools/gpu-check.sh: text and logits of every plan against what is expected, then times.
+"""Runs a bundle of tools/gpu-check.sh: golden vectors, text and logits of every plan against what is expected, times.
 
 Needs the programs of the bundle, a driver, and python3 without any package: arrays are read and compared here.
 """
@@ -16,6 +16,12 @@ import sys
 import tempfile
 import time
 
+import driver
+import vectors
+
+HERE = pathlib.Path(__file__).resolve().parent
+DOES_NOT_FIT, OUT_OF_SPACE = 6, 7  # Exit codes, those of the programs.
+KINDS = ["vector", "text", "logits", "sanitizer", "time"]
 CLOSE = 0.5  # A gap between the best two logits that rounding to bfloat16 may turn around.
 
 
@@ -70,13 +76,32 @@ class Check:
         command = [*wrapper, self.bundle / "bin" / program, *words, *self.where]
         return subprocess.run([str(word) for word in command], capture_output=True, timeout=1200)
 
-    def note(self, kind, name, ok, detail):
-        self.results.append({"kind": kind, "name": name, "ok": ok, "detail": detail})
-        print(f"{'ok    ' if ok else 'FAILED'} {kind:9} {name:28} {detail}", flush=True)
+    def note(self, kind, name, ok, detail, **more):
+        """`ok` is None for what is measured or recorded and not judged."""
+        self.results.append({"kind": kind, "name": name, "ok": ok, "detail": detail, **more})
+        print(f"{ {True: 'ok', False: 'FAILED', None: 'noted'}[ok]:6} {kind:9} {name:28} {detail}", flush=True)
 
     def failed(self, kind, name, done):
         text = done.stderr.decode(errors="replace").strip().splitlines()
         self.note(kind, name, False, f"exit code {done.returncode}: {text[-1] if text else 'no message'}")
+
+    def vector(self, vector, capability):
+        """In a process of its own: a fault ends the context of the process, and a barrier may never open."""
+        if not vector.runs_on(capability):
+            return
+        command = [sys.executable, "-B", HERE / "vectors.py", vector.name]
+        try:
+            done = subprocess.run([*map(str, command), *([self.arguments.driver] if self.arguments.driver else [])],
+                                  capture_output=True, timeout=120)
+        except subprocess.TimeoutExpired:
+            return self.note("vector", vector.name, False, "did not end within 120 s")
+        if done.returncode:
+            return self.failed("vector", vector.name, done)
+        outcome = json.loads(done.stdout)
+        if "error" in outcome:
+            return self.note("vector", vector.name, False, outcome["error"])
+        ok, detail = vector.judge(outcome["found"])
+        self.note("vector", vector.name, ok, detail, found=outcome["found"], expected=vector.expected)
 
     def logits(self, plan, step):
         name = f"{plan.stem} {step or 'all'} a step"
@@ -97,9 +122,9 @@ class Check:
         self.note("logits", name, ok, detail)
 
     def text(self, plan):
-        for entry in json.loads((self.bundle / "expected/nano/greedy.json").read_text()):
-            if "prompt" not in entry:
-                continue
+        entries = json.loads((self.bundle / "expected/nano/greedy.json").read_text())
+        entries = [entry for entry in entries if "prompt" in entry]
+        for entry in entries[:1] if self.arguments.quick else entries:
             sure = [step for step, gap in enumerate(entry["gaps"]) if ".bf16." in plan.name and gap < CLOSE]
             count = min(sure, default=len(entry["tokens"]))
             name = f"{plan.stem} {entry['prompt'][:40]!r}"
@@ -121,15 +146,52 @@ class Check:
         lines = done.stdout.decode(errors="replace").strip().splitlines()
         self.note("sanitizer", f"{plan.stem} {tool}", done.returncode == 0, lines[-1] if lines else "")
 
-    def time(self, plan):
-        done = self.run("yupana-bench", plan, "--prompt-tokens", 128, "--max-new-tokens", 64, "--json")
+    def time(self, plan, *words):
+        done = self.run("yupana-bench", plan, "--json", *words)
+        if done.returncode == OUT_OF_SPACE:
+            return self.note("time", plan.stem, None, f"not timed: {done.stderr.decode(errors='replace').strip()}")
         if done.returncode:
             return self.failed("time", plan.stem, done)
         report = json.loads(done.stdout)
         prefill, decode = report["prefill"]["tokens_per_s"]["median"], report["decode"]["tokens_per_s"]["median"]
-        self.note("time", plan.stem, True,
-                  f"load {report['load_s']:.2f} s, prompt {prefill:.0f}, decode {decode:.0f} tokens/s")
-        self.results[-1]["report"] = report
+        self.note("time", f"{plan.stem} batch {report['batch']}", None,
+                  f"load {report['load_s']:.2f} s, prompt {prefill:.0f}, decode {decode:.0f} tokens/s", report=report)
+
+    def times(self, nano):
+        """Plans without weights get random ones; on a stand-in for a driver, which interprets, the small one alone."""
+        small, full = (self.bundle / "weightless" / name for name in ("small.bf16.yplan", "scout-4.bf16.yplan"))
+        if self.arguments.driver:
+            print("layers of Scout's dimensions run on a GPU alone; this driver gets small ones", flush=True)
+            if small.exists():
+                self.time(small, "--random-weights", "--prompt-tokens", 12, "--max-new-tokens", 2, "--repetitions", 1,
+                          "--warmup", 0)
+        if self.arguments.quick:
+            return
+        for plan in nano:
+            self.time(plan, "--prompt-tokens", 128, "--max-new-tokens", 64)
+        if full.exists() and not self.arguments.driver:
+            for batch in (1, 8):
+                self.time(full, "--random-weights", "--prompt-tokens", 512, "--max-new-tokens", 64, "--batch", batch,
+                          "--repetitions", 3)
+
+
+    def everything(self, capability):
+        quick, only = self.arguments.quick, self.arguments.only
+        plans = sorted((self.bundle / "plans").glob("*.yplan"))
+        nano = [plan for plan in plans if plan.name.startswith("nano.")]
+        for vector in vectors.all_vectors() if "vector" in only else []:
+            self.vector(vector, capability)
+        for plan in nano if "text" in only else []:
+            self.text(plan)
+        for plan in plans if "logits" in only else []:
+            # The prompt of one is of thousands of tokens.
+            long = plan.name.startswith("border")
+            for step in [] if long and quick else [None] if long or quick else [None, 7, 1]:
+                self.logits(plan, step)
+        for tool in ("memcheck", "racecheck", "synccheck") if nano and "sanitizer" in only else []:
+            self.sanitize(nano[0], tool)
+        if "time" in only:
+            self.times(nano)
 
 
 def device_line():
@@ -146,34 +208,28 @@ def main():
     parser.add_argument("bundle", type=pathlib.Path)
     parser.add_argument("--driver", help="a shared object with the driver's entry points")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path.cwd(), help="where gpu-check.json goes")
-    parser.add_argument("--quick", action="store_true", help="whole prompts alone, no timing")
+    parser.add_argument("--only", type=lambda text: text.split(","), default=KINDS, help="of " + ", ".join(KINDS))
+    parser.add_argument("--quick", action="store_true", help="one text, whole prompts, no times of checkpoints")
     arguments = parser.parse_args()
+    if unknown := set(arguments.only) - set(KINDS):
+        parser.error(f"--only: found {', '.join(sorted(unknown))}, expected some of {', '.join(KINDS)}")
     check, begin = Check(arguments), time.time()
     print(device_line() or "no nvidia-smi", flush=True)
-    plans = sorted((arguments.bundle / "plans").glob("*.yplan"))
-    nano = [plan for plan in plans if plan.name.startswith("nano.")]
-    for plan in nano:
-        check.text(plan)
-    for plan in plans:
-        # One prompt is of thousands of tokens.
-        steps = [None] if arguments.quick or plan.name.startswith("border") else [None, 7, 1]
-        if arguments.quick and plan.name.startswith("border"):
-            continue
-        for step in steps:
-            check.logits(plan, step)
-    if nano:
-        for tool in ("memcheck", "racecheck", "synccheck"):
-            check.sanitize(nano[0], tool)
-    if not arguments.quick:
-        for plan in nano:
-            check.time(plan)
+    try:
+        capability = driver.Driver(arguments.driver).capability()
+    except driver.DriverError as error:
+        print(f"check.py: {error}", file=sys.stderr)
+        sys.exit(DOES_NOT_FIT)
+    check.everything(capability)
     shutil.rmtree(check.work)
-    failed = sum(not result["ok"] for result in check.results)
+    failed = sum(result["ok"] is False for result in check.results)
+    noted = sum(result["ok"] is None for result in check.results)
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "gpu-check.json").write_text(json.dumps(
-        {"device": device_line(), "driver": arguments.driver, "seconds": round(time.time() - begin, 1),
+        {"device": device_line(), "driver": arguments.driver, "capability": capability,
+         "seconds": round(time.time() - begin, 1),
          "results": check.results}, indent=1) + "\n")
-    print(f"{len(check.results) - failed} passed, {failed} failed")
+    print(f"{len(check.results) - failed - noted} passed, {failed} failed, {noted} noted")
     sys.exit(1 if failed else 0)
 
 
