@@ -92,7 +92,8 @@ struct DeviceKind {
   uint32_t index;       // in kDevices of devices.h
   bool has_host_memory; // its memory is the host's: weights may be pages of the file
 
-  /// How good the target is among those of this kind, from 0; -1 when it is none of them.
+  /// How good the target is among those of this kind, from 0; -1 when it is none of them. The order may depend on the
+  /// machine.
   int (*rank)(const char *target);
   /// How the code of a target of this kind meets a device of this machine. INCOMPATIBLE with the reason.
   Code (*fit)(const DeviceChoice &choice, const schema::Target &target, yupana_fit_t *out_fit, const Report &report);

@@ -24,7 +24,7 @@ Fit yupana::fitOf(const OpenedPlan &plan, uint32_t target, const yupana_device_t
   yupana_device_t same = device ? *device : yupana_device_t{sizeof(same), YUPANA_DEVICE_ANY, 0, nullptr};
   same.kind = isHostTarget(*plan.metadata().targets()->Get(target)) ? YUPANA_DEVICE_CPU : YUPANA_DEVICE_CUDA;
   std::string native = yupana_native_target(&same);
-  return {"fits", native.empty() ? "the device has more than it uses" : "this machine can run " + native};
+  return {"fits", native.empty() ? "the device has more than it uses" : "the best for this machine is " + native};
 }
 
 Fit yupana::fitOf(schema::GpuFit fit) {

@@ -6,19 +6,13 @@
 #include "runtime/device/cpu/cpu_device.h"
 
 #include "runtime/device/cpu/levels.h"
+#include "runtime/device/cpu/rank.h"
 
 #include <cstring>
 
 namespace yupana::runtime {
 
 namespace {
-
-const char *cpu_native(const DeviceChoice &) {
-  for (uint32_t level = kCpuLevels; level-- > 0;)
-    if (!missing_cpu_feature(level))
-      return cpu_level_name(level);
-  return "";
-}
 
 Code cpu_fit(const DeviceChoice &choice, const schema::Target &target, yupana_fit_t *out, const Report &report) {
   const char *name = target.name()->c_str();
@@ -126,7 +120,7 @@ Code cpu_finish(Device *, StepOutput outputs[kStepResults], yupana_status_t *) {
 
 const DeviceKind kCpuDevice = {0,
                                true,
-                               find_cpu_level,
+                               rank_cpu_level,
                                cpu_fit,
                                cpu_native,
                                cpu_open,

@@ -11,7 +11,7 @@ namespace yupana::runtime {
 
 inline constexpr uint32_t kCpuLevels = 3;
 
-/// Target names in ascending order of preference.
+/// Target names in ascending order of the instructions they ask for.
 const char *cpu_level_name(uint32_t level);
 
 /// The level called `name`, or -1.
