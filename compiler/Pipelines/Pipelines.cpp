@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Which passes run, in which order, and why. A phase is what --dump-ir writes after and what yupana-opt runs by one
+// name; it ends with a pass that verifies what holds from there on. Order matters within a phase where a comment says
+// so, and nowhere else. Only upstream canonicalization and CSE clean up: passes leave views that nobody reads and equal
+// values side by side, and clean no more than the bodies they look at again themselves.
 
 #include "compiler/Pipelines/Pipelines.h"
 
@@ -11,6 +16,7 @@
 #include "passes/ToPlan/Passes.h"
 
 #include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
 
 #include <algorithm>
 
@@ -107,11 +113,17 @@ void buildToKernelPipeline(mlir::OpPassManager &pm, const PipelineOptions &optio
   pm.addPass(createModelToKernelPass({options.maxContext, options.maxStepTokens, options.target}));
   // Before any fusion: which values are rounded must not depend on what is fused.
   pm.addPass(createFixRoundingsPass());
+  // Each op was converted by itself: a value that one stores as bfloat16 and the next reads was narrowed and widened
+  // again, and constants stand wherever they were needed. Fusions match less where equal values are one.
+  pm.addPass(mlir::createCanonicalizerPass());
+  pm.addPass(mlir::createCSEPass());
   pm.addPass(createVerifyKernelFormPass());
 }
 
 void buildLayoutPipeline(mlir::OpPassManager &pm, const PipelineOptions &options) {
   addFusions(pm, sharedFusions(), options);
+  // Views of weights and buffers that fusions no longer read: a view that nobody reads must not be packed or cloned.
+  pm.addPass(mlir::createCSEPass());
   pm.addPass(createStateNumericsPass({options.target}));
   pm.addPass(createPackWeightsPass({options.target}));
   pm.addPass(createGroupCachesPass({options.target}));
@@ -122,6 +134,10 @@ void buildFusePipeline(mlir::OpPassManager &pm, const PipelineOptions &options) 
   // From here on programs of one target differ: nothing below changes a weight, a cache or a rounding.
   pm.addPass(createSpecializeStepsPass({options.target}));
   addFusions(pm, programFusions(), options);
+  // What bodies that became one compute twice, and conversions that cancel where a value stays in a register. After the
+  // last fusion, since fusions find indices by the form in which they are built.
+  pm.addPass(mlir::createCanonicalizerPass());
+  pm.addPass(mlir::createCSEPass());
   pm.addPass(createVerifyKernelFormPass());
 }
 

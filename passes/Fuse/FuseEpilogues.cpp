@@ -2,8 +2,9 @@
 //
 // Matches a map that alone reads what one gemm or map stores, at its own row and feature. The writer's body goes on
 // with the map's, and the buffer between them disappears. Values are not rounded on the way (fix-roundings), so no bit
-// changes; nothing between the two may touch what either of them writes. It runs after the passes that look for
-// products which do nothing but store.
+// changes; nothing between the two may touch what either of them writes. This saves a launch, a barrier and a trip of
+// the values through memory. It runs after the passes that look for products which do nothing but store. A product of
+// pairs may store two neighbours; the map then goes on from both, each at its own feature.
 
 #include "dialects/Kernel/Transforms/Bodies.h"
 #include "dialects/Kernel/Transforms/TargetPass.h"
@@ -46,6 +47,9 @@ bool isNeighbour(Value index, Value feature, int64_t half) {
   return mul && mul.getLhs() == feature && getConstantIntValue(mul.getRhs()) == 2;
 }
 
+/// The op that stores `view`, where the map alone loads it and takes each element at the place where it was stored. A
+/// gemm may store single features or pairs of neighbours; a map has to run over the same rows as one group and add
+/// nothing up, since its body moves into groups of another width.
 std::optional<Producer> producerOf(Value view, kernel::MapOp map) {
   BufferUses uses = usesOf(view);
   kernel::LaunchedOpInterface op = uses.writer();
@@ -89,7 +93,6 @@ struct FuseEpiloguesPass : kernel::TargetPass<yupana::impl::FuseEpiloguesPassBas
       for (auto map : llvm::make_early_inc_range(program.getBody().getOps<kernel::MapOp>()))
         while (map && fuse(map))
           continue;
-      eraseDeadViews(program);
     }
   }
 
@@ -128,6 +131,8 @@ private:
     if (members == 2 && width % 2)
       return false;
     if (sums(map)) {
+      // The whole group must lie within the features that a target keeps together; a gemm has one group size for all
+      // its sums.
       if (width > mostGroupFeatures || (gemm.getGroup() && static_cast<int64_t>(*gemm.getGroup()) != width / members))
         return false;
       gemm.setGroup(width / members);
@@ -149,6 +154,7 @@ private:
     }
     for (kernel::StoreOp store : producer.stores)
       store.erase();
+    // Views that the map writes or reads are named between the two, so the gemm moves down and not the map up.
     gemm->moveBefore(map);
     map.erase();
     map = {};

@@ -2,7 +2,8 @@
 //
 // Matches a map that computes a buffer element by element from one row of one other buffer. Its body is repeated in
 // front of every load of the result, and the map disappears: repeating a norm or a gather while rows are staged costs
-// less than a launch and a buffer. The same operations give the same values, so no bit changes. It runs after epilogues
+// less than a launch and a buffer. The same operations give the same values, so no bit changes. A map that sums over
+// lanes or reads two rows is left: repeated for every reader, it would cost more than it saves. It runs after epilogues
 // are fused, so that only maps which are launches of their own are left.
 
 #include "dialects/Kernel/Transforms/Bodies.h"
@@ -51,11 +52,11 @@ struct InlineProducersPass : yupana::impl::InlineProducersPassBase<InlineProduce
       for (auto map : llvm::make_early_inc_range(program.getBody().getOps<kernel::MapOp>()))
         if (std::optional<Producer> producer = producerOf(map))
           inlineAll(*producer);
-      eraseDeadViews(program);
     }
   }
 
 private:
+  /// All readers or none: a buffer that is left for one of them saves nothing.
   void inlineAll(Producer producer) {
     BufferUses uses = usesOf(producer.store.getView());
     if (uses.hasOthers || uses.loads.empty() ||

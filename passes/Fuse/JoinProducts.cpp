@@ -2,8 +2,9 @@
 //
 // Matches a map that reads the results of several products of the same rows and features, each at its own feature. They
 // become one kernel with an accumulator each, and the map its epilogue. Each accumulator is summed as before and the
-// map adds them in its own order, so no bit changes. It runs before epilogues are fused, since a map that has become
-// the epilogue of one product no longer meets the others.
+// map adds them in its own order, so no bit changes. Products that look their rows up by different choices of experts
+// stay apart, since one kernel has one such list. It runs before epilogues are fused, since a map that has become the
+// epilogue of one product no longer meets the others.
 
 #include "dialects/Kernel/Transforms/Bodies.h"
 #include "dialects/Kernel/Transforms/TargetPass.h"
@@ -24,7 +25,8 @@ using namespace yupana::fusion;
 
 namespace {
 
-/// True if the accumulators of two gemms belong to the same rows and features, and are added up alike.
+/// True if the accumulators of two gemms belong to the same rows and features, and are added up alike. One gemm looks
+/// rows up by one choice of experts, so two different choices stay apart.
 bool canJoin(kernel::GemmOp x, kernel::GemmOp y) {
   return x != y && x.getNumericsAttr() == y.getNumericsAttr() && x.getRows() == y.getRows() &&
          x.getWeightRows() == y.getWeightRows() &&
@@ -42,12 +44,12 @@ struct JoinProductsPass : kernel::TargetPass<yupana::impl::JoinProductsPassBase<
       joinsShared = model.joinsSharedProducts(program.getMaxTokens());
       for (auto map : llvm::make_early_inc_range(program.getBody().getOps<kernel::MapOp>()))
         fuse(map);
-      eraseDeadViews(program);
     }
   }
 
 private:
   void fuse(kernel::MapOp map) {
+    // A sum over lanes needs all features of a group in one place, which fuse-epilogues arranges for one product.
     if (!map.getBody().getOps<kernel::SumOp>().empty())
       return;
     SmallVector<std::pair<Value, PlainGemm>> products;

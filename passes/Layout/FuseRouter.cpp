@@ -3,7 +3,8 @@
 // Matches a product that stores its accumulators alone, for one kernel.route to read. The route computes the logits
 // itself, in its own order of additions and from an input that is not rounded, so the pass runs once per target, before
 // programs part. The router's weight then belongs to no product and stays row-major, which is why it has to run before
-// weights are packed.
+// weights are packed. A route has few experts and reads each row once: the logits cost less than the launch that
+// computed them.
 
 #include "passes/Layout/PairedGemm.h"
 #include "passes/Layout/Passes.h"
@@ -30,7 +31,6 @@ struct FuseRouterPass : yupana::impl::FuseRouterPassBase<FuseRouterPass> {
       for (auto route : llvm::make_early_inc_range(program.getBody().getOps<kernel::RouteOp>()))
         if (kernel::GemmOp router = routerOf(route, weights))
           fuse(route, router);
-      eraseDeadViews(program);
     }
   }
 

@@ -4,6 +4,7 @@
 // product of pairs over an interleaved weight, with the map as its epilogue. Every accumulator is the same sum as
 // before, in the same order, so no bit changes; the two weights must have no other user, since a weight has one packed
 // form. It runs before weights are packed and before the other fusions, which would hide the two products in epilogues.
+// Rows are then read once for both products, and both of a pair are in registers when the map needs them.
 
 #include "dialects/Kernel/Transforms/Bodies.h"
 #include "dialects/Kernel/Transforms/TargetPass.h"
@@ -42,7 +43,6 @@ struct PairGateUpPass : kernel::TargetPass<yupana::impl::PairGateUpPassBase<Pair
     for (auto program : getOperation().getOps<kernel::ProgramOp>()) {
       for (auto map : llvm::make_early_inc_range(program.getBody().getOps<kernel::MapOp>()))
         fuse(map, weights);
-      eraseDeadViews(program);
     }
   }
 

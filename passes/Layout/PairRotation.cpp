@@ -3,7 +3,8 @@
 // Matches a product whose result one map alone reads as pairs of neighbours, features 2p and 2p + 1, as a rotary
 // embedding does. Even and odd rows of the weight become the halves of an interleaved one, so that both accumulators of
 // a pair are in registers together. Rows of a weight are only reordered, so no bit changes; the weight must have no
-// other user. It runs before weights are packed, which would fix the order of the rows.
+// other user. It runs before weights are packed, which would fix the order of the rows. Without pairs the accumulator
+// of a neighbour would be in another lane or thread.
 
 #include "dialects/Kernel/Transforms/Bodies.h"
 #include "dialects/Kernel/Transforms/TargetPass.h"
@@ -36,7 +37,6 @@ struct PairRotationPass : kernel::TargetPass<yupana::impl::PairRotationPassBase<
         for (Value view : loadedViews(map.getBody()))
           if (fuse(map, view, weights))
             break;
-      eraseDeadViews(program);
     }
   }
 

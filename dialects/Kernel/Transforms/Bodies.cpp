@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// How the body of one kernel is continued in another: indices of the one are expressed by those of the other, and its
+// ops are cloned in front of the other's terminator. Legal wherever both run for the same row and feature, which the
+// passes check; the values are then those that a store and a load would have handed over. Lane and group are mapped
+// first and indices that are a multiple of the feature are mapped as a whole, because passes that come later recognise
+// an element by the linear form of its index, and (f / w) · w + f mod w would not be recognised as f.
 
 #include "dialects/Kernel/Transforms/Bodies.h"
 
@@ -86,14 +92,8 @@ std::optional<PlainGemm> fusion::plainGemmOf(Value view, kernel::LaunchedOpInter
 
 void fusion::cleanUp(kernel::LaunchedOpInterface op) {
   IRRewriter rewriter(op.getContext());
-  // Dead ops first: of equal ops the first stays. Neither asks for more than it finds, so that failure says nothing.
+  // Dead ops first: of equal ops the first stays. The result only says whether anything was found.
   (void)runRegionDCE(rewriter, op->getRegions());
   DominanceInfo dominance(op);
   eliminateCommonSubExpressions(rewriter, dominance, op);
-}
-
-void fusion::eraseDeadViews(kernel::ProgramOp program) {
-  for (Operation &op : llvm::make_early_inc_range(program.getBody().front()))
-    if (isOpTriviallyDead(&op))
-      op.erase();
 }

@@ -70,9 +70,6 @@ std::optional<PlainGemm> plainGemmOf(mlir::Value view, kernel::LaunchedOpInterfa
 /// not for the program: that would cost each pass as much as its own work.
 void cleanUp(kernel::LaunchedOpInterface op);
 
-/// Erases what a program names and no longer uses.
-void eraseDeadViews(kernel::ProgramOp program);
-
 } // namespace yupana::fusion
 
 #endif
