@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Greedy by size: large values are placed first, where they fit among those that are alive with them; small ones fill
-// the gaps.
+// An optimal placement is NP-hard in general (dynamic storage allocation). This is greedy by size: large values are
+// placed first, each at the lowest gap between those alive with it that holds it, and small ones fill the gaps. For
+// chains of layers, whose buffers are few and of a handful of sizes, this reaches the sum of the largest set that is
+// alive together. Quadratic in the number of values, which is some hundred per model. The tie break by index makes the
+// result a function of the input alone.
 
 #include "passes/Bufferize/MemoryPlan.h"
 

@@ -2,8 +2,9 @@
 //
 // Gives every buffer a constant place in an arena. A buffer lives from the launch that writes it to the last that reads
 // it, and a step runs one of the step programs, so buffers whose launches never meet share memory. Each is sized at the
-// largest step of its program. It runs when launches are final: a pass that moved one afterwards would change who is
-// alive.
+// largest step of its program. Places are constants in the plan, so no step allocates memory. It runs when launches are
+// final: a pass that moved one afterwards would change who is alive. Buffers that several programs name, the logits
+// above all, are placed once for all of them.
 
 #include "compiler/Support/CheckedMath.h"
 #include "dialects/Kernel/IR/Kernel.h"
@@ -26,8 +27,10 @@ using namespace yupana;
 
 namespace {
 
+/// A cache line of every target, and the alignment of the widest vector.
 constexpr uint64_t bufferAlignment = 64;
-/// Kernels may read a vector that begins inside a buffer and ends outside.
+/// Kernels may read a vector of the longest kind (64 bytes) that begins inside a buffer and ends outside. Nothing is
+/// written there.
 constexpr uint64_t readableTail = 64;
 
 struct PlanMemoryPass : yupana::impl::PlanMemoryPassBase<PlanMemoryPass> {
@@ -99,6 +102,7 @@ private:
             range.first = begin;
           range.last = std::max<int64_t>(launch - 1, begin);
         }
+        // A buffer that no launch touches still gets a place: it is alive at one launch.
         range.first = std::min(range.first, range.last);
         if (failed(declare(buffer, program, range)))
           return failure();

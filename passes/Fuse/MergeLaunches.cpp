@@ -2,8 +2,9 @@
 //
 // Matches products that do not depend on each other or on a launch between them. They become members of one
 // kernel.parallel, whose cells follow one another in one grid: a barrier less, and the cells of the larger fill the
-// gaps of the smaller. Members keep their code, so no bit changes. It runs last, since no other pass looks into a
-// launch's members.
+// gaps of the smaller. A product moves up to the first launch that it may join, past launches that neither write what
+// it reads nor touch what it writes. Members keep their code, so no bit changes. It runs last, since no other pass
+// looks into a launch's members.
 
 #include "dialects/Kernel/Transforms/Bodies.h"
 #include "passes/Fuse/Passes.h"

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Passes of the fuse phase, generated from Passes.td, whose descriptions say what each one expects and leaves: programs
+// part by bucket, and the launches of each become fewer.
 
 #ifndef YUPANA_PASSES_FUSE_PASSES_H
 #define YUPANA_PASSES_FUSE_PASSES_H

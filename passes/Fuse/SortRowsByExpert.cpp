@@ -72,6 +72,8 @@ private:
     for (auto map : writer->getBlock()->getOps<MapOp>())
       if (map.getRows() == pairs && writer->isBeforeInBlock(map))
         ops.insert(map);
+    // A buffer can be in the sorted order if all its users are, and a map if all it writes can be: iterate to the
+    // greatest set that satisfies both. It shrinks in each round, so this ends.
     for (bool changed = true; changed;) {
       findBuffers();
       changed = false;
@@ -91,6 +93,8 @@ private:
           placed.insert(view);
   }
 
+  /// A buffer over pairs that is written and read at its own row alone: in which order its rows lie is then nobody's
+  /// concern but theirs.
   bool canBePlaced(Value view) {
     BufferUses uses = usesOf(view);
     if (uses.hasOthers || uses.loads.empty() || uses.stores.empty() ||

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Passes of the import phase, generated from Passes.td, whose descriptions say what each one expects and leaves: a
+// module as a frontend wrote it becomes a complete model.
 
 #ifndef YUPANA_PASSES_IMPORT_PASSES_H
 #define YUPANA_PASSES_IMPORT_PASSES_H

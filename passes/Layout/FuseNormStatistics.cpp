@@ -3,7 +3,8 @@
 // Matches a map that sums the squares of a whole row, where one kernel stores that row feature by feature. The writer
 // stores partial sums of squares beside the row, and the map adds those. The order of the additions changes, so the
 // pass runs once per target, before programs part; what is left of a norm works element by element, which lets later
-// passes repeat it inside whoever reads it.
+// passes repeat it inside whoever reads it. Without this a norm would be a launch that reads each row twice, once to
+// add and once to scale.
 
 #include "dialects/Kernel/Transforms/Bodies.h"
 #include "dialects/Kernel/Transforms/TargetPass.h"
@@ -129,7 +130,8 @@ private:
     return feature;
   }
 
-  /// The largest power of two that divides `width`, but no more than the target has at hand together.
+  /// The largest power of two that divides `width`, but no more than the target has at hand together. A power of two so
+  /// that a tree of additions over the group is complete.
   int64_t partialWidth(int64_t width) const { return std::min(mostFeatures, width & -width); }
 
   int64_t mostFeatures = 0; ///< Under one partial sum.

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Gathers the caches of layers with the same retention into groups of pages. Such layers allocate and free pages at the
-// same positions, so one page table serves them all. It places each layer's keys and values at a fixed offset of a
-// page, and runs once per target, since programs find what earlier steps of any size appended.
+// same positions, so one page table serves them all; layers of another retention free pages earlier and need a table of
+// their own. Each layer's keys and values get a fixed offset in a page, so a kernel finds them by one addition. It runs
+// once per target, before programs are cloned, since a program reads what earlier steps of any size appended. How
+// positions lie within a page is the target's answer, as for weights.
 
 #include "dialects/Kernel/Transforms/TargetPass.h"
 #include "passes/Layout/Passes.h"
@@ -87,7 +89,7 @@ private:
   }
 
   LogicalResult placeGroup(int64_t chunk, Group &group, llvm::DenseMap<StringAttr, Placement> &placements) {
-    Builder builder(&getContext());
+    // Retention decides when pages are freed: all positions are kept, or those of the last chunk.
     std::string name = chunk ? "chunk" + std::to_string(chunk) : "full";
     auto symbol = FlatSymbolRefAttr::get(&getContext(), name);
     kernel::CacheType first = types.at(group.caches.front().getSymNameAttr());
@@ -102,6 +104,8 @@ private:
         return diag;
       }
       int64_t partBytes = own.getPartBytes();
+      // Within a page: keys of the first layer, its values, keys of the second, and so on. One layer's positions are
+      // contiguous, which is what attention streams.
       placements[cache.getSymNameAttr()] = {symbol, group.pageBytes, group.pageBytes + partBytes};
       group.pageBytes += 2 * partBytes;
       layers.push_back(cache.getLayer());

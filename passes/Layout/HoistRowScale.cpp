@@ -3,7 +3,8 @@
 // Matches x · s where s depends on the row alone and the product is what an input region yields, or what a map stores
 // for gemms to read. It is legal in exact arithmetic, since s is a common factor of the whole sum over k; which values
 // are rounded changes, so it is the target's choice, made once for all programs. It runs behind the passes that look
-// for plain bodies (pairs, routers), since a body that scales is none, and before programs part.
+// for plain bodies (pairs, routers), since a body that scales is none, and before programs part. The rows then need no
+// multiplication of their own and may be multiplied as they lie in memory.
 
 #include "dialects/Kernel/Transforms/Bodies.h"
 #include "dialects/Kernel/Transforms/TargetPass.h"
@@ -44,6 +45,7 @@ SmallVector<Operation *> sliceOf(Value value, Block &block) {
 
 /// True if a value depends on the block's first argument, the row, and on no other, and can be computed elsewhere.
 bool isOfRowAlone(Value value, Block &block) {
+  // Loads may be repeated in another region of the same launch: nothing that a launch reads is written by it.
   return dependsOn(value, block.getArgument(0)) &&
          llvm::none_of(block.getArguments().drop_front(), [&](auto other) { return dependsOn(value, other); }) &&
          llvm::all_of(sliceOf(value, block),
@@ -138,6 +140,7 @@ private:
   static void hoistFrom(kernel::MapOp map) {
     Block &block = map.getBody().front();
     auto stores = llvm::to_vector(block.getOps<kernel::StoreOp>());
+    // The map keeps its unscaled element; its readers, all of them gemms, take over the factor.
     if (stores.size() != 1 || stores[0].getIndices()[0] != map.getRow())
       return;
     std::optional<Scale> scale = scaleOf(stores[0].getValue(), block);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Gives every weight the one packed form that all kernels of the target read, and writes it at the end of the weight's
-// chain and into the type of every view. A weight is packed if any kernel multiplies by it, so every user has to be
-// known: it runs after the fusions that create, replace or take over weights, and before programs are cloned.
+// chain and into the type of every view. A weight is packed if any kernel multiplies by it, since a product streams it
+// while other readers take a row of it now and then; two forms of one weight would double the plan. Every user has to
+// be known: it runs after the fusions that create, replace or take over weights, and before programs are cloned. Parts
+// of an interleaved weight are packed with it.
 
 #include "dialects/Kernel/Transforms/TargetPass.h"
 #include "passes/Layout/Passes.h"

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Builds products of pairs and the interleaved weights they multiply by, for the passes that pair.
+// Builds products of pairs and the interleaved weights they multiply by, for the passes that pair. The rows of both
+// halves alternate by the target's run (16 on x86, 8 on GPUs), so that the two accumulators of a pair end up in one
+// register tile and the epilogue combines them without memory. Names are made from those of the parts and not counted,
+// so that the same model gives the same names, whichever passes run: refitting and merging of plans find weights by
+// name.
 
 #include "passes/Layout/PairedGemm.h"
 
@@ -19,6 +23,7 @@ kernel::WeightOp fusion::weightOf(kernel::GemmOp gemm) {
   return gemm.getWeights().front().getDefiningOp<kernel::WeightOp>();
 }
 
+/// Interleaving replaces the weight, so no other op of any program may name it, and its form must be open.
 bool WeightUses::isOnlyUse(kernel::GemmOp gemm) {
   kernel::WeightOp view = weightOf(gemm);
   if (!view || !view.getView().hasOneUse())
@@ -27,6 +32,8 @@ bool WeightUses::isOnlyUse(kernel::GemmOp gemm) {
   return weight && weight.getLayout().empty() && llvm::hasSingleElement(users.getUsers(weight));
 }
 
+/// A slice in the chain: the exporter reads the rows from the checkpoint in their new order, and no bytes are moved at
+/// compile time.
 FlatSymbolRefAttr fusion::everySecondRow(kernel::WeightOp view, int64_t half, ModuleOp module) {
   auto weight = module.lookupSymbol<lm::WeightOp>(view.getWeightAttr().getAttr());
   RankedTensorType type = weight.getTensorType();

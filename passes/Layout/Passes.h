@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Passes of the layout phase, generated from Passes.td, whose descriptions say what each one expects and leaves: what
+// all programs of a target share gets its form, that is weights, caches and the order of sums.
 
 #ifndef YUPANA_PASSES_LAYOUT_PASSES_H
 #define YUPANA_PASSES_LAYOUT_PASSES_H

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Closes the layout phase: what programs share has its form when they part.
+// Closes the layout phase: what programs share has its form when they part. Every weight is packed, views read it in
+// that form, pairs alternate as the weight's rows do, ops that add up state the order, and caches have a place in
+// pages. After this phase programs are cloned and changed apart, and a form that was still open could come out
+// differently in each. Each check names the pass that should have run, since a pipeline written by hand is what fails
+// it.
 
 #include "dialects/Kernel/IR/Kernel.h"
 #include "passes/Layout/Passes.h"

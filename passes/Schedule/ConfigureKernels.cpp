@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where a GEMM tile is chosen: what the target answers is written on the op here. It runs last of what shapes launches,
-// since choices depend on what a kernel has become and on the program it runs in; a config that is there already is
-// kept, so that a tuner or a test can decide instead.
+// Writes on each launched op the config that the target chooses for it, tiles among it, and the grid that follows from
+// op and config. It runs last of what shapes launches, since both depend on what a kernel has become and on the program
+// it runs in. A config that is there already is kept, so that a tuner or a test can decide instead; a grid is always
+// written anew. Members come before their kernel.parallel, whose grid is the sum of theirs. A target that has no grid
+// for an op reports it at the op.
 
 #include "dialects/Kernel/Transforms/GridBuilder.h"
 #include "dialects/Kernel/Transforms/TargetPass.h"

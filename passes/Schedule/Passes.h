@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Passes of the schedule phase, generated from Passes.td, whose descriptions say what each one expects and leaves:
+// every launched op gets a grid and the choices of its target.
 
 #ifndef YUPANA_PASSES_SCHEDULE_PASSES_H
 #define YUPANA_PASSES_SCHEDULE_PASSES_H

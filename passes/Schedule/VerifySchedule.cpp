@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Closes the schedule phase: every kernel is configured, all of them for one target.
+// Closes the schedule phase: every launched op has a grid and a config, and all configs are of one target. The library
+// that outlining makes is for one target, and a kernel configured for another would only fail in its code generator,
+// far from the file that was edited by hand. Configs may come from a tuner or a test, so this is checked and not
+// assumed. A kernel.parallel has no config of its own: its members' are all there is to choose. Without a grid the
+// runtime would not know how many cells there are to share out.
 
 #include "dialects/Kernel/IR/Kernel.h"
 #include "passes/Schedule/Passes.h"
@@ -21,7 +25,6 @@ struct VerifySchedulePass : yupana::impl::VerifySchedulePassBase<VerifyScheduleP
   void runOnOperation() override {
     kernel::LaunchedOpInterface first;
     WalkResult result = getOperation().walk([&](kernel::LaunchedOpInterface op) -> WalkResult {
-      // What its members choose is all there is to choose.
       if (isa<kernel::ParallelOp>(op) && op.getGridAttr())
         return WalkResult::advance();
       kernel::ConfigAttrInterface config = op.getConfigAttr();

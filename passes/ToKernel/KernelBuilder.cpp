@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Builds launched ops and their scalar regions for the lowerings of both model dialects.
+// Builds launched ops and their scalar regions for the lowerings of both model dialects. Ops are built without
+// numerics, grid and config: these are the target's, and later phases ask for them. Loads widen to float32 and stores
+// round to the element type of the view, so that the lowerings contain arithmetic in float32 alone. A weight is named
+// once in a program, because two views of one weight would hide from a pass that the weight has another user. Lowerings
+// therefore decide what is computed, and nothing about where or how.
 
 #include "passes/ToKernel/KernelBuilder.h"
 
@@ -65,9 +69,11 @@ Value ScalarBuilder::gated(Value gate, Value up, lm::Activation activation) {
   Value activated;
   switch (activation) {
   case lm::Activation::SiLU:
+    // SiLU is x · sigmoid(x); with the division last, a large negative x gives x / inf = -0 and no NaN.
     activated = div(gate, add(one, exp(negate(gate))));
     break;
   case lm::Activation::GELU:
+    // The exact GELU by erf, not the tanh approximation; the constant is sqrt(1/2).
     activated = mul(mul(constant(0.5), gate), add(one, erf(mul(gate, constant(0.70710678118654752440)))));
     break;
   }

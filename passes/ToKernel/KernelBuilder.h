@@ -13,6 +13,10 @@
 
 namespace yupana {
 
+/// The first dimension of a view, which may be symbolic, and the second, which may not.
+inline lm::DimAttr rowsOf(mlir::Value view) { return mlir::cast<kernel::ViewType>(view.getType()).getDims()[0]; }
+inline int64_t featuresOf(mlir::Value view) { return mlir::cast<kernel::ViewType>(view.getType()).getDimSize(1); }
+
 /// The float and index arithmetic of a scalar region, at the builder's insertion point.
 class ScalarBuilder {
 public:

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One function for each op of `lm`: elementwise ops, norms, rotations and gathers become maps, products gemms.
+// One function for each op of `lm`: elementwise ops, norms, rotations and gathers become maps, products become gemms,
+// attention and sampling have ops of their own. All arithmetic is in float32, and a value is rounded where it is stored
+// in a buffer of another type. The order of the float operations written here is what every target executes: no later
+// pass reassociates them, so another order would change logits in their last bits on all targets at once. Nothing is
+// fused here, because fusing passes match the plain form that these functions build and can each be switched off.
 
 #include "passes/ToKernel/KernelBuilder.h"
 
@@ -8,9 +12,6 @@
 
 using namespace mlir;
 using namespace yupana;
-
-static lm::DimAttr rowsOf(Value view) { return cast<kernel::ViewType>(view.getType()).getDims()[0]; }
-static int64_t featuresOf(Value view) { return cast<kernel::ViewType>(view.getType()).getDimSize(1); }
 
 template <typename Size> static lm::DimAttr dim(OpBuilder &builder, Size size) {
   return lm::DimAttr::get(builder.getContext(), size);
@@ -36,6 +37,8 @@ static void lower(lm::RMSNormOp op, KernelBuilder &k) {
         [&](ScalarBuilder &b, Value row, Value group, Value lane) {
           Value f = feature(b, group, lane, width);
           Value x = b.load(in, {row, f});
+          // y = x / sqrt(mean(x²) + ε) · gain, as a division and a square root, which every target rounds correctly; an
+          // approximate reciprocal root differs from machine to machine.
           Value mean = b.div(b.sum(b.mul(x, x)), b.constant(width));
           Value scale = b.div(b.constant(1), b.sqrt(b.add(mean, b.constant(epsilon))));
           Value y = b.mul(x, scale);
@@ -55,7 +58,9 @@ struct Angle {
 };
 } // namespace
 
-/// The rotation of one pair at a position: one table row, or the complex product of two.
+/// The rotation of one pair at a position p: one table row where positions repeat after a chunk, else the product
+/// e^{i·256a·θ} · e^{i·b·θ} of two rows with p = 256a + b. Two small tables then serve any context length, where one
+/// table would have a row for each position.
 static Angle angle(ScalarBuilder &b, lm::RopeOp op, ArrayRef<Value> tables, Value position, Value pair) {
   auto entry = [&](Value table, Value row) {
     return Angle{b.load(table, {row, pair, b.index(0)}), b.load(table, {row, pair, b.index(1)})};
@@ -88,6 +93,7 @@ static void lower(lm::AttentionTemperatureOp op, KernelBuilder &k) {
   Value in = k.view(op.getInput()), positions = k.view(op.getPositions()), out = k.resultBuffer(op.getResult());
   Value table = k.weight(op, op.getTableAttr());
   k.map(op.getLoc(), rowsOf(out), 1, featuresOf(out), [&](ScalarBuilder &b, Value row, Value, Value lane) {
+    // The published code counts positions from 1 here: log1p(floor((p + 1) / floor_scale)) · scale + 1.
     Value next = b.add(b.loadIndex(positions, row), b.index(1));
     Value factor = b.load(table, b.div(next, b.index(op.getFloorScale())));
     b.store(b.mul(b.load(in, {row, lane}), factor), out, {row, lane});
@@ -99,7 +105,7 @@ static void lower(lm::AttentionOp op, KernelBuilder &k) {
   OpBuilder &builder = k.builder;
   auto cache = SymbolTable::lookupNearestSymbolFrom<lm::CacheOp>(op, op.getCacheAttr());
   int64_t heads = cache.getHeads(), width = cache.getWidth(), page = k.sizes.pageTokens;
-  // How it lies in a page is the target's choice, which group-caches asks for.
+  // The layout within a page and the size of a page are the target's choice and are filled in by group-caches.
   auto part = [&](kernel::CachePart part) -> Value {
     auto type = kernel::CacheType::get(builder.getContext(), part, heads, width, page, /*page_bytes=*/0,
                                        cache.getElementType(), schema::kCacheRowMajor.id);
@@ -120,6 +126,7 @@ static void lower(lm::AttentionOp op, KernelBuilder &k) {
       kernel::AppendOp::create(builder, loc, x, to, head, lane, position, sequence, pages);
     });
   };
+  // Both are appended before attention is launched, so that tokens of one step also attend to one another.
   append(k.view(op.getKey()), keys);
   append(k.view(op.getValue()), values);
   Value q = k.view(op.getQuery());
@@ -147,7 +154,7 @@ static void lower(lm::TakeRowsOp op, KernelBuilder &k) {
   });
 }
 
-/// Names the history of tokens.
+/// Names the tokens of every sequence so far, one row of `maxContext` per slot: the repetition penalty reads them.
 static Value history(Location loc, KernelBuilder &k) {
   OpBuilder &b = k.builder;
   auto type = kernel::ViewType::get(b.getContext(), {dim(b, lm::DimSymbol::N), dim(b, k.sizes.maxContext)},

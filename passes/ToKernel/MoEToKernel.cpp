@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where routing becomes kernels.
+// Where routing becomes kernels. A pair is a token and one of its k experts, number token · k + choice; dispatch makes
+// a row per pair, the expert products run over these rows and look up their expert in the routing result, and combine
+// adds the k rows of a token. With k = 1 a pair is a token, so no division is built, which lets fusing passes match the
+// rows of both sides as equal. The shared expert is added first and the chosen ones in the order of the routing result,
+// which is ascending by expert: the order of the sum is part of the numerical contract.
 
 #include "passes/ToKernel/KernelBuilder.h"
 
@@ -8,9 +12,6 @@
 
 using namespace mlir;
 using namespace yupana;
-
-static lm::DimAttr rowsOf(Value view) { return cast<kernel::ViewType>(view.getType()).getDims()[0]; }
-static int64_t featuresOf(Value view) { return cast<kernel::ViewType>(view.getType()).getDimSize(1); }
 
 static void lower(moe::RouteOp op, KernelBuilder &k) {
   Value experts = k.resultBuffer(op.getExperts()), scores = k.resultBuffer(op.getScores());

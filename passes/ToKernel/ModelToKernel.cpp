@@ -2,7 +2,10 @@
 //
 // Turns each function of the model level into a program, and every tensor into a view: arguments are inputs of a step,
 // results of ops are buffers that one kernel writes. One op becomes one launch or a few, nothing is fused and the
-// target is asked for the size of pages alone, so that what follows has one simple form to match.
+// target is asked for the size of pages alone, so that what follows has one simple form to match. Each buffer gets a
+// single writer, so that a pass finds what computed a value by its stores as it would in SSA. It opens the kernel
+// level: a function that the runtime could not call is refused here, where its name and its arguments are still those
+// of the frontend.
 
 #include "dialects/Kernel/Transforms/TargetPass.h"
 #include "passes/ToKernel/KernelBuilder.h"
@@ -107,6 +110,7 @@ struct ModelToKernelPass : kernel::TargetPass<yupana::impl::ModelToKernelPassBas
         return failure();
 
     Value result = kernels.view(function.getBody().front().getTerminator()->getOperand(0));
+    // Sampling reads the logits of the step before it: both programs find the buffer by this name.
     if (signature->result == kernel::ResultKind::Logits)
       result.getDefiningOp<kernel::BufferOp>().setName(logitsName);
     kernel::ResultOp::create(builder, loc, signature->result, result);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Closes the to-kernel phase, and the fuse phase once more: every buffer of a program has one writer, before its
-// readers.
+// readers. This is SSA for memory, and later passes rely on it: fusions move a writer to its reader without alias
+// analysis, and memory planning takes a lifetime to be the interval from the writer to the last reader. Caches and the
+// history are exempt, since what earlier steps left there is read before this step appends. A workspace counts as
+// written by each launch that touches it, so that two launches cannot share one by accident.
 
 #include "dialects/Kernel/IR/Kernel.h"
 #include "passes/ToKernel/Passes.h"
@@ -51,6 +54,7 @@ private:
     return diag;
   }
 
+  /// One writer for each buffer of a program. A workspace has one user, which both reads and writes it.
   LogicalResult checkWrite(Operation *op, Value view) {
     if (isa<kernel::CacheType>(view.getType()) || view.getDefiningOp<kernel::HistoryOp>())
       return success();

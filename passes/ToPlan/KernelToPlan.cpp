@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Numbers everything a launch names and writes one plan op for each entry of the plan's tables. It decides nothing:
-// places, sizes and grids stand in the kernel level. It runs after kernels are outlined, since a kernel's number is its
-// place in the library.
+// places, sizes and grids stand in the kernel level, and a reference by symbol becomes a number. Only what a program
+// uses gets a number, so parts of interleaved weights and unused declarations do not reach the plan. It runs after
+// kernels are outlined, since a kernel's number is its place in the library. Tables have the order of the module and
+// never that of addresses, so equal modules give equal plans.
 
 #include "dialects/Kernel/IR/KernelNames.h"
 #include "dialects/Plan/IR/Plan.h"

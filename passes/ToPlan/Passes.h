@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Passes of the to-plan phase, generated from Passes.td, whose descriptions say what each one expects and leaves:
+// kernels move into a library, and programs become the tables of a plan.
 
 #ifndef YUPANA_PASSES_TOPLAN_PASSES_H
 #define YUPANA_PASSES_TOPLAN_PASSES_H

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Closes the compilation, once code generation has replaced the library: only what the exporter writes is left.
+// Closes the compilation, once code generation has replaced the library: plan ops and the weights they name are all
+// that is left, and every kernel has an image. The exporter takes this for granted and has no errors of its own for it,
+// because what is missing can be named here by its op, and there only by a number. It runs on the merged module of all
+// targets, after the phases of each; how many targets there are is the user's choice, so one is enough. An op that is
+// left is one that a phase forgot.
 
 #include "dialects/Plan/IR/Plan.h"
 #include "passes/ToPlan/Passes.h"
