@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Every access ends here: whether it lies in memory that exists, whether it is ordered after what others did there,
-// whether what it reads was written.
+// whether what it reads was written. Bounds are those of one allocation, as compute-sanitizer has them, and not of all
+// memory. An access is ordered if the happens-before relation says so, whatever the schedule of this run was: a race is
+// found without being hit. Strong accesses and fences move knowledge between agents as the PTX memory model has it, at
+// the scope of a block or of the device.
+
 #include "tools/simdriver/Access.h"
 
 #include <cstring>
@@ -36,7 +40,7 @@ std::string yupana::ptx::describeGlobal(const Warp &warp, uint64_t address) {
                      range.end - range.begin, range.begin);
 }
 
-[[noreturn]] static void reportConflict(const Warp &warp, const Conflict &conflict, uint32_t slots, bool write,
+[[noreturn]] static void reportConflict(const Warp &warp, const Conflict &conflict, bool write,
                                         const std::string &where) {
   const Block &block = *warp.block;
   std::string other = conflict.otherWrote ? "write" : "read";
@@ -49,7 +53,6 @@ std::string yupana::ptx::describeGlobal(const Warp &warp, uint64_t address) {
   else
     who = fmt::format("the asynchronous {} of block {} in {}", other, conflict.block,
                       describe(programOf(warp), conflict.statement));
-  (void)slots;
   fail(warp, Fault::Race,
        fmt::format("race on {}: this {} is not ordered after {}{}", where, write ? "write" : "read", who,
                    conflict.pending ? ", which nobody has waited for" : ""));
@@ -106,7 +109,7 @@ void yupana::ptx::orderShared(Warp &warp, uint32_t address, uint32_t bytes, Acce
     agent.clock = neverKnown;
   Conflict conflict = block.shadow.access(address, bytes, kind.write, agent, warp.knowledge);
   if (conflict.found)
-    reportConflict(warp, conflict, block.slots(), kind.write, describeShared(warp, address));
+    reportConflict(warp, conflict, kind.write, describeShared(warp, address));
 }
 
 static bool allSet(const uint8_t *bytes, uint32_t count) {
@@ -136,6 +139,7 @@ void yupana::ptx::defineShared(Warp &warp, uint32_t address, uint32_t bytes, boo
 
 uint8_t *yupana::ptx::globalAt(Warp &warp, const Inst &inst, uint64_t address, uint32_t bytes, uint32_t alignment) {
   Launch &launch = *warp.block->launch;
+  // The allocation that this instruction touched last: lanes and iterations mostly stay within one.
   Range &range = warp.block->ranges[&inst - launch.program->code.data()];
   if (!range.holds(address, bytes)) {
     range = launch.memory->find(address);
@@ -156,7 +160,7 @@ void yupana::ptx::orderGlobal(Warp &warp, uint64_t address, uint32_t bytes, Acce
     agent.clock = neverKnown;
   Conflict conflict = launch.shadow.access(address, bytes, kind.write, agent, warp.knowledge);
   if (conflict.found)
-    reportConflict(warp, conflict, warp.block->slots(), kind.write, describeGlobal(warp, address));
+    reportConflict(warp, conflict, kind.write, describeGlobal(warp, address));
 }
 
 bool yupana::ptx::definedGlobal(Warp &warp, uint64_t address, uint32_t bytes) {
@@ -229,6 +233,7 @@ void yupana::ptx::publish(Warp &warp, uint16_t flags, uint64_t address, bool rep
     mine = warp.fenced.published(warp.block->index);
     atGpu = warp.fencedAtGpu && (flags & AtGpu);
   }
+  // A store ends the release sequence of those before it; an atomic continues it and hands on what they published, too.
   if (replaces || !point.published) {
     point.published = mine;
     point.atGpu = atGpu;
@@ -242,6 +247,7 @@ void yupana::ptx::publish(Warp &warp, uint16_t flags, uint64_t address, bool rep
 }
 
 void yupana::ptx::fenceMemory(Warp &warp, bool atGpu) {
+  // For the host: blocks may run on several of its threads.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (!warp.block->launch->races)
     return;

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // atom and red: lane after lane, each by compare and swap on the host, so that blocks on several threads may meet.
+// Lanes act in ascending order, which is one of the orders that hardware may choose; sums of floats therefore have one
+// order here and another there. After an atomic others may act before the next instruction. An exchange makes its place
+// defined, all other changes only if it was defined before.
+
 #include "tools/simdriver/Access.h"
 
 #include "tools/simdriver/Operations.h"

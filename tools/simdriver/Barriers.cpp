@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Barriers of a block, mbarriers and fences. A warp that has to wait hands over; what completes a barrier wakes it.
+// Barriers of a block, mbarriers and fences. A warp that has to wait hands over; what completes a barrier wakes it. A
+// barrier joins the knowledge of all who arrive and gives it to all who leave, which is how it orders accesses. An
+// mbarrier collects knowledge during a phase and hands it to waiters when the phase is complete; its eight bytes belong
+// to the hardware from its initialisation on, so that ordinary accesses to them are races.
+
 #include "tools/simdriver/Access.h"
 
 #include <fmt/format.h>
@@ -16,6 +20,7 @@ void release(Block &block, NamedBarrier &barrier) {
   for (Warp *warp : barrier.waiting) {
     const Inst &inst = *warp->atBarrier;
     if (block.launch->races) {
+      // What the warp does from here on belongs to a new epoch.
       warp->knowledge.join(barrier.knowledge);
       ++warp->knowledge.own[warp->index];
     }
@@ -35,6 +40,7 @@ void release(Block &block, NamedBarrier &barrier) {
   happen(block);
 }
 
+/// Threads that a barrier without a count waits for. A warp counts whole while any of its lanes lives.
 uint32_t liveThreads(const Block &block) {
   uint32_t threads = 0;
   for (const Warp &warp : block.warps)
@@ -60,6 +66,7 @@ void barrier(Warp &warp, const Inst &inst, uint32_t lanes) {
          fmt::format("barrier {} is awaited for {} threads here and for {} elsewhere (0: all)", index, count,
                      barrier.needed));
   barrier.needed = count;
+  // Whole warps count, the last one of a block, too, which may have fewer threads.
   barrier.arrived += 32;
   auto kind = static_cast<BarKind>(inst.kind);
   if (kind > BarKind::Arrive)
@@ -120,6 +127,8 @@ void initBarrier(Warp &warp, const Inst &inst, uint32_t lanes) {
     sharedAt(warp, address, 8, 8);
     if (count == 0 || count > (1u << 20) - 1)
       fail(warp, Fault::Misuse, fmt::format("an mbarrier for {} arrivals; it takes 1 to 1048575", count));
+    // A slot belongs to an address for as long as the block runs: clocks of an earlier barrier there must not count for
+    // the new one.
     bool known = block.mbarriers.count(address);
     Mbarrier &barrier = block.mbarriers[address];
     if (barrier.live)
@@ -252,6 +261,7 @@ Mbarrier &yupana::ptx::mbarrierAt(Warp &warp, uint32_t address) {
 
 void yupana::ptx::arrive(Block &block, Mbarrier &barrier, uint32_t arrivals, int64_t bytes) {
   barrier.pending -= arrivals;
+  // Bytes may be there before they are expected: the count goes below zero and the phase still waits for the arrival.
   barrier.bytes -= bytes;
   if (barrier.pending || barrier.bytes)
     return;
@@ -265,6 +275,7 @@ void yupana::ptx::arrive(Block &block, Mbarrier &barrier, uint32_t arrivals, int
   happen(block);
 }
 
+/// A warp that has ended is not waited for: the ones at a barrier without a count may now be all there are.
 void yupana::ptx::leaveBarriers(Block &block) {
   uint32_t threads = liveThreads(block);
   for (NamedBarrier &barrier : block.barriers)

@@ -35,6 +35,7 @@ void branchTo(Warp &warp, const Inst &inst, uint32_t lanes, int32_t target) {
   } else if (target == meet) {
     warp.active = others;
   } else {
+    // Which side runs first is not defined, so the seed decides.
     bool takenFirst = warp.block->random() & 1;
     warp.paths.push_back(takenFirst ? Path{fallThrough, meet, others} : Path{target, meet, lanes});
     warp.active = takenFirst ? lanes : others;
@@ -60,6 +61,7 @@ void branchIndexed(Warp &warp, const Inst &inst, uint32_t lanes) {
   branchTo(warp, inst, same, static_cast<int32_t>(targets[first]));
 }
 
+/// Lanes that end leave every path that waits for them; where nobody is left to run, the next path is taken up.
 void end(Warp &warp, const Inst &, uint32_t lanes) {
   for (uint32_t rest = lanes; rest; rest &= rest - 1)
     if (!warp.openCopies[__builtin_ctz(rest)].empty())
@@ -79,6 +81,7 @@ void end(Warp &warp, const Inst &, uint32_t lanes) {
 
 void trap(Warp &warp, const Inst &, uint32_t) { fail(warp, Fault::Trap, "the kernel trapped"); }
 
+/// Basic blocks of a kernel and where each may go on.
 struct Graph {
   std::vector<int32_t> begin;               ///< The first instruction of each block.
   std::vector<int32_t> blockOf;             ///< Of each instruction.
@@ -111,6 +114,7 @@ Graph graphOf(const Program &program) {
   for (int b = 0; b < exit; ++b) {
     int32_t last = (b + 1 < exit ? graph.begin[b + 1] : static_cast<int32_t>(code.size())) - 1;
     const Inst &inst = code[last];
+    // An end that some lanes take alone goes on with the others.
     bool always = inst.guard == zeroRegister;
     if (inst.target >= 0)
       graph.successors[b].push_back(graph.blockOf[inst.target]);
@@ -151,6 +155,8 @@ std::vector<int> postDominators(const Graph &graph) {
       stack.pop_back();
     }
   }
+  // Dominators of the reversed graph. A node's number is above those of all that it dominates, so the lower of two
+  // moves up until both meet.
   std::vector<int> dominator(nodes, -1);
   dominator[exit] = exit;
   for (bool changed = true; changed;) {

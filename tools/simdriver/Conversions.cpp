@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// cvt and setp: the products of types, made by templates.
+// cvt and setp: the products of types, made by templates, since PTX has an opcode for every pair of types and way to
+// round. The host rounds to nearest even throughout, so the other ways are computed by functions. Conversions to
+// integers clamp and take NaN to zero, as the manual states, where C++ leaves both undefined.
+
 #include "tools/simdriver/Matrix.h"
 #include "tools/simdriver/Operations.h"
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Asynchronous copies into shared memory are as late as they may be: from their begin until they are waited for the
-// destination holds nothing and belongs to the copy. Bulk copies end in an order that the seed draws.
+// destination holds nothing and belongs to the copy. So a kernel that reads too early reads undefined bytes, and one
+// that writes there meets a race, on every seed. The source is checked at the begin and read at the end, since it may
+// not change in between. Bulk copies end in an order that the seed draws.
+
 #include "tools/simdriver/Access.h"
 
 #include <cstring>
@@ -40,10 +43,12 @@ void begin(Warp &warp, const Inst &inst, const LaneCopy &copy, uint32_t alignmen
     if (copy.valid)
       orderGlobal(warp, copy.from, copy.valid, {});
   }
+  // NaN until the copy ends, for reads that the checks are switched off for.
   memset(to, 0xff, copy.bytes);
   defineShared(warp, copy.to, copy.bytes, false);
 }
 
+/// cp.async of 4, 8 or 16 bytes a lane: those beyond `valid` become zero.
 void copyLanes(Warp &warp, const Inst &inst, uint32_t lanes) {
   requireDefined(warp, inst, inst.a, lanes, "the destination");
   requireDefined(warp, inst, inst.b, lanes, "the source");
@@ -63,11 +68,13 @@ void copyLanes(Warp &warp, const Inst &inst, uint32_t lanes) {
   }
 }
 
+/// Who has written once a lane has waited: its warp, at that moment.
 Agent agentOf(Warp &warp, uint32_t statement) {
   uint32_t clock = warp.block->launch->races ? warp.clock() : 0;
   return {warp.block->index, warp.index, clock, statement, false, false};
 }
 
+/// Groups are kept for each lane: a wait of one lane says nothing about the copies of another.
 void commitLanes(Warp &warp, const Inst &, uint32_t lanes) {
   for (uint32_t rest = lanes; rest; rest &= rest - 1) {
     int lane = __builtin_ctz(rest);
@@ -119,6 +126,7 @@ void arriveAfterCopies(Warp &warp, const Inst &inst, uint32_t lanes) {
   ++block.events;
 }
 
+/// cp.async.bulk with an mbarrier: its bytes count against what the barrier expects.
 void copyBulk(Warp &warp, const Inst &inst, uint32_t lanes) {
   Block &block = *warp.block;
   uint32_t barrierRegister = operandsOf(warp, inst)[0], barrierDistance = operandsOf(warp, inst)[1];
@@ -173,6 +181,7 @@ void decodeBulk(Decoder &decoder) {
 } // namespace
 
 void yupana::ptx::finishOneCopy(Block &block) {
+  // Hardware ends copies in any order.
   size_t chosen = block.random() % block.copies.size();
   BarrierCopy end = std::move(block.copies[chosen]);
   block.copies.erase(block.copies.begin() + static_cast<std::ptrdiff_t>(chosen));

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// From statements to instructions. Opcodes whose result depends on the lane's registers alone come from one table by
+// their whole name; all others have a family, named by the first part of the opcode, which reads the other parts
+// itself. What is not known is refused by name with its line, and nothing is skipped, because an ignored modifier would
+// make a test pass that proves nothing. Everything that can be decided from the text is decided here, once: the loop
+// that runs instructions looks at no string.
+
 #include "tools/simdriver/Decoder.h"
 
 #include "tools/simdriver/Operations.h"
@@ -50,6 +57,7 @@ const std::unordered_map<std::string, Special> specials = {{"%tid.x", Special::T
                                                            {"%cluster_ctarank", Special::ClusterRank},
                                                            {"%cluster_nctarank", Special::ClusterSize}};
 
+/// Decodes the current statement of the decoder and emits its instructions.
 using Family = void (*)(Decoder &);
 const std::unordered_map<std::string, Family> families = {
     {"bra", decodeControl},         {"brx", decodeControl},         {"ret", decodeControl},
@@ -107,12 +115,14 @@ const OperandText &Decoder::operand(size_t index) const {
   return now->operands[index];
 }
 
+/// A register of 32 lanes begins at a cache line, and the number of its line is that of its mask of undefined lanes.
 uint32_t Decoder::allocate(uint32_t bytes) {
   uint32_t offset = program.fileBytes;
   program.fileBytes += static_cast<uint32_t>(aligned(bytes, 64));
   return offset;
 }
 
+/// Constants are registers that are filled before a block begins, one for each value and width.
 uint32_t Decoder::constant(uint64_t value, int bytes) {
   if (bytes == 0)
     value = value ? ~uint32_t{0} : 0;
@@ -143,12 +153,15 @@ uint32_t Decoder::symbol(const OperandText &operand, int bytes) {
     return constant(found->second + operand.value, bytes);
   if (auto found = places.find(operand.symbol); found != places.end() && bytes == 8) {
     uint32_t offset = allocate(256);
+    // Not shared: what is added is the address of the module's data, which a launch knows.
     program.constants.push_back({offset, 8, found->second + operand.value, true});
     return offset;
   }
   unsupported(fmt::format("'{}' names nothing that is known here", operand.symbol));
 }
 
+/// PTX lets an operand of a narrower type be a wider register, whose low bits count. The instruction that takes them is
+/// written before the one that is being decoded.
 uint32_t Decoder::source(const OperandText &operand, int bytes) {
   switch (operand.kind) {
   case OperandText::Number: {
@@ -184,6 +197,7 @@ uint32_t Decoder::source(const OperandText &operand, int bytes) {
   return inst.d;
 }
 
+/// A result may go to a wider register: the instruction that widens it is written behind the one that is being decoded.
 uint32_t Decoder::destination(const OperandText &operand, int bytes, bool isSigned) {
   if (operand.kind == OperandText::Sink)
     return allocate(bytes ? 32 * bytes : 4);
@@ -225,6 +239,7 @@ void Decoder::address(const OperandText &operand, int bytes, uint32_t &base, int
   if (operand.reg >= 0) {
     plain.kind = OperandText::Register;
     distance = static_cast<int64_t>(operand.value);
+    // A negative distance may also be written as an unsigned number of 32 bits.
     if (distance > INT32_MAX && distance <= int64_t{UINT32_MAX})
       distance = static_cast<int32_t>(distance);
   } else {
@@ -266,6 +281,7 @@ void Decoder::declare() {
   uint64_t shared = sharedBase, local = 0, words = 0;
   std::vector<VariableText> all = module.variables;
   all.insert(all.end(), entry.variables.begin(), entry.variables.end());
+  // Dynamic shared memory lies behind all that is declared with a size, and all names of it are one place.
   uint32_t dynamicAlign = 16;
   for (const VariableText &variable : all) {
     if (variable.space == ".shared" && !variable.isExtern) {
@@ -290,6 +306,8 @@ void Decoder::declare() {
     registerOffsets.push_back(allocate(reg.bytes ? 32 * reg.bytes : 4));
     words += reg.bytes / 4;
   }
+  // Registers of PTX are without number. Their sum is above what an assembler would need, and 255 is the most a thread
+  // may have.
   program.info.registers = static_cast<uint32_t>(std::min<uint64_t>(words, 255));
   if (entry.maxThreads)
     program.info.maxThreads = entry.maxThreads;
@@ -361,6 +379,7 @@ void Decoder::run() {
   declare();
   for (size_t i = 0; i < entry.statements.size(); ++i)
     decodeStatement(i);
+  // Code may end without a return: one is added, to which labels at the end belong, too.
   static const StatementText end = [] {
     StatementText statement;
     statement.opcode = statement.text = "ret";

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The library's face: modules, memory, launches. Failures become reports here.
+// The library's face: modules, memory, launches. Failures are thrown inside and become reports here, so that a user of
+// the library sees no exception. Options come from the environment, since programs that load the stand-in as a driver
+// have no other way to set them; README.md in this folder lists them.
+
 #include "tools/simdriver/Machine.h"
 
 #include <cstdlib>
@@ -111,6 +114,7 @@ struct Device::State {
   uint64_t place(const std::shared_ptr<const ModuleData> &data) {
     if (!data || data->initial.empty())
       return 0;
+    // Once for all launches: variables keep their values between kernels of a module.
     uint64_t &address = modules[data];
     if (!address && (address = memory.allocate(data->initial.size()))) {
       memcpy(memory.host(address), data->initial.data(), data->initial.size());
@@ -180,6 +184,7 @@ bool Device::copy(uint64_t to, uint64_t from, size_t bytes) {
   if (!contains(to, bytes) || !contains(from, bytes))
     return false;
   memmove(state->memory.host(to), state->memory.host(from), bytes);
+  // What was never written stays so in the copy.
   memmove(state->memory.defined(to), state->memory.defined(from), bytes);
   return true;
 }
@@ -199,8 +204,8 @@ Report Device::launch(const Module &module, std::string_view kernel, const Launc
   return launch(*program, shape, parameters, statistics);
 }
 
-/// Shared memory that a block may have, all kinds together, on a device of a capability.
-static uint32_t mostShared(unsigned capability) {
+/// Of one block, by capability, as the CUDA programming guide lists it.
+uint32_t yupana::ptx::mostSharedBytes(unsigned capability) {
   switch (capability) {
   case 80:
   case 87:
@@ -225,7 +230,7 @@ Report Device::launch(const Program &program, const LaunchShape &shape, const st
   launch.parameters = parameters;
   launch.parameters.resize(program.parameterBytes + 8);
   launch.sharedBytes = program.dynamicShared - sharedBase + shape.sharedBytes;
-  uint32_t most = mostShared(state->options.capability);
+  uint32_t most = mostSharedBytes(state->options.capability);
   if (launch.sharedBytes > most || shape.threads == 0 || shape.threads > std::min(1024u, program.info.maxThreads) ||
       shape.grid == 0 || shape.gridY == 0 || shape.gridZ == 0)
     return {Fault::Launch,

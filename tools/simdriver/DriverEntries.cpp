@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Names: of entry points, for clients that look them up, and of results.
+// Names: of entry points, for clients that look them up, and of results, in the words of the driver. Clients ask for a
+// base name and a version of the interface; the newest version of an entry point that is here answers.
+
 #include "tools/simdriver/DriverState.h"
 
 #include <cstring>

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Code and launches. Only PTX text is taken: a cubin is for a real GPU.
+// Code and launches. Only PTX text is taken: a cubin is for a real GPU. Errors have the numbers that the driver gives,
+// since clients decide by them: PTX of another architecture or a newer version is told apart from PTX that is wrong.
+// Limits are held as the driver holds them, so that a launch a GPU would refuse is refused here; parameters are copied
+// during the call, as the driver does.
+
 #include "tools/simdriver/DriverState.h"
 
 #include <cstring>
@@ -11,7 +15,8 @@ using namespace yupana::simdriver;
 
 namespace {
 
-/// Writes a text into the error log that the caller of a load may have given.
+/// Writes a text into the error log that the caller of a load may have given: options 5 and 6 of cuda.h are its buffer
+/// and how large it is, a number that travels in a pointer.
 void writeLog(const std::string &text, const int *options, void **values, unsigned count) {
   char *buffer = nullptr;
   size_t bytes = 0;
@@ -49,6 +54,7 @@ Result load(void **library, const void *code, const int *options, void **values,
     return refuse(UnsupportedPtxVersion,
                   fmt::format("PTX {}.{} is newer than 9.0", module.version() / 10, module.version() % 10), options,
                   values, count);
+  // PTX runs on what is newer than its target, unless that is one generation alone (sm_90a).
   if (module.targetIsExact() ? module.target() != capability : module.target() > capability)
     return refuse(NoBinaryForGpu,
                   fmt::format("PTX for sm_{}{} on a device of capability {}.{}", module.target(),
@@ -62,6 +68,7 @@ Result unload(void *handle) {
   if (!isLive(handle, Kind::Library))
     return InvalidHandle;
   auto *library = static_cast<Library *>(handle);
+  // A launch that waits in a stream may be of this library.
   Result result = drainAll(true);
   for (auto &[name, function] : library->functions) {
     state().live.erase(function);
@@ -85,18 +92,14 @@ Result find(void **function, void *handle, const char *name) {
     slot->program = program;
     slot->info = *library->module.info(name);
     slot->name = name;
+    // More needs cuFuncSetAttribute first, as on a device.
     slot->dynamicShared = std::max(0, (48 << 10) - static_cast<int>(slot->info.staticShared));
   }
   *function = slot;
   return Success;
 }
 
-int mostShared() {
-  unsigned capability = state().options.capability;
-  return capability == 80                                            ? 163 << 10
-         : capability == 86 || capability == 89 || capability >= 120 ? 99 << 10
-                                                                     : 227 << 10;
-}
+int mostShared() { return static_cast<int>(ptx::mostSharedBytes(state().options.capability)); }
 
 /// What cuLaunchKernel and cuLaunchKernelEx share.
 Result launch(void *handle, const unsigned grid[3], const unsigned block[3], unsigned shared, void *streamHandle,
@@ -131,6 +134,7 @@ Result launch(void *handle, const unsigned grid[3], const unsigned block[3], uns
   shape.grid = grid[0], shape.gridY = grid[1], shape.gridZ = grid[2];
   shape.threads = static_cast<uint32_t>(threads);
   shape.sharedBytes = shared;
+  // It keeps its program: a launch may come to its turn when the caller's handle is gone.
   auto run = [program = function->program, shape, bytes]() -> Result {
     ptx::Report fault = device().launch(*program, shape, bytes);
     switch (fault.fault) {
@@ -230,6 +234,7 @@ YUPANA_ENTRY cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, void *hand
     if (!isLive(handle, Kind::Function) || threads <= 0)
       return InvalidValue;
     auto *function = static_cast<Function *>(handle);
+    // The system keeps 1 KB of every block's shared memory.
     int bytes = static_cast<int>(shared) + static_cast<int>(function->info.staticShared) + 1024;
     *blocks = std::min({32, 2048 / ((threads + 31) / 32 * 32), (mostShared() + 1024) / bytes});
     return Success;
@@ -264,6 +269,7 @@ YUPANA_ENTRY cuLaunchKernelEx(const LaunchConfig *config, void *function, void *
   return enter(true, [&]() -> Result {
     for (unsigned i = 0; i < config->count; ++i) {
       const LaunchAttribute &attribute = config->attributes[i];
+      // 4 is the cluster's shape; other attributes are hints.
       bool cluster = attribute.id == 4 && uint64_t{attribute.value[0]} * attribute.value[1] * attribute.value[2] > 1;
       if (cluster)
         return NotSupported;

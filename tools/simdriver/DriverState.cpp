@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Work on streams runs as late as it may: when something waits for it. So a host that uses a buffer again too early, or
-// reads a result before it waited, sees what a GPU would show it only sometimes.
+// reads a result before it waited, sees on every run what a GPU would show it only sometimes. Every entry point passes
+// through enter(), which counts calls, fails the one that a test has chosen and refuses everything after an error that
+// a real context does not survive.
+
 #include "tools/simdriver/DriverState.h"
 
 #include <cstdio>

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Streams, events and graphs. A captured graph is the list of what the stream was given, in that order.
+// Streams, events and graphs. A captured graph is the list of what the stream was given, in that order: order within a
+// stream is all that the runtime relies on, so edges between parallel branches are not kept. An event remembers how
+// often it was recorded and how many of these records have been reached; waiting for it runs its stream up to there.
+
 #include "tools/simdriver/DriverState.h"
 
 #include <fmt/format.h>
@@ -79,7 +82,7 @@ YUPANA_ENTRY cuEventCreate(void **event, unsigned) {
   });
 }
 
-/// Works on streams may still name the event, so its memory is kept; it only counts as dead.
+/// What was recorded is reached first, so that work which still names the event finds it dead and need not wait.
 YUPANA_ENTRY cuEventDestroy_v2(void *handle) {
   return enter(true, [&]() -> Result {
     if (!isLive(handle, Kind::Event))

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What lanes of one warp tell each other. The lanes that an instruction names must all execute it.
+// What lanes of one warp tell each other. The lanes that an instruction names must all execute it, and a lane that
+// executes it must be named: hardware since Volta waits for the lanes of the mask, and what a lane outside of it reads
+// is undefined. A value that depends on several lanes is undefined if any of them is.
+
 #include "tools/simdriver/Decoder.h"
 
 #include <cstring>
@@ -27,7 +30,8 @@ void requireMembers(Warp &warp, uint32_t members, uint32_t lanes) {
                      members));
 }
 
-/// The lane a shuffle reads, and whether it lies within the segment.
+/// The lane a shuffle reads, and whether it lies within the segment: the pseudocode of shfl.sync in the PTX manual,
+/// with c = segment mask << 8 | clamp. Out of range a lane keeps its own value.
 int sourceOf(Shuffle kind, int lane, uint32_t b, uint32_t c, bool &inRange) {
   int segment = static_cast<int>(c >> 8 & 31), distance = static_cast<int>(b & 31);
   int most = (lane & segment) | (static_cast<int>(c & 31) & ~segment);
@@ -52,6 +56,7 @@ int sourceOf(Shuffle kind, int lane, uint32_t b, uint32_t c, bool &inRange) {
 void shuffle(Warp &warp, const Inst &inst, uint32_t lanes) {
   const uint32_t *more = operandsOf(warp, inst); // the mask, the predicate
   requireMembers(warp, warp.at<uint32_t>(more[0])[__builtin_ctz(lanes)], lanes);
+  // Copies, since the destination may be one of these registers.
   uint32_t values[32], distances[32], clamps[32];
   memcpy(values, warp.at<uint32_t>(inst.a), sizeof values);
   memcpy(distances, warp.at<uint32_t>(inst.b), sizeof distances);
@@ -155,6 +160,7 @@ void activeMask(Warp &warp, const Inst &inst, uint32_t lanes) {
 void elect(Warp &warp, const Inst &inst, uint32_t lanes) {
   uint32_t members = warp.at<uint32_t>(inst.a)[__builtin_ctz(lanes)];
   requireMembers(warp, members, lanes);
+  // Which lane it is hardware may choose; every choice must work, so that the lowest is as good as any.
   uint32_t leader = static_cast<uint32_t>(__builtin_ctz(lanes));
   setPredicate(warp, inst.b, lanes, 1u << leader);
   warp.undefinedAt(inst.b) &= ~lanes;

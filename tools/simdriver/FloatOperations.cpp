@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Floating point. What the manual bounds by an error (.approx) is computed to within the last bit by the C library;
-// Readings.md says what follows from that.
+// Floating point. Operations that round correctly are the host's own, which rounds alike; this file is compiled without
+// contraction, so that a product and a sum stay two roundings. What the manual bounds by an error (.approx) is computed
+// to within the last bit by the C library; Readings.md says what follows from that.
+
 #include "tools/simdriver/Operations.h"
 
 using namespace yupana::ptx;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Integers, bits and predicates. Sums and products are computed unsigned, where wrapping is defined.
+// Integers, bits and predicates. Sums and products are computed unsigned, where wrapping is defined; shifts beyond the
+// width clamp, as PTX has it, where C++ leaves them undefined. Predicates are masks of 32 lanes, and an undefined
+// operand does not make a result undefined that the other operand decides alone.
+
 #include "tools/simdriver/Operations.h"
 
 using namespace yupana::ptx;

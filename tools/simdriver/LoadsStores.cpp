@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // ld and st. The lanes of one instruction mostly touch neighbouring elements, so checks run over spans of neighbours,
-// and moving data is a plain loop.
+// and moving data is a plain loop: without that a model would take hours. Data and the map of written bytes are moved
+// in the same way, so that a value which was never written stays undefined through any number of copies, and only its
+// use is an error.
+
 #include "tools/simdriver/Access.h"
 
 #include "tools/simdriver/Operations.h"
@@ -77,6 +80,7 @@ template <class T> uintptr_t globalBase(Warp &warp, const Inst &inst, uint32_t l
     high = std::max(high, addresses[lane]);
     bits |= addresses[lane] + inst.immediate;
   });
+  // The allocation that this instruction met last, which mostly holds all lanes again; else each is looked up.
   const Range &range = warp.block->ranges[&inst - launch.program->code.data()];
   low += inst.immediate, high += inst.immediate;
   if (low < range.begin || high > range.end || bytes > range.end - high || (bits & (bytes - 1))) {
@@ -97,6 +101,7 @@ template <class T> void checkGlobal(Warp &warp, const Inst &inst, uint32_t lanes
   uint32_t bytes = inst.count * static_cast<uint32_t>(sizeof(T));
   forSpans(warp.at<uint64_t>(inst.a), inst.immediate, lanes, bytes,
            [&](uint64_t address, uint32_t length) { orderGlobal(warp, address, length, kind); });
+  // The read-only cache is not kept coherent within a launch, so even an ordered write is too late.
   if (inst.kind & ReadOnly)
     forSpans(warp.at<uint64_t>(inst.a), inst.immediate, lanes, bytes, [&](uint64_t address, uint32_t length) {
       warp.block->launch->shadow.writers(address, length, [&](const Cell &cell) {
@@ -255,26 +260,26 @@ template <class T, class R> void storeShared(Warp &warp, const Inst &inst, uint3
 }
 
 /// The lane's own bytes: nobody else can race for them, and what was never written is followed byte by byte.
-uint8_t *localAt(Warp &warp, const Inst &inst, int lane, uint32_t address, uint32_t bytes) {
+uint8_t *localAt(Warp &warp, int lane, uint32_t address, uint32_t bytes) {
   uint32_t size = programOf(warp).localBytes;
   if (address > size || bytes > size - address)
     fail(warp, Fault::OutOfBounds,
          fmt::format("{} bytes at byte {} of local memory, which has {}", bytes, address, size));
   if (address & (bytes - 1))
     fail(warp, Fault::Misaligned, fmt::format("local memory at byte {} is not aligned to {}", address, bytes));
-  (void)inst;
   return warp.local.data() + size_t{size} * static_cast<size_t>(lane) + address;
 }
 
 template <class T, class R, bool Write> void accessLocal(Warp &warp, const Inst &inst, uint32_t lanes) {
   const uint32_t *registers = operandsOf(warp, inst);
+  // Behind the bytes of all lanes lies their map of what was written.
   size_t definedAt = size_t{programOf(warp).localBytes} * 32;
   uint32_t from[32];
   memcpy(from, warp.at<uint32_t>(inst.a), sizeof from);
   for (uint32_t rest = lanes; rest; rest &= rest - 1) {
     int lane = __builtin_ctz(rest);
     uint32_t address = from[lane] + static_cast<uint32_t>(inst.immediate);
-    uint8_t *bytes = localAt(warp, inst, lane, address, inst.count * static_cast<uint32_t>(sizeof(T)));
+    uint8_t *bytes = localAt(warp, lane, address, inst.count * static_cast<uint32_t>(sizeof(T)));
     for (int v = 0; v < inst.count; ++v, bytes += sizeof(T)) {
       R &value = warp.at<R>(registers[v])[lane];
       uint32_t &undefined = warp.undefinedAt(registers[v]);

@@ -42,6 +42,7 @@ Halves placesOf(const uint32_t *rows, int lane, bool transposed) {
   return {rows[row] + pair * 2, rows[row] + pair * 2 + 2};
 }
 
+/// Lane 8 m + r names row r of matrix m, and all lanes get their pair of every matrix, whoever named its rows.
 void loadMatrix(Warp &warp, const Inst &inst, uint32_t lanes) {
   requireAllLanes(warp, lanes);
   Block &block = *warp.block;
@@ -147,6 +148,7 @@ template <int K, bool Bf16> void multiply(Warp &warp, const Inst &inst, uint32_t
       B[k + 1][lane >> 2] = halfToFloat<Bf16>(values[lane] >> 16);
     }
   }
+  // Eight sums side by side, which the compiler makes a vector of: each still adds in ascending k.
   for (int row = 0; row < 16; ++row) {
     float sum[8] = {};
     for (int k = 0; k < K; ++k)

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Device memory as one reservation of the host's, of which pages exist once they are touched. Addresses begin far from
+// those of the host, so that a pointer of one side used on the other is out of bounds. Allocations are placed first fit
+// with a gap behind each, so that an index just beyond an array meets no neighbour.
+
 #include "tools/simdriver/Memory.h"
 
 #include <cstring>

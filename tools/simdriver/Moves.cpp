@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Moves that are no plain copy, and what only looks at registers but has operands of its own kind.
+// Moves that are no plain copy, and what only looks at registers but has operands of its own kind: packing and
+// splitting, generic addresses, comparisons that are joined with a predicate. Shared and local memory are windows of
+// the generic address space that no allocation lies in.
+
 #include "tools/simdriver/Decoder.h"
 #include "tools/simdriver/Operations.h"
 
@@ -72,6 +75,7 @@ void isInSpace(Warp &warp, const Inst &inst, uint32_t lanes) {
   setPredicate(warp, inst.d, lanes, result);
 }
 
+/// Bit 4 a + 2 b + c of the table is the result for these three bits, which is one term for each of the eight.
 void logic3(Warp &warp, const Inst &inst, uint32_t lanes) {
   uint32_t *d = warp.at<uint32_t>(inst.d);
   const uint32_t *a = warp.at<uint32_t>(inst.a), *b = warp.at<uint32_t>(inst.b), *c = warp.at<uint32_t>(inst.c);

@@ -100,6 +100,9 @@ private:
   bool exactTarget = false;
 };
 
+/// Shared memory that a block may have, of all kinds together, on a device of a compute capability such as 90.
+uint32_t mostSharedBytes(unsigned capability);
+
 struct LaunchShape {
   uint32_t grid = 1, threads = 32;
   uint32_t sharedBytes = 0; ///< Dynamic shared memory.

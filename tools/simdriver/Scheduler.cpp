@@ -14,7 +14,8 @@ using namespace yupana::ptx;
 
 namespace {
 
-/// Takes up the path below when this one has come to where they meet.
+/// Takes up the path below when this one has come to where they meet: lanes that parted go on together from the
+/// immediate post-dominator of their branch.
 void meet(Warp &warp) {
   while (warp.pc == warp.reconverge && !warp.paths.empty()) {
     Path path = warp.paths.back();
@@ -25,6 +26,7 @@ void meet(Warp &warp) {
   }
 }
 
+/// A guard that is undefined makes the result undefined; of an instruction with effects it is an error.
 void undefinedGuard(Warp &warp, const Inst &inst, uint32_t lanes) {
   if (!inst.flows)
     fail(warp, Fault::Undefined,
@@ -33,6 +35,7 @@ void undefinedGuard(Warp &warp, const Inst &inst, uint32_t lanes) {
   warp.undefinedAt(inst.d) |= lanes;
 }
 
+/// The loop that runs instructions; `Checked` follows undefined values, too.
 template <bool Checked> void run(Warp &warp, uint32_t budget) {
   const Program &program = programOf(warp);
   const Inst *code = program.code.data();
@@ -99,6 +102,7 @@ private:
 
 uint32_t blockCount(const Launch &launch) { return launch.shape.grid * launch.shape.gridY * launch.shape.gridZ; }
 
+/// Register files of a block, once: constants stay in them from block to block.
 void Worker::prepareFiles(Block &block) {
   const Program &program = *launch.program;
   uint32_t bytes = (program.fileBytes + 63) & ~63u;
@@ -194,6 +198,7 @@ void Worker::begin(Block &block, uint32_t index) {
   block.z = index / launch.shape.grid / launch.shape.gridY;
   if (block.warps.empty())
     prepareFiles(block);
+  // By the block and not by the worker, so that a block has the same schedule with any number of workers.
   block.random.seed(launch.options->seed * 1000003 + index);
   // NaN in every format, for what slips through the checks.
   block.shared.assign(launch.sharedBytes, 0xff);
@@ -218,6 +223,7 @@ bool Worker::takeBlock() {
   uint32_t index = next++;
   if (index >= blockCount(launch))
     return false;
+  // Blocks are used again, since preparing register files takes longer than most blocks run.
   if (idle.empty())
     idle.push_back(std::make_unique<Block>());
   begin(*idle.back(), index);
@@ -238,6 +244,7 @@ bool Worker::turn(Block &block) {
         (warp.stop == Stop::Blocked && warp.blockedEpoch == block.epoch))
       continue;
     draw = draw * 6364136223846793005u + 1442695040888963407u;
+    // From 32 to 4096 instructions: short turns interleave closely, long ones let a warp run far ahead of the others.
     uint32_t budget = 32u << (draw >> 61);
     uint64_t before = warp.instructions;
     runWarp(warp, budget);
@@ -249,6 +256,7 @@ bool Worker::turn(Block &block) {
       leaveBarriers(block);
     }
   }
+  // Copies end when the draw says so, and at the latest when nobody can go on without.
   if (!block.copies.empty() && block.liveWarps && (!ran || block.random() % 2)) {
     finishOneCopy(block);
     ran = true;
@@ -289,7 +297,9 @@ void Worker::finish(size_t place) {
   resident.erase(resident.begin() + static_cast<std::ptrdiff_t>(place));
 }
 
-/// Counts instructions since anything happened that another warp could have waited for.
+/// Counts instructions since anything happened that another warp could have waited for. A loop that polls memory runs
+/// for ever without an event anywhere; one that computes for long ends, so the patience has to be more than any kernel
+/// computes in one go.
 void Worker::watch(Block &block, uint64_t executed) {
   quiet += executed;
   if (block.events) {
@@ -300,6 +310,7 @@ void Worker::watch(Block &block, uint64_t executed) {
   }
   if (quiet < launch.options->patience)
     return;
+  // Other workers may be what is waited for.
   uint64_t events = launch.events.load(std::memory_order_relaxed);
   if (events == seenEvents)
     reportHang(fmt::format("{} instructions ran and nothing came of them", quiet));
@@ -346,6 +357,7 @@ void Worker::work() {
 uint32_t residentBlocks(const Launch &launch) {
   if (!launch.program->talksBetweenBlocks)
     return 1;
+  // 228 KB of shared memory and 2048 threads of a multiprocessor, as an H100 has.
   uint32_t shared = std::max(1u, launch.sharedBytes + 1024), perProcessor = std::min(32u, 233472 / shared);
   perProcessor = std::max(1u, std::min(perProcessor, 2048 / std::max(32u, launch.shape.threads)));
   return perProcessor * launch.options->multiprocessors;

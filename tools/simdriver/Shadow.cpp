@@ -15,6 +15,7 @@ static void joinClock(Clock &into, const Clock &from) {
     into[i] = std::max(into[i], from[i]);
 }
 
+/// Clocks of other blocks are shared by all who know them and are never changed: what is joined becomes a new one.
 void Knowledge::joinForeign(uint32_t block, const OtherBlocks &foreign) {
   auto merged = others ? std::make_shared<OtherBlocks>(*others) : std::make_shared<OtherBlocks>();
   for (auto &[index, clock] : foreign) {
@@ -39,6 +40,7 @@ void Knowledge::join(const Knowledge &other) {
     own = other.own;
   else
     joinClock(own, other.own);
+  // Most warps of a block know the same of other blocks, so this is where joining mostly ends.
   if (!other.others || other.others == others)
     return;
   if (!others)
@@ -53,6 +55,8 @@ std::shared_ptr<const OtherBlocks> Knowledge::published(uint32_t block) const {
   return all;
 }
 
+/// Gives back only the pages that were touched: a launch mostly uses little of the memory, and clearing all of it would
+/// take longer than small kernels run.
 void ShadowMemory::reset(uint64_t newBase, uint64_t bytes, unsigned newGrain, uint32_t newSlots, uint32_t newBlocks) {
   for (uint32_t page : touched) {
     memset(static_cast<void *>(pages[page].get()), 0, pageCells * sizeof(Cell));
@@ -87,6 +91,7 @@ Cell *ShadowMemory::find(uint64_t index) {
 }
 
 bool ShadowMemory::knows(const Knowledge &known, uint32_t block, uint32_t who, uint32_t clock) const {
+  // 0 stands for nobody, so numbers begin at 1.
   uint32_t id = (who & ~strongBit) - 1, of = id / slots, slot = id % slots;
   if (of == block)
     return known.own[slot] >= clock;
@@ -101,8 +106,10 @@ Conflict ShadowMemory::conflict(uint32_t who, bool otherWrote, uint32_t clock, u
   return {true, otherWrote, clock == neverKnown, id / slots, id % slots, statement};
 }
 
+/// A write has to be ordered after every read since the last write.
 Conflict ShadowMemory::checkReaders(Cell &cell, const Agent &agent, const Knowledge &known) {
   if (cell.reader == everyone) {
+    // Who has read is not known any more. Only a writer that has heard from every block is ordered after all of them.
     bool strongOnly = cell.readClock == 0;
     size_t others = known.others ? known.others->size() - known.others->count(agent.block) : 0;
     if ((strongOnly && agent.strong) || others + 1 >= blocks)
@@ -137,6 +144,7 @@ uint32_t ShadowMemory::newReaders(uint32_t block) {
   return entry;
 }
 
+/// A read replaces one that happened before it; one that did not has to be remembered beside it.
 void ShadowMemory::noteRead(Cell &cell, const Agent &agent, const Knowledge &known) {
   uint32_t who = (1 + agent.block * slots + agent.slot) | (agent.strong ? strongBit : 0);
   if (cell.reader == everyone) {
@@ -167,6 +175,7 @@ void ShadowMemory::noteRead(Cell &cell, const Agent &agent, const Knowledge &kno
     pool[cell.readClock].list.push_back({agent.slot, agent.clock, statement});
     return;
   }
+  // A reader of another block: from here on the cell does not list its readers.
   bool plain = !agent.strong || cell.reader == several || !(cell.reader & strongBit);
   cell.reader = everyone, cell.readClock = plain, cell.readStatement = agent.statement;
 }
@@ -179,6 +188,8 @@ Conflict ShadowMemory::access(uint64_t address, uint32_t bytes, bool write, cons
     bool bothStrong = agent.strong && (c.writer & strongBit);
     if (c.writer && c.writer != who && !bothStrong && !knows(known, agent.block, c.writer, c.writeClock))
       return conflict(c.writer, true, c.writeClock, c.writeStatement);
+    // Memory that belongs to the hardware, an mbarrier or the destination of a copy, belongs to nobody else until it
+    // ends.
     if (c.writer == who && c.writeClock == neverKnown)
       return conflict(c.writer, true, c.writeClock, c.writeStatement);
     if (!write) {

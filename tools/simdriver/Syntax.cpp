@@ -94,7 +94,8 @@ private:
   std::vector<int> scopeStack;
 };
 
-/// An integer, or the bits of 0fXXXXXXXX and 0dXXXXXXXXXXXXXXXX.
+/// An integer as C writes it, hexadecimal and octal ones included, or the bits of 0fXXXXXXXX and 0dXXXXXXXXXXXXXXXX. A
+/// sign negates modulo 2^64; whoever uses the number cuts it to its own width.
 uint64_t Parser::number(bool *isFloat) {
   bool negative = take("-");
   if (peek().kind != TokenKind::Number)
@@ -115,6 +116,7 @@ void Parser::target() {
     fail(fmt::format("the target is '{}'; sm_NN is expected", name));
   module.target = static_cast<unsigned>(strtoul(std::string(name.substr(3)).c_str(), nullptr, 10));
   module.exact = isalpha(static_cast<unsigned char>(name.back()));
+  // Options behind it, debug among them, change nothing that is simulated.
   while (take(","))
     next();
 }
@@ -138,7 +140,7 @@ void Parser::directive() {
   } else if (word == ".section") {
     next();
     skipBraces();
-  } else if (word == ".visible" || word == ".weak" || word == ".common") {
+  } else if (word == ".visible" || word == ".weak" || word == ".common") { // linkage, and nothing is linked
   } else if (word == ".extern") {
     if (isNext(".func"))
       fail("calls of functions are not supported", Fault::Unsupported);
@@ -188,6 +190,7 @@ VariableText Parser::variable(std::string_view space, bool isExtern) {
 
 void Parser::initializer(VariableText &variable, uint32_t element) {
   bool list = take("{");
+  // A list may be shorter than its array, whose rest is zero.
   variable.initial.resize(variable.bytes);
   for (size_t i = 0; !isNext("}") && !isNext(";"); ++i) {
     uint64_t value = number();
@@ -236,6 +239,7 @@ void Parser::entryDirectives(EntryText &entry) {
         next();
     }
     take(";");
+    // A launch with more threads is refused. The other limits help to allocate registers, which are not scarce here.
     if (word == ".maxntid" || word == ".reqntid")
       entry.maxThreads = static_cast<uint32_t>(product);
   }
@@ -301,6 +305,7 @@ void Parser::registers(EntryText &entry) {
     fail(fmt::format("'{}' is no type of registers", type));
   auto declare = [&](const std::string &name) {
     names.back()[name] = static_cast<int>(entry.registers.size());
+    // PTX has no arithmetic of 8 bits: such a register is held as 16, which loads and conversions expect.
     entry.registers.push_back({name, *bytes == 1 ? 2 : *bytes});
   };
   do {
@@ -317,6 +322,7 @@ void Parser::registers(EntryText &entry) {
   expect(";");
 }
 
+/// An inner declaration hides an outer one of the same name.
 int Parser::findRegister(std::string_view name) const {
   std::string key(name);
   for (auto scope = names.rbegin(); scope != names.rend(); ++scope)
@@ -347,6 +353,7 @@ void Parser::statement(EntryText &entry) {
       break;
   }
   expect(";");
+  // The statement as messages quote it: on one line, without comments.
   for (size_t i = first; i + 1 < at; ++i) {
     bool tight = i == first || tokens[i].text == "," || tokens[i].text == "]" || tokens[i].text == "}" ||
                  tokens[i - 1].text == "[" || tokens[i - 1].text == "{" || tokens[i - 1].text == "@" ||
@@ -429,6 +436,7 @@ OperandText Parser::word() {
 std::vector<Token> yupana::ptx::tokenize(std::string_view text) {
   std::vector<Token> tokens;
   uint32_t line = 1;
+  // It may end before its length: a driver takes text that a NUL ends.
   for (size_t i = 0; i < text.size() && text[i];) {
     char c = text[i];
     if (c == '\n') {

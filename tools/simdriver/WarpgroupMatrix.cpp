@@ -26,6 +26,7 @@ Descriptor descriptorOf(Warp &warp, const Inst &inst, uint32_t offset, const cha
     if (values[lane] != values[0])
       fail(warp, Fault::Misuse, fmt::format("the lanes differ in the descriptor of {}", name));
   uint64_t value = values[0];
+  // Bits 62 and 63 are the swizzle, 49 to 51 the base offset (PTX manual, matrix descriptor).
   if (value >> 62 != 1 || (value >> 49 & 7) != 0)
     fail(warp, Fault::Unsupported,
          fmt::format("the descriptor {:#x} of {} is not of the 128-byte swizzle without a base "
@@ -34,7 +35,8 @@ Descriptor descriptorOf(Warp &warp, const Inst &inst, uint32_t offset, const cha
   return {static_cast<uint32_t>(value & 0x3fff) << 4, static_cast<uint32_t>(value >> 32 & 0x3fff) << 4};
 }
 
-/// The 16-byte chunk `half` of row `row` within 16 elements of K.
+/// The 16-byte chunk `half` of row `row` within 16 elements of K. The swizzle of 128 bytes: bits 4 to 6 of the address
+/// are changed by bits 7 to 9, which are the row within its group of eight.
 uint32_t chunkOf(const Descriptor &matrix, uint32_t row, uint32_t half) {
   uint32_t address = matrix.start + row / 8 * matrix.stride + (row & 7) * 128 + half * 16;
   return address ^ (address >> 3 & 0x70);
@@ -76,7 +78,8 @@ void readRegisters(Warp &warp, const uint32_t *registers, float *to, std::vector
   }
 }
 
-/// Registers that the instruction uses must not have been written since the last wgmma.fence by anything but wgmma.
+/// Registers that the instruction uses must not have been written since the last wgmma.fence by anything but wgmma: the
+/// product runs asynchronously and waits for no ordinary instruction.
 void requireFence(Warp &warp, uint32_t offset) {
   if (warp.matrixFences == 0 || (warp.writtenAtFence[offset >> 6] == warp.matrixFences && !warp.writers[offset >> 6]))
     fail(warp, Fault::Race, "a register of this wgmma was written after the last wgmma.fence");
@@ -167,6 +170,7 @@ void wait(Warp &warp, const Inst &inst, uint32_t lanes) {
   uint32_t first = warp.index / 4 * 4;
   for (uint32_t w = first; w < first + 4 && w < block.warpCount; ++w)
     if (block.warps[w].committedGroups < upTo) {
+      // The wait is executed again when something has happened.
       --warp.pc;
       warp.stop = Stop::Blocked;
       warp.blockedEpoch = block.epoch;
