@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// A device by name. Which devices exist is the runtime's to say; here a name is only taken apart.
+
 #include "tools/support/Devices.h"
 
 #include "tools/support/Numbers.h"

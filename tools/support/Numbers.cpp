@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Numbers on a command line are digits and nothing else: no sign, no space, no exponent, and what does not fit is
+// refused, where strtoull would wrap or stop at the first letter.
+
 #include "tools/support/Numbers.h"
 
 using namespace yupana;

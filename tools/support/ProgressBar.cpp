@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// A line on standard error that is drawn again at most ten times a second and removed at the end. Nothing is drawn
+// where standard error is no terminal, so that logs and pipes stay clean.
+
 #include "tools/support/ProgressBar.h"
 
 #include <algorithm>

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// What the kernel calls available, lowered by the limits of every control group above this process and by its own limit
+// on address space: in a container the first alone would be that of the host. Cache that a group can drop at once does
+// not count as used.
+
 #include "tools/support/SystemMemory.h"
 
 #include <algorithm>

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// A target by name in a plan. A name that the list of targets has and the plan has not is a plan that does not fit (6);
+// any other name is a typing error (2).
+
 #include "tools/support/Targets.h"
 
 #include "runtime/schema/targets.h"

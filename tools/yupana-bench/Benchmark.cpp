@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Runs the same prompts again and again in one context and takes the times of reading them and of decoding. Repetitions
+// alternate with measurements of the machine, so that each is held against what the machine did just before and just
+// after: shared machines change their speed from second to second. Prompts are random ids, the same in every run;
+// experts are then hit about evenly, which is what Cost.cpp expects.
+
 #include "tools/yupana-bench/Benchmark.h"
 
 #include "tools/support/ProgressBar.h"

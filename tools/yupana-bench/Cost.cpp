@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Bytes and operations of a step, counted from what the plan's launches read. A weight with three dimensions is one of
+// experts, of which a step reads those that some token chose: k for one token, and E · (1 − (1 − k/E)^T) expected for T
+// tokens that choose evenly. k comes from the counts of all and of active parameters, since a plan does not state it.
+// Tables and the rows of an embedding are read by row; norms count whole.
+
 #include "tools/yupana-bench/Cost.h"
 
 #include "runtime/schema/forms.h"

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The command line of yupana-bench: what --help prints, which also states what is counted as work, and how words become
+// options.
+
 #include "tools/yupana-bench/Options.h"
 
 #include "tools/support/Numbers.h"

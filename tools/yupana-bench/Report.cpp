@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Both reports come from one set of figures. Speeds are medians with their extremes, shares are medians of pairs: each
+// repetition against the mean of the two measurements of the machine around it. Where the machine could not be measured
+// a share is left out and not guessed.
+
 #include "tools/yupana-bench/Report.h"
 
 #include "tools/support/ProgressBar.h"

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A conversation: lines of standard input are messages, replies are written as they come.
+// A conversation: lines of standard input are messages, replies are written as they come. What was read stays in the
+// cache, so a message costs its own tokens alone. Ctrl-C ends a reply and not the program; while a line is read it does
+// what it does in a shell. A message that cannot be answered is taken back, so that the conversation goes on as if it
+// had not been given.
+
 #include "runtime/text/conversation.h"
 
 #include "tools/yupana-run/Generate.h"
@@ -87,6 +91,7 @@ bool Chat::readLine(std::string_view &line) {
     std::fputs("> ", stdout);
     std::fflush(stdout);
   }
+  // Nothing runs while a line is awaited: Ctrl-C then ends the program.
   endInterruptible();
   bool isThere = lines.next(line);
   beginInterruptible();

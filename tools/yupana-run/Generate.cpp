@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Running sequences and telling what comes of them: text as it comes, JSON at the end, logits in a file.
+// Running sequences and telling what comes of them: text as it comes, JSON at the end, logits in a file. Text is
+// decoded token by token, since one token may end in the middle of a character; the file of logits has its name only
+// when it is complete. Interrupts end what runs and keep what there is.
+
 #include "tools/yupana-run/Generate.h"
 
 #include "compiler/Support/SameFile.h"
@@ -52,6 +55,7 @@ public:
       : tokenizer(session.tokenizer()), streams(!options.json), requests(requests) {
     model.size = sizeof model;
     yupana_plan_model(session.plan(), &model);
+    // A decoder needs one, also where ids are written as numbers and it is never asked.
     static const text::Tokenizer none;
     uint64_t rows = 0;
     for (const text::Request &request : requests) {
@@ -217,6 +221,7 @@ int runRequests(const Session &session, const Options &options, const std::vecto
     return report(status);
   if (options.json)
     teller.printJson(replies, loadSeconds);
+  // A file of logits that is not complete is not kept.
   bool interrupted = std::any_of(replies.begin(), replies.end(),
                                  [](const text::Reply &reply) { return reply.stop == text::Stop::interrupt; });
   if (interrupted)

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Reads what the flags name: text, a message, token ids or a file of them. All inputs are read and checked before a
+// context is made, since loading weights takes long and a typing error should not cost it. A value of digits, commas
+// and spaces alone is a list of ids; anything else names a file.
+
 #include "tools/yupana-run/Inputs.h"
 
 #include "runtime/text/chat.h"

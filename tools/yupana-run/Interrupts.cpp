@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The handler of Ctrl-C only sets a flag, which whoever works asks between steps. A second one, or one while nothing is
+// under way, ends the program by _exit: destructors are not safe in a signal handler.
+
 #include "tools/yupana-run/Interrupts.h"
 
 #include "tools/yupana-run/Options.h"

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Reading is strict: ids are whole numbers below 2^32 without sign or leading zeros, text is well-formed UTF-8 with
+// valid escapes, and nothing follows the value. Writing escapes what JSON demands; bytes that are not UTF-8, which a
+// reply cut in the middle of a character ends with, become U+FFFD.
+
 #include "tools/yupana-run/Json.h"
 
 #include "runtime/text/tokenizer.h"

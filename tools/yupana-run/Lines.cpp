@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// getline of the C library, whose buffer grows with the longest line. Errors name the line by its number, which is all
+// that a user of a pipe has to go by.
+
 #include "tools/yupana-run/Lines.h"
 
 #include "tools/yupana-run/Session.h"

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Rows come in the order in which sequences are computed and are written where they belong, so that logits of any size
+// need no memory. The file gets its name when it is complete; a name that is a device or a pipe is refused, since
+// renaming would replace it.
+
 #include "tools/yupana-run/NpyWriter.h"
 
 #include "tools/yupana-run/Options.h"

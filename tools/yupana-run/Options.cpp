@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The command line of yupana-run: what --help prints, and how words become options. Flags that exclude each other are
+// refused and none wins in silence; numbers are read whole and within their range.
+
 #include "tools/yupana-run/Options.h"
 
 #include "tools/support/Numbers.h"
@@ -204,6 +208,7 @@ int Parser::parseValue(const std::string &name, const std::string &value) {
   return exitDone;
 }
 
+/// Values stand behind `=` or in the next word, which may begin with a dash: a prompt may, too.
 int Parser::parseFlag(const std::string &name) {
   for (std::string_view valued : {"--prompt", "--user", "--system", "--tokens", "--logits", "--for", "--device",
                                   "--driver", "--temperature", "--top-k", "--top-p", "--min-p", "--repetition-penalty",
@@ -241,6 +246,7 @@ int Parser::check() {
   auto has = [&](Input::Kind kind) {
     return std::any_of(options.inputs.begin(), options.inputs.end(), [&](auto &input) { return input.kind == kind; });
   };
+  // An option without effect is refused: who gives it expects one.
   if (options.noSpecial && options.mode != Options::Tokenize && !has(Input::Prompt))
     return fail(
         "--no-special goes with --tokenize or --prompt; special tokens in --user, --system and --chat are text");

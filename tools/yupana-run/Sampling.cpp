@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Each parameter is what the user says, else what the plan recommends, which comes from the checkpoint's
+// generation_config.json. A plan that does not recommend sampling has temperature 0: the best token.
+
 #include "tools/yupana-run/Sampling.h"
 
 #include <algorithm>

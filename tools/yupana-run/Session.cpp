@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Opens the plan and, if it has one, its tokenizer, which is read with its digest and checked before it is used. A plan
+// without a tokenizer runs on token ids; flags that need text then say so and name the flag that works.
+
 #include "tools/yupana-run/Session.h"
 
 #include "runtime/schema/tokenizer.h"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The tokenizer alone: standard input line by line.
+// The tokenizer alone: standard input line by line, each line answered before the next is read, so that another program
+// can use it over pipes. Lines are JSON, since text may contain line ends itself.
+
 #include "tools/yupana-run/Json.h"
 #include "tools/yupana-run/Lines.h"
 #include "tools/yupana-run/Session.h"

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Options may stand anywhere and none twice, since with two values a user would have to know which one counts. A word
+// that begins with a dash and is no option is refused and never taken for a file; after "--" every word is one. Options
+// of later versions are told apart from typing errors by their exit code.
 
 #include "tools/yupana/Arguments.h"
+
+#include "tools/support/Numbers.h"
 
 #include <algorithm>
 
@@ -67,15 +73,11 @@ Result<std::optional<uint64_t>> Arguments::number(const std::string &name, uint6
   std::optional<std::string> text = value(name);
   if (!text)
     return std::optional<uint64_t>();
-  uint64_t number = 0;
-  bool valid = !text->empty();
-  for (char c : *text)
-    valid = valid && c >= '0' && c <= '9' && !__builtin_mul_overflow(number, uint64_t{10}, &number) &&
-            !__builtin_add_overflow(number, static_cast<uint64_t>(c - '0'), &number);
-  if (!valid || number < least || number > greatest)
+  std::optional<uint64_t> number = parseNumber(*text, greatest);
+  if (!number || *number < least)
     return makeError(ExitCode::Usage, "option {}: found {}, expected a whole number from {} to {}", name,
                      inQuotes(*text), least, greatest);
-  return std::optional<uint64_t>(number);
+  return number;
 }
 
 Result<std::string> Arguments::only(const std::string &what) const {

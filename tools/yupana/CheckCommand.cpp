@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// `yupana check`: asks the runtime which targets of a plan fit this machine, and adds up what the best of them needs.
+// For another machine, which cannot be asked, the rules of runtime/schema/targets.h answer, the same that a device
+// uses. What is printed and the exit code come from one structure, so that people and scripts are told the same.
 
 #include "runtime/schema/targets.h"
 #include "tools/support/Devices.h"

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// `yupana compile` and `yupana export`: the command line as options of the driver. Everything else, down to which
+// options go together, is the driver's to check, so that a program which links it meets the same errors.
 
 #include "tools/support/ProgressBar.h"
 #include "tools/yupana/Commands.h"
@@ -106,6 +109,8 @@ void yupana::printSummary(const std::string &output, const CompileSummary &summa
                formatBytes(static_cast<double>(summary.weightBytes)), targets);
 }
 
+/// Notes go to standard output as lines of their own; the bar draws over itself and is gone when its observer is, so an
+/// error that follows stands alone.
 Observer yupana::makeObserver(const std::string &verb) {
   auto bar = std::make_shared<ProgressBar>(verb);
   Observer observer;

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// `yupana inspect`: a plan is opened, which checks its metadata, and described. Neither weights nor code are read, so
+// that it is quick for a plan of any size.
 
 #include "tools/yupana/Commands.h"
 #include "tools/yupana/PlanReport.h"

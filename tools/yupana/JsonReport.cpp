@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The report of `yupana inspect` as one JSON object. Keys stand in a fixed order and are only ever added to, since
+// scripts read them; text from a plan that is not UTF-8 is replaced and not refused.
 
 #include "tools/yupana/PlanReport.h"
 

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// A plan as the tools hold it: opened by the runtime, which has checked whatever the tools then read from its metadata.
+// An error of the runtime keeps its sentence and its exit code.
 
 #include "tools/yupana/OpenedPlan.h"
 

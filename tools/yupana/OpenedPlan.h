@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// A plan opened by the runtime, with its metadata.
 #ifndef YUPANA_TOOLS_YUPANA_OPENEDPLAN_H
 #define YUPANA_TOOLS_YUPANA_OPENEDPLAN_H
 

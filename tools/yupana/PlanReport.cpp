@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// What both reports say about a plan beyond its tables: fits, memory, layers. Memory is added up as a context allocates
+// it, without making one; sums saturate, since a plan that opens may still claim sizes of any kind. Which layer a
+// launch works for is told by the names of its weights, because a plan has launches and no layers.
 
 #include "tools/yupana/PlanReport.h"
 
@@ -64,6 +68,7 @@ MemoryTotals yupana::memoryOf(const OpenedPlan &plan, const schema::Target &targ
   const schema::Plan &root = plan.metadata();
   const schema::Limits &limits = *root.limits();
   MemoryTotals totals;
+  // As context.cc allocates: a section of weights is loaded whole if any launch reads of it, and once however many do.
   std::set<uint32_t> sections, missing;
   bool hasHistory = false;
   for (const schema::StepProgram *program : *target.programs())
@@ -132,7 +137,7 @@ std::vector<uint32_t> yupana::kernelCounts(const schema::Target &target, const s
   return counts;
 }
 
-/// The number in "layers.N.rest".
+/// The number in "layers.N.rest", which is how frontends name the weights of a layer.
 static std::optional<uint32_t> layerInName(const std::string &name) {
   constexpr std::string_view prefix = "layers.";
   uint32_t layer = 0;
@@ -168,6 +173,8 @@ std::vector<std::optional<uint32_t>> yupana::layersOf(const schema::Plan &plan, 
       if (std::optional<uint32_t> layer = layerInName(weight.name()->str()))
         named = layer;
     }
+    // A launch without weights works for the layer of the one before it. Behind the last layer stand the final norm and
+    // the head, which have weights without a layer, and what runs over rows of logits.
     if (named || hasWeights || runsOverRows(*launch))
       current = named;
     layers.push_back(current);

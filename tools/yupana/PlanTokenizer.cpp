@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Reads the tokenizer section of a plan and checks it with the reader that yupana-run has. The size is bounded before
+// memory is taken, because it comes from the file.
 
 #include "tools/yupana/PlanTokenizer.h"
 

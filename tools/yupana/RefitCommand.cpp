@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// `yupana refit`: the command line as options of compiler/Driver/Refit.h.
 
 #include "tools/yupana/Commands.h"
 

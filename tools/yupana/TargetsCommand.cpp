@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// `yupana targets`: the one list of targets, for people, and as JSON for the tests and scripts that would otherwise
+// repeat it.
 
 #include "tools/yupana/Commands.h"
 

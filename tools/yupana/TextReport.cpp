@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The report of `yupana inspect` for people: tables of fixed columns, bytes exactly where they are compared with one
+// another, and a drawing of each arena over the launches of a step, which shows at a glance what keeps it from being
+// smaller.
 
 #include "tools/support/ProgressBar.h"
 #include "tools/yupana/PlanReport.h"

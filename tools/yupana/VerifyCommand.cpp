@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// `yupana verify`: has the runtime read all of a plan, then checks the tokenizer, which the runtime's core does not
+// know. Nothing of the plan is run: code is only looked at.
 
 #include "tools/support/ProgressBar.h"
 #include "tools/support/Targets.h"

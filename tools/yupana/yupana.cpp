@@ -68,6 +68,7 @@ bool yupana::wasInterrupted() { return interrupted != 0; }
 void yupana::catchInterrupts() {
   struct sigaction action = {};
   action.sa_handler = onInterrupt;
+  // The second Ctrl-C ends the program at once, for when the first is not noticed in time.
   action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
   sigaction(SIGINT, &action, nullptr);
 }
