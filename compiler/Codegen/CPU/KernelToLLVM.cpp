@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Picks the template of a launched op. Templates see one op and the target's facts, and nothing of the program around
-// it.
+// it: code is then a function of a kernel's text, so equal kernels are compiled once and all of them side by side.
+// Numerics are compared first, so that no code is written that would add in another order than the op states.
 
 #include "compiler/Codegen/CPU/Kernels.h"
 #include "compiler/Codegen/CPU/Numerics.h"

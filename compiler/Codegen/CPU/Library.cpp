@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // From a library to its image: every kernel becomes an object file (Jobs.h says how they are run), and all objects in
-// the order of the kernels one shared object, so that a plan maps its code once.
+// the order of the kernels one shared object, so that a plan maps its code once. Linking has its place behind the jobs
+// and not in them: objects come from the cache or from a process, images belong to a plan.
+
 #include "compiler/Codegen/CPU/CodegenCPU.h"
 #include "compiler/Codegen/CPU/Kernels.h"
 #include "compiler/Codegen/CPU/Object.h"

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// What is a CPU's own in writing machine code: the processor and its vector width, functions that begin at a cache
+// line, and the check that nothing is left to link. LLVM's X86 target is initialised by itself and not with all
+// targets, since only these libraries are linked in.
+
 #include "compiler/Codegen/CPU/Object.h"
 
 #include "llvm/IR/Function.h"

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Errors here name an op that was written or edited by hand: passes of the pipeline make none of them. They come before
+// any code of the kernel is written, since what is checked is what templates take for granted: the order of sums, a
+// grid that a kernel can evaluate, a library of their own kind of target.
+
 #include "compiler/Codegen/Common/Dispatch.h"
 
 using namespace mlir;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A job's text is a library with one kernel. The library is taken away once its kernel is a function, since passes and
-// translations below work on the functions of a module.
+// translations below work on the functions of a module. It is parsed into a context of its own, so that a kernel's code
+// depends on nothing but this text.
+
 #include "compiler/Codegen/Common/LoweredKernel.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Pointers are declared not to alias, since a launched op reads nothing that it writes, and LLVM may then move loads
+// over stores. The number of threads is stated as the only one allowed: registers are given out for it, and a launch
+// with another is an error of the driver. Dynamic shared memory is one symbol, of which each part of a kernel takes a
+// range.
+
 #include "compiler/Codegen/GPU/Emitter.h"
 
 #include "llvm/ADT/StringExtras.h"

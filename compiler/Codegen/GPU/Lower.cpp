@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The pipeline behind the templates, down to the llvm and nvvm dialects.
+// The pipeline behind the templates, down to the llvm and nvvm dialects, in the order of that for CPUs and for the same
+// reasons (CPU/Lower.cpp).
+
 #include "compiler/Codegen/Common/LoweredKernel.h"
 #include "compiler/Codegen/Common/Passes.h"
 #include "compiler/Codegen/GPU/CodegenGPU.h"
