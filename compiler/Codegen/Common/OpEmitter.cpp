@@ -16,7 +16,6 @@ using namespace yupana::codegen;
 
 OpEmitter::OpEmitter(OpBuilder builder, Location loc, unsigned wordBits) : b(builder), loc(loc) {
   f32 = b.getF32Type();
-  f64 = b.getF64Type();
   i1 = b.getI1Type();
   i8 = b.getI8Type();
   i16 = b.getI16Type();

@@ -21,7 +21,7 @@ public:
 
   mlir::OpBuilder b;
   mlir::Location loc;
-  mlir::Type f32, f64, i1, i8, i16, i32, i64, ptr, word;
+  mlir::Type f32, i1, i8, i16, i32, i64, ptr, word;
 
   /// Creates an op at the insertion point.
   template <typename OpTy, typename... Args> OpTy make(Args &&...args) {
@@ -72,7 +72,7 @@ public:
 
   // Memory of any address space. Offsets in bytes.
   mlir::Value at(mlir::Value base, mlir::Value offset);
-  mlir::Value at(mlir::Value base, int64_t offset) { return at(base, integer(offset)); }
+  mlir::Value at(mlir::Value base, int64_t offset) { return at(base, integer(offset, i64)); }
   /// Element `index` of an array of `bytes` wide elements.
   mlir::Value element(mlir::Value base, mlir::Value index, int64_t bytes) { return at(base, mul(index, bytes)); }
 

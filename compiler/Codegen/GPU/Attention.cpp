@@ -115,8 +115,8 @@ void AttentionEmitter::emitHead(Value head) {
 
 Value AttentionEmitter::physicalPage(Value position) {
   int64_t entries = op.getPages().getType().getDimSize(1);
-  Value entry = e.add(e.mul(sequence, entries), e.div(position, cache.getPageTokens()));
-  return e.loadFrom(op.getPages(), e.i32, e.element(e.address(op.getPages()), e.widen(entry), 4));
+  Value entry = e.add(e.mul(e.widen(sequence), entries), e.widen(e.div(position, cache.getPageTokens())));
+  return e.loadFrom(op.getPages(), e.i32, e.element(e.address(op.getPages()), entry, 4));
 }
 
 Value AttentionEmitter::widenElement(Value loaded) { return isBF16 ? e.make<arith::ExtFOp>(e.f32, loaded) : loaded; }

@@ -195,10 +195,8 @@ Value KernelEmitter::maxLanes(Value value) {
 
 void KernelEmitter::syncWarp() { make<NVVM::SyncWarpOp>(integer(-1)); }
 
-void KernelEmitter::barrier() { barrier(0, threads); }
-
-void KernelEmitter::barrier(int64_t id, int64_t count) {
-  make<NVVM::BarrierOp>(TypeRange(), integer(id), integer(count), NVVM::BarrierReductionAttr(), Value());
+void KernelEmitter::barrier() {
+  make<NVVM::BarrierOp>(TypeRange(), integer(0), integer(threads), NVVM::BarrierReductionAttr(), Value());
 }
 
 //===----------------------------------------------------------------------===//

@@ -101,8 +101,6 @@ public:
   // What the threads of a block do together.
   /// Waits until all threads that do the cell are here, and orders their memory accesses.
   void barrier();
-  /// The same for `count` threads, a multiple of 32, of which this is one. `id` is below 16; 0 is that of barrier().
-  void barrier(int64_t id, int64_t count);
 
   // Copies of 16 bytes from global to shared memory that complete later.
   /// Copies the first `bytes`, an i32 of 0 or 16, and clears the rest; all of them where it is null.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A block does a cell: a run of weight tiles for some token rows, or for the rows of one expert. How it multiplies them
-// is the affair of GemmProducts. The accumulators of the cell meet in shared memory, where the epilogue reads them: a
-// warp takes a row, its lanes are features, so that a group of any width is summed and neighbouring features are stored
-// together, whatever registers the multiplication left them in.
+// A block does a cell: a run of weight tiles for some token rows, or for the rows of one expert. GemmProducts
+// multiplies them and leaves the accumulators of the cell in shared memory, where the epilogue reads them: a warp takes
+// a row, its lanes are features, so that a group of any width is summed and neighbouring features are stored together,
+// whatever registers the multiplication had them in.
 #include "compiler/Codegen/GPU/GemmProducts.h"
 #include "compiler/Codegen/GPU/GroupRegion.h"
 #include "compiler/Codegen/GPU/Kernels.h"

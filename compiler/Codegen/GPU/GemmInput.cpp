@@ -160,10 +160,8 @@ GemmInput::ChunkLoad GemmInput::loadChunk(const ScalarRegion &row, kernel::LoadO
 /// The chunk's elements as a vector; those beyond the depth are zero, unless the whole chunk is beyond it.
 FailureOr<Value> GemmInput::computeChunk(const Row &row, Value k) {
   SmallVector<Operation *> ops = row.region->slice(yielded);
-  bool wholeChunks = depth % chunkElements == 0;
-  Value first = depth % (rowChunks * chunkElements) == 0 ? k
-                : wholeChunks                            ? e.min(k, e.integer(depth - chunkElements))
-                                                         : k;
+  bool wholeChunks = depth % chunkElements == 0, wholeSteps = depth % (rowChunks * chunkElements) == 0;
+  Value first = wholeChunks && !wholeSteps ? e.min(k, e.integer(depth - chunkElements)) : k;
   SmallVector<ChunkLoad> chunks;
   for (Operation *inner : ops)
     if (auto load = dyn_cast<kernel::LoadOp>(inner);

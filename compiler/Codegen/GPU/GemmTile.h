@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Multiplies one weight tile by the token rows of a block, both in shared memory. Which thread holds which accumulator
-// is nobody else's affair: they leave through memory.
+// is known here alone: store() writes them to memory.
 #ifndef YUPANA_COMPILER_CODEGEN_GPU_GEMMTILE_H
 #define YUPANA_COMPILER_CODEGEN_GPU_GEMMTILE_H
 

@@ -87,6 +87,8 @@ private:
   // What the block does together
   /// Runs `body` for all ids of the row, each by one thread.
   Values overRow(ValueRange init, Body body);
+  /// The i64 values of a warp's lanes combined, in every lane.
+  Value combineLanes(Value value, function_ref<Value(Value, Value)> by);
   /// The values of all threads combined, in every thread.
   Values combine(Values values, function_ref<Value(Value, Value)> by);
   Value slot(int64_t value, Value ofWarp) { return e.element(e.at(slots, value * warps * 8), ofWarp, 8); }
@@ -199,15 +201,18 @@ SampleEmitter::Values SampleEmitter::overRow(ValueRange init, Body body) {
   return result;
 }
 
+Value SampleEmitter::combineLanes(Value value, function_ref<Value(Value, Value)> by) {
+  // Shuffles are of 32 bits.
+  for (int64_t half = warpLanes / 2; half > 0; half /= 2) {
+    Value low = e.shuffleXor(e.narrow(value), half), high = e.shuffleXor(e.narrow(e.shiftRight(value, 32)), half);
+    value = by(value, e.bitOr(e.shiftLeft(e.widen(high), wide(32)), e.widen(low)));
+  }
+  return value;
+}
+
 SampleEmitter::Values SampleEmitter::combine(Values values, function_ref<Value(Value, Value)> by) {
-  auto fromLane = [&](Value value, int64_t bits) -> Value {
-    Value low = e.shuffleXor(e.narrow(value), bits), high = e.shuffleXor(e.narrow(e.shiftRight(value, 32)), bits);
-    return e.bitOr(e.shiftLeft(e.widen(high), wide(32)), e.widen(low));
-  };
   for (auto [i, value] : llvm::enumerate(values)) {
-    for (int64_t half = warpLanes / 2; half > 0; half /= 2)
-      value = by(value, fromLane(value, half));
-    Value mine = value, place = slot(static_cast<int64_t>(i), e.warp);
+    Value mine = combineLanes(value, by), place = slot(static_cast<int64_t>(i), e.warp);
     e.when(e.equal(e.lane, e.integer(0)), [&] { e.store(mine, place); });
   }
   e.barrier();
@@ -440,10 +445,7 @@ void SampleEmitter::sumParts(Value begin, Value size, const Filter &filter, Valu
     return {e.add(carried[0], e.select(counted, mass, wide(0)))};
   })[0];
   e.syncWarp();
-  for (int64_t half = warpLanes / 2; half > 0; half /= 2) {
-    Value low = e.shuffleXor(e.narrow(sum), half), high = e.shuffleXor(e.narrow(e.shiftRight(sum, 32)), half);
-    sum = e.add(sum, e.bitOr(e.shiftLeft(e.widen(high), wide(32)), e.widen(low)));
-  }
+  sum = combineLanes(sum, [&](Value x, Value y) { return e.add(x, y); });
   e.when(e.equal(e.lane, e.integer(0)), [&] { e.store(sum, slot(0, e.warp)); });
   e.barrier();
 }

@@ -99,3 +99,40 @@ kernel.library @library target "sm_80" {
 // CHECK:         } else {
 // CHECK:           %[[OWN:.*]] = arith.subi %[[CELL]], %[[T]]
 // CHECK:           arith.subi %[[R]], %[[OWN]]
+
+// -----
+
+// Elements beyond 2^32 bytes, and beyond 2^32 elements: what numbers them is widened before it is multiplied.
+kernel.library @library target "sm_80" {
+  kernel.func @large {
+  ^bb0(%ids: !kernel.view<["T"], i32>, %w: !kernel.view<[2000000, 5120], bf16, "tile64x128">, %y: !kernel.view<["T", 5120], bf16>):
+    kernel.map rows "T" groups 1 width 5120 attributes {config = #kernel.gpu<"sm_80", form = simt, tile = 0 x 0 x 0, stages = 0, threads = 128, blocks = 1, rows = 1>} {
+    ^bb0(%row: index, %group: index, %lane: index):
+      %id32 = kernel.load %ids[%row] : !kernel.view<["T"], i32>
+      %id = arith.index_castui %id32 : i32 to index
+      %v = kernel.load %w[%id, %lane] : !kernel.view<[2000000, 5120], bf16, "tile64x128">
+      kernel.store %v, %y[%row, %lane] : !kernel.view<["T", 5120], bf16>
+    }
+  }
+  kernel.func @large_experts {
+  ^bb0(%x: !kernel.view<["T", 5120], bf16>, %e: !kernel.view<["T", 1], i32>, %w: !kernel.view<[128, 16384, 5120], bf16, "tile64x128">, %y: !kernel.view<["T", 16384], f32>):
+    kernel.gemm rows "T" by %e : !kernel.view<["T", 1], i32> attributes {config = #kernel.gpu<"sm_80", form = mma, tile = 64 x 8 x 64, stages = 2, threads = 128, blocks = 1, rows = 1>}
+        product %x : !kernel.view<["T", 5120], bf16> times %w : !kernel.view<[128, 16384, 5120], bf16, "tile64x128"> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 16384], f32>
+    }
+  }
+}
+
+// CHECK-LABEL: llvm.func @large(
+// CHECK:         %[[ID:.*]] = llvm.load %{{.*}} : !llvm.ptr<1> -> i32
+// CHECK:         %[[ROW:.*]] = arith.extui %[[ID]] : i32 to i64
+// CHECK:         arith.divui %[[ROW]], %c64_i64
+// CHECK-NOT:     arith.muli %{{.*}} : i32
+// CHECK:         llvm.getelementptr %{{.*}}[%{{.*}}] : (!llvm.ptr<1>, i64) -> !llvm.ptr<1>, i8
+// CHECK-LABEL: llvm.func @large_experts(
+// CHECK:         %[[EXPERT:.*]] = arith.divui %{{.*}}, %c256_i32
+// CHECK:         %[[WIDE:.*]] = arith.extui %[[EXPERT]] : i32 to i64
+// CHECK:         %[[TILES:.*]] = arith.muli %[[WIDE]], %c256_i64
+// CHECK:         %[[TILE:.*]] = arith.addi %[[TILES]], %{{.*}} : i64
+// CHECK:         arith.muli %[[TILE]], %c655360_i64
