@@ -2,7 +2,7 @@
 //
 // Attention on a GPU over several row-major pages, against softmax in float64: of what is stored, in float32 and in
 // bfloat16.
-#include "GpuHarness.h"
+#include "../KernelHarness.h"
 
 #include <fmt/format.h>
 
@@ -125,7 +125,7 @@ private:
   }
 
   int64_t bytes, rowHeads, partBytes;
-  GpuLibrary library;
+  KernelLibrary library;
   Array<unsigned char> cache; ///< Starts as all NaN.
   Array<int32_t> pages;
   Numbers keys, values, queries;

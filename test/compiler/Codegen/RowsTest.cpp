@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Kernels that decide something per row: route; and where rows go: group.
-#include "CodegenHarness.h"
+// Kernels of every target that decide something per row: route; and where rows go: group.
+#include "KernelHarness.h"
 
 #include <fmt/format.h>
 
@@ -17,6 +17,9 @@ namespace {
 
 class Rows : public testing::TestWithParam<std::string> {};
 
+/// Rows of a test: few where they are interpreted.
+uint32_t rowsFor(const std::string &target, uint32_t many) { return Rules{{target, false}}.isGpu() ? 9 : many; }
+
 //===----------------------------------------------------------------------===//
 // Route
 //===----------------------------------------------------------------------===//
@@ -26,21 +29,21 @@ std::string routeKernel(int64_t experts, int64_t k, const char *score) {
     kernel.func @route {{
     ^bb0(%l: !kernel.view<["T", {0}], f32>, %e: !kernel.view<["T", {1}], i32>, %s: !kernel.view<["T", {1}], f32>):
       kernel.route rows "T" logits %l : !kernel.view<["T", {0}], f32> into %e, %s top {1} score {2}
-        {{config = #kernel.x86<%TILE%, rows = 4>}} : !kernel.view<["T", {1}], i32>, !kernel.view<["T", {1}], f32>
+        : !kernel.view<["T", {1}], i32>, !kernel.view<["T", {1}], f32>
     }})",
                      experts, k, score);
 }
 
 void checkRoute(const std::string &target, int64_t experts, int64_t k, const std::string &score) {
   SCOPED_TRACE(fmt::format("experts {} top {} score {}", experts, k, score));
-  constexpr uint32_t tokens = 50;
-  auto library = load(target, routeKernel(experts, k, score.c_str()));
+  uint32_t tokens = rowsFor(target, 50);
+  KernelLibrary library(target, routeKernel(experts, k, score.c_str()), tokens, /*rowsPerCell=*/4);
   Array<float> logits = randomArray(tokens * experts, 1, 5), scores(tokens * k);
   Array<int32_t> chosen(tokens * k);
   for (uint32_t t = 0; t < tokens; t += 2) // every other row is full of ties
     for (int64_t e = 0; e < experts; ++e)
       logits[t * experts + e] = std::round(logits[t * experts + e] / 2);
-  library->run("route", {logits, chosen, scores}, {tokens}, (tokens + 3) / 4);
+  library.run("route", {logits, chosen, scores}, {tokens});
   for (uint32_t t = 0; t < tokens; ++t) {
     const float *row = &logits[t * experts];
     std::vector<int32_t> order(experts);
@@ -74,10 +77,10 @@ TEST_P(Rows, RouteChoosesTheLargestAndTheLowerIndexOnTies) {
 
 TEST_P(Rows, RouteStaysInRangeWhateverTheLogitsAre) {
   constexpr float nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
-  auto library = load(GetParam(), routeKernel(4, 2, "sigmoid"));
+  KernelLibrary library(GetParam(), routeKernel(4, 2, "sigmoid"), 3);
   Array<float> logits = {nan, nan, nan, nan, -inf, -inf, -inf, -inf, nan, 3, -inf, inf}, scores(6);
   Array<int32_t> chosen(6);
-  library->run("route", {logits, chosen, scores}, {3}, 1);
+  library.run("route", {logits, chosen, scores}, {3});
   for (int t = 0; t < 3; ++t) {
     EXPECT_GE(chosen[2 * t], 0);
     EXPECT_LT(chosen[2 * t], chosen[2 * t + 1]);
@@ -86,12 +89,14 @@ TEST_P(Rows, RouteStaysInRangeWhateverTheLogitsAre) {
 }
 
 /// Logits that a route computes: an input that is scaled, by a router of either type.
-TEST_P(Rows, RouteComputesLogitsBySixteenPartialSums) {
-  constexpr uint32_t tokens = 30;
+TEST_P(Rows, RouteComputesLogitsByPartialSums) {
+  uint32_t tokens = rowsFor(GetParam(), 30);
+  Rules rules{{GetParam(), false}};
   for (bool isBF16 : {false, true})
-    for (auto [experts, depth] : {std::pair<int64_t, int64_t>{1, 5}, {4, 16}, {7, 37}, {16, 64}, {18, 100}}) {
+    for (auto [experts, depth] : {std::pair<int64_t, int64_t>{1, 5}, {4, 16}, {7, 37}, {16, 64}, {18, 100}, {40, 31}}) {
       SCOPED_TRACE(fmt::format("{} experts of {} {}", experts, depth, isBF16 ? "bf16" : "f32"));
-      auto library = load(GetParam(), fmt::format(R"(
+      KernelLibrary library(GetParam(),
+                            fmt::format(R"(
         kernel.func @route {{
         ^bb0(%x: !kernel.view<["T", {1}], f32>, %c: !kernel.view<["T"], f32>, %w: !kernel.view<[{0}, {1}], {2}>,
              %e: !kernel.view<["T", 1], i32>, %s: !kernel.view<["T", 1], f32>):
@@ -102,20 +107,23 @@ TEST_P(Rows, RouteComputesLogitsBySixteenPartialSums) {
             %p = arith.mulf %v, %f : f32
             kernel.yield %p : f32
           }} times %w : !kernel.view<[{0}, {1}], {2}> into %e, %s top 1 score softmax
-            {{config = #kernel.x86<%TILE%, rows = 4>}} : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+        : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
         }})",
-                                                  experts, depth, isBF16 ? "bf16" : "f32"));
+                                        experts, depth, isBF16 ? "bf16" : "f32"),
+                            tokens, /*rowsPerCell=*/4);
       Array<float> x = randomArray(tokens * depth, 2), scale = randomArray(tokens, 3), scores(tokens);
       Numbers router(randomArray(experts * depth, 4), isBF16);
       Array<int32_t> chosen(tokens);
-      library->run("route", {x, scale, router, chosen, scores}, {tokens}, (tokens + 3) / 4);
+      library.run("route", {x, scale, router, chosen, scores}, {tokens});
       for (uint32_t t = 0; t < tokens; ++t) {
         std::vector<float> logits(experts);
         for (int64_t e = 0; e < experts; ++e) {
-          float partial[16] = {};
-          for (int64_t k = 0; k < depth; ++k)
-            partial[k % 16] = flushedFMA(x[t * depth + k] * scale[t], router[e * depth + k], partial[k % 16]);
-          logits[e] = treeSum(partial, 16);
+          std::vector<float> partial(rules.partials());
+          for (int64_t k = 0; k < depth; ++k) {
+            float &sum = partial[k % rules.partials()];
+            sum = std::fmaf(x[t * depth + k] * scale[t], router[e * depth + k], sum);
+          }
+          logits[e] = rules.sum(partial.data(), rules.partials());
         }
         int64_t best = std::max_element(logits.begin(), logits.end()) - logits.begin();
         double total = 0;
@@ -130,22 +138,23 @@ TEST_P(Rows, RouteComputesLogitsBySixteenPartialSums) {
 
 TEST_P(Rows, RouteOfEqualExpertsTakesTheLowerIndex) {
   // Two experts of the same router row tie whatever the input is, wherever they stand among those computed together.
-  constexpr uint32_t tokens = 40;
+  uint32_t tokens = rowsFor(GetParam(), 40);
   constexpr int64_t experts = 11, depth = 33;
-  auto library = load(GetParam(), R"(
+  KernelLibrary library(GetParam(), R"(
     kernel.func @route {
     ^bb0(%x: !kernel.view<["T", 33], f32>, %w: !kernel.view<[11, 33], f32>, %e: !kernel.view<["T", 2], i32>,
          %s: !kernel.view<["T", 2], f32>):
       kernel.route rows "T" product %x : !kernel.view<["T", 33], f32> times %w : !kernel.view<[11, 33], f32>
-        into %e, %s top 2 score sigmoid {config = #kernel.x86<%TILE%, rows = 4>}
+        into %e, %s top 2 score sigmoid
         : !kernel.view<["T", 2], i32>, !kernel.view<["T", 2], f32>
-    })");
+    })",
+                        tokens, /*rowsPerCell=*/4);
   Array<float> x = randomArray(tokens * depth, 5), router = randomArray(experts * depth, 6), scores(tokens * 2);
   std::copy_n(&router[0], depth, &router[5 * depth]);
   for (int64_t e = 6; e < experts; ++e)
     std::copy_n(&router[(e - 6) % 4 * depth], depth, &router[e * depth]);
   Array<int32_t> chosen(tokens * 2);
-  library->run("route", {x, router, chosen, scores}, {tokens}, tokens / 4);
+  library.run("route", {x, router, chosen, scores}, {tokens});
   // Experts 0, 5, 6 and 10 are one, as are 1 and 7, 2 and 8, 3 and 9; 4 is alone.
   const int group[] = {0, 1, 2, 3, 4, 0, 0, 1, 2, 3, 0};
   for (uint32_t t = 0; t < tokens; ++t) {
@@ -169,13 +178,15 @@ void checkGroup(const std::string &target, int64_t experts, int64_t k, int64_t a
   std::string rows = k == 1 ? "T" : fmt::format("{}*T", k);
   if (alignment > 1)
     rows += fmt::format("+{}", (alignment - 1) * experts);
-  auto library = load(target, fmt::format(R"(
+  KernelLibrary library(target,
+                        fmt::format(R"(
     kernel.func @group {{
     ^bb0(%e: !kernel.view<["T", {0}], i32>, %o: !kernel.view<[{1}], i32>, %r: !kernel.view<["{2}"], i32>):
-      kernel.group %e into %o, %r alignment {3} {{config = #kernel.x86<%TILE%, rows = 1>}}
+      kernel.group %e into %o, %r alignment {3}
         : !kernel.view<["T", {0}], i32>, !kernel.view<[{1}], i32>, !kernel.view<["{2}"], i32>
     }})",
-                                          k, experts + 1, rows, alignment));
+                                    k, experts + 1, rows, alignment),
+                        70);
   std::mt19937 generator(7);
   for (uint32_t tokens : {0, 1, 3, 70}) {
     Array<int32_t> chosen(tokens * k), offsets(experts + 1);
@@ -193,7 +204,7 @@ void checkGroup(const std::string &target, int64_t experts, int64_t k, int64_t a
     }
     ASSERT_LE(expected.size(), order.size());
     expected.resize(order.size(), -1);
-    library->run("group", {chosen, offsets, order}, {tokens}, 1);
+    library.run("group", {chosen, offsets, order}, {tokens});
     EXPECT_EQ(std::vector<int32_t>(offsets.begin(), offsets.end()), expectedOffsets);
     EXPECT_EQ(std::vector<int32_t>(order.begin(), order.end()), expected);
     EXPECT_TRUE(offsets.tailIntact() && order.tailIntact());
@@ -206,7 +217,7 @@ TEST_P(Rows, GroupSortsPairsByExpertAndKeepsTheirOrder) {
       checkGroup(GetParam(), experts, k, alignment);
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, Rows, testing::ValuesIn(runnableTargets()),
+INSTANTIATE_TEST_SUITE_P(Targets, Rows, testing::ValuesIn(testedTargets()),
                          [](const auto &info) { return nameOf(info); });
 
 } // namespace
