@@ -46,6 +46,7 @@ void setOptions(PipelineOptions &pipeline, const CompileOptions &options, const 
   pipeline.precision = options.precision;
   pipeline.disabled = options.disabledFusions;
   pipeline.enabled = options.enabledFusions;
+  pipeline.batchInvariant = options.batchInvariant;
   pipeline.maxContext = static_cast<int64_t>(maxima.context);
   pipeline.maxBatch = static_cast<int64_t>(maxima.batch);
   pipeline.maxStepTokens = static_cast<int64_t>(maxima.stepTokens);

@@ -39,6 +39,9 @@ struct CompileOptions {
   std::vector<std::string> disabledFusions;
   /// Fusing passes to run although the target does not ask for them; none that is left out.
   std::vector<std::string> enabledFusions;
+  /// No result depends on how a prompt is cut into steps or on who shares a step: targets whose programs could differ
+  /// get one for all steps. For others, all CPUs among them, the plan is the same with and without it.
+  bool batchInvariant = false;
   /// Compiled maxima. maxContext empty: the least of the model's and 32768.
   std::optional<uint64_t> maxContext;
   uint64_t maxBatch = 8;

@@ -132,7 +132,7 @@ void buildLayoutPipeline(mlir::OpPassManager &pm, const PipelineOptions &options
 
 void buildFusePipeline(mlir::OpPassManager &pm, const PipelineOptions &options) {
   // From here on programs of one target differ: nothing below changes a weight, a cache or a rounding.
-  pm.addPass(createSpecializeStepsPass({options.target}));
+  pm.addPass(createSpecializeStepsPass({options.target, options.batchInvariant}));
   addFusions(pm, programFusions(), options);
   // What bodies that became one compute twice, and conversions that cancel where a value stays in a register. After the
   // last fusion, since fusions find indices by the form in which they are built.

@@ -21,6 +21,8 @@ struct PipelineOptions : mlir::PassPipelineOptions<PipelineOptions> {
                                    llvm::cl::desc("Fusing passes to leave out, by name without the prefix")};
   ListOption<std::string> enabled{*this, "enable-fusion",
                                   llvm::cl::desc("Fusing passes to run although the target does not ask for them")};
+  Option<bool> batchInvariant{*this, "batch-invariant",
+                              llvm::cl::desc("No result depends on how many tokens a step has"), llvm::cl::init(false)};
   Option<int64_t> maxContext{*this, "max-context", llvm::cl::desc("Positions a sequence may hold"),
                              llvm::cl::init(32768)};
   Option<int64_t> maxBatch{*this, "max-batch", llvm::cl::desc("Sequences a step may hold"), llvm::cl::init(8)};

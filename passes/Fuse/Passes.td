@@ -11,7 +11,8 @@ def SpecializeStepsPass : Pass<"yupana-specialize-steps", "::mlir::ModuleOp"> {
     A step of one token and a prompt of thousands want other kernels. Every step program is cloned for each of the
     target's buckets below its own largest T, in ascending order in front of it; buffers get the clone's name before
     theirs, but results keep their names. What programs share, weights, tables, caches and the history, has its form
-    already.
+    already. With `batch-invariant` a program is left as it is where the target does not promise that its programs give
+    the same bits.
 
     Precondition: weights have their forms, caches their groups. Postcondition: one step program per bucket, over the
     same weights and caches; every buffer but the results belongs to one program.
@@ -29,7 +30,11 @@ def SpecializeStepsPass : Pass<"yupana-specialize-steps", "::mlir::ModuleOp"> {
     }
     ```
   }];
-  let options = [Option<"target", "target", "std::string", /*default=*/"", "The target to ask">];
+  let options = [
+    Option<"target", "target", "std::string", /*default=*/"", "The target to ask">,
+    Option<"batchInvariant", "batch-invariant", "bool", /*default=*/"false",
+           "No result may depend on how many tokens a step has">
+  ];
   let dependentDialects = ["::yupana::kernel::KernelDialect"];
 }
 

@@ -4,7 +4,8 @@
 // of many are then fused, cut and scheduled apart. It is legal since a step runs one program alone, and all of them
 // find the same weights, tables, caches and history, whose forms the layout phase has fixed for the whole target;
 // buffers are renamed, results keep their names, because the runtime and the sampling program look for them there. It
-// runs after everything that is decided once per target and before everything that is decided per program.
+// runs after everything that is decided once per target and before everything that is decided per program. Where
+// results must not depend on the size of a step, and programs of the target could differ, the one there is stays alone.
 
 #include "dialects/Kernel/IR/Kernel.h"
 #include "dialects/Kernel/Transforms/TargetPass.h"
@@ -38,6 +39,8 @@ struct SpecializeStepsPass : kernel::TargetPass<yupana::impl::SpecializeStepsPas
   using TargetPass::TargetPass;
 
   void runOnModule(const TargetModel &model) override {
+    if (batchInvariant && !model.programsAgree())
+      return;
     for (auto program : llvm::to_vector(getOperation().getOps<ProgramOp>()))
       if (program.getFunction() == Function::Step)
         for (int64_t bucket : model.getStepBuckets(program.getMaxTokens()))

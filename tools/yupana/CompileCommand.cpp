@@ -31,6 +31,9 @@ that `yupana-run` runs and that needs nothing else.
   --max-context N       positions a sequence may hold (default: what the model allows, at most 32768)
   --max-batch N         sequences a step may hold (default 8)
   --max-step-tokens N   tokens a step may hold, of all its sequences (default 2048)
+  --batch-invariant     how a prompt is cut into steps and who shares a step changes no bit of a result. That always
+                        holds on CPUs; GPUs whose programs could differ then run one for steps of every size, which
+                        makes decoding slower
   -j N                  threads (default: all cores). The plan does not depend on it
   --emit=A,B            what GPU targets write: cubin (default; ptxas of the CUDA Toolkit makes it) or ptx, which the
                         driver compiles when the plan is loaded, or both
@@ -57,8 +60,7 @@ Writes the plan that a module at the plan level says, byte for byte, code includ
 )";
 
 /// Options of later versions: known, and refused by name.
-const std::vector<std::string> plannedOptions = {"--keep-device-ir", "--quantize", "--batch-invariant",
-                                                 "--timing-cache"};
+const std::vector<std::string> plannedOptions = {"--keep-device-ir", "--quantize", "--timing-cache"};
 
 std::vector<std::string> splitList(const std::string &list) {
   std::vector<std::string> items;
@@ -134,6 +136,7 @@ Result<void> yupana::runCompile(const Words &words) {
                                                                  {"-j", true},
                                                                  {"--emit", true},
                                                                  {"--cache", true},
+                                                                 {"--batch-invariant"},
                                                                  {"--strip-weights"},
                                                                  {"--disable-fusion", true},
                                                                  {"--enable-fusion", true},
@@ -162,6 +165,7 @@ Result<void> yupana::runCompile(const Words &words) {
   options.cacheDirectory = arguments.value("--cache").value_or("");
   if (arguments.has("--cache") && options.cacheDirectory.empty())
     return makeError(ExitCode::Usage, "option --cache: needs the name of a folder");
+  options.batchInvariant = arguments.has("--batch-invariant");
   options.stripWeights = arguments.has("--strip-weights");
   if (std::optional<std::string> disabled = arguments.value("--disable-fusion"))
     options.disabledFusions = splitList(*disabled);

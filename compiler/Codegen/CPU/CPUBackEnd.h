@@ -17,6 +17,7 @@ public:
   int64_t getPairRun() const override { return 16; }
   int64_t getMaxPartialFeatures() const override { return 32; }
   kernel::NumericsAttr getNumerics(kernel::LaunchedOpInterface op) const override;
+  bool programsAgree() const override { return true; }
   llvm::SmallVector<int64_t> getStepBuckets(int64_t maxTokens) const override;
   bool joinsSharedProducts(int64_t maxTokens) const override { return maxTokens == 1; }
   kernel::ConfigAttrInterface chooseConfig(kernel::LaunchedOpInterface op, int64_t maxTokens) const override;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The first forms: right for any shape, and simple. Blocks of four warps, of which each has 16 of the 64 weight rows of
-// a tile; as many token rows as share the reading of a tile without wasting most of the matrix instructions. They
-// change speed alone.
+// a tile; as many token rows as share the reading of a tile without wasting most of the matrix instructions. Hopper's
+// prompts are multiplied by whole warpgroups instead.
 #include "compiler/Codegen/GPU/Choices.h"
 
 #include "compiler/Codegen/GPU/GemmLayout.h"
@@ -19,6 +19,8 @@ namespace {
 
 /// Elements that a cell of a map has about: enough work for a block, few enough that a prompt's rows fill the device.
 constexpr int64_t elementsPerCell = 4096;
+/// The least a GEMM can do with: token rows of its tile, and stages of its ring.
+constexpr int64_t leastRows = 8, leastStages = 2;
 
 int64_t countRowSums(kernel::GemmOp op) {
   int64_t count = 0;
@@ -45,14 +47,15 @@ int64_t cuda::gemmSharedBytes(const GemmShape &shape, const GPUChoice &choice) {
   return GemmLayout(shape, choice.form, choice.tileRows, choice.stages).bytes;
 }
 
-/// Hopper's matrix instructions of whole warpgroups, where there are rows enough to be worth a producer.
+bool cuda::hasWarpgroupProducts(const GpuFacts &gpu) { return gpu.capability == 90 && gpu.oneGeneration; }
+
+/// True where there are rows enough to be worth a producer.
 static bool takesWarpgroups(const GpuFacts &gpu, const GemmShape &shape) {
-  constexpr int64_t leastRows = 16;
-  return gpu.capability == 90 && gpu.oneGeneration && shape.elementBytes == 2 && shape.rows >= leastRows;
+  constexpr int64_t worthRows = 16;
+  return hasWarpgroupProducts(gpu) && shape.elementBytes == 2 && shape.rows >= worthRows;
 }
 
 GPUChoice cuda::chooseGemm(const GpuFacts &gpu, const GemmShape &shape) {
-  constexpr int64_t leastRows = 8;
   // A thread holds half a row of accumulators per token row in bfloat16, as many in float32, where the weights of a
   // step need registers, too.
   bool warpgroups = takesWarpgroups(gpu, shape);
@@ -66,9 +69,17 @@ GPUChoice cuda::chooseGemm(const GpuFacts &gpu, const GemmShape &shape) {
   for (choice.tileRows = wanted; choice.tileRows > leastRows; choice.tileRows /= 2)
     if (gemmSharedBytes(shape, choice) <= gpu.sharedBlockBytes)
       return choice;
-  while (choice.stages > 2 && gemmSharedBytes(shape, choice) > gpu.sharedBlockBytes)
+  while (choice.stages > leastStages && gemmSharedBytes(shape, choice) > gpu.sharedBlockBytes)
     --choice.stages;
   return choice;
+}
+
+bool cuda::fitsGemm(const GpuFacts &gpu, const GemmShape &shape) {
+  GPUChoice least;
+  least.form = hasWarpgroupProducts(gpu) ? kernel::GPUForm::WGMMA : kernel::GPUForm::MMA;
+  least.tileRows = leastRows;
+  least.stages = leastStages;
+  return gemmSharedBytes(shape, least) <= gpu.sharedBlockBytes;
 }
 
 GPUChoice cuda::chooseMap(int64_t groups, int64_t width) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How GPU kernels are cut: pure functions from a target and a shape to the numbers of `#kernel.gpu`. Whatever they
-// answer, a kernel computes the same bits.
+// How GPU kernels are cut: pure functions from a target and a shape to the numbers of `#kernel.gpu`. A kernel of one
+// form computes the same bits whatever they answer; the forms of a GEMM may differ in bfloat16.
 #ifndef YUPANA_COMPILER_CODEGEN_GPU_CHOICES_H
 #define YUPANA_COMPILER_CODEGEN_GPU_CHOICES_H
 
@@ -29,10 +29,16 @@ struct GemmShape {
 
 GemmShape shapeOf(kernel::GemmOp op, int64_t maxTokens);
 
+/// True if chooseGemm() has two forms to choose from, which the hardware need not round alike: mma and wgmma.
+bool hasWarpgroupProducts(const GpuFacts &gpu);
+
 /// Bytes of shared memory that the generator needs for a GEMM with these choices.
 int64_t gemmSharedBytes(const GemmShape &shape, const GPUChoice &choice);
 
 GPUChoice chooseGemm(const GpuFacts &gpu, const GemmShape &shape);
+
+/// True if there are choices with which the GEMM fits the shared memory of a block; then chooseGemm() finds some.
+bool fitsGemm(const GpuFacts &gpu, const GemmShape &shape);
 
 /// A map over rows of `groups` times `width` elements.
 GPUChoice chooseMap(int64_t groups, int64_t width);

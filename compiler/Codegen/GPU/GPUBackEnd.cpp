@@ -12,6 +12,8 @@
 
 #include "llvm/ADT/TypeSwitch.h"
 
+#include <numeric>
+
 using namespace mlir;
 using namespace yupana;
 using namespace yupana::codegen;
@@ -22,12 +24,20 @@ StringRef GPUBackEnd::getCacheLayout(Type) const { return schema::kCacheRowMajor
 
 kernel::NumericsAttr GPUBackEnd::getNumerics(kernel::LaunchedOpInterface op) const { return cuda::numericsOf(op); }
 
+bool GPUBackEnd::programsAgree() const { return !cuda::hasWarpgroupProducts(getTarget().gpu()); }
+
 SmallVector<int64_t> GPUBackEnd::getStepBuckets(int64_t maxTokens) const {
   // The least number of token rows that a matrix instruction takes.
   constexpr int64_t decodeTokens = 8;
   if (maxTokens <= decodeTokens)
     return {maxTokens};
   return {decodeTokens, maxTokens};
+}
+
+bool GPUBackEnd::holdsGroups(kernel::GemmOp gemm, int64_t group) const {
+  cuda::GemmShape shape = cuda::shapeOf(gemm, 1);
+  shape.cellTiles = std::lcm(gemm.getTileFeatures(), group) / gemm.getTileFeatures();
+  return cuda::fitsGemm(getTarget().gpu(), shape);
 }
 
 //===----------------------------------------------------------------------===//

@@ -44,6 +44,10 @@ public:
   /// it.
   virtual NumericsAttr getNumerics(LaunchedOpInterface op) const = 0;
 
+  /// True if every step program gives a token the same bits: then neither how a prompt is cut into steps nor who shares
+  /// a step shows in the results.
+  virtual bool programsAgree() const { return false; }
+
   //===--------------------------------------------------------------------===//
   // Decided per step program
   //===--------------------------------------------------------------------===//
@@ -58,6 +62,10 @@ public:
   /// Most features that a product may sum together in its epilogue. A cell of a gemm covers whole groups, so larger
   /// groups make fewer cells.
   virtual int64_t getMaxGroupFeatures() const { return 256; }
+
+  /// True if a cell of `gemm` can hold groups of `group` features, or of as many pairs where it has pairs: a cell
+  /// covers whole groups and whole tiles of the weight, which can be many. `gemm` has the form of its weights already.
+  virtual bool holdsGroups(GemmOp gemm, int64_t group) const { return true; }
 
   /// True if rows should be sorted by expert before products by expert, in a program for steps of at most `maxTokens`
   /// tokens; else every expert's kernel finds its rows among the choices.

@@ -1,4 +1,8 @@
 // RUN: yupana-opt %s --yupana-specialize-steps=target=x86-64-v3 | FileCheck %s
+// RUN: yupana-opt %s --yupana-specialize-steps="target=x86-64-v3 batch-invariant" | FileCheck %s
+// RUN: yupana-opt %s --yupana-specialize-steps=target=sm_90a | FileCheck %s --check-prefix=TWO
+// RUN: yupana-opt %s --yupana-specialize-steps="target=sm_80 batch-invariant" | FileCheck %s --check-prefix=TWO
+// RUN: yupana-opt %s --yupana-specialize-steps="target=sm_90a batch-invariant" | FileCheck %s --check-prefix=ONE --implicit-check-not=step.8
 
 // A program for steps of one token, in front of the one for all others. Its buffers are its own; the result keeps its
 // name, since whoever reads it looks for that, and so do weights and caches.
@@ -15,6 +19,11 @@
 // CHECK: kernel.buffer "logits"
 // CHECK-LABEL: kernel.program @sample function sample max_tokens 16 {
 // CHECK-NOT: kernel.program
+
+// Where two programs of the target may differ in their bits, and no result may depend on the size of a step, there is one.
+// TWO: kernel.program @step.8 function step max_tokens 8 {
+// TWO: kernel.program @step function step max_tokens 16 {
+// ONE: kernel.program @step function step max_tokens 16 {
 kernel.program @step function step max_tokens 16 {
   %ids = kernel.input token_ids : !kernel.view<["T"], i32>
   %h = kernel.buffer "h" : !kernel.view<["T"], i32>
