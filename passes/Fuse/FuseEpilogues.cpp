@@ -87,7 +87,7 @@ struct FuseEpiloguesPass : kernel::TargetPass<yupana::impl::FuseEpiloguesPassBas
   using TargetPass::TargetPass;
 
   void runOnModule(const kernel::TargetModel &model) override {
-    mostGroupFeatures = model.getMaxGroupFeatures();
+    target = &model;
     for (auto program : getOperation().getOps<kernel::ProgramOp>()) {
       // What a map becomes part of stands in its place, and the maps behind it look at that.
       for (auto map : llvm::make_early_inc_range(program.getBody().getOps<kernel::MapOp>()))
@@ -133,9 +133,11 @@ private:
     if (sums(map)) {
       // The whole group must lie within the features that a target keeps together; a gemm has one group size for all
       // its sums.
-      if (width > mostGroupFeatures || (gemm.getGroup() && static_cast<int64_t>(*gemm.getGroup()) != width / members))
+      int64_t group = width / members;
+      if (width > target->getMaxGroupFeatures() || !target->holdsGroups(gemm, group) ||
+          (gemm.getGroup() && static_cast<int64_t>(*gemm.getGroup()) != group))
         return false;
-      gemm.setGroup(width / members);
+      gemm.setGroup(group);
     }
     OpBuilder builder(gemm.getBody().front().getTerminator());
     SmallVector<BodyCloner, 2> cloners;
@@ -238,7 +240,7 @@ private:
     return joined;
   }
 
-  int64_t mostGroupFeatures = 0;
+  const kernel::TargetModel *target = nullptr;
 };
 
 } // namespace

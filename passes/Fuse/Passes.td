@@ -129,8 +129,8 @@ def FuseEpiloguesPass : Pass<"yupana-fuse-epilogues", "::mlir::ModuleOp"> {
 
     Precondition: kernel form. Applies where the map is the buffer's only reader, has a lane for every feature, reads
     nothing else that the kernel writes, and nothing between them is in the way; where it sums, over no more features
-    than the target allows, and over groups that the gemm has already if it has some. A map continued so must not sum
-    itself.
+    than the target allows, over groups that a cell of the gemm can hold there, and over those that the gemm has already
+    if it has some. A map continued so must not sum itself.
 
     ```mlir
     kernel.gemm rows "T" product %x : !kernel.view<["T", 64], f32> times %o : !kernel.view<[64, 64], f32> {
