@@ -192,27 +192,17 @@ KernelEmitter::KernelEmitter(kernel::FuncOp func, const Target &target)
     addresses[argument] = load(ptr, at(function.getArgument(0), argument.getArgNumber() * 8));
 }
 
-Value KernelEmitter::stepSize(int64_t slot) { return widen(load(i32, at(dims, slot * 4))); }
+Value KernelEmitter::stepSize(kernel::GridOp size) {
+  int64_t slot = static_cast<int64_t>(size) - static_cast<int64_t>(kernel::GridOp::Tokens);
+  return widen(load(i32, at(dims, slot * 4)));
+}
 
 Value KernelEmitter::size(lm::DimAttr dimension) {
-  switch (dimension.getSymbol()) {
-  case lm::DimSymbol::None:
-  case lm::DimSymbol::N:
-    return integer(dimension.getFactor());
-  case lm::DimSymbol::T:
-    return add(mul(stepSize(0), dimension.getFactor()), dimension.getAddend());
-  case lm::DimSymbol::S:
-    return add(mul(stepSize(1), dimension.getFactor()), dimension.getAddend());
-  case lm::DimSymbol::R:
-    return add(mul(stepSize(2), dimension.getFactor()), dimension.getAddend());
-  }
-  llvm_unreachable("every symbol has a case");
+  return evaluate(dimension, [&](kernel::GridOp size) { return stepSize(size); });
 }
 
 Value KernelEmitter::size(kernel::GridAttr grid) {
-  return evaluate(grid, [&](kernel::GridOp size) {
-    return stepSize(static_cast<int64_t>(size) - static_cast<int64_t>(kernel::GridOp::Tokens));
-  });
+  return evaluate(grid, [&](kernel::GridOp size) { return stepSize(size); });
 }
 
 Value KernelEmitter::scratch(int64_t bytes) {

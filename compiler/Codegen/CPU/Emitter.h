@@ -99,7 +99,7 @@ public:
 
 private:
   /// T, S or R of the step, the slots 0, 1 and 2 of what a kernel is given.
-  mlir::Value stepSize(int64_t slot);
+  mlir::Value stepSize(kernel::GridOp size);
 
   llvm::DenseMap<mlir::Value, mlir::Value> addresses;
   mlir::Value dims;

@@ -5,6 +5,8 @@
 // turns loads and stores into whole vectors instead of gathers.
 #include "compiler/Codegen/CPU/ScalarRegion.h"
 
+#include "compiler/Codegen/Common/RegionOps.h"
+
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -89,15 +91,11 @@ LogicalResult ScalarRegion::emitIndexCast(Operation *op, bool isSigned) {
   return success();
 }
 
-/// Between float32 and bfloat16, the two types a region may compute with.
 LogicalResult ScalarRegion::emitConversion(Operation *op) {
-  Type from = op->getOperand(0).getType(), to = op->getResult(0).getType();
-  bool widens = from.isBF16() && to.isF32();
-  if (!widens && !(from.isF32() && to.isBF16()))
-    return op->emitError() << "'" << op->getName() << "' from " << from << " to " << to
-                           << " is not supported in a scalar region on a CPU";
+  if (failed(checkConversion(op, "a CPU")))
+    return failure();
   LaneValue input = get(op->getOperand(0));
-  Value value = widens ? e.widenBF16(input.value) : e.narrow16(input.value);
+  Value value = isa<arith::ExtFOp>(op) ? e.widenBF16(input.value) : e.narrow16(input.value);
   bind(op->getResult(0), input.isUniform() ? LaneValue::uniform(value) : LaneValue::varying(value));
   return success();
 }
@@ -136,19 +134,13 @@ bool ScalarRegion::emitIndexArithmetic(Operation *op) {
 }
 
 LogicalResult ScalarRegion::emitElementwise(Operation *op) {
-  auto isBF16 = [](Type type) { return type.isBF16(); };
-  bool known = isa<arith::ArithDialect, mlir::math::MathDialect>(op->getDialect()) &&
-               llvm::none_of(op->getResultTypes(), isBF16) && llvm::none_of(op->getOperandTypes(), isBF16);
-  if (!known || !op->hasTrait<OpTrait::Elementwise>() || op->getNumResults() != 1)
-    return op->emitError() << "'" << op->getName() << "' is not supported in a scalar region on a CPU";
+  if (failed(checkElementwise(op, "a CPU")))
+    return failure();
   bool uniform = llvm::all_of(op->getOperands(), [&](Value operand) { return get(operand).isUniform(); });
   OperationState state(e.loc, op->getName());
   for (Value operand : op->getOperands())
     state.operands.push_back(uniform ? get(operand).value : math.vector(get(operand)));
-  // Every op rounds once, whatever a producer of the region would have allowed.
-  for (NamedAttribute attribute : op->getAttrs())
-    if (attribute.getName() != "fastmath")
-      state.attributes.push_back(attribute);
+  state.addAttributes(strictAttributes(op));
   state.types.push_back(laneType(e, op->getResult(0).getType(), uniform));
   Value result = e.b.create(state)->getResult(0);
   bind(op->getResult(0), uniform ? LaneValue::uniform(result) : LaneValue::varying(result));
@@ -159,25 +151,17 @@ LogicalResult ScalarRegion::emitElementwise(Operation *op) {
 // Memory
 //===----------------------------------------------------------------------===//
 
-LaneValue ScalarRegion::elementIndex(kernel::ViewType view, ArrayRef<LaneValue> indices) {
-  const schema::PackedForm &form = view.getForm();
-  int64_t rank = view.getRank();
-  if (!form.is_weight_form()) {
-    LaneValue rows =
-        LaneValue::uniform(e.mul(e.ceilDiv(e.size(view.getDims()[0]), schema::kSwizzleRows), schema::kSwizzleRows));
-    return schema::token_element_index(math, form, view.getElementBytes(), rows, indices[0], indices[1]);
-  }
-  LaneValue zero = LaneValue::uniform(e.integer(0)), batch = rank > 2 ? indices[0] : zero;
-  for (int64_t i = 1; i < rank - 2; ++i)
-    batch = math.add(math.mul(batch, view.getDimSize(i)), indices[i]);
-  return schema::element_index(math, form, view.getPackedShape(), batch, rank > 1 ? indices[rank - 2] : zero,
-                               indices[rank - 1]);
+LaneValue ScalarRegion::indexOf(kernel::ViewType view, ArrayRef<LaneValue> indices) {
+  auto rows = [&] {
+    return LaneValue::uniform(e.mul(e.ceilDiv(e.size(view.getDims()[0]), schema::kSwizzleRows), schema::kSwizzleRows));
+  };
+  return elementIndex<LaneMath, LaneValue>(math, view, indices, LaneValue::uniform(e.integer(0)), rows);
 }
 
 void ScalarRegion::emitStore(kernel::StoreOp op, ActiveLanes active) {
   auto indices = llvm::map_to_vector<2>(op.getIndices(), [&](Value index) { return get(index); });
   kernel::ViewType view = op.getView().getType();
-  math.store(get(op.getValue()), e.address(op.getView()), elementIndex(view, indices), active);
+  math.store(get(op.getValue()), e.address(op.getView()), indexOf(view, indices), active);
   if (!view.getForm().is_weight_form())
     emitTail(op, indices, active);
 }
@@ -196,7 +180,7 @@ void ScalarRegion::emitTail(kernel::StoreOp op, ArrayRef<LaneValue> indices, Act
     LaneValue row = LaneValue::uniform(math.lane(indices[0], lane));
     e.when(e.equal(math.lane(indices[1], lane), e.integer(depth - 1)), [&] {
       e.loop(e.integer(depth), e.integer(llvm::alignTo(depth, columns)), [&](Value column) {
-        LaneValue index = elementIndex(view, {row, LaneValue::uniform(column)});
+        LaneValue index = indexOf(view, {row, LaneValue::uniform(column)});
         e.store(zero, e.element(e.address(op.getView()), index.value, view.getElementBytes()));
       });
     });
@@ -205,15 +189,14 @@ void ScalarRegion::emitTail(kernel::StoreOp op, ArrayRef<LaneValue> indices, Act
 
 LaneValue ScalarRegion::loadElement(Value view, ArrayRef<LaneValue> indices, ActiveLanes active) {
   auto type = cast<kernel::ViewType>(view.getType());
-  return math.load(scalarType(e, type.getElementType()), e.address(view), elementIndex(type, indices), active);
+  return math.load(scalarType(e, type.getElementType()), e.address(view), indexOf(type, indices), active);
 }
 
 /// A position's page is looked up in the page table, its place within the page follows from the layout.
 LogicalResult ScalarRegion::emitAppend(kernel::AppendOp op, ActiveLanes active) {
   kernel::CacheType cache = op.getCache().getType();
-  if (cache.getPageBytes() == 0 || cache.getPageBytes() % 4)
-    return op.emitError() << "writes to pages of " << cache.getPageBytes()
-                          << " bytes, expected the positive multiple of 4 that a cache group gives";
+  if (failed(checkAppend(op)))
+    return failure();
   int64_t tokens = cache.getPageTokens();
   LaneValue position = get(op.getPosition()), slot = math.rem(position, tokens);
   LaneValue page = loadElement(op.getPages(), {get(op.getSequence()), math.div(position, tokens)}, active);

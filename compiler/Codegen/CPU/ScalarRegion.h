@@ -45,7 +45,7 @@ private:
   void emitStore(kernel::StoreOp op, ActiveLanes active);
   void emitTail(kernel::StoreOp op, llvm::ArrayRef<LaneValue> indices, ActiveLanes active);
   mlir::LogicalResult emitAppend(kernel::AppendOp op, ActiveLanes active);
-  LaneValue elementIndex(kernel::ViewType view, llvm::ArrayRef<LaneValue> indices);
+  LaneValue indexOf(kernel::ViewType view, llvm::ArrayRef<LaneValue> indices);
   LaneValue loadElement(mlir::Value view, llvm::ArrayRef<LaneValue> indices, ActiveLanes active);
 
   KernelEmitter &e;

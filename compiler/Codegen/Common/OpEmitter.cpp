@@ -84,8 +84,24 @@ OpEmitter::Values OpEmitter::when(Value condition, ValueRange values, function_r
 }
 
 //===----------------------------------------------------------------------===//
-// Grids
+// Sizes of a step
 //===----------------------------------------------------------------------===//
+
+Value OpEmitter::evaluate(lm::DimAttr dimension, function_ref<Value(kernel::GridOp)> sizeOf) {
+  auto of = [&](kernel::GridOp size) { return add(mul(sizeOf(size), dimension.getFactor()), dimension.getAddend()); };
+  switch (dimension.getSymbol()) {
+  case lm::DimSymbol::None:
+  case lm::DimSymbol::N:
+    return integer(dimension.getFactor());
+  case lm::DimSymbol::T:
+    return of(kernel::GridOp::Tokens);
+  case lm::DimSymbol::S:
+    return of(kernel::GridOp::Sequences);
+  case lm::DimSymbol::R:
+    return of(kernel::GridOp::LogitRows);
+  }
+  llvm_unreachable("every symbol has a case");
+}
 
 Value OpEmitter::apply(kernel::GridOp op, Value x, Value y) {
   switch (op) {

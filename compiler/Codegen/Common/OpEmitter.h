@@ -88,8 +88,9 @@ public:
 protected:
   template <typename OpTy> mlir::Value fold(mlir::Value x, mlir::Value y) { return b.createOrFold<OpTy>(loc, x, y); }
 
-  /// The value of a grid in a step; `sizeOf` gives T, S and R. The grid does not ask for "sms", which no kernel is
-  /// told.
+  /// The value of a dimension or a grid in a step; `sizeOf` gives T, S and R. A grid does not ask for "sms", which no
+  /// kernel is told.
+  mlir::Value evaluate(lm::DimAttr dimension, llvm::function_ref<mlir::Value(kernel::GridOp)> sizeOf);
   mlir::Value evaluate(kernel::GridAttr grid, llvm::function_ref<mlir::Value(kernel::GridOp)> sizeOf);
 
 private:

@@ -81,26 +81,16 @@ KernelEmitter::KernelEmitter(kernel::FuncOp func, const Target &target, int64_t 
 // Arguments
 //===----------------------------------------------------------------------===//
 
+Value KernelEmitter::stepSize(kernel::GridOp size) const {
+  return stepSizes[static_cast<int64_t>(size) - static_cast<int64_t>(kernel::GridOp::Tokens)];
+}
+
 Value KernelEmitter::size(lm::DimAttr dimension) {
-  auto of = [&](int64_t slot) { return add(mul(stepSizes[slot], dimension.getFactor()), dimension.getAddend()); };
-  switch (dimension.getSymbol()) {
-  case lm::DimSymbol::None:
-  case lm::DimSymbol::N:
-    return integer(dimension.getFactor());
-  case lm::DimSymbol::T:
-    return of(0);
-  case lm::DimSymbol::S:
-    return of(1);
-  case lm::DimSymbol::R:
-    return of(2);
-  }
-  llvm_unreachable("every symbol has a case");
+  return evaluate(dimension, [&](kernel::GridOp size) { return stepSize(size); });
 }
 
 Value KernelEmitter::size(kernel::GridAttr grid) {
-  return evaluate(grid, [&](kernel::GridOp size) {
-    return stepSizes[static_cast<int64_t>(size) - static_cast<int64_t>(kernel::GridOp::Tokens)];
-  });
+  return evaluate(grid, [&](kernel::GridOp size) { return stepSize(size); });
 }
 
 FailureOr<kernel::GPUAttr> KernelEmitter::config(kernel::LaunchedOpInterface op) {

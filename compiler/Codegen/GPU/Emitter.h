@@ -132,6 +132,9 @@ public:
   void finish();
 
 private:
+  /// T, S or R of the step.
+  mlir::Value stepSize(kernel::GridOp size) const;
+
   llvm::DenseMap<mlir::Value, mlir::Value> addresses;
   llvm::DenseSet<mlir::Value> written;
   mlir::Value stepSizes[3], sharedBase;

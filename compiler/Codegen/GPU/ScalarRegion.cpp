@@ -6,6 +6,8 @@
 // name neighbouring elements wherever a region indexes by its lane, which is what makes accesses coalesced.
 #include "compiler/Codegen/GPU/ScalarRegion.h"
 
+#include "compiler/Codegen/Common/RegionOps.h"
+
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -39,21 +41,12 @@ Type heldType(KernelEmitter &e, Type type) { return isa<IndexType>(type) ? e.i32
 
 Value cuda::elementAddress(KernelEmitter &e, Value view, ValueRange indices) {
   auto type = cast<kernel::ViewType>(view.getType());
-  const schema::PackedForm &form = type.getForm();
   IndexMath math{e};
   SmallVector<Value> wide = llvm::map_to_vector(indices, [&](Value index) { return e.widen(index); });
-  Value index;
-  if (!form.is_weight_form()) {
-    Value rows = e.mul(e.ceilDiv(e.size(type.getDims()[0]), schema::kSwizzleRows), schema::kSwizzleRows);
-    index = schema::token_element_index(math, form, type.getElementBytes(), e.widen(rows), wide[0], wide[1]);
-  } else {
-    int64_t rank = type.getRank();
-    Value zero = e.integer(0, e.i64), batch = rank > 2 ? wide[0] : zero;
-    for (int64_t i = 1; i < rank - 2; ++i)
-      batch = e.add(e.mul(batch, type.getDimSize(i)), wide[i]);
-    index = schema::element_index(math, form, type.getPackedShape(), batch, rank > 1 ? wide[rank - 2] : zero,
-                                  wide[rank - 1]);
-  }
+  auto rows = [&] {
+    return e.widen(e.mul(e.ceilDiv(e.size(type.getDims()[0]), schema::kSwizzleRows), schema::kSwizzleRows));
+  };
+  Value index = elementIndex<IndexMath, Value>(math, type, wide, e.integer(0, e.i64), rows);
   return e.element(e.address(view), index, type.getElementBytes());
 }
 
@@ -172,15 +165,13 @@ void ScalarRegion::emitIndexCast(Operation *op, bool isSigned) {
   bind(op->getResult(0), value);
 }
 
-/// Between float32 and bfloat16, the two types a region may compute with.
 LogicalResult ScalarRegion::emitConversion(Operation *op) {
-  Type from = op->getOperand(0).getType(), to = op->getResult(0).getType();
-  bool widens = from.isBF16() && to.isF32();
-  if (!widens && !(from.isF32() && to.isBF16()))
-    return op->emitError() << "'" << op->getName() << "' from " << from << " to " << to
-                           << " is not supported in a scalar region on a GPU";
+  if (failed(checkConversion(op, "a GPU")))
+    return failure();
+  Type to = op->getResult(0).getType();
   Value value = get(op->getOperand(0));
-  bind(op->getResult(0), widens ? Value(e.make<arith::ExtFOp>(to, value)) : Value(e.make<arith::TruncFOp>(to, value)));
+  bind(op->getResult(0),
+       to.isF32() ? Value(e.make<arith::ExtFOp>(to, value)) : Value(e.make<arith::TruncFOp>(to, value)));
   return success();
 }
 
@@ -192,17 +183,11 @@ LogicalResult ScalarRegion::emitRowSum(kernel::RowSumOp op) {
 }
 
 LogicalResult ScalarRegion::emitElementwise(Operation *op) {
-  auto isBF16 = [](Type type) { return type.isBF16(); };
-  bool known = isa<arith::ArithDialect, mlir::math::MathDialect>(op->getDialect()) &&
-               llvm::none_of(op->getResultTypes(), isBF16) && llvm::none_of(op->getOperandTypes(), isBF16);
-  if (!known || !op->hasTrait<OpTrait::Elementwise>() || op->getNumResults() != 1)
-    return op->emitError() << "'" << op->getName() << "' is not supported in a scalar region on a GPU";
+  if (failed(checkElementwise(op, "a GPU")))
+    return failure();
   OperationState state(e.loc, op->getName());
   state.operands = getAll(op->getOperands());
-  // Every op rounds once, whatever a producer of the region would have allowed.
-  for (NamedAttribute attribute : op->getAttrs())
-    if (attribute.getName() != "fastmath")
-      state.attributes.push_back(attribute);
+  state.addAttributes(strictAttributes(op));
   state.types.push_back(heldType(e, op->getResult(0).getType()));
   bind(op->getResult(0), e.b.create(state)->getResult(0));
   return success();
@@ -232,9 +217,8 @@ void ScalarRegion::emitStore(kernel::StoreOp op) {
 
 LogicalResult ScalarRegion::emitAppend(kernel::AppendOp op) {
   kernel::CacheType cache = op.getCache().getType();
-  if (cache.getPageBytes() == 0 || cache.getPageBytes() % 4)
-    return op.emitError() << "writes to pages of " << cache.getPageBytes()
-                          << " bytes, expected the positive multiple of 4 that a cache group gives";
+  if (failed(checkAppend(op)))
+    return failure();
   int64_t tokens = cache.getPageTokens();
   Value position = get(op.getPosition());
   Value entry = elementAddress(e, op.getPages(), {get(op.getSequence()), e.div(position, tokens)});
