@@ -10,7 +10,8 @@ Usage: tools/gpu-check.sh --bundle DIR [--targets A,B] [--models A,B] [--precisi
        tools/gpu-check.sh [DIR] [--driver FILE] [--out FOLDER] [--quick] [--only A,B] [--help]
 
 The first form compiles the checkpoints of test/models with the compiler in build/ and writes a bundle to DIR: programs,
-plans, expected results and this script. It needs no GPU; running it needs the driver and python3 alone.
+plans, expected results and this script, less than 40 MiB for one target. It needs no GPU; to run, it needs the driver,
+python3, and 200 MB for temporary files.
 
 The second form runs a bundle: the one in DIR, else the one this script lies in, else build/gpu-bundle, which is made if
 it is not there. Golden vectors put to the hardware what the tests read the PTX manual to say; text and logits of every
@@ -79,12 +80,24 @@ make_weightless() {
   rm -r "$config"
 }
 
+# pack FOLDER OUT: plans and weightless plans into one archive, since the code of one is much like that of another.
+pack() {
+  python3 - "$@" <<'PYTHON'
+import pathlib, sys, tarfile
+folder, out = map(pathlib.Path, sys.argv[1:])
+with tarfile.open(out, "w:xz", preset=6) as archive:
+    for path in sorted(folder.glob("*/*.yplan")):
+        archive.add(path, path.relative_to(folder))
+PYTHON
+}
+
 # make_bundle FOLDER
 make_bundle() {
-  local root=$here/.. folder=$1 model name precision
+  local root=$here/.. folder=$1 made model name precision
   local compiler=$build/bin/yupana
   [ -x "$compiler" ] || { echo "gpu-check.sh: $compiler is not there; build the project first" >&2 && exit 3; }
-  mkdir -p "$folder/bin" "$folder/plans" "$folder/expected" "$folder/vectors" "$folder/weightless"
+  made=$(mktemp -d)
+  mkdir -p "$folder/bin" "$folder/expected" "$folder/vectors" "$made/plans" "$made/weightless"
   cp "$here/gpu-check.sh" "$here"/gpu-check/*.py "$folder/"
   cp "$here"/gpu-check/vectors/*.ptx "$folder/vectors/"
   # Not the compiler, which needs LLVM's library.
@@ -99,12 +112,14 @@ make_bundle() {
     cp "$model"/expected/truth.npy "$folder/expected/$name/"
     [ ! -f "$model/expected/hf_bf16.npy" ] || cp "$model/expected/hf_bf16.npy" "$folder/expected/$name/"
     for precision in ${precisions//,/ }; do
-      compile "$folder/plans/$name.$precision.yplan" "$model" --precision "$precision"
+      compile "$made/plans/$name.$precision.yplan" "$model" --precision "$precision"
     done
   done
-  make_weightless "$folder/weightless" scout-4
-  make_weightless "$folder/weightless" small --hidden-size 256 --intermediate-size 128 --num-attention-heads 4 \
+  make_weightless "$made/weightless" scout-4
+  make_weightless "$made/weightless" small --hidden-size 256 --intermediate-size 128 --num-attention-heads 4 \
     --num-key-value-heads 2 --head-dim 64 --vocab-size 512
+  pack "$made" "$folder/plans.tar.xz"
+  rm -r "$made"
 }
 
 if [ -n "$bundle" ]; then
@@ -114,9 +129,9 @@ if [ -n "$bundle" ]; then
 fi
 if [ -z "$directory" ]; then
   directory=$here
-  if [ ! -d "$here/plans" ]; then
+  if [ ! -f "$here/plans.tar.xz" ]; then
     directory=$build/gpu-bundle
-    [ -d "$directory/plans" ] || make_bundle "$directory"
+    [ -f "$directory/plans.tar.xz" ] || make_bundle "$directory"
   fi
 fi
 exec python3 -B "$directory/check.py" "$directory" "${pass[@]}"

@@ -13,6 +13,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 
@@ -70,7 +71,17 @@ class Check:
         self.bundle, self.arguments = arguments.bundle, arguments
         self.where = ["--device", "cuda", *(["--driver", arguments.driver] if arguments.driver else [])]
         self.work = pathlib.Path(tempfile.mkdtemp(prefix="gpu-check."))
+        self.plans = []
         self.results = []
+
+    def unpack(self):
+        """Plans share much of their code, so they are packed together: plans/ and weightless/."""
+        with tarfile.open(self.bundle / "plans.tar.xz") as archive:
+            for member in filter(tarfile.TarInfo.isfile, archive):
+                path = self.work / member.name
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(archive.extractfile(member).read())
+        self.plans = sorted((self.work / "plans").glob("*.yplan"))
 
     def run(self, program, *words, wrapper=()):
         command = [*wrapper, self.bundle / "bin" / program, *words, *self.where]
@@ -159,7 +170,7 @@ class Check:
 
     def times(self, nano):
         """Plans without weights get random ones; on a stand-in for a driver, which interprets, the small one alone."""
-        small, full = (self.bundle / "weightless" / name for name in ("small.bf16.yplan", "scout-4.bf16.yplan"))
+        small, full = (self.work / "weightless" / name for name in ("small.bf16.yplan", "scout-4.bf16.yplan"))
         if self.arguments.driver:
             print("layers of Scout's dimensions run on a GPU alone; this driver gets small ones", flush=True)
             if small.exists():
@@ -177,13 +188,14 @@ class Check:
 
     def everything(self, capability):
         quick, only = self.arguments.quick, self.arguments.only
-        plans = sorted((self.bundle / "plans").glob("*.yplan"))
-        nano = [plan for plan in plans if plan.name.startswith("nano.")]
+        if only != ["vector"]:
+            self.unpack()
+        nano = [plan for plan in self.plans if plan.name.startswith("nano.")]
         for vector in vectors.all_vectors() if "vector" in only else []:
             self.vector(vector, capability)
         for plan in nano if "text" in only else []:
             self.text(plan)
-        for plan in plans if "logits" in only else []:
+        for plan in self.plans if "logits" in only else []:
             # The prompt of one is of thousands of tokens.
             long = plan.name.startswith("border")
             for step in [] if long and quick else [None] if long or quick else [None, 7, 1]:
