@@ -5,7 +5,7 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-Usage: tools/setup.sh [--all] [--toolkit FOLDER] [--help]
+Usage: tools/setup.sh [--all] [--toolkit FOLDER] [--tokenizer FOLDER] [--help]
 
 Installs every package that building and testing need. All come from Debian 12 (bookworm) and its security updates,
 which is where LLVM and MLIR 22 come from; the security updates are added to the sources of apt where they are missing.
@@ -14,6 +14,9 @@ Needs root, or sudo. Says nothing when everything is installed already.
   --all             also the second compiler, g++ 12, that tools/test.sh --all builds with
   --toolkit FOLDER  also ptxas of the CUDA Toolkit 13.0, into FOLDER, from the wheels that NVIDIA has on PyPI; nothing
                     where CUDA_HOME or PATH have one
+  --tokenizer FOLDER
+                    also Meta's own tokenizer of Llama 4, into a virtual environment in FOLDER, from the package
+                    llama-models on PyPI; tests compare with it
 TEXT
 }
 
@@ -57,6 +60,22 @@ has_ptxas() {
   return 1
 }
 
+# Meta's encoder with its vocabulary, and tiktoken, which it is written on; what else the package asks for is not used.
+tokenizer_wheels=(llama-models==0.3.0)
+tokenizer_needs=(tiktoken==0.14.0)
+
+has_tokenizer() {
+  [ -x "$1/bin/python3" ] && "$1/bin/python3" -c 'import llama_models.llama4.tokenizer' 2>/dev/null
+}
+
+install_tokenizer() {
+  echo "setup.sh: installing ${tokenizer_wheels[*]} into $1"
+  local pip=("$1/bin/python3" -m pip install --quiet --disable-pip-version-check --only-binary=:all:)
+  /usr/bin/python3 -m venv "$1"
+  "${pip[@]}" --no-deps "${tokenizer_wheels[@]}"
+  "${pip[@]}" "${tokenizer_needs[@]}"
+}
+
 install_toolkit() {
   echo "setup.sh: installing $toolkit_wheel into $1"
   /usr/bin/python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps \
@@ -64,11 +83,12 @@ install_toolkit() {
 }
 
 main() {
-  local toolkit=
+  local toolkit='' tokenizer=''
   while [ $# -gt 0 ]; do
     case "$1" in
       --all) packages+=(g++-12) ;;
       --toolkit) toolkit=${2:?setup.sh: --toolkit needs a folder} && shift ;;
+      --tokenizer) tokenizer=${2:?setup.sh: --tokenizer needs a folder} && shift ;;
       --help | -h) usage && exit 0 ;;
       *) echo "setup.sh: unknown argument '$1'; see --help" >&2 && exit 2 ;;
     esac
@@ -80,9 +100,18 @@ main() {
   if [ -n "$toolkit" ]; then
     packages+=(python3-pip)
   fi
+  if [ -n "$tokenizer" ] && has_tokenizer "$tokenizer"; then
+    tokenizer=
+  fi
+  if [ -n "$tokenizer" ]; then
+    packages+=(python3-venv)
+  fi
   install_packages
   if [ -n "$toolkit" ]; then
     install_toolkit "$toolkit"
+  fi
+  if [ -n "$tokenizer" ]; then
+    install_tokenizer "$tokenizer"
   fi
 }
 

@@ -14,7 +14,8 @@ then runs every test of both under ctest. The last line is `N passed, N failed, 
 failed.
 
   --all   also builds and tests with g++ 12 (build-gcc/), lets every fuzz target run for ten minutes instead of
-          20 s, draws 100 random models for parity instead of 8, and runs GPU code in float32 and a token at a time, too
+          20 s, draws 100 random models for parity instead of 8, runs GPU code in float32 and a token at a time, too,
+          and compares with Meta's own tokenizer of Llama 4, which comes from PyPI into build/llama-models
 TEXT
 }
 
@@ -42,7 +43,7 @@ sanitized=(-DYUPANA_BUILD_COMPILER=OFF "-DYUPANA_SANITIZE=address,undefined"
 folders=(build build-asan)
 toolkit=$PWD/build/toolkit
 if [ -n "$all" ]; then
-  tools/setup.sh --all --toolkit "$toolkit"
+  tools/setup.sh --all --toolkit "$toolkit" --tokenizer "$PWD/build/llama-models"
   depth=(-DYUPANA_FUZZ_SECONDS=600 -DYUPANA_RANDOM_MODELS=100 -DYUPANA_LONG_TESTS=ON)
 else
   tools/setup.sh --toolkit "$toolkit"
