@@ -67,8 +67,8 @@ Result<std::vector<std::string>> resolveTargets(const CompileOptions &options) {
   return ordered;
 }
 
-/// Where this machine multiplies faster without its dot products of bfloat16, `native` is also the level below, which has
-/// none: the two share the weights, and the runtime takes whatever is the faster where the plan runs.
+/// Where this machine multiplies faster without its dot products of bfloat16, `native` is also the level below, which
+/// has none: the two share the weights, and the runtime takes whatever is the faster where the plan runs.
 void addFasterTarget(CompileOptions &options) {
   yupana_device_t processor = {sizeof(processor), YUPANA_DEVICE_CPU, 0, nullptr};
   std::string_view fastest = yupana_native_target(&processor);
@@ -76,8 +76,8 @@ void addFasterTarget(CompileOptions &options) {
   if (!native.getTarget().isCpu() || fastest == std::string_view(native.getName()) ||
       llvm::is_contained(options.targets, fastest))
     return;
-  note(options.observer, fmt::format("target: {}, too: here it multiplies faster than {}", fastest,
-                                     std::string_view(native.getName())));
+  note(options.observer,
+       fmt::format("target: {}, too: here it multiplies faster than {}", fastest, std::string_view(native.getName())));
   auto last = llvm::find(options.targets, native.getName());
   options.targets.emplace(last, fastest);
 }

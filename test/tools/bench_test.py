@@ -167,6 +167,25 @@ class Bench(unittest.TestCase):
             self.assertEqual((report["precision"], report["target"], report["prefill"]["share_is_of"]),
                              ("bf16", level, ceiling))
 
+    def test_takes_the_faster_level(self):
+        """Of code with dot products and code without, whichever this machine multiplies faster with."""
+        both = subprocess.run([YUPANA, "compile", MODELS / "parity" / "scout", "-o", self.folder / "both.yplan", "--target",
+                               "x86-64-v4,x86-64-v4-bf16", "--precision", "bf16"], capture_output=True, text=True)
+        self.assertEqual(both.returncode, 0, both.stderr)
+        report = run(self.folder / "both.yplan", *SHORT, "--json")
+        if report.returncode == 6:
+            self.skipTest("this machine has no AVX-512")
+        report = json.loads(report.stdout)
+        dots, fmas = (max(report["machine"][f"{name}_flops_samples"], default=0) for name in ("bf16", "f32"))
+        if not dots:
+            self.assertEqual(report["target"], "x86-64-v4")
+        elif dots < 0.9 * fmas:
+            self.assertEqual(report["target"], "x86-64-v4")
+        elif dots > 1.4 * fmas:
+            self.assertEqual(report["target"], "x86-64-v4-bf16")
+        for target in ("x86-64-v4", "x86-64-v4-bf16") if dots else ("x86-64-v4",):
+            self.assertEqual(measured(self.folder / "both.yplan", *SHORT, "--for", target)["target"], target)
+
     def test_prompts_alone(self):
         report = measured(self.plan, *SHORT, "--max-new-tokens", 0)
         self.assertIsNone(report["decode"])
