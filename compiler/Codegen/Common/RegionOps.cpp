@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Walkers refuse by these checks what their code does not cover, so that every target refuses the same ops by the same
+// sentence. bfloat16 is a form of storage: a region widens what it loads and rounds what it stores, and every other op
+// computes in float32, as reference results do.
+
 #include "compiler/Codegen/Common/RegionOps.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the walkers of scalar regions ask of an op whatever its values are held in: may it stand there, and which
-// element of memory does it name.
+// What the walkers of scalar regions ask of an op whatever its values are held in: whether it may stand there, and
+// which element of memory it names.
 #ifndef YUPANA_COMPILER_CODEGEN_COMMON_REGIONOPS_H
 #define YUPANA_COMPILER_CODEGEN_COMMON_REGIONOPS_H
 
