@@ -156,7 +156,7 @@ Code load_weights(yupana_context_t &context, const yupana_context_options_t &opt
 Code check_weights_present(const yupana_context_t &context, const yupana_context_options_t &options,
                            const Array<uint32_t> &used, const Report &report) {
   const yupana_filler_t *filler = options.filler;
-  if (filler && filler->size >= sizeof(yupana_filler_t) && filler->fill)
+  if (filler && filler->size >= offsetof(yupana_filler_t, period) && filler->fill)
     return YUPANA_STATUS_OK;
   for (uint32_t i = 0; i < used.size(); ++i)
     if (used[i] && context.root().weights()->Get(i)->section() == schema::kNoSection)

@@ -103,7 +103,8 @@ TEST_F(StepTest, MissingKernelIsNamed) {
 
 /// Writes what the embedding of test_plan() holds, and counts.
 struct TestFiller {
-  yupana_filler_t table = {sizeof(table), this, [](void *user, uint32_t weight, void *dst, uint64_t bytes) {
+  yupana_filler_t table = {sizeof(table), this,
+                           [](void *user, uint32_t weight, void *dst, uint64_t bytes) {
                              auto *self = static_cast<TestFiller *>(user);
                              EXPECT_EQ(weight, 0u);
                              EXPECT_EQ(bytes, TEST_VOCAB * 4u);
@@ -112,7 +113,8 @@ struct TestFiller {
                                static_cast<float *>(dst)[i] = static_cast<float>(i + 1);
                              ++self->calls;
                              return self->good;
-                           }};
+                           },
+                           nullptr};
   std::atomic<int> calls{0};
   int good = 1;
 };

@@ -155,6 +155,22 @@ TEST(RandomWeights, LargeWeightsDoNotRepeatByRows) {
     ASSERT_NE(std::memcmp(&bytes[row * 4096], bytes.data(), 4096), 0) << row;
 }
 
+TEST(RandomWeights, LargeWeightsRepeatAfterABlock) {
+  Weight large{"row-major", {1024, 1024}}, padded{"tile64x128", {1024, 1025}, true}, small{"row-major", {64, 64}};
+  Plan plan({large, padded, small});
+  RandomWeights random(plan.root());
+  std::vector<uint8_t> whole = filled(random, large);
+  uint64_t period = random.period(0);
+  ASSERT_TRUE(period > 0 && period < whole.size()) << period;
+  for (size_t at = period; at < whole.size(); ++at)
+    ASSERT_EQ(whole[at], whole[at - period]) << at;
+  std::vector<uint8_t> first(period);
+  EXPECT_TRUE(random.fill(0, first.data(), period));
+  EXPECT_EQ(std::memcmp(first.data(), whole.data(), period), 0);
+  EXPECT_EQ(random.period(1), 0u) << "padding is zero";
+  EXPECT_EQ(random.period(2), 0u);
+}
+
 TEST(RandomWeights, RefusesWhatItDoesNotKnow) {
   Weight unknown{"panel7", {8, 8}}, odd{"panel32", {24, 8}, false, 5};
   Plan plan({unknown, odd});

@@ -30,6 +30,7 @@ struct Packed {
   bool isPadding(uint64_t row) const {
     return row >= shape.rows || (run && row / (2 * run) * run + row % run >= pairs);
   }
+  bool hasPadding() const { return allRows() != shape.rows || allColumns() != shape.depth || (run && pairs % run); }
   uint64_t allRows() const { return schema::row_tiles(*form, shape) * schema::tile_rows(*form, shape); }
   uint64_t allColumns() const { return schema::column_tiles(*form, shape) * form->tile_columns(shape.element_bytes); }
 };
@@ -97,7 +98,7 @@ const std::vector<uint8_t> &RandomWeights::block(const Range &range) {
 bool RandomWeights::fill(uint32_t index, void *destination, uint64_t bytes) {
   const schema::Weight &weight = *plan.weights()->Get(index);
   Packed packed;
-  if (!describe(weight, packed) || bytes != weight.size())
+  if (!describe(weight, packed) || (bytes != weight.size() && bytes != period(index)))
     return false;
   // Values even in [-w, w) have a deviation of w / sqrt(3).
   float width = isGain(weight) ? 0.1f : std::sqrt(3 / static_cast<float>(packed.shape.depth));
@@ -111,13 +112,24 @@ bool RandomWeights::fill(uint32_t index, void *destination, uint64_t bytes) {
     done += count;
     at = 0;
   }
-  zeroPadding(packed, to);
+  if (packed.hasPadding())
+    zeroPadding(packed, to);
   return true;
+}
+
+uint64_t RandomWeights::period(uint32_t index) const {
+  const schema::Weight &weight = *plan.weights()->Get(index);
+  Packed packed;
+  if (!describe(weight, packed) || packed.hasPadding())
+    return 0;
+  uint64_t bytes = blockElements * packed.shape.element_bytes;
+  return bytes < weight.size() ? bytes : 0;
 }
 
 yupana_filler_t RandomWeights::filler() {
   auto fillOne = [](void *user, uint32_t weight, void *destination, uint64_t bytes) -> int {
     return static_cast<RandomWeights *>(user)->fill(weight, destination, bytes);
   };
-  return {sizeof(yupana_filler_t), this, fillOne};
+  auto periodOf = [](void *user, uint32_t weight) { return static_cast<RandomWeights *>(user)->period(weight); };
+  return {sizeof(yupana_filler_t), this, fillOne, periodOf};
 }

@@ -22,9 +22,11 @@ public:
   /// `plan` outlives the object; its metadata has been checked by the library.
   explicit RandomWeights(const schema::Plan &plan) : plan(plan) {}
 
-  /// Writes all `bytes` bytes of weight `index`. False when this program does not know its packed form or element type.
-  /// Any thread.
+  /// Writes all bytes of weight `index`, or as many as period() gives. False when this program does not know its packed
+  /// form or element type. Any thread.
   bool fill(uint32_t index, void *destination, uint64_t bytes);
+  /// The bytes after which weight `index` repeats: one block. 0 for one that is smaller, or has padding. Any thread.
+  uint64_t period(uint32_t index) const;
 
   /// The object as the library calls it. Valid as long as the object.
   yupana_filler_t filler();

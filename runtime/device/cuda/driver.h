@@ -99,6 +99,7 @@ inline constexpr uint32_t kMaxBlocks = 0x7fffffff;
   FUNCTION(release_host, "cuMemFreeHost", (void *memory))                                                              \
   FUNCTION(copy_in, "cuMemcpyHtoDAsync", (Address to, const void *from, size_t bytes, Stream stream))                  \
   FUNCTION(copy_out, "cuMemcpyDtoHAsync", (void *to, Address from, size_t bytes, Stream stream))                       \
+  FUNCTION(copy_within, "cuMemcpyDtoDAsync", (Address to, Address from, size_t bytes, Stream stream))                  \
   FUNCTION(fill, "cuMemsetD8Async", (Address to, unsigned char value, size_t bytes, Stream stream))                    \
   FUNCTION(create_stream, "cuStreamCreate", (Stream * stream, unsigned flags))                                         \
   FUNCTION(destroy_stream, "cuStreamDestroy", (Stream stream))                                                         \

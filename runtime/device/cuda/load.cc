@@ -18,7 +18,7 @@ namespace {
 // Small enough that what was just read is hashed out of the cache, large enough to keep a disk and the bus busy.
 constexpr uint64_t kWindowBytes = uint64_t{512} << 10;
 constexpr uint32_t kWindows = 2; // of a reader
-// Weights that a caller makes are made whole, in host memory: few at a time.
+// Weights that a caller makes are made in host memory, whole unless they repeat: few at a time.
 constexpr uint32_t kMaxFillers = 4;
 
 /// Shared by the threads of one piece of work.
@@ -133,8 +133,27 @@ void run_chunks(Job &job, uint32_t worker) {
 
 /// A weight is made in ordinary memory and copied when it is whole; the copy is waited for, since its memory is used
 /// again for the next.
+/// How many bytes of a weight the filler makes.
+uint64_t made_bytes(const yupana_filler_t &filler, uint64_t weight, uint64_t bytes) {
+  bool repeats = filler.size >= sizeof(filler) && filler.period;
+  uint64_t period = repeats ? filler.period(filler.user, static_cast<uint32_t>(weight)) : 0;
+  return period ? least(period, bytes) : bytes;
+}
+
+/// Leaves the first `made` bytes of a weight to the GPU, which repeats them, twice as many each time. False when the
+/// job ends.
+bool put_weight(Job &job, const FillItem &item, const uint8_t *staging, uint64_t made) {
+  const CudaDevice &device = *job.device;
+  auto to = reinterpret_cast<Address>(item.dst);
+  if (!job.check(device.driver.copy_in(to, staging, made, device.stream)))
+    return false;
+  for (uint64_t done = made; done < item.bytes; done += least(done, item.bytes - done))
+    if (!job.check(device.driver.copy_within(to + done, to, least(done, item.bytes - done), device.stream)))
+      return false;
+  return job.check(device.driver.wait_stream(device.stream));
+}
+
 void run_fill(Job &job, uint32_t worker) {
-  const Driver &driver = job.device->driver;
   uint8_t *staging = job.staging + worker * job.staging_stride;
   while (!job.stops()) {
     uint64_t i = job.next.fetch_add(1, std::memory_order_relaxed);
@@ -143,10 +162,10 @@ void run_fill(Job &job, uint32_t worker) {
     FillItem &item = (*job.items)[i];
     if (item.state != FillItem::wanted)
       continue;
-    if (!job.filler->fill(job.filler->user, static_cast<uint32_t>(i), staging, item.bytes))
+    uint64_t made = made_bytes(*job.filler, i, item.bytes);
+    if (!job.filler->fill(job.filler->user, static_cast<uint32_t>(i), staging, made))
       return job.unreadable.store(i, std::memory_order_relaxed);
-    if (!job.check(driver.copy_in(reinterpret_cast<Address>(item.dst), staging, item.bytes, job.device->stream)) ||
-        !job.check(driver.wait_stream(job.device->stream)))
+    if (!put_weight(job, item, staging, made))
       return;
     item.state = FillItem::filled;
     job.done(item.bytes, worker);
@@ -257,9 +276,9 @@ Code cuda_fill(Device *device, const yupana_filler_t &filler, const Array<FillIt
     return code;
   Job job = {};
   uint64_t largest = 1;
-  for (const FillItem &item : items)
-    if (item.state == FillItem::wanted)
-      largest = greatest(largest, item.bytes);
+  for (uint64_t i = 0; i < items.size(); ++i)
+    if (items[i].state == FillItem::wanted)
+      largest = greatest(largest, made_bytes(filler, i, items[i].bytes));
   uint32_t threads = opened.readers < kMaxFillers ? opened.readers : kMaxFillers;
   uint64_t bytes;
   Memory staging;

@@ -378,6 +378,11 @@ typedef struct yupana_filler_t {
    * the target uses and no context of the plan has filled. False when it could not: the context is not created.
    */
   int (*fill)(void *user, uint32_t weight, void *dst, uint64_t bytes);
+  /**
+   * May be NULL. After how many bytes the bytes of a weight repeat; 0: they do not. A device may then have the first so
+   * many filled alone, as `bytes` of `fill`, and repeat them itself. Called by several threads at once.
+   */
+  uint64_t (*period)(void *user, uint32_t weight);
 } yupana_filler_t;
 
 typedef struct yupana_context_options_t {

@@ -290,11 +290,13 @@ TEST_F(CudaTest, MissingWeightsAreFilledAndMappingIsRefused) {
   Bytes bytes = write(stripped);
   OpenedPlan opened(bytes);
   ASSERT_TRUE(opened.plan) << opened.status.message;
-  yupana_filler_t filler = {sizeof(filler), nullptr, [](void *, uint32_t, void *dst, uint64_t bytes) {
+  yupana_filler_t filler = {sizeof(filler), nullptr,
+                            [](void *, uint32_t, void *dst, uint64_t bytes) {
                               for (uint32_t i = 0; i < bytes / 4; ++i)
                                 static_cast<float *>(dst)[i] = static_cast<float>(i + 1);
                               return 1;
-                            }};
+                            },
+                            nullptr};
   yupana_context_options_t options = {};
   options.filler = &filler;
   yupana_status_t status = {};
@@ -313,6 +315,45 @@ TEST_F(CudaTest, MissingWeightsAreFilledAndMappingIsRefused) {
   options.map_weights = 1;
   EXPECT_FALSE(create(whole, options, &status));
   EXPECT_EQ(status.code, YUPANA_STATUS_INVALID_ARGUMENT) << status.message;
+}
+
+// What repeats is made once and copied on the GPU: three floats, again and again, the last time in part.
+TEST_F(CudaTest, WeightsThatRepeatAreCopied) {
+  PlanSpec stripped = spec();
+  strip(stripped);
+  for (auto &kernel : stripped.plan.targets[0]->kernels)
+    kernel->images.pop_back();
+  Bytes bytes = write(stripped);
+  OpenedPlan opened(bytes);
+  ASSERT_TRUE(opened.plan) << opened.status.message;
+  struct Made {
+    uint64_t period, most = 0;
+  };
+  auto run = [&](uint64_t period) {
+    Made made = {period};
+    yupana_filler_t filler = {sizeof(filler), &made,
+                              [](void *user, uint32_t, void *dst, uint64_t bytes) {
+                                auto &made = *static_cast<Made *>(user);
+                                made.most = bytes > made.most ? bytes : made.most;
+                                for (uint32_t i = 0; i < bytes / 4; ++i)
+                                  static_cast<float *>(dst)[i] = static_cast<float>(i % 3 + 1);
+                                return 1;
+                              },
+                              [](void *user, uint32_t) { return static_cast<Made *>(user)->period; }};
+    yupana_context_options_t options = {};
+    options.filler = &filler;
+    yupana_status_t status = {};
+    ContextOwner c = create(opened, options, &status);
+    EXPECT_TRUE(c) << status.message;
+    if (!c)
+      return std::vector<float>();
+    EXPECT_EQ(made.most, period ? period : TEST_VOCAB * sizeof(float));
+    Tokens tokens = make_tokens(5);
+    return Step(c.get(), {span(sequence(c), tokens)}).logits;
+  };
+  std::vector<float> whole = run(0);
+  EXPECT_FALSE(whole.empty());
+  EXPECT_EQ(run(12), whole);
 }
 
 // A row that a token cannot be chosen from: the step is done, its logits are there, and the status says so.

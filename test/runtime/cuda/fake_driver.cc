@@ -286,6 +286,12 @@ Result copy_out(void *to, cuda::Address from, size_t bytes, cuda::Stream stream)
     work_all(*stream);
   return cuda::kSuccess;
 }
+Result copy_within(cuda::Address to, cuda::Address from, size_t bytes, cuda::Stream stream) {
+  check_device("cuMemcpyDtoDAsync", to, bytes);
+  check_device("cuMemcpyDtoDAsync", from, bytes);
+  stream->work.push_back([=] { memcpy(reinterpret_cast<void *>(to), reinterpret_cast<void *>(from), bytes); });
+  return cuda::kSuccess;
+}
 Result fill(cuda::Address to, unsigned char value, size_t bytes, cuda::Stream stream) {
   check_device("cuMemsetD8Async", to, bytes);
   stream->work.push_back([=] { memset(reinterpret_cast<void *>(to), value, bytes); });
