@@ -83,10 +83,13 @@ make_weightless() {
 # pack FOLDER OUT: plans and weightless plans into one archive, since the code of one is much like that of another.
 pack() {
   python3 - "$@" <<'PYTHON'
-import pathlib, sys, tarfile
+import lzma, pathlib, sys, tarfile
 folder, out = map(pathlib.Path, sys.argv[1:])
-with tarfile.open(out, "w:xz", preset=6) as archive:
-    for path in sorted(folder.glob("*/*.yplan")):
+plans = sorted(folder.glob("*/*.yplan"))
+# A bundle of a few plans is small enough without the minutes that packing well takes.
+preset = 9 | lzma.PRESET_EXTREME if sum(path.stat().st_size for path in plans) > 32 << 20 else 1
+with tarfile.open(out, "w:xz", preset=preset) as archive:
+    for path in plans:
         archive.add(path, path.relative_to(folder))
 PYTHON
 }
