@@ -7,7 +7,65 @@
 
 #include "compiler/Driver/CheckpointSource.h"
 
+#include <algorithm>
+#include <cstring>
+
 using namespace yupana;
+
+namespace {
+
+/// Magnitudes are compared as integers, which order finite values, infinity and NaN, in this order, as their bits do: a
+/// loop of unsigned comparisons is far faster than the disk.
+template <typename Bits> size_t findAtLeast(const uint8_t *bytes, size_t count, Bits magnitudeMask, Bits limit) {
+  constexpr size_t block = 4096;
+  auto magnitude = [&](size_t index) {
+    Bits bits;
+    std::memcpy(&bits, bytes + index * sizeof bits, sizeof bits);
+    return static_cast<Bits>(bits & magnitudeMask);
+  };
+  for (size_t start = 0; start < count; start += block) {
+    size_t end = std::min(count, start + block);
+    Bits largest = 0;
+    for (size_t i = start; i < end; ++i)
+      largest = std::max(largest, magnitude(i));
+    for (size_t i = start; largest >= limit && i < end; ++i)
+      if (magnitude(i) >= limit)
+        return i;
+  }
+  return count;
+}
+
+/// The first of `count` elements that is refused; `count` without one.
+size_t findRefused(StoredType type, const uint8_t *bytes, size_t count, RefusedValues refused) {
+  // Half of the last place of bfloat16 above its largest number: from there on it rounds to infinity.
+  constexpr uint32_t infinityF32 = 0x7f800000, roundsUpF32 = 0x7f7f8000;
+  switch (type) {
+  case StoredType::F32:
+    return findAtLeast<uint32_t>(bytes, count, 0x7fffffff,
+                                 refused == RefusedValues::NonFinite ? infinityF32 : roundsUpF32);
+  case StoredType::F16:
+    return findAtLeast<uint16_t>(bytes, count, 0x7fff, 0x7c00);
+  case StoredType::BF16:
+    return findAtLeast<uint16_t>(bytes, count, 0x7fff, 0x7f80);
+  default:
+    return count;
+  }
+}
+
+/// What a refused element is, for the message.
+std::string_view valueName(StoredType type, const uint8_t *element) {
+  uint32_t bits = 0;
+  std::memcpy(&bits, element, type == StoredType::F32 ? 4 : 2);
+  uint32_t sign = type == StoredType::F32 ? 0x80000000 : 0x8000, magnitude = bits & (sign - 1);
+  uint32_t infinity = type == StoredType::F32 ? 0x7f800000 : type == StoredType::F16 ? 0x7c00 : 0x7f80;
+  if (magnitude > infinity)
+    return "NaN";
+  if (magnitude < infinity)
+    return "a number that bf16 rounds to infinity";
+  return bits & sign ? "-Inf" : "Inf";
+}
+
+} // namespace
 
 /// `place` names where the tensor is, for the error.
 static Result<SourceTensor> describe(const TensorInfo &info, std::string_view place) {
@@ -36,7 +94,19 @@ Result<SourceTensor> CheckpointSource::find(std::string_view name) const {
 
 Result<void> CheckpointSource::read(const SourceTensor &tensor, uint64_t offset, void *destination,
                                     uint64_t size) const {
-  return checkpoint.read(*static_cast<const TensorInfo *>(tensor.handle), offset, destination, size);
+  const auto &info = *static_cast<const TensorInfo *>(tensor.handle);
+  YUPANA_RETURN_IF_ERROR(checkpoint.read(info, offset, destination, size));
+  if (refused == RefusedValues::None)
+    return {};
+  const auto *bytes = static_cast<const uint8_t *>(destination);
+  size_t elementBytes = storedTypeBits(info.type) / 8, count = size / elementBytes;
+  size_t index = findRefused(info.type, bytes, count, refused);
+  if (index == count)
+    return {};
+  return makeError(ExitCode::InvalidInput,
+                   "{}: tensor {} has {} as element {}, expected finite numbers; --allow-nonfinite takes it as it is",
+                   checkpoint.pathOf(info), inQuotes(info.name), valueName(info.type, bytes + index * elementBytes),
+                   offset / elementBytes + index);
 }
 
 DeclaredSource::DeclaredSource(const std::deque<TensorInfo> &tensors) {

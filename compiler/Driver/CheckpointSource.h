@@ -10,16 +10,26 @@
 
 namespace yupana {
 
-/// The tensors of a safetensors checkpoint, which must outlive it, as the exporter reads them.
+/// Which values of a tensor are refused.
+enum class RefusedValues {
+  None,
+  NonFinite,      ///< NaN and infinity.
+  NotFiniteInBF16 ///< Those, and what bfloat16 rounds to infinity.
+};
+
+/// The tensors of a safetensors checkpoint, which must outlive it, as the exporter reads them. Values are looked at as
+/// they are read: ExitCode::InvalidInput, with tensor and element, for one that is refused.
 class CheckpointSource : public TensorSource {
 public:
-  explicit CheckpointSource(const SafetensorsCheckpoint &checkpoint) : checkpoint(checkpoint) {}
+  CheckpointSource(const SafetensorsCheckpoint &checkpoint, RefusedValues refused)
+      : checkpoint(checkpoint), refused(refused) {}
 
   Result<SourceTensor> find(std::string_view name) const override;
   Result<void> read(const SourceTensor &tensor, uint64_t offset, void *destination, uint64_t size) const override;
 
 private:
   const SafetensorsCheckpoint &checkpoint;
+  RefusedValues refused;
 };
 
 /// Tensors that are declared and have no data: of weights that are sized but not written. `tensors` must outlive it.

@@ -17,6 +17,7 @@
 #include "runtime/include/yupana/yupana.h"
 
 #include "mlir/Parser/Parser.h"
+#include "llvm/Support/JSON.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -172,6 +173,27 @@ Result<Maxima> chooseMaxima(const CompileOptions &options, const llama4::TextCon
   return maxima;
 }
 
+/// The tokenizer's section; settles which tokens end a reply, which are the model's and the tokenizer's together, and
+/// tells when none does.
+Result<std::vector<uint8_t>> readTokenizer(const CompileOptions &options, llama4::ModelConfig &config) {
+  std::vector<std::string> notes;
+  YUPANA_ASSIGN_OR_RETURN(CompiledTokenizer tokenizer,
+                          compileTokenizer(options.checkpoint, config.text.vocabSize, notes));
+  config.tokenizerEos = tokenizer.endToken;
+  for (const std::string &sentence : notes)
+    note(options.observer, sentence);
+  if (config.stopTokens().empty())
+    note(options.observer,
+         fmt::format("{}: names no token that ends a reply (eos_token_id in generation_config.json and config.json, "
+                     "eos_token in tokenizer_config.json), so {}",
+                     options.checkpoint,
+                     tokenizer.endOfTurn.empty()
+                         ? "replies end at --max-new-tokens alone"
+                         : fmt::format("replies to --prompt end at --max-new-tokens alone and chats at {}",
+                                       inQuotes(tokenizer.endOfTurn))));
+  return std::move(tokenizer.section);
+}
+
 std::string thisCompiler() { return fmt::format("yupana {}", compilerVersion()); }
 
 } // namespace
@@ -181,6 +203,8 @@ std::string thisCompiler() { return fmt::format("yupana {}", compilerVersion());
 Result<CompileSummary> yupana::compile(const CompileOptions &given) {
   CompileOptions options = given;
   YUPANA_RETURN_IF_ERROR(checkFusions(options));
+  if (!llvm::json::isUTF8(options.name))
+    return makeError(ExitCode::Usage, "--name is {}, expected UTF-8", inQuotes(options.name));
   YUPANA_ASSIGN_OR_RETURN(options.targets, resolveTargets(options));
   YUPANA_RETURN_IF_ERROR(checkFormats(options));
   YUPANA_ASSIGN_OR_RETURN(OpenedCheckpoint checkpoint,
@@ -194,26 +218,20 @@ Result<CompileSummary> yupana::compile(const CompileOptions &given) {
     addFasterTarget(options);
   YUPANA_ASSIGN_OR_RETURN(Maxima maxima, chooseMaxima(options, checkpoint.config.text));
   ExportInputs inputs{thisCompiler(), {}};
-  std::vector<std::string> notes;
-  YUPANA_ASSIGN_OR_RETURN(inputs.tokenizer,
-                          compileTokenizer(options.checkpoint, checkpoint.config.text.vocabSize, notes));
-  for (const std::string &sentence : notes)
-    note(options.observer, sentence);
-  // Plans without a tokenizer are of use to tests and to programs that have their own.
-  if (inputs.tokenizer.empty())
-    note(options.observer, "the checkpoint has no tokenizer, so the plan runs on token ids alone");
+  YUPANA_ASSIGN_OR_RETURN(inputs.tokenizer, readTokenizer(options, checkpoint.config));
 
   MLIRContext context(MLIRContext::Threading::DISABLED);
   loadDialects(context);
-  YUPANA_ASSIGN_OR_RETURN(
-      OwningOpRef<ModuleOp> model,
-      llama4::importModel(context, checkpoint.config, checkpoint.text, checkpoint.importOptions(options.precision)));
+  YUPANA_ASSIGN_OR_RETURN(OwningOpRef<ModuleOp> model,
+                          llama4::importModel(context, checkpoint.config, checkpoint.text,
+                                              checkpoint.importOptions(options.precision, options.name)));
   YUPANA_ASSIGN_OR_RETURN(OwningOpRef<ModuleOp> plan, compileModule(std::move(model), maxima, options));
   YUPANA_RETURN_IF_ERROR(checkCancelled(options.observer));
   ExportOptions exporting = exportOptionsFor(options.output, options.jobs, options.observer);
   if (options.stripWeights)
     exporting.weights = checkpoint.tensors ? ExportWeights::Digested : ExportWeights::Sized;
-  YUPANA_ASSIGN_OR_RETURN(ExportSummary summary, exportPlan(*plan, *checkpoint.source(), inputs, exporting));
+  std::unique_ptr<TensorSource> source = checkpoint.source(options.precision, options.allowNonFinite);
+  YUPANA_ASSIGN_OR_RETURN(ExportSummary summary, exportPlan(*plan, *source, inputs, exporting));
   return CompileSummary{summary.fileBytes, summary.weightBytes, summary.missingBytes, options.targets};
 }
 

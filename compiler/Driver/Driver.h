@@ -33,6 +33,10 @@ struct CompileOptions {
   std::string output;     ///< The plan to write; ExitCode::Usage when it is a file of the checkpoint.
   /// Names as on the command line, `native` among them; at least one, code for each goes into the plan.
   std::vector<std::string> targets = {"native"};
+  /// What the plan calls the model, UTF-8; empty: the name of the folder, or in a cache of the hub of the repository.
+  std::string name;
+  /// Take NaN and infinity in weights as they are; else ExitCode::InvalidInput where one is read.
+  bool allowNonFinite = false;
   /// "f32" or "bf16"; empty: f32 for a checkpoint of F32 tensors alone, else bf16.
   std::string precision;
   /// Fusing passes to leave out, named as yupana-opt names them, without the prefix.

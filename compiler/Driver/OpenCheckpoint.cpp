@@ -11,6 +11,9 @@
 #include "compiler/Support/SameFile.h"
 #include "runtime/schema/format.h"
 
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/JSON.h"
+
 #include <algorithm>
 #include <filesystem>
 
@@ -33,21 +36,34 @@ ExportOptions yupana::exportOptionsFor(const std::string &output, unsigned jobs,
   return options;
 }
 
-/// The last part of the folder's path as the user wrote it, without following links.
-static std::string folderName(const std::string &folder) {
+std::string yupana::modelName(const std::string &folder) {
   std::filesystem::path path = std::filesystem::absolute(folder).lexically_normal();
-  return path.has_filename() ? path.filename().string() : path.parent_path().filename().string();
+  if (!path.has_filename())
+    path = path.parent_path();
+  std::string name = path.filename().string();
+  constexpr llvm::StringRef prefix = "models--", separator = "--";
+  if (path.parent_path().filename() == "snapshots") {
+    std::string folderOfRepository = path.parent_path().parent_path().filename().string();
+    llvm::StringRef repository = folderOfRepository;
+    if (repository.consume_front(prefix)) {
+      auto [organisation, model] = repository.split(separator);
+      name = model.empty() ? organisation.str() : model.str();
+    }
+  }
+  return llvm::json::fixUTF8(name);
 }
 
-std::unique_ptr<TensorSource> OpenedCheckpoint::source() const {
+std::unique_ptr<TensorSource> OpenedCheckpoint::source(const std::string &precision, bool allowNonFinite) const {
   if (tensors)
-    return std::make_unique<CheckpointSource>(*tensors);
+    return std::make_unique<CheckpointSource>(*tensors, allowNonFinite        ? RefusedValues::None
+                                                        : precision == "bf16" ? RefusedValues::NotFiniteInBF16
+                                                                              : RefusedValues::NonFinite);
   return std::make_unique<DeclaredSource>(*text.declared);
 }
 
-llama4::ImportOptions OpenedCheckpoint::importOptions(const std::string &precision) const {
+llama4::ImportOptions OpenedCheckpoint::importOptions(const std::string &precision, const std::string &name) const {
   bool conditional = config.hasVision || !text.prefix.empty();
-  return {folderName(folder), conditional ? "Llama4ForConditionalGeneration" : "Llama4ForCausalLM",
+  return {name.empty() ? modelName(folder) : name, conditional ? "Llama4ForConditionalGeneration" : "Llama4ForCausalLM",
           precision == "bf16" ? llama4::Precision::BF16 : llama4::Precision::F32};
 }
 
@@ -55,6 +71,7 @@ Result<OpenedCheckpoint> yupana::openCheckpoint(const std::string &folder, bool 
                                                 const Observer &observer) {
   OpenedCheckpoint opened;
   opened.folder = folder;
+  YUPANA_RETURN_IF_ERROR(checkCheckpointFolder(folder));
   YUPANA_ASSIGN_OR_RETURN(opened.config, llama4::readModelConfig(folder));
   if (mayLackTensors && !SafetensorsCheckpoint::existsIn(folder)) {
     YUPANA_ASSIGN_OR_RETURN(opened.text, llama4::declareTextTensors(opened.config));
@@ -67,6 +84,8 @@ Result<OpenedCheckpoint> yupana::openCheckpoint(const std::string &folder, bool 
   } else {
     YUPANA_ASSIGN_OR_RETURN(SafetensorsCheckpoint tensors, SafetensorsCheckpoint::open(folder));
     opened.tensors = std::make_unique<SafetensorsCheckpoint>(std::move(tensors));
+    for (const std::string &sentence : opened.tensors->notes())
+      note(observer, sentence);
     YUPANA_ASSIGN_OR_RETURN(opened.text, llama4::findTextTensors(opened.config.text, *opened.tensors));
   }
   for (const std::string &sentence : opened.config.notes)

@@ -21,12 +21,18 @@ struct OpenedCheckpoint {
   std::unique_ptr<SafetensorsCheckpoint> tensors; ///< Where `text` points into; null for a configuration alone.
   llama4::TextTensors text;
 
-  /// The tensors as the exporter reads them; those of a configuration alone have sizes and no data. Valid as long as
-  /// this object.
-  std::unique_ptr<TensorSource> source() const;
-  /// What importing needs to know; `precision` is "f32" or "bf16".
-  llama4::ImportOptions importOptions(const std::string &precision) const;
+  /// The tensors as the exporter reads them for a plan of `precision`; those of a configuration alone have sizes and no
+  /// data. Unless `allowNonFinite`, a value that is not finite there is an error when it is read. Valid as long as this
+  /// object.
+  std::unique_ptr<TensorSource> source(const std::string &precision, bool allowNonFinite) const;
+  /// What importing needs to know; `precision` is "f32" or "bf16", an empty `name` stands for modelName(folder).
+  llama4::ImportOptions importOptions(const std::string &precision, const std::string &name = "") const;
 };
+
+/// What a model in `folder` is called: the repository in a cache of the Hugging Face hub, which has
+/// models--ORGANISATION--NAME/snapshots/REVISION, else the folder, as the user wrote it, without following links. Bytes
+/// that are not UTF-8 become U+FFFD.
+std::string modelName(const std::string &folder);
 
 /// Reads the configuration in `folder` and the headers of its tensors, and tells `observer` what was left out. A folder
 /// without tensors is an error unless `mayLackTensors`; they are then taken to be as transformers writes them.

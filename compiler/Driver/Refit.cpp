@@ -83,8 +83,9 @@ private:
 class Refitter {
 public:
   Refitter(const RefitOptions &options, yupana_plan_t *plan, InputFile file, const OpenedCheckpoint &checkpoint)
-      : options(options), plan(plan), file(std::move(file)), checkpoint(checkpoint), source(checkpoint.source()),
-        root(*schema::GetPlan(yupana_plan_metadata(plan, nullptr))), metadata(root.UnPack()),
+      : options(options), plan(plan), file(std::move(file)), checkpoint(checkpoint),
+        root(*schema::GetPlan(yupana_plan_metadata(plan, nullptr))),
+        source(checkpoint.source(root.model()->precision()->str(), options.allowNonFinite)), metadata(root.UnPack()),
         context(MLIRContext::Threading::DISABLED) {
     loadDialects(context);
   }
@@ -105,8 +106,8 @@ private:
   yupana_plan_t *plan;
   InputFile file; ///< The plan's.
   const OpenedCheckpoint &checkpoint;
-  std::unique_ptr<TensorSource> source;
   const schema::Plan &root;
+  std::unique_ptr<TensorSource> source;
   std::unique_ptr<schema::PlanT> metadata; ///< What the new plan says.
   MLIRContext context;
   OwningOpRef<ModuleOp> module;        ///< Of the weights that are missing.

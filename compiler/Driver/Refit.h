@@ -15,7 +15,8 @@ struct RefitOptions {
   /// Demand the values that the plan was compiled from: ExitCode::BadDigest for others, ExitCode::InvalidInput for a
   /// plan that was compiled from a configuration alone and knows no values.
   bool sameDigests = false;
-  unsigned jobs = 1; ///< Threads; at least 1. The plan does not depend on it.
+  bool allowNonFinite = false; ///< As in CompileOptions.
+  unsigned jobs = 1;           ///< Threads; at least 1. The plan does not depend on it.
   Observer observer;
 };
 

@@ -113,8 +113,9 @@ Result<void> Deriver::importBoth() {
   for (auto weight : theirs->getOps<lm::WeightOp>()) {
     auto twin = ours->lookupSymbol<lm::WeightOp>(weight.getSymName());
     if (!twin)
-      return makeError(ExitCode::Internal, "two imports of one model differ in weight {}",
-                       inQuotes(weight.getSymName().str()));
+      return makeError(ExitCode::InvalidInput,
+                       "{}: has a weight that is made from tensor {}, which the model in {} does not have", name,
+                       inQuotes(sourcesOf(weight).front().str()), checkpoint.folder);
     twins[sourcesOf(weight)].push_back({withoutConversions(weight.getChain()), twin});
   }
   return {};
@@ -215,6 +216,10 @@ Result<void> Deriver::deriveWeight(const schema::Weight &weight) {
 /// A tensor of the model that no weight of the plan is made from would be left out in silence: the output matrix of a
 /// checkpoint that does not tie it, a bias, a layer too many.
 Result<void> Deriver::checkAllUsed() {
+  for (auto weight : ours->getOps<lm::WeightOp>())
+    if (!theirs->lookupSymbol(weight.getSymName()))
+      return makeError(ExitCode::InvalidInput, "{}: has tensor {} in its model, from which no weight of {} is made",
+                       checkpoint.folder, inQuotes(sourcesOf(weight).front().str()), name);
   for (const auto &[tensors, candidates] : twins)
     for (const Twin &twin : candidates)
       if (!twin.used)

@@ -6,9 +6,14 @@
 
 #include "compiler/Support/Json.h"
 
+#include "compiler/Support/FileKind.h"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <limits>
 #include <vector>
 
 using namespace yupana;
@@ -16,10 +21,59 @@ using nlohmann::json;
 
 namespace {
 
+/// A word that Python writes for a number, and a spelling of zero that stands for it while the text is parsed: the
+/// parser knows no such word, but it hands on how a number was spelled.
+struct NonFinite {
+  std::string_view word;
+  std::string_view spelling;
+  double value;
+};
+constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr NonFinite nonFinites[] = {{"NaN", "0.0e-2147483647", std::numeric_limits<double>::quiet_NaN()},
+                                    {"-Infinity", "-0.0e+2147483647", -infinity},
+                                    {"Infinity", "0.0e+2147483647", infinity}};
+
+/// True if no number or word goes on at `at`, so that what ends or begins there is whole.
+bool isBorder(std::string_view text, size_t at) {
+  return at >= text.size() || (!std::isalnum(static_cast<unsigned char>(text[at])) && text[at] != '.' &&
+                               text[at] != '_' && text[at] != '+' && text[at] != '-');
+}
+
+/// `text` with the words replaced by their spellings; empty when it has none, or when it has a spelling itself.
+std::string respellNonFinite(std::string_view text) {
+  if (text.find("NaN") == text.npos && text.find("Infinity") == text.npos)
+    return {};
+  if (text.find("e-2147483647") != text.npos || text.find("e+2147483647") != text.npos)
+    return {};
+  std::string out;
+  bool inString = false, any = false;
+  for (size_t at = 0; at < text.size();) {
+    const NonFinite *found = nullptr;
+    bool mayBegin = text[at] == 'N' || text[at] == 'I' || text[at] == '-';
+    if (!inString && mayBegin && (at == 0 || isBorder(text, at - 1)))
+      found = std::find_if(std::begin(nonFinites), std::end(nonFinites), [&](const NonFinite &candidate) {
+        return text.substr(at, candidate.word.size()) == candidate.word && isBorder(text, at + candidate.word.size());
+      });
+    if (found && found != std::end(nonFinites)) {
+      out += found->spelling;
+      at += found->word.size();
+      any = true;
+      continue;
+    }
+    if (inString && text[at] == '\\' && at + 1 < text.size())
+      out += text[at++];
+    else if (text[at] == '"')
+      inString = !inString;
+    out += text[at++];
+  }
+  return any ? out : std::string();
+}
+
 /// Builds the value that parser events describe; stops at the first event that breaks a rule.
 class StrictBuilder final : public nlohmann::json_sax<json> {
 public:
-  explicit StrictBuilder(std::string_view text) : text(text) {}
+  /// With `respelled`, `text` comes from respellNonFinite().
+  StrictBuilder(std::string_view text, bool respelled) : text(text), respelled(respelled) {}
 
   json root;
   std::string problem; ///< What was wrong, once an event has returned false.
@@ -28,7 +82,12 @@ public:
   bool boolean(bool value) override { return add(value); }
   bool number_integer(number_integer_t value) override { return add(value); }
   bool number_unsigned(number_unsigned_t value) override { return add(value); }
-  bool number_float(number_float_t value, const string_t &) override { return add(value); }
+  bool number_float(number_float_t value, const string_t &spelling) override {
+    for (const NonFinite &candidate : nonFinites)
+      if (respelled && spelling == candidate.spelling)
+        value = candidate.value;
+    return add(value);
+  }
   bool string(string_t &value) override { return add(std::move(value)); }
   bool binary(binary_t &) override { return false; }
   bool start_object(size_t) override { return open(json::object()); }
@@ -77,6 +136,7 @@ private:
   bool close() { return containers.pop_back(), true; }
 
   std::string_view text;
+  bool respelled;
   std::vector<json *> containers; ///< Open ones, outermost first. Only the innermost one grows, so they do not move.
   std::string pendingKey;
 };
@@ -84,13 +144,35 @@ private:
 } // namespace
 
 Result<json> yupana::parseJson(std::string_view text, std::string_view file) {
+  auto invalid = [&](std::string_view problem) {
+    return explainFileKind(text, file, "JSON", makeError(ExitCode::InvalidInput, "{}: {}", file, problem));
+  };
   // The parser takes a zero byte for the end of its input and would ignore what follows.
   if (size_t zero = text.find('\0'); zero != std::string_view::npos)
-    return makeError(ExitCode::InvalidInput, "{}: is not valid JSON: byte {} is zero", file, zero);
-  StrictBuilder builder(text);
-  if (!json::sax_parse(text, &builder))
-    return makeError(ExitCode::InvalidInput, "{}: {}", file, builder.problem);
+    return invalid(fmt::format("is not valid JSON: byte {} is zero", zero));
+  std::string respelled = respellNonFinite(text);
+  std::string_view parsed = respelled.empty() ? text : respelled;
+  StrictBuilder builder(parsed, !respelled.empty());
+  if (!json::sax_parse(parsed, &builder))
+    return invalid(builder.problem);
   return std::move(builder.root);
+}
+
+std::optional<uint64_t> yupana::wholeNumber(const json &value) {
+  if (value.is_number_unsigned())
+    return value.get<uint64_t>();
+  if (!value.is_number_float())
+    return std::nullopt;
+  auto number = value.get<double>();
+  if (!(number >= 0 && number < 0x1p64) || number != std::floor(number))
+    return std::nullopt;
+  return static_cast<uint64_t>(number);
+}
+
+std::string yupana::jsonText(const json &value) {
+  if (value.is_number_float() && !std::isfinite(value.get<double>()))
+    return std::isnan(value.get<double>()) ? "NaN" : value.get<double>() < 0 ? "-Infinity" : "Infinity";
+  return value.dump(-1, ' ', /*ensure_ascii=*/true, json::error_handler_t::replace);
 }
 
 std::string_view yupana::jsonTypeName(const json &value) {

@@ -8,6 +8,8 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace yupana {
@@ -16,8 +18,17 @@ namespace yupana {
 inline constexpr unsigned maxJsonDepth = 64;
 
 /// Parses `text`, which must be one JSON value and nothing else, valid UTF-8, without duplicate keys and at most
-/// maxJsonDepth levels deep. `file` names the text in errors, which have ExitCode::InvalidInput.
+/// maxJsonDepth levels deep. The bare words NaN, Infinity and -Infinity, as Python writes such numbers, are numbers.
+/// `file` names the text in errors, which have ExitCode::InvalidInput and say what the file is where it is no text of
+/// this kind at all (FileKind.h).
 Result<nlohmann::json> parseJson(std::string_view text, std::string_view file);
+
+/// The value of a number that is whole and not negative, however it is written: 32, 32.0 or 3.2e1. Nothing for any
+/// other value.
+std::optional<uint64_t> wholeNumber(const nlohmann::json &value);
+
+/// `value` as JSON on one line, for messages; numbers that are not finite are NaN, Infinity and -Infinity.
+std::string jsonText(const nlohmann::json &value);
 
 /// A word for the type of `value`, for messages: "null", "a boolean", "a number", "a string", "a list", "an object".
 std::string_view jsonTypeName(const nlohmann::json &value);

@@ -5,8 +5,11 @@
 #include "frontends/Llama4/Checkpoint.h"
 
 #include "compiler/Support/CheckedMath.h"
+#include "frontends/Llama4/TensorNames.h"
 
 #include <algorithm>
+#include <cstring>
+#include <map>
 
 using namespace yupana;
 using namespace yupana::llama4;
@@ -54,31 +57,45 @@ bool isQuantisationTensor(std::string_view name) {
   return name.find(".quant_state.") != name.npos;
 }
 
+/// Tensors without a say in what the text model computes: frequencies that follow from the config, and heads that
+/// training puts beside the model.
+bool isHarmless(std::string_view name) {
+  return endsWith(name, "inv_freq") || startsWith(name, "v_head.") || startsWith(name, "value_head.") ||
+         startsWith(name, "score.");
+}
+
+bool isAdapterTensor(std::string_view name) {
+  return name.find("lora_") != name.npos || name.find(".base_layer.") != name.npos;
+}
+
 bool isSupported(StoredType type) {
   return type == StoredType::F32 || type == StoredType::F16 || type == StoredType::BF16;
 }
 
-/// Where a TensorFinder gets its tensors. Errors say why a tensor that the model needs is not there.
+/// Where a TensorFinder gets its tensors. Names are those of the model. Errors say why a tensor that the model needs is
+/// not there.
 class TensorSupply {
 public:
   virtual ~TensorSupply() = default;
   virtual bool exists(const std::string &name) const = 0;
   /// The tensor of that name, which has this shape and a supported type.
   virtual Result<const TensorInfo *> need(const std::string &name, const std::vector<uint64_t> &shape) = 0;
+  /// True if the two, both needed before, have other values.
+  virtual Result<bool> differ(const TensorInfo &a, const TensorInfo &b) const = 0;
 };
 
 /// Tensors that a checkpoint has.
 class StoredTensors : public TensorSupply {
 public:
-  explicit StoredTensors(const SafetensorsCheckpoint &checkpoint)
-      : checkpoint(checkpoint), used(checkpoint.tensors().size()) {}
+  StoredTensors(const SafetensorsCheckpoint &checkpoint, const TensorNames &names)
+      : checkpoint(checkpoint), names(names), used(checkpoint.tensors().size()) {}
 
-  bool exists(const std::string &name) const override { return checkpoint.find(name) != nullptr; }
+  bool exists(const std::string &name) const override { return !names.stored(name).empty(); }
   Result<const TensorInfo *> need(const std::string &name, const std::vector<uint64_t> &shape) override {
-    const TensorInfo *info = checkpoint.find(name);
+    const TensorInfo *info = checkpoint.find(names.stored(name));
     if (!info)
-      return makeError(ExitCode::InvalidInput, "{}: has no tensor {}, expected one of shape {}", checkpoint.folder(),
-                       inQuotes(name), shapeString(shape));
+      return makeError(ExitCode::InvalidInput, "{}: has no tensor {}, expected one of shape {}{}", checkpoint.folder(),
+                       inQuotes(names.wrapper() + name), shapeString(shape), whatIsThere(name));
     if (!isSupported(info->type))
       return makeError(ExitCode::Unsupported, "{}: tensor {} has the dtype {}, supported are F32, F16 and BF16",
                        checkpoint.pathOf(*info), inQuotes(info->name), storedTypeName(info->type));
@@ -88,22 +105,59 @@ public:
     used[indexOf(*info)] = true;
     return info;
   }
+  Result<bool> differ(const TensorInfo &a, const TensorInfo &b) const override;
+
   bool isUsed(const TensorInfo &info) const { return used[indexOf(info)]; }
 
 private:
   size_t indexOf(const TensorInfo &info) const { return static_cast<size_t>(&info - checkpoint.tensors().data()); }
+  std::string whatIsThere(const std::string &name) const;
 
   const SafetensorsCheckpoint &checkpoint;
+  const TensorNames &names;
   std::vector<bool> used; ///< As checkpoint.tensors().
 };
+
+/// A clause for a message about a missing tensor: the embedding under another prefix, or what stands where the tensor
+/// is expected.
+std::string StoredTensors::whatIsThere(const std::string &name) const {
+  if (endsWith(name, embeddingName))
+    for (const TensorInfo &info : checkpoint.tensors())
+      for (std::string_view other : {"embed_tokens.weight", "tok_embeddings.weight", "wte.weight", "token_embd.weight"})
+        if (endsWith(info.name, other))
+          return fmt::format("; an embedding is there as {}", inQuotes(info.name));
+  std::string folder = name.substr(0, name.rfind('.') + 1);
+  // "self_attn.q_proj.weight" lacks its whole module; what is beside that module tells more.
+  if (endsWith(name, ".weight"))
+    folder = name.substr(0, name.rfind('.', name.size() - std::string_view(".weight").size() - 1) + 1);
+  auto next = names.all().lower_bound(folder);
+  if (folder.empty() || next == names.all().end() || !startsWith(next->first, folder))
+    return "";
+  return fmt::format("; beside it is {}", inQuotes(next->second));
+}
+
+Result<bool> StoredTensors::differ(const TensorInfo &a, const TensorInfo &b) const {
+  if (a.type != b.type || a.bytes != b.bytes)
+    return true;
+  constexpr uint64_t window = uint64_t{4} << 20;
+  std::vector<char> left(std::min(window, a.bytes)), right(left.size());
+  for (uint64_t at = 0; at < a.bytes; at += window) {
+    uint64_t size = std::min(window, a.bytes - at);
+    YUPANA_RETURN_IF_ERROR(checkpoint.read(a, at, left.data(), size));
+    YUPANA_RETURN_IF_ERROR(checkpoint.read(b, at, right.data(), size));
+    if (std::memcmp(left.data(), right.data(), size) != 0)
+      return true;
+  }
+  return false;
+}
 
 /// Tensors that come into being, without data, as they are asked for.
 class DeclaredTensors : public TensorSupply {
 public:
   /// Fused experts are taken to exist unless `names` says otherwise.
-  DeclaredTensors(StoredType type, const std::set<std::string, std::less<>> &names) : type(type), names(names) {}
+  DeclaredTensors(StoredType type, const TensorNames &names) : type(type), names(names) {}
 
-  bool exists(const std::string &name) const override { return names.count(name) != 0; }
+  bool exists(const std::string &name) const override { return !names.stored(name).empty(); }
   Result<const TensorInfo *> need(const std::string &name, const std::vector<uint64_t> &shape) override {
     std::optional<uint64_t> bytes = storedTypeBits(type) / 8;
     for (uint64_t extent : shape)
@@ -111,14 +165,19 @@ public:
     if (!bytes || *bytes > INT64_MAX)
       return makeError(ExitCode::InvalidInput, "tensor {} of shape {} has more than 2^63 bytes", inQuotes(name),
                        shapeString(shape));
-    declared->push_back({name, type, shape, /*file=*/0, /*offset=*/0, *bytes});
+    std::string stored(names.stored(name));
+    if (stored.empty())
+      stored = names.wrapper() + name;
+    declared->push_back({std::move(stored), type, shape, /*file=*/0, /*offset=*/0, *bytes});
     return &declared->back();
   }
+  /// Both were named, so both counted.
+  Result<bool> differ(const TensorInfo &, const TensorInfo &) const override { return true; }
   std::shared_ptr<const std::deque<TensorInfo>> takeDeclared() { return std::move(declared); }
 
 private:
   StoredType type;
-  const std::set<std::string, std::less<>> &names;
+  const TensorNames &names;
   /// A deque, since pointers to its elements stay valid while it grows.
   std::shared_ptr<std::deque<TensorInfo>> declared = std::make_shared<std::deque<TensorInfo>>();
 };
@@ -144,15 +203,17 @@ private:
     allF32 &= (*found)->type == StoredType::F32;
     return *found;
   }
-  SwiGLUTensors needSwiGLU(const std::string &path, uint64_t width) {
+  /// The names are `path`, then "gate_proj" and so on, then `ending`.
+  SwiGLUTensors needSwiGLU(const std::string &path, uint64_t width, const std::string &ending = ".weight") {
     SwiGLUTensors out;
-    out.gate = need(path + "gate_proj.weight", {width, config.hiddenSize});
-    out.up = need(path + "up_proj.weight", {width, config.hiddenSize});
-    out.down = need(path + "down_proj.weight", {config.hiddenSize, width});
+    out.gate = need(path + "gate_proj" + ending, {width, config.hiddenSize});
+    out.up = need(path + "up_proj" + ending, {width, config.hiddenSize});
+    out.down = need(path + "down_proj" + ending, {config.hiddenSize, width});
     return out;
   }
 
   ExpertTensors needExperts(const std::string &path);
+  const TensorInfo *needHead(const TensorInfo *embedding);
   LayerTensors needLayer(size_t index);
 
   const TextConfig &config;
@@ -163,21 +224,33 @@ private:
   bool allF32 = true;
 };
 
-constexpr std::string_view embeddingName = "model.embed_tokens.weight";
-constexpr std::string_view largerModelPrefix = "language_model.";
-
 } // namespace
 
-/// The names tell the two forms apart; the number of experts does not.
+/// The names tell the forms apart; the number of experts does not.
 ExpertTensors TensorFinder::needExperts(const std::string &path) {
+  const uint64_t experts = config.experts, hidden = config.hiddenSize, width = config.expertWidth;
   ExpertTensors out;
-  if (!exists(path + "gate_up_proj") && exists(path + "0.gate_proj.weight")) {
-    for (uint64_t expert = 0; expert < config.experts && !error; ++expert)
-      out.each.push_back(needSwiGLU(fmt::format("{}{}.", path, expert), config.expertWidth));
+  bool isFused = exists(path + "gate_up_proj");
+  bool isNumbered = !isFused && exists(path + "0.gate_proj.weight");
+  bool isListed = !isFused && !isNumbered && exists(path + "gate_projs.0.weight");
+  if (isNumbered || isListed) {
+    for (uint64_t expert = 0; expert < experts && !error; ++expert)
+      out.each.push_back(isNumbered ? needSwiGLU(fmt::format("{}{}.", path, expert), width)
+                                    : needSwiGLU(path, width, fmt::format("s.{}.weight", expert)));
     return out;
   }
-  out.gateUp = need(path + "gate_up_proj", {config.experts, config.hiddenSize, 2 * config.expertWidth});
-  out.down = need(path + "down_proj", {config.experts, config.expertWidth, config.hiddenSize});
+  if (!isFused && exists(path + "gate_proj.weight")) {
+    out.gate = need(path + "gate_proj.weight", {experts, width, hidden});
+    out.up = need(path + "up_proj.weight", {experts, width, hidden});
+    out.outputsFirst = true;
+  } else if (!isFused && exists(path + "gate_up_proj.weight")) {
+    out.gateUp = need(path + "gate_up_proj.weight", {experts, 2 * width, hidden});
+    out.outputsFirst = true;
+  } else {
+    out.gateUp = need(path + "gate_up_proj", {experts, hidden, 2 * width});
+  }
+  out.down = out.outputsFirst ? need(path + "down_proj.weight", {experts, hidden, width})
+                              : need(path + "down_proj", {experts, width, hidden});
   return out;
 }
 
@@ -210,6 +283,22 @@ LayerTensors TensorFinder::needLayer(size_t index) {
   return out;
 }
 
+/// The output matrix; null when the embedding takes its place. Training may have parted the two without saying so.
+const TensorInfo *TensorFinder::needHead(const TensorInfo *embedding) {
+  if (config.tiedEmbeddings && !exists("lm_head.weight"))
+    return nullptr;
+  const TensorInfo *head = need("lm_head.weight", {config.vocabSize, config.hiddenSize});
+  if (!config.tiedEmbeddings || error)
+    return head;
+  Result<bool> differ = supply.differ(*embedding, *head);
+  if (!differ)
+    error = differ.takeError();
+  if (error || *differ)
+    return head;
+  bytes -= head->bytes;
+  return nullptr;
+}
+
 Result<TextTensors> TensorFinder::find() {
   TextTensors out;
   out.prefix = prefix;
@@ -218,8 +307,7 @@ Result<TextTensors> TensorFinder::find() {
   for (size_t i = 0; i < config.layers.size() && !error; ++i)
     out.layers.push_back(needLayer(i));
   out.finalNorm = need("model.norm.weight", {config.hiddenSize});
-  if (!config.tiedEmbeddings)
-    out.lmHead = need("lm_head.weight", {config.vocabSize, config.hiddenSize});
+  out.lmHead = needHead(out.embedding);
   if (error)
     return std::move(*error);
   out.bytes = bytes;
@@ -235,43 +323,90 @@ static std::string prefixOf(const TensorSupply &supply, std::string_view fallbac
   return supply.exists(std::string(embeddingName)) ? "" : std::string(fallback);
 }
 
-/// Counts what is left over. A bias that the config denies would change the result either way, so that it is an error;
-/// anything else has no place in the model, and its own code ignores it too.
-static Result<void> describeLeftOvers(const SafetensorsCheckpoint &checkpoint, const StoredTensors &supply,
-                                      TextTensors &out) {
-  uint64_t others = 0;
-  const TensorInfo *firstOther = nullptr;
-  for (const TensorInfo &info : checkpoint.tensors()) {
+/// Why a tensor that the model has no place for is there, as far as its name tells.
+static std::string whyWithoutPlace(const TextConfig &config, std::string_view name) {
+  size_t layers = name.find("layers.");
+  uint64_t index = 0;
+  if (layers != name.npos) {
+    std::string_view rest = name.substr(layers + std::string_view("layers.").size());
+    size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
+    for (size_t i = 0; i < std::min<size_t>(digits, 9); ++i)
+      index = index * 10 + static_cast<uint64_t>(rest[i] - '0');
+  }
+  if (index >= config.layers.size())
+    return fmt::format("'num_hidden_layers' is {} in config.json, so that its layer, {}, is not part of the model",
+                       config.layers.size(), index);
+  if (name.find(".self_attn.") != name.npos && endsWith(name, "_proj.bias"))
+    return "'attention_bias' is false in config.json";
+  return "it has no place in the model that config.json describes";
+}
+
+/// Tells of what is left out, and refuses what has no place in the model: nobody would miss it, but the results would
+/// not be those of the file.
+static Result<void> describeLeftOvers(const TextConfig &config, const SafetensorsCheckpoint &checkpoint,
+                                      const TensorNames &names, const StoredTensors &supply, TextTensors &out) {
+  uint64_t harmless = 0;
+  std::string firstHarmless;
+  for (const auto &[name, stored] : names.all()) {
+    const TensorInfo &info = *checkpoint.find(stored);
     if (supply.isUsed(info))
       continue;
-    if (isVisionTensor(info.name)) {
+    std::string_view own = name;
+    if (startsWith(own, largerModelPrefix))
+      own.remove_prefix(largerModelPrefix.size());
+    if (isVisionTensor(name)) {
       ++out.visionTensors;
-      continue;
+    } else if (isHarmless(own)) {
+      if (harmless++ == 0)
+        firstHarmless = stored;
+    } else {
+      return makeError(ExitCode::InvalidInput, "{}: has the tensor {}, but {}", checkpoint.pathOf(info),
+                       inQuotes(stored), whyWithoutPlace(config, own));
     }
-    if (info.name.find(".self_attn.") != std::string::npos && endsWith(info.name, "_proj.bias"))
-      return makeError(ExitCode::InvalidInput, "{}: has the tensor {}, but 'attention_bias' is false in config.json",
-                       checkpoint.pathOf(info), inQuotes(info.name));
-    firstOther = firstOther ? firstOther : &info;
-    ++others;
   }
   if (out.visionTensors > 0)
     out.notes.push_back(fmt::format("{}: {} vision tensors are left out: only text is supported", checkpoint.folder(),
                                     out.visionTensors));
-  if (others > 0)
-    out.notes.push_back(fmt::format("{}: {} tensors have no place in the model and are left out, the first is {}",
-                                    checkpoint.folder(), others, inQuotes(firstOther->name)));
+  if (harmless > 0)
+    out.notes.push_back(fmt::format("{}: {} tensors without a say in the text are left out, the first is {}",
+                                    checkpoint.folder(), harmless, inQuotes(firstHarmless)));
+  if (config.tiedEmbeddings && out.lmHead)
+    out.notes.push_back(fmt::format("{}: 'tie_word_embeddings' is true, but {} has other values than {}, so that both "
+                                    "are kept",
+                                    checkpoint.folder(), inQuotes(out.lmHead->name), inQuotes(out.embedding->name)));
   return {};
 }
 
+/// Tells of wrappers around the model that were seen through.
+static void describeWrappers(const SafetensorsCheckpoint &checkpoint, const TensorNames &names, TextTensors &out) {
+  if (!names.wrapper().empty())
+    out.notes.push_back(fmt::format("{}: all tensors are named with {} before the model's own names; it is left out",
+                                    checkpoint.folder(), inQuotes(names.wrapper())));
+  if (!names.wrappedInside().empty())
+    out.notes.push_back(fmt::format("{}: names of wrappers inside of tensors' names are left out, as of {}",
+                                    checkpoint.folder(), inQuotes(names.wrappedInside())));
+}
+
 Result<TextTensors> llama4::findTextTensors(const TextConfig &config, const SafetensorsCheckpoint &checkpoint) {
-  for (const TensorInfo &info : checkpoint.tensors())
+  std::vector<std::string_view> stored;
+  for (const TensorInfo &info : checkpoint.tensors()) {
+    if (isAdapterTensor(info.name))
+      return makeError(ExitCode::InvalidInput,
+                       "{}: tensor {} belongs to a LoRA adapter that is not merged into its base model; merge the two "
+                       "(peft: merge_and_unload) and compile what this saves",
+                       checkpoint.pathOf(info), inQuotes(info.name));
     if (isQuantisationTensor(info.name))
       return makeError(ExitCode::Unsupported, "{}: tensor {} belongs to a quantised checkpoint, which is not supported",
                        checkpoint.pathOf(info), inQuotes(info.name));
-
-  StoredTensors supply(checkpoint);
+    stored.push_back(info.name);
+  }
+  Result<TensorNames> names = TensorNames::find(stored);
+  if (!names)
+    return withContext(names.takeError(), checkpoint.folder());
+  StoredTensors supply(checkpoint, *names);
   YUPANA_ASSIGN_OR_RETURN(TextTensors out, TensorFinder(config, supply, prefixOf(supply, largerModelPrefix)).find());
-  YUPANA_RETURN_IF_ERROR(describeLeftOvers(checkpoint, supply, out));
+  describeWrappers(checkpoint, *names, out);
+  YUPANA_RETURN_IF_ERROR(describeLeftOvers(config, checkpoint, *names, supply, out));
   return out;
 }
 
@@ -289,7 +424,8 @@ static StoredType storedTypeOf(const TextConfig &config) {
 
 Result<TextTensors> llama4::declareTextTensors(const ModelConfig &config,
                                                const std::set<std::string, std::less<>> &names) {
-  DeclaredTensors supply(storedTypeOf(config.text), names);
+  YUPANA_ASSIGN_OR_RETURN(TensorNames known, TensorNames::find({names.begin(), names.end()}));
+  DeclaredTensors supply(storedTypeOf(config.text), known);
   std::string prefix = prefixOf(supply, config.isNested ? largerModelPrefix : "");
   YUPANA_ASSIGN_OR_RETURN(TextTensors out, TensorFinder(config.text, supply, prefix).find());
   out.declared = supply.takeDeclared();

@@ -20,14 +20,24 @@ struct SwiGLUTensors {
   const TensorInfo *down = nullptr;
 };
 
-/// The routed experts of a layer, in one of two forms.
+/// The routed experts of a layer, in one of the forms that files have them in. Each is told by the names:
+///
+///   experts.gate_up_proj, down_proj                     fused, inputs before outputs; transformers writes these
+///   experts.gate_up_proj.weight, down_proj.weight       fused, outputs before inputs
+///   experts.gate_proj.weight, up_proj.., down_proj..    stacked, outputs before inputs
+///   experts.N.gate_proj.weight, ...                     one by one
+///   experts.gate_projs.N.weight, ...                    one by one
 struct ExpertTensors {
-  /// Fused: [experts, hidden, 2 * expertWidth], inputs before outputs, gate in the first half of the last dimension
-  /// and up in the second. Null when the experts are stored one by one.
+  /// Fused: gate in the first half of the outputs, up in the second. [experts, hidden, 2 * expertWidth], or with
+  /// outputsFirst [experts, 2 * expertWidth, hidden]. Else null.
   const TensorInfo *gateUp = nullptr;
-  /// Fused: [experts, expertWidth, hidden], inputs before outputs.
+  /// Stacked: [experts, expertWidth, hidden]. Else null.
+  const TensorInfo *gate = nullptr;
+  const TensorInfo *up = nullptr;
+  /// Fused or stacked: [experts, expertWidth, hidden], or with outputsFirst [experts, hidden, expertWidth].
   const TensorInfo *down = nullptr;
-  /// One by one, in the order of the experts; empty when fused.
+  bool outputsFirst = false;
+  /// One by one, in the order of the experts; else empty.
   std::vector<SwiGLUTensors> each;
 
   bool fused() const { return gateUp != nullptr; }
@@ -57,7 +67,7 @@ struct LayerTensors {
 struct TextTensors {
   const TensorInfo *embedding = nullptr; ///< [vocab, hidden]
   const TensorInfo *finalNorm = nullptr; ///< [hidden]
-  const TensorInfo *lmHead = nullptr;    ///< [vocab, hidden]; null when the embedding is tied
+  const TensorInfo *lmHead = nullptr;    ///< [vocab, hidden]; null when the embedding is the output matrix, too
   std::vector<LayerTensors> layers;      ///< As TextConfig::layers.
   std::string prefix;                    ///< What stands before the names: "language_model." or nothing.
   uint64_t visionTensors = 0;            ///< Recognised and left out.
@@ -68,15 +78,21 @@ struct TextTensors {
   std::vector<std::string> notes; ///< Sentences for the user about tensors that are left out.
 };
 
-/// Finds every tensor that `config` needs. ExitCode::InvalidInput when one is missing, has another shape or contradicts
-/// the config; ExitCode::Unsupported when one has a type other than F32, F16 and BF16 or when tensors of a quantised
+/// Finds every tensor that `config` needs, under the model's own names or inside wrappers of training (TensorNames.h).
+/// A model whose config ties the output matrix to the embedding and whose file has an lm_head of other values keeps
+/// both, as transformers 5 does: the data of the two is compared. Left out by name are vision, rotary frequencies
+/// (inv_freq), value heads and an lm_head that equals its tied embedding; no other tensor is.
+///
+/// ExitCode::InvalidInput when a tensor is missing, has another shape, contradicts the config or has no place in the
+/// model; ExitCode::Unsupported when one has a type other than F32, F16 and BF16 or when tensors of a quantised
 /// checkpoint stand beside them.
 Result<TextTensors> findTextTensors(const TextConfig &config, const SafetensorsCheckpoint &checkpoint);
 
 /// The tensors that a checkpoint of `config` has, without a checkpoint: every one has the type that config.json names,
-/// BF16 if it names none. `names` are those of some checkpoint, by which prefix and form of the experts are told as
-/// findTextTensors tells them; without names both are as transformers writes them: the prefix where the text model is
-/// part of a larger one, and experts fused. ExitCode::InvalidInput when a tensor has more than 2^63 bytes.
+/// BF16 if it names none. `names` are those of some checkpoint, by which wrappers, prefix, form of the experts and an
+/// lm_head beside a tied embedding are told as findTextTensors tells them; without names all are as transformers writes
+/// them: the prefix where the text model is part of a larger one, and experts fused. ExitCode::InvalidInput when a
+/// tensor has more than 2^63 bytes.
 Result<TextTensors> declareTextTensors(const ModelConfig &config, const std::set<std::string, std::less<>> &names = {});
 
 } // namespace yupana::llama4

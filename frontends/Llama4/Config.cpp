@@ -31,8 +31,14 @@ bool TextConfig::anyRope() const {
   return std::any_of(layers.begin(), layers.end(), [](const LayerConfig &layer) { return layer.usesRope; });
 }
 
-const std::vector<uint64_t> &ModelConfig::stopTokens() const {
-  return generation && generation->eosTokens ? *generation->eosTokens : text.eosTokens;
+std::vector<uint64_t> ModelConfig::stopTokens() const {
+  bool generationNames = generation && generation->eosTokens && !generation->eosTokens->empty();
+  std::vector<uint64_t> stops = generationNames ? *generation->eosTokens : text.eosTokens;
+  if (tokenizerEos)
+    stops.push_back(*tokenizerEos);
+  std::sort(stops.begin(), stops.end());
+  stops.erase(std::unique(stops.begin(), stops.end()), stops.end());
+  return stops;
 }
 
 /// Defaults are those of Llama4TextConfig in transformers: a file may leave out any field that has its default.
@@ -67,7 +73,7 @@ static void readSizes(ConfigFields &fields, TextConfig &config) {
 }
 
 /// All four fields are needed: the published code has no defaults for them.
-static void readLlama3Scaling(ConfigFields &rope, TextConfig &config) {
+static RopeScaling readLlama3Scaling(ConfigFields &rope) {
   for (const char *key : {"factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"})
     if (!rope.has(key))
       rope.errors().fail(ExitCode::InvalidInput, "{} is missing", rope.name(key));
@@ -80,63 +86,116 @@ static void readLlama3Scaling(ConfigFields &rope, TextConfig &config) {
     rope.errors().fail(ExitCode::InvalidInput, "{} is {}, expected at least {}, which is {}",
                        rope.name("high_freq_factor"), scaling.highFreqFactor, rope.name("low_freq_factor"),
                        scaling.lowFreqFactor);
-  config.ropeScaling = scaling;
+  return scaling;
 }
 
-/// RoPE parameters stand under `rope_scaling`, with `rope_theta` beside it, or under `rope_parameters`, with
-/// `rope_theta` inside; files converted between the two may have both.
-static void readRope(ConfigFields &fields, TextConfig &config, std::vector<std::string> &unknown) {
-  config.ropeTheta = fields.optionalNumber("rope_theta", anyPositive).value_or(500000);
-  const json *newer = fields.child("rope_parameters");
-  const json *older = fields.child("rope_scaling");
-  auto present = [](const json *object) { return object && !object->empty(); };
-  if (present(newer) && present(older)) {
-    json a = *newer, b = *older;
-    a.erase("rope_theta");
-    b.erase("rope_theta");
-    if (a != b)
-      fields.errors().fail(ExitCode::InvalidInput, "{} and {} differ", fields.name("rope_parameters"),
-                           fields.name("rope_scaling"));
-  }
-  if (!present(newer) && !present(older))
-    return;
-  ConfigFields rope(present(newer) ? *newer : *older, present(newer) ? "rope_parameters." : "rope_scaling.",
-                    fields.errors());
-  config.ropeTheta = rope.optionalNumber("rope_theta", anyPositive).value_or(config.ropeTheta);
+/// What an object of RoPE parameters means, whatever its spelling.
+struct RopeMeaning {
+  std::string key; ///< Of the object, for messages.
+  std::optional<double> theta;
+  std::optional<RopeScaling> scaling; ///< Empty for frequencies as they are.
+};
+
+/// Reads `key` if it is there and not empty. `rope_type` counts before its older name `type`, as in transformers.
+static std::optional<RopeMeaning> readRopeObject(ConfigFields &fields, const std::string &key,
+                                                 std::vector<std::string> &unknown) {
+  const json *object = fields.child(key);
+  if (!object || object->empty())
+    return std::nullopt;
+  ConfigFields rope(*object, fields.pathOf(key) + ".", fields.errors());
+  RopeMeaning meaning{key, rope.optionalNumber("rope_theta", anyPositive), std::nullopt};
   for (const char *layerType : {"full_attention", "chunked_attention", "sliding_attention"})
     rope.refuseUnless(layerType, {});
   rope.refuseUnless("partial_rotary_factor", {1});
-  std::optional<std::string> type = rope.optionalText("rope_type");
-  std::optional<std::string> olderType = rope.optionalText("type");
+  std::optional<std::string> type = rope.optionalText("rope_type"), olderType = rope.optionalText("type");
+  if (type && olderType && *type != *olderType)
+    rope.errors().note("{} is {} and {} is {}, of which the former counts", rope.name("rope_type"), inQuotes(*type),
+                       rope.name("type"), inQuotes(*olderType));
   if (!type)
     type = olderType;
   if (!type && rope.has("factor"))
     rope.errors().fail(ExitCode::InvalidInput, "{} is missing", rope.name("rope_type"));
   if (type == "llama3")
-    readLlama3Scaling(rope, config);
+    meaning.scaling = readLlama3Scaling(rope);
   else if (type && *type != "default")
     rope.errors().fail(ExitCode::Unsupported, "{} is {}, supported are 'default' and 'llama3'", rope.name("rope_type"),
                        inQuotes(*type));
-  for (std::string &key : rope.unknownKeys())
-    unknown.push_back(std::move(key));
+  // Dividing by one changes no frequency.
+  if (meaning.scaling && meaning.scaling->factor == 1)
+    meaning.scaling.reset();
+  for (std::string &name : rope.unknownKeys())
+    unknown.push_back(std::move(name));
+  return meaning;
+}
+
+/// Two objects may both be there, written by two versions of one program, if they mean the same.
+static void compareRope(ConfigFields &fields, const RopeMeaning &a, const RopeMeaning &b) {
+  auto compare = [&](const char *field, auto first, auto second) {
+    if (first != second)
+      fields.errors().fail(ExitCode::InvalidInput, "{} is {}, but {} is {}", fields.name(a.key + "." + field), first,
+                           fields.name(b.key + "." + field), second);
+  };
+  auto typeOf = [](const RopeMeaning &meaning) { return meaning.scaling ? "'llama3'" : "'default'"; };
+  compare("rope_type", std::string_view(typeOf(a)), std::string_view(typeOf(b)));
+  if (a.theta && b.theta)
+    compare("rope_theta", *a.theta, *b.theta);
+  if (!a.scaling || !b.scaling)
+    return;
+  compare("factor", a.scaling->factor, b.scaling->factor);
+  compare("low_freq_factor", a.scaling->lowFreqFactor, b.scaling->lowFreqFactor);
+  compare("high_freq_factor", a.scaling->highFreqFactor, b.scaling->highFreqFactor);
+  compare("original_max_position_embeddings", a.scaling->originalMaxPositions, b.scaling->originalMaxPositions);
+}
+
+/// RoPE parameters stand under `rope_scaling`, with `rope_theta` beside it, or under `rope_parameters`, with
+/// `rope_theta` inside; files converted between the two may have both.
+static void readRope(ConfigFields &fields, TextConfig &config, std::vector<std::string> &unknown) {
+  std::optional<double> beside = fields.optionalNumber("rope_theta", anyPositive);
+  std::optional<RopeMeaning> newer = readRopeObject(fields, "rope_parameters", unknown);
+  std::optional<RopeMeaning> older = readRopeObject(fields, "rope_scaling", unknown);
+  if (newer && older)
+    compareRope(fields, *newer, *older);
+  for (const std::optional<RopeMeaning> *meaning : {&newer, &older}) {
+    if (!*meaning)
+      continue;
+    config.ropeScaling = (*meaning)->scaling;
+    if (!(*meaning)->theta)
+      continue;
+    if (beside && *beside != *(*meaning)->theta)
+      fields.errors().fail(ExitCode::InvalidInput, "{} is {}, but {} is {}", fields.name("rope_theta"), *beside,
+                           fields.name((*meaning)->key + ".rope_theta"), *(*meaning)->theta);
+    beside = (*meaning)->theta;
+  }
+  config.ropeTheta = beside.value_or(500000);
+}
+
+/// A list with an entry for each layer, or null when it is absent or null. Files cut down to fewer layers keep the long
+/// list, of which the first entries count; a shorter one is an error.
+static const json *readPerLayer(ConfigFields &fields, const char *key, size_t layers, bool emptyIsAbsent) {
+  const json *given = fields.list(key);
+  if (!given || (given->empty() && emptyIsAbsent))
+    return nullptr;
+  if (given->size() < layers) {
+    fields.errors().fail(ExitCode::InvalidInput, "{} has {} entries, expected one for each of {} layers",
+                         fields.name(key), given->size(), layers);
+    return nullptr;
+  }
+  if (given->size() > layers)
+    fields.errors().note("{} has {} entries for {} layers, of which the first {} count", fields.name(key),
+                         given->size(), layers, layers);
+  return given;
 }
 
 /// Which layers rotate: a list of 1 (RoPE) and 0 (none), or derived from an interval when it is absent, null or empty.
 static void readRopeLayers(ConfigFields &fields, TextConfig &config) {
-  const json *given = fields.list("no_rope_layers");
-  bool derive = !given || given->empty();
+  const json *given = readPerLayer(fields, "no_rope_layers", config.layers.size(), /*emptyIsAbsent=*/true);
   uint64_t interval = 4;
-  if (derive)
-    interval = fields.count("no_rope_layer_interval", 4, {1, maxTokens});
-  else
+  if (given)
     fields.know({"no_rope_layer_interval"});
-  if (!derive && given->size() != config.layers.size()) {
-    fields.errors().fail(ExitCode::InvalidInput, "{} has {} entries, expected one for each of {} layers",
-                         fields.name("no_rope_layers"), given->size(), config.layers.size());
-    return;
-  }
+  else
+    interval = fields.count("no_rope_layer_interval", 4, {1, maxTokens});
   for (size_t i = 0; i < config.layers.size(); ++i) {
-    if (derive) {
+    if (!given) {
       config.layers[i].usesRope = (i + 1) % interval != 0;
       continue;
     }
@@ -144,7 +203,7 @@ static void readRopeLayers(ConfigFields &fields, TextConfig &config) {
     if (entry != 0 && entry != 1 && !entry.is_boolean()) {
       fields.errors().fail(ExitCode::InvalidInput, "{} has an entry that is {}, expected 0 or 1",
                            fields.name("no_rope_layers"),
-                           entry.is_number() ? entry.dump() : std::string(jsonTypeName(entry)));
+                           entry.is_number() ? jsonText(entry) : std::string(jsonTypeName(entry)));
       return;
     }
     config.layers[i].usesRope = entry == 1 || entry == true;
@@ -154,12 +213,7 @@ static void readRopeLayers(ConfigFields &fields, TextConfig &config) {
 /// Which layers see only their own chunk: `layer_types`, or those with RoPE when it is absent or null.
 static void readChunks(ConfigFields &fields, TextConfig &config) {
   std::optional<uint64_t> chunk = fields.optionalCount("attention_chunk_size", 8192, {1, maxTokens});
-  const json *types = fields.list("layer_types");
-  if (types && types->size() != config.layers.size()) {
-    fields.errors().fail(ExitCode::InvalidInput, "{} has {} entries, expected one for each of {} layers",
-                         fields.name("layer_types"), types->size(), config.layers.size());
-    return;
-  }
+  const json *types = readPerLayer(fields, "layer_types", config.layers.size(), /*emptyIsAbsent=*/false);
   for (size_t i = 0; i < config.layers.size(); ++i) {
     bool chunked = config.layers[i].usesRope;
     if (types) {
@@ -205,15 +259,16 @@ static void readMoELayers(ConfigFields &fields, TextConfig &config) {
   }
   fields.know({"interleave_moe_layer_step"});
   for (const json &entry : *given) {
-    if (!entry.is_number_unsigned()) {
+    std::optional<uint64_t> index = wholeNumber(entry);
+    if (!index) {
       fields.errors().fail(ExitCode::InvalidInput, "{} has an entry that is {}, expected layer indices",
                            fields.name("moe_layers"),
-                           entry.is_number() ? entry.dump() : std::string(jsonTypeName(entry)));
+                           entry.is_number() ? jsonText(entry) : std::string(jsonTypeName(entry)));
       return;
     }
     // Files cut down to fewer layers keep the long list.
-    if (entry.get<uint64_t>() < config.layers.size())
-      config.layers[entry.get<uint64_t>()].isMoE = true;
+    if (*index < config.layers.size())
+      config.layers[*index].isMoE = true;
   }
 }
 
@@ -230,6 +285,16 @@ static void readTokens(ConfigFields &fields, TextConfig &config) {
   if (fields.absent("eos_token_id") && config.vocabSize > 2)
     config.eosTokens = {2};
   config.padToken = first("pad_token_id");
+}
+
+/// Ids beside `text_config` count before those in it, unless they are null: so transformers makes a generation config
+/// of the two.
+static void readOuterTokens(ConfigFields &top, TextConfig &config) {
+  if (std::optional<std::vector<uint64_t>> ids = top.tokens("eos_token_id", config.vocabSize))
+    config.eosTokens = std::move(*ids);
+  for (auto [key, token] : {std::pair("bos_token_id", &config.bosToken), std::pair("pad_token_id", &config.padToken)})
+    if (std::optional<std::vector<uint64_t>> ids = top.tokens(key, config.vocabSize); ids && !ids->empty())
+      *token = ids->front();
 }
 
 static std::optional<WeightType> readWeightType(ConfigFields &fields) {
@@ -396,8 +461,8 @@ Result<ModelConfig> llama4::parseConfig(std::string_view text, std::string_view 
   } else {
     ConfigFields fields(*nested, "text_config.", log);
     std::optional<std::string> type = fields.optionalText("model_type");
-    if (type && *type != "llama4_text")
-      log.fail(ExitCode::Unsupported, "{} is {}, supported is 'llama4_text'", fields.name("model_type"),
+    if (type && *type != "llama4_text" && *type != "llama4")
+      log.fail(ExitCode::Unsupported, "{} is {}, supported are 'llama4_text' and 'llama4'", fields.name("model_type"),
                inQuotes(*type));
     readTextConfig(fields, model.text, unknown);
     for (std::string &key : fields.unknownKeys())
@@ -412,7 +477,8 @@ Result<ModelConfig> llama4::parseConfig(std::string_view text, std::string_view 
     model.hasVision = top.child("vision_config") != nullptr;
     // The text model ties its matrices by its own flag; this one has no effect beside it.
     top.know({"tie_word_embeddings", "boi_token_index", "eoi_token_index", "image_token_index", "boi_token_id",
-              "eoi_token_id", "image_token_id", "bos_token_id", "eos_token_id", "pad_token_id"});
+              "eoi_token_id", "image_token_id"});
+    readOuterTokens(top, model.text);
   }
   if (log.failed())
     return log.takeError();

@@ -65,7 +65,8 @@ struct TextConfig {
   bool attentionBias = false;  ///< q, k, v and o projections have a bias.
   std::optional<WeightType> weightType;
   std::optional<uint64_t> bosToken;
-  std::vector<uint64_t> eosTokens; ///< As the config has them: none, one or several. All below vocabSize.
+  /// None, one or several, all below vocabSize. Null is none; absent is 2, the default of the format.
+  std::vector<uint64_t> eosTokens;
   std::optional<uint64_t> padToken;
   std::vector<LayerConfig> layers; ///< One per layer, at least one.
 
@@ -93,9 +94,14 @@ struct ModelConfig {
   bool hasVision = false;         ///< config.json describes a vision tower, which this reader leaves out.
   bool isNested = false;          ///< The text model stands in `text_config`: it is one part of a larger model.
   std::vector<std::string> notes; ///< Sentences for the user about what was read and has no effect.
+  /// The `eos_token` of tokenizer_config.json, which the tokenizer's reader resolves; below vocabSize.
+  std::optional<uint64_t> tokenizerEos;
 
-  /// Tokens that end a reply: generation_config's if it has them, else config's.
-  const std::vector<uint64_t> &stopTokens() const;
+  /// Tokens that end every reply, ascending and once each. Those of generation_config.json count, as transformers'
+  /// generate() has it; where it names none (absent, null or an empty list) those of config.json, at the top if they
+  /// stand there, else in `text_config`. The tokenizer's own ends a reply, too, whatever ids the others name: trainers
+  /// set it and leave the ids of the base model behind. In chats the end of a turn is one more (runtime/text/chat.h).
+  std::vector<uint64_t> stopTokens() const;
 };
 
 /// Parses the text of a config.json, of Llama4ForConditionalGeneration (with `text_config`) or of Llama4ForCausalLM

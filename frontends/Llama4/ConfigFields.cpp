@@ -18,7 +18,7 @@ using nlohmann::json;
 /// A value as it may stand in a message: short.
 static std::string shown(const json &value) {
   constexpr size_t longest = 80;
-  std::string text = value.dump(-1, ' ', /*ensure_ascii=*/true, json::error_handler_t::replace);
+  std::string text = jsonText(value);
   return text.size() > longest ? text.substr(0, longest) + "…" : text;
 }
 
@@ -43,16 +43,12 @@ uint64_t ConfigFields::count(const std::string &key, uint64_t fallback, Bounds<u
   if (!value)
     return fallback;
   std::string expected = fmt::format("an integer from {} to {}", bounds.lowest, bounds.highest);
-  if (!value->is_number_unsigned()) {
+  std::optional<uint64_t> found = wholeNumber(*value);
+  if (!found || *found < bounds.lowest || *found > bounds.highest) {
     wrongType(key, *value, expected);
     return fallback;
   }
-  uint64_t found = value->get<uint64_t>();
-  if (found < bounds.lowest || found > bounds.highest) {
-    wrongType(key, *value, expected);
-    return fallback;
-  }
-  return found;
+  return *found;
 }
 
 double ConfigFields::number(const std::string &key, double fallback, Bounds<double> bounds) {
@@ -142,12 +138,14 @@ std::optional<std::vector<uint64_t>> ConfigFields::tokens(const std::string &key
     return std::nullopt;
   std::vector<uint64_t> out;
   for (const json &item : value->is_array() ? *value : json::array({*value})) {
-    if (!item.is_number_integer()) {
+    std::optional<uint64_t> id = wholeNumber(item);
+    // A negative number is an id that no vocabulary has.
+    if (!id && !item.is_number_integer()) {
       wrongType(key, *value, "a token id or a list of token ids");
       return std::nullopt;
     }
-    if (item.is_number_unsigned() && item.get<uint64_t>() < vocabSize)
-      out.push_back(item.get<uint64_t>());
+    if (id && *id < vocabSize)
+      out.push_back(*id);
     else
       log.note("{} {} is not in the vocabulary of {} tokens and is left out", name(key), shown(item), vocabSize);
   }

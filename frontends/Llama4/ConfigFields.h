@@ -66,7 +66,9 @@ public:
   /// The key is there and not null.
   bool has(const std::string &key);
   /// "key" with the path before it, in quotes.
-  std::string name(const std::string &key) const { return fmt::format("'{}{}'", path, key); }
+  std::string name(const std::string &key) const { return fmt::format("'{}'", pathOf(key)); }
+  /// The same without quotes.
+  std::string pathOf(const std::string &key) const { return path + key; }
 
   uint64_t count(const std::string &key, uint64_t fallback, Bounds<uint64_t> bounds);
   double number(const std::string &key, double fallback, Bounds<double> bounds);

@@ -121,7 +121,7 @@ Importer::MLPWeights Importer::mlpWeights(const std::string &name, const SwiGLUT
 
 Importer::MLPWeights Importer::expertWeights(const std::string &name, const ExpertTensors &experts) {
   MLIRContext *context = builder.getContext();
-  if (!experts.fused()) {
+  if (!experts.each.empty()) {
     SmallVector<const TensorInfo *> gates, ups, downs;
     for (const SwiGLUTensors &expert : experts.each) {
       gates.push_back(expert.gate);
@@ -132,12 +132,17 @@ Importer::MLPWeights Importer::expertWeights(const std::string &name, const Expe
     return {weight(name + ".gate", gates, stack), weight(name + ".up", ups, stack),
             weight(name + ".down", downs, stack)};
   }
-  int64_t width = config.expertWidth;
-  // Fused tensors are [expert, in, out], gate before up; a product takes [out, in].
-  Attribute transpose = lm::TransposeAttr::get(context, {0, 2, 1});
-  Attribute gate = lm::SliceAttr::get(context, 2, 0, width, 1), up = lm::SliceAttr::get(context, 2, width, width, 1);
-  return {weight(name + ".gate", experts.gateUp, {gate, transpose}),
-          weight(name + ".up", experts.gateUp, {up, transpose}), weight(name + ".down", experts.down, {transpose})};
+  if (!experts.gateUp)
+    return mlpWeights(name, {experts.gate, experts.up, experts.down});
+  // The fused form of transformers is [expert, in, out], gate before up; a product takes [out, in].
+  int64_t width = config.expertWidth, outputAxis = experts.outputsFirst ? 1 : 2;
+  SmallVector<Attribute> gate = {lm::SliceAttr::get(context, outputAxis, 0, width, 1)}, down;
+  SmallVector<Attribute> up = {lm::SliceAttr::get(context, outputAxis, width, width, 1)};
+  if (!experts.outputsFirst)
+    for (SmallVector<Attribute> *links : {&gate, &up, &down})
+      links->push_back(lm::TransposeAttr::get(context, {0, 2, 1}));
+  return {weight(name + ".gate", experts.gateUp, gate), weight(name + ".up", experts.gateUp, up),
+          weight(name + ".down", experts.down, down)};
 }
 
 Value Importer::norm(Value x, const std::string &name, const TensorInfo *gain) {
@@ -290,7 +295,8 @@ OwningOpRef<ModuleOp> Importer::run(const ModelConfig &model, const ImportOption
   module = *result;
   buildStep();
   buildSample();
-  SmallVector<int64_t> stops(model.stopTokens().begin(), model.stopTokens().end());
+  std::vector<uint64_t> stopTokens = model.stopTokens();
+  SmallVector<int64_t> stops(stopTokens.begin(), stopTokens.end());
   builder.setInsertionPointToStart(module.getBody());
   uint64_t idle = 0; // parameters of the experts that a token is not sent to
   for (const LayerConfig &layer : config.layers)

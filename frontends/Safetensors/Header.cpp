@@ -62,7 +62,12 @@ public:
   std::vector<Entry> entries;
   std::optional<Error> error;
 
-  bool null() override { return scalar("null"); }
+  bool null() override {
+    // As none: so the format's own reader takes it.
+    if (state == State::Top && inMetadata)
+      return true;
+    return scalar("null");
+  }
   bool boolean(bool) override { return scalar("a boolean"); }
   bool number_integer(number_integer_t) override { return scalar("a negative number"); }
   bool number_float(number_float_t, const string_t &) override { return scalar("a number that is no 64-bit integer"); }

@@ -7,6 +7,7 @@
 #include "frontends/Safetensors/Safetensors.h"
 
 #include "compiler/Support/CheckedMath.h"
+#include "compiler/Support/FileKind.h"
 #include "compiler/Support/Json.h"
 
 #include <nlohmann/json.hpp>
@@ -17,6 +18,8 @@
 using namespace yupana;
 
 static constexpr uint64_t headerLengthBytes = 8;
+static constexpr const char *singleName = "model.safetensors";
+static constexpr const char *indexName = "model.safetensors.index.json";
 
 static const TensorInfo *findByName(const std::vector<TensorInfo> &infos, std::string_view name) {
   auto found = std::lower_bound(infos.begin(), infos.end(), name,
@@ -24,8 +27,8 @@ static const TensorInfo *findByName(const std::vector<TensorInfo> &infos, std::s
   return found != infos.end() && found->name == name ? &*found : nullptr;
 }
 
-Result<SafetensorsFile> SafetensorsFile::open(std::string path) {
-  YUPANA_ASSIGN_OR_RETURN(InputFile file, InputFile::open(std::move(path)));
+/// Reads and checks the header of an open file.
+static Result<std::vector<TensorInfo>> readHeader(const InputFile &file) {
   if (file.size() < headerLengthBytes)
     return makeError(ExitCode::InvalidInput, "{}: has {} bytes, a safetensors file has at least {}", file.path(),
                      file.size(), headerLengthBytes);
@@ -45,9 +48,18 @@ Result<SafetensorsFile> SafetensorsFile::open(std::string path) {
                      headerBytes, rest);
   std::string header(headerBytes, '\0');
   YUPANA_RETURN_IF_ERROR(file.readAt(headerLengthBytes, header.data(), headerBytes));
-  YUPANA_ASSIGN_OR_RETURN(std::vector<TensorInfo> infos, parseSafetensorsHeader(header, headerLengthBytes + headerBytes,
-                                                                                rest - headerBytes, file.path()));
-  return SafetensorsFile(std::move(file), std::move(infos));
+  return parseSafetensorsHeader(header, headerLengthBytes + headerBytes, rest - headerBytes, file.path());
+}
+
+Result<SafetensorsFile> SafetensorsFile::open(std::string path) {
+  YUPANA_ASSIGN_OR_RETURN(InputFile file, InputFile::open(std::move(path)));
+  Result<std::vector<TensorInfo>> infos = readHeader(file);
+  if (infos)
+    return SafetensorsFile(std::move(file), std::move(infos).value());
+  char start[fileKindBytes];
+  size_t length = std::min<uint64_t>(file.size(), sizeof start);
+  YUPANA_RETURN_IF_ERROR(file.readAt(0, start, length));
+  return explainFileKind(std::string_view(start, length), file.path(), "a safetensors file", infos.takeError());
 }
 
 const TensorInfo *SafetensorsFile::find(std::string_view name) const { return findByName(infos, name); }
@@ -91,26 +103,43 @@ Result<std::map<std::string, std::string>> yupana::parseSafetensorsIndex(std::st
 Result<SafetensorsCheckpoint> SafetensorsCheckpoint::openShards(const std::string &folder,
                                                                 const std::map<std::string, std::string> &weightMap) {
   std::map<std::string, uint32_t> shardIndex;
-  for (const auto &[tensor, shard] : weightMap)
+  std::map<std::string, std::string> firstTensor; // of every shard, for messages
+  for (const auto &[tensor, shard] : weightMap) {
     shardIndex.emplace(shard, 0);
+    firstTensor.emplace(shard, tensor);
+  }
 
   SafetensorsCheckpoint checkpoint;
   checkpoint.folderPath = folder;
   checkpoint.shards.reserve(shardIndex.size());
   for (auto &[shard, index] : shardIndex) {
     index = static_cast<uint32_t>(checkpoint.shards.size());
-    YUPANA_ASSIGN_OR_RETURN(SafetensorsFile file, SafetensorsFile::open(folder + "/" + shard));
+    std::string path = folder + "/" + shard;
+    if (!pathExists(path))
+      return makeError(ExitCode::MissingFile,
+                       "{}: cannot be opened: No such file or directory; {} names it as the file of tensor {}", path,
+                       indexName, inQuotes(firstTensor[shard]));
+    YUPANA_ASSIGN_OR_RETURN(SafetensorsFile file, SafetensorsFile::open(path));
     checkpoint.shards.push_back(std::move(file));
   }
   for (const auto &[tensor, shard] : weightMap) {
     uint32_t index = shardIndex[shard];
     const TensorInfo *info = checkpoint.shards[index].find(tensor);
     if (!info)
-      return makeError(ExitCode::InvalidInput, "{}: has no tensor {}, which the index of the checkpoint expects there",
-                       checkpoint.shards[index].path(), inQuotes(tensor));
+      return makeError(ExitCode::InvalidInput, "{}: has no tensor {}, which {} expects there",
+                       checkpoint.shards[index].path(), inQuotes(tensor), indexName);
     checkpoint.infos.push_back(*info);
     checkpoint.infos.back().file = index;
   }
+  return checkpoint;
+}
+
+Result<SafetensorsCheckpoint> SafetensorsCheckpoint::openSingle(const std::string &folder) {
+  YUPANA_ASSIGN_OR_RETURN(SafetensorsFile file, SafetensorsFile::open(folder + "/" + singleName));
+  SafetensorsCheckpoint checkpoint;
+  checkpoint.folderPath = folder;
+  checkpoint.infos = file.tensors();
+  checkpoint.shards.push_back(std::move(file));
   return checkpoint;
 }
 
@@ -122,23 +151,27 @@ bool SafetensorsCheckpoint::existsIn(const std::string &folder) {
   return false;
 }
 
+/// True if the index gives a tensor to the single file.
+static bool namesSingleFile(const Result<std::map<std::string, std::string>> &weightMap) {
+  return weightMap && std::any_of(weightMap->begin(), weightMap->end(),
+                                  [](const auto &entry) { return entry.second == singleName; });
+}
+
 Result<SafetensorsCheckpoint> SafetensorsCheckpoint::open(const std::string &folder) {
-  std::string indexPath = folder + "/model.safetensors.index.json";
-  if (pathExists(indexPath)) {
-    YUPANA_ASSIGN_OR_RETURN(std::string text, readWholeFile(indexPath, maxSafetensorsHeader));
-    YUPANA_ASSIGN_OR_RETURN(auto weightMap, parseSafetensorsIndex(text, indexPath));
-    return openShards(folder, weightMap);
+  std::string indexPath = folder + "/" + indexName;
+  bool hasSingle = pathExists(folder + "/" + singleName);
+  if (!pathExists(indexPath))
+    return hasSingle ? openSingle(folder) : Result<SafetensorsCheckpoint>(explainMissingWeights(folder));
+  YUPANA_ASSIGN_OR_RETURN(std::string text, readWholeFile(indexPath, maxSafetensorsHeader));
+  Result<std::map<std::string, std::string>> weightMap = parseSafetensorsIndex(text, indexPath);
+  if (hasSingle && !namesSingleFile(weightMap)) {
+    YUPANA_ASSIGN_OR_RETURN(SafetensorsCheckpoint checkpoint, openSingle(folder));
+    checkpoint.sentences.push_back(
+        fmt::format("{}: is not used, since {} stands beside it and counts first", indexPath, singleName));
+    return checkpoint;
   }
-  std::string singlePath = folder + "/model.safetensors";
-  if (!pathExists(singlePath))
-    return makeError(ExitCode::MissingFile, "{}: holds neither model.safetensors nor model.safetensors.index.json",
-                     folder);
-  YUPANA_ASSIGN_OR_RETURN(SafetensorsFile file, SafetensorsFile::open(singlePath));
-  SafetensorsCheckpoint checkpoint;
-  checkpoint.folderPath = folder;
-  checkpoint.infos = file.tensors();
-  checkpoint.shards.push_back(std::move(file));
-  return checkpoint;
+  YUPANA_RETURN_IF_ERROR(weightMap);
+  return openShards(folder, *weightMap);
 }
 
 const TensorInfo *SafetensorsCheckpoint::find(std::string_view name) const { return findByName(infos, name); }

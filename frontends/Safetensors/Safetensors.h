@@ -94,20 +94,22 @@ private:
   std::vector<TensorInfo> infos;
 };
 
-/// A folder in Hugging Face form: `model.safetensors.index.json` and its shards or, when there is no index,
-/// `model.safetensors`. With an index, a tensor is what the index says it is: it must exist in the file named there,
-/// and tensors of shards that the index gives to another file, or to none, do not count. All const members may be
-/// called by several threads at once.
+/// A folder in Hugging Face form: `model.safetensors`, or `model.safetensors.index.json` and its shards. Where both are
+/// there, the single file counts, as in transformers, unless the index gives tensors to it. With an index, a tensor is
+/// what the index says it is: it must exist in the file named there, and tensors of shards that the index gives to
+/// another file, or to none, do not count. All const members may be called by several threads at once.
 class SafetensorsCheckpoint {
 public:
   /// True if the folder holds tensors: any *.safetensors file. An index without its shards is a list of names alone.
   static bool existsIn(const std::string &folder);
 
   /// Opens the folder and checks the index and the header of every file. ExitCode::MissingFile or
-  /// ExitCode::InvalidInput.
+  /// ExitCode::InvalidInput; ExitCode::Unsupported when the weights are there in another format.
   static Result<SafetensorsCheckpoint> open(const std::string &folder);
 
   const std::string &folder() const { return folderPath; }
+  /// Sentences for the user about files that were left out.
+  const std::vector<std::string> &notes() const { return sentences; }
   const std::vector<SafetensorsFile> &files() const { return shards; }
   /// Sorted by name.
   const std::vector<TensorInfo> &tensors() const { return infos; }
@@ -124,11 +126,22 @@ private:
 
   static Result<SafetensorsCheckpoint> openShards(const std::string &folder,
                                                   const std::map<std::string, std::string> &weightMap);
+  static Result<SafetensorsCheckpoint> openSingle(const std::string &folder);
 
   std::string folderPath;
   std::vector<SafetensorsFile> shards;
   std::vector<TensorInfo> infos;
+  std::vector<std::string> sentences;
 };
+
+/// What a user may name instead of a checkpoint folder, or bring in one: ExitCode::MissingFile when `folder` is
+/// nothing, or a file, or holds no config.json; ExitCode::InvalidInput when it is a LoRA adapter, with or without a
+/// model beside it, since transformers would apply it; ExitCode::Unsupported for a file or folder of another format.
+/// The sentence says what is there instead.
+Result<void> checkCheckpointFolder(const std::string &folder);
+
+/// An error for a folder that has no safetensors: which weights are there instead.
+Error explainMissingWeights(const std::string &folder);
 
 /// Parses an index: `weight_map` from tensor to file name. File names must be plain names (no folder, not "..").
 /// Errors name `file` and have ExitCode::InvalidInput.

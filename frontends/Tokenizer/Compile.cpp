@@ -4,6 +4,7 @@
 #include "frontends/Tokenizer/Tokenizer.h"
 
 #include "compiler/Support/File.h"
+#include "compiler/Support/FileKind.h"
 #include "compiler/Support/Json.h"
 #include "frontends/Tokenizer/JsonFields.h"
 
@@ -26,18 +27,30 @@ Result<json> parseIfThere(const std::string &path) {
   return text.empty() ? Result<json>(json()) : parseJson(text, path);
 }
 
-Result<TokenizerModel> readModel(const std::string &folder, uint64_t vocabularySize) {
-  std::string path = folder + "/tokenizer.json";
-  if (pathExists(path)) {
-    YUPANA_ASSIGN_OR_RETURN(std::string text, readWholeFile(path, maxTokenizerBytes));
-    return parseTokenizerJson(text, path);
-  }
-  path = folder + "/tokenizer.model";
+/// Nothing for a tokenizer.json that is sound and not understood.
+Result<std::optional<TokenizerModel>> readTokenizerJson(const std::string &path, std::vector<std::string> &notes) {
+  YUPANA_ASSIGN_OR_RETURN(std::string text, readWholeFile(path, maxTokenizerBytes));
+  Result<TokenizerModel> model = parseTokenizerJson(text, path);
+  if (model)
+    return std::optional<TokenizerModel>(std::move(model).value());
+  if (model.error().code != ExitCode::Unsupported)
+    return model.takeError();
+  notes.push_back(fmt::format("{}; a tokenizer of this kind is not understood, so the plan runs on token ids alone",
+                              model.error().message));
+  return std::optional<TokenizerModel>();
+}
+
+Result<TokenizerModel> readTokenizerModel(const std::string &folder, uint64_t vocabularySize,
+                                          std::vector<std::string> &notes) {
+  std::string path = folder + "/tokenizer.model";
   YUPANA_ASSIGN_OR_RETURN(std::string text, readWholeFile(path, maxTokenizerModelBytes));
   YUPANA_ASSIGN_OR_RETURN(TokenizerModel model, parseTokenizerModel(text, path));
   std::string configPath = folder + "/tokenizer_config.json";
   YUPANA_ASSIGN_OR_RETURN(std::string config, readIfThere(configPath));
   YUPANA_RETURN_IF_ERROR(addSpecialTokens(model, config, configPath, vocabularySize));
+  notes.push_back(fmt::format("{}: does not say how text is split into words, so it is split as Llama 4's tokenizer "
+                              "does; a tokenizer.json would say it",
+                              path));
   return model;
 }
 
@@ -68,6 +81,11 @@ Result<FoundTemplate> findTemplate(const std::string &folder, const json &tokeni
   FoundTemplate found;
   found.path = folder + "/chat_template.jinja";
   YUPANA_ASSIGN_OR_RETURN(found.text, readIfThere(found.path));
+  // Any text is a template; one that was never downloaded is not what the checkpoint has.
+  std::optional<FileKind> kind = recognizeFileKind(std::string_view(found.text).substr(0, fileKindBytes));
+  if (kind && !kind->isWhole)
+    return makeError(ExitCode::InvalidInput, "{}: is {}, expected a chat template; {}", found.path, kind->what,
+                     kind->remedy);
   if (!found.text.empty())
     return found;
   found.path = folder + "/chat_template.json";
@@ -80,21 +98,31 @@ Result<FoundTemplate> findTemplate(const std::string &folder, const json &tokeni
   return found;
 }
 
-/// Recognises the checkpoint's chat template, if it has one.
-Result<std::optional<ChatFormat>> readChatFormat(const std::string &folder, std::vector<std::string> &notes) {
-  YUPANA_ASSIGN_OR_RETURN(json config, parseIfThere(folder + "/tokenizer_config.json"));
+/// The texts of two tokens that the files around a tokenizer name.
+struct NamedTokens {
+  std::optional<std::string> begin, end;
+};
+
+/// bos_token and eos_token of tokenizer_config.json, else of special_tokens_map.json.
+Result<NamedTokens> readNamedTokens(const std::string &folder, const json &config) {
   YUPANA_ASSIGN_OR_RETURN(json specials, parseIfThere(folder + "/special_tokens_map.json"));
-  YUPANA_ASSIGN_OR_RETURN(FoundTemplate found, findTemplate(folder, config));
-  if (found.text.empty())
-    return std::optional<ChatFormat>();
-  std::optional<std::string> texts[2];
-  for (auto [name, text] : {std::pair("bos_token", &texts[0]), std::pair("eos_token", &texts[1])}) {
+  NamedTokens tokens;
+  for (auto [name, text] : {std::pair("bos_token", &tokens.begin), std::pair("eos_token", &tokens.end)}) {
     *text = asTokenText(member(config, name));
     if (!*text)
       *text = asTokenText(member(specials, name));
   }
+  return tokens;
+}
+
+/// Recognises the checkpoint's chat template, if it has one.
+Result<std::optional<ChatFormat>> readChatFormat(const std::string &folder, const json &config,
+                                                 const NamedTokens &tokens, std::vector<std::string> &notes) {
+  YUPANA_ASSIGN_OR_RETURN(FoundTemplate found, findTemplate(folder, config));
+  if (found.text.empty())
+    return std::optional<ChatFormat>();
   Result<ChatFormat> format =
-      recognizeChatTemplate(found.text, texts[0] ? &*texts[0] : nullptr, texts[1] ? &*texts[1] : nullptr);
+      recognizeChatTemplate(found.text, tokens.begin ? &*tokens.begin : nullptr, tokens.end ? &*tokens.end : nullptr);
   if (format)
     return std::optional<ChatFormat>(std::move(format).value());
   notes.push_back(fmt::format("{}: the chat template is not understood ({}), so the plan has no chat format and "
@@ -103,13 +131,56 @@ Result<std::optional<ChatFormat>> readChatFormat(const std::string &folder, std:
   return std::optional<ChatFormat>();
 }
 
+/// The longest added token that `text` begins with; null without one.
+const TokenizerModel::AddedToken *addedAtStart(const TokenizerModel &model, std::string_view text) {
+  const TokenizerModel::AddedToken *longest = nullptr;
+  for (const TokenizerModel::AddedToken &token : model.added) {
+    const std::string &added = model.texts[token.id];
+    bool begins = !added.empty() && text.substr(0, added.size()) == added;
+    if (begins && (!longest || added.size() > model.texts[longest->id].size()))
+      longest = &token;
+  }
+  return longest;
+}
+
+/// Tells of tokens that the embedding has no row for.
+void noteTokensBeyond(const TokenizerModel &model, const std::string &folder, uint64_t vocabularySize,
+                      std::vector<std::string> &notes) {
+  uint64_t count = 0, first = 0;
+  for (uint64_t id = vocabularySize; id < model.texts.size(); ++id)
+    if (!model.texts[id].empty() && count++ == 0)
+      first = id;
+  if (count)
+    notes.push_back(fmt::format("{}: the tokenizer's token {} has the id {}, but the model knows {} ids, so text with "
+                                "it cannot be run{}",
+                                folder, inQuotes(model.texts[first]), first, vocabularySize,
+                                count > 1 ? fmt::format("; {} more are like it", count - 1) : ""));
+}
+
 } // namespace
 
-Result<std::vector<uint8_t>> yupana::compileTokenizer(const std::string &folder, uint64_t vocabularySize,
-                                                      std::vector<std::string> &notes) {
-  if (!pathExists(folder + "/tokenizer.json") && !pathExists(folder + "/tokenizer.model"))
-    return std::vector<uint8_t>();
-  YUPANA_ASSIGN_OR_RETURN(TokenizerModel model, readModel(folder, vocabularySize));
-  YUPANA_ASSIGN_OR_RETURN(model.chat, readChatFormat(folder, notes));
-  return writeTokenizerSection(model);
+Result<CompiledTokenizer> yupana::compileTokenizer(const std::string &folder, uint64_t vocabularySize,
+                                                   std::vector<std::string> &notes) {
+  std::optional<TokenizerModel> model;
+  if (std::string path = folder + "/tokenizer.json"; pathExists(path)) {
+    YUPANA_ASSIGN_OR_RETURN(model, readTokenizerJson(path, notes));
+  } else if (pathExists(folder + "/tokenizer.model")) {
+    YUPANA_ASSIGN_OR_RETURN(model, readTokenizerModel(folder, vocabularySize, notes));
+  } else {
+    notes.push_back(fmt::format("{}: has no tokenizer, so the plan runs on token ids alone", folder));
+  }
+  CompiledTokenizer compiled;
+  if (!model)
+    return compiled;
+  noteTokensBeyond(*model, folder, vocabularySize, notes);
+  YUPANA_ASSIGN_OR_RETURN(json config, parseIfThere(folder + "/tokenizer_config.json"));
+  YUPANA_ASSIGN_OR_RETURN(NamedTokens tokens, readNamedTokens(folder, config));
+  YUPANA_ASSIGN_OR_RETURN(model->chat, readChatFormat(folder, config, tokens, notes));
+  for (const TokenizerModel::AddedToken &token : model->added)
+    if (tokens.end && model->texts[token.id] == *tokens.end && token.id < vocabularySize)
+      compiled.endToken = token.id;
+  if (const TokenizerModel::AddedToken *end = model->chat ? addedAtStart(*model, model->chat->end) : nullptr)
+    compiled.endOfTurn = model->texts[end->id];
+  compiled.section = writeTokenizerSection(*model);
+  return compiled;
 }

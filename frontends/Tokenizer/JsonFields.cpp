@@ -5,6 +5,7 @@
 
 #include "frontends/Tokenizer/JsonFields.h"
 
+#include "compiler/Support/Json.h"
 #include "runtime/schema/tokenizer.h"
 
 using namespace yupana;
@@ -27,9 +28,8 @@ bool yupana::isType(const json &object, std::string_view type) {
 }
 
 std::optional<uint32_t> yupana::asId(const json &value) {
-  if (!value.is_number_unsigned() || value.get<uint64_t>() >= schema::kMaxTokenizerEntries)
-    return std::nullopt;
-  return static_cast<uint32_t>(value.get<uint64_t>());
+  std::optional<uint64_t> id = wholeNumber(value);
+  return id && *id < schema::kMaxTokenizerEntries ? std::optional<uint32_t>(*id) : std::nullopt;
 }
 
 std::optional<std::string> yupana::asTokenText(const json &value) {

@@ -110,7 +110,7 @@ std::vector<uint8_t> yupana::writeTokenizerSection(const TokenizerModel &model) 
   schema::TokenizerHeader header{};
   header.magic = schema::kTokenizerMagic;
   header.version = schema::kTokenizerVersion;
-  header.split = static_cast<uint32_t>(schema::TokenizerSplit::llama4);
+  header.split = static_cast<uint32_t>(model.split);
   header.flags = model.ignoreMerges ? uint32_t(schema::kTokenizerIgnoreMerges) : 0;
   header.begin_token = model.beginToken.value_or(schema::kNoToken);
   header.id_count = static_cast<uint32_t>(model.texts.size());

@@ -6,6 +6,7 @@
 
 #include "compiler/Support/Error.h"
 #include "frontends/ChatTemplate/ChatTemplate.h"
+#include "runtime/schema/tokenizer.h"
 
 #include <cstdint>
 #include <optional>
@@ -15,7 +16,7 @@
 
 namespace yupana {
 
-/// A byte-level BPE tokenizer whose text is split as Llama 4 splits it.
+/// A byte-level BPE tokenizer whose text is split in one of the ways that the runtime knows.
 struct TokenizerModel {
   /// `left` followed by `right` becomes `result`; ids. The pair of lowest rank merges first, of equal ranks the
   /// leftmost.
@@ -43,6 +44,8 @@ struct TokenizerModel {
   std::optional<uint32_t> beginToken;
   /// A word that is in the vocabulary as a whole is one token, whatever the merges say.
   bool ignoreMerges = false;
+  /// How text is cut into words.
+  schema::TokenizerSplit split = schema::TokenizerSplit::llama4;
   /// How a conversation is written; none for a checkpoint without a chat template, or with one that is not understood.
   std::optional<ChatFormat> chat;
 };
@@ -60,8 +63,8 @@ Result<TokenizerModel> parseTokenizerJson(std::string_view text, std::string_vie
 
 /// Reads the text of a `tokenizer.model` as tiktoken writes it: a line for every word, its bytes in base64, a space and
 /// its rank, which is its id. Text is split as Llama 4 splits it, there are no added tokens yet, and of the pairs whose
-/// bytes together are a word the one of lowest id merges first. ExitCode::InvalidInput, naming the line, for anything
-/// else.
+/// bytes together are a word the one of lowest id merges first. ExitCode::Unsupported for a SentencePiece model, which
+/// has the same name; ExitCode::InvalidInput, naming the line, for anything else.
 Result<TokenizerModel> parseTokenizerModel(std::string_view text, std::string_view file);
 
 /// Adds what a `tokenizer.model` leaves to the text of a `tokenizer_config.json`: its added tokens and its begin token.
@@ -77,12 +80,25 @@ std::vector<std::string> metaSpecialTokens();
 /// point. The same model gives the same bytes.
 std::vector<uint8_t> writeTokenizerSection(const TokenizerModel &model);
 
-/// The tokenizer section for the checkpoint in `folder`, from its `tokenizer.json`, else from its `tokenizer.model`; no
-/// bytes when the folder has neither. The chat format comes from `chat_template.jinja`, else from `chat_template.json`,
-/// else from `tokenizer_config.json`; a template that is not understood adds a sentence to `notes`. `vocabularySize` is
-/// how many ids the model knows.
-Result<std::vector<uint8_t>> compileTokenizer(const std::string &folder, uint64_t vocabularySize,
-                                              std::vector<std::string> &notes);
+/// What a checkpoint's text files come to.
+struct CompiledTokenizer {
+  std::vector<uint8_t> section; ///< Empty where there is no tokenizer, or one that is not understood.
+  /// `eos_token` of tokenizer_config.json, else of special_tokens_map.json: an added token that the model knows.
+  std::optional<uint32_t> endToken;
+  /// The added token that begins the end of a turn in the chat format, which ends a reply in chats; empty without one.
+  std::string endOfTurn;
+};
+
+/// Reads the tokenizer of the checkpoint in `folder`, from its `tokenizer.json`, else from its `tokenizer.model`. The
+/// chat format comes from `chat_template.jinja`, else from `chat_template.json`, else from `tokenizer_config.json`.
+/// `vocabularySize` is how many ids the model knows.
+///
+/// A template or a well-formed tokenizer.json of a kind that is not understood costs the plan that part and adds a
+/// sentence to `notes`; so do a folder without a tokenizer, tokens beyond the vocabulary, which stay in the section
+/// though a text that has them cannot be run, and a tokenizer.model alone, which does not say how text is split.
+/// ExitCode::InvalidInput for a broken file, ExitCode::Unsupported for a SentencePiece model.
+Result<CompiledTokenizer> compileTokenizer(const std::string &folder, uint64_t vocabularySize,
+                                           std::vector<std::string> &notes);
 
 } // namespace yupana
 

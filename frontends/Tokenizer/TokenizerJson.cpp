@@ -21,10 +21,20 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::string_view llama4Split =
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|)"
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|)"
-    R"(\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+/// A way to split text, by the regular expression that asks for it.
+struct Split {
+  std::string_view pattern;
+  schema::TokenizerSplit split;
+};
+constexpr Split splits[] = {
+    {R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|)"
+     R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|)"
+     R"(\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
+     schema::TokenizerSplit::llama4},
+    {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|)"
+     R"(\s*[\r\n]+|\s+(?!\S)|\s+)",
+     schema::TokenizerSplit::llama3},
+};
 
 /// Undoes the byte-level alphabet, in which printable Latin-1 characters stand for their own byte and U+0100 onwards
 /// for the others, in ascending order.
@@ -66,7 +76,7 @@ public:
   Result<TokenizerModel> read() {
     if (!root.is_object())
       return makeError(ExitCode::InvalidInput, "{}: is {}, expected an object", file, jsonTypeName(root));
-    YUPANA_RETURN_IF_ERROR(checkPipeline());
+    YUPANA_RETURN_IF_ERROR(readPipeline());
     YUPANA_RETURN_IF_ERROR(checkModel());
     YUPANA_RETURN_IF_ERROR(readVocabulary());
     YUPANA_RETURN_IF_ERROR(readAdded());
@@ -84,7 +94,7 @@ private:
     return makeError(ExitCode::InvalidInput, "{}: {}", file, fmt::format(format, std::forward<Args>(args)...));
   }
 
-  Result<void> checkPipeline() const;
+  Result<void> readPipeline();
   Result<void> checkModel() const;
   Result<void> readVocabulary();
   Result<void> readAdded();
@@ -114,7 +124,7 @@ private:
 };
 
 /// Everything around the model: normalizer, pre-tokenizer and decoder.
-Result<void> Reader::checkPipeline() const {
+Result<void> Reader::readPipeline() {
   const json &normalizer = member(root, "normalizer");
   bool emptySequence = isType(normalizer, "Sequence") && member(normalizer, "normalizers").is_array() &&
                        member(normalizer, "normalizers").empty();
@@ -127,9 +137,13 @@ Result<void> Reader::checkPipeline() const {
       !isType(steps[1], "ByteLevel"))
     return unsupported("pre_tokenizer", preTokenizer, "a Sequence of Split and ByteLevel");
   const json &pattern = member(member(steps[0], "pattern"), "Regex");
-  if (!pattern.is_string() || pattern.get_ref<const std::string &>() != llama4Split)
+  auto known = std::find_if(std::begin(splits), std::end(splits), [&](const Split &split) {
+    return pattern.is_string() && pattern.get_ref<const std::string &>() == split.pattern;
+  });
+  if (known == std::end(splits))
     return unsupported("pre_tokenizer.pretokenizers[0].pattern", member(steps[0], "pattern"),
-                       "the regular expression of Llama 4");
+                       "the regular expression of Llama 4 or of Llama 3");
+  model.split = known->split;
   if (member(steps[0], "behavior") != "Isolated")
     return unsupported("pre_tokenizer.pretokenizers[0].behavior", member(steps[0], "behavior"), "\"Isolated\"");
   if (isTrue(steps[0], "invert"))

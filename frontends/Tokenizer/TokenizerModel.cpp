@@ -3,6 +3,7 @@
 // tokenizer.model as tiktoken's load_tiktoken_bpe reads it (github.com/openai/tiktoken, tiktoken/load.py), strictly.
 #include "frontends/Tokenizer/Tokenizer.h"
 
+#include "compiler/Support/FileKind.h"
 #include "runtime/schema/tokenizer.h"
 
 #include <array>
@@ -144,5 +145,12 @@ Result<void> Reader::findMerges() {
 } // namespace
 
 Result<TokenizerModel> yupana::parseTokenizerModel(std::string_view text, std::string_view file) {
-  return Reader(file).read(text);
+  Result<TokenizerModel> model = Reader(file).read(text);
+  if (model)
+    return model;
+  constexpr std::string_view expected = "a line for every token, as tiktoken writes it";
+  std::optional<FileKind> kind = recognizeFileKind(text.substr(0, fileKindBytes));
+  if (kind && kind->isWhole)
+    return makeError(ExitCode::Unsupported, "{}: is {}, expected {}", file, kind->what, expected);
+  return explainFileKind(text, file, expected, model.takeError());
 }

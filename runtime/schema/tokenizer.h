@@ -40,9 +40,10 @@ inline constexpr uint32_t kMaxChatText = uint32_t{1} << 20;
 inline constexpr size_t kClassBlockSize = 256;
 inline constexpr size_t kClassIndexSize = 0x110000 / kClassBlockSize;
 
-/// How text is cut into words before merging.
+/// How text is cut into words before merging: the seven alternatives of a regular expression.
 enum class TokenizerSplit : uint32_t {
-  llama4 = 1, // the seven alternatives of Llama 4's regular expression
+  llama4 = 1,
+  llama3 = 2,
 };
 
 enum TokenizerFlags : uint32_t {

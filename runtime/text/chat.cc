@@ -38,6 +38,12 @@ std::string_view trim(const Section &section, std::string_view text) {
 
 bool has_chat_format(const Tokenizer &tokenizer) { return tokenizer.section().header.chat_size != 0; }
 
+std::optional<uint32_t> end_of_turn(const Tokenizer &tokenizer) {
+  std::vector<uint32_t> ids;
+  tokenizer.encode_fragments({{tokenizer.section().chat_part(ChatPart::end), true}}, &ids);
+  return !ids.empty() && tokenizer.is_added(ids[0]) ? std::optional<uint32_t>(ids[0]) : std::nullopt;
+}
+
 /// Special tokens are recognised in the parts of the format alone. In a message they are text, so that nobody can end a
 /// turn from within one.
 void encode_chat(const Tokenizer &tokenizer, const std::vector<Message> &messages, std::vector<uint32_t> *ids) {

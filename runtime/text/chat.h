@@ -8,6 +8,7 @@
 #include "runtime/text/tokenizer.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,11 @@ struct Message {
 
 /// True if the tokenizer's section says how a conversation is written.
 bool has_chat_format(const Tokenizer &tokenizer);
+
+/// The added token that begins the end of a turn, with which the model ends its answer, too: a reply in a chat is over
+/// there, whatever the checkpoint's list of ids that end a text says. Nothing if the end begins with no such token.
+/// `tokenizer` has a chat format.
+std::optional<uint32_t> end_of_turn(const Tokenizer &tokenizer);
 
 /// Appends to `*ids` what the checkpoint's chat template gives for the conversation, with the prompt for the model's
 /// answer behind it. `tokenizer` has a chat format.

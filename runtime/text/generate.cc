@@ -222,9 +222,11 @@ void Generator::accept_token(Active *active, uint32_t id) {
   active->next = id;
   observer_->on_token(active->request, id);
   const uint32_t *stops = model_.stop_tokens;
-  if (std::find(stops, stops + model_.stop_token_count, id) != stops + model_.stop_token_count)
+  const Request &request = (*requests_)[active->request];
+  if (id == request.stop_token ||
+      std::find(stops, stops + model_.stop_token_count, id) != stops + model_.stop_token_count)
     finish(active, Stop::eos);
-  else if (tokens.size() == (*requests_)[active->request].max_new_tokens || active->done == limits_.max_context)
+  else if (tokens.size() == request.max_new_tokens || active->done == limits_.max_context)
     finish(active, Stop::length);
 }
 

@@ -19,7 +19,9 @@ struct Request {
   std::vector<uint32_t> prompt; // not empty, at most limits.max_context ids, each below vocab_size
   uint32_t max_new_tokens = 0;
   bool want_logits = false; // of every token of the prompt
-  float temperature = 0;    // 0 takes the best token
+  // Ends the reply beside the plan's stop tokens: the end of a turn, in chats.
+  uint32_t stop_token = YUPANA_NO_TOKEN;
+  float temperature = 0; // 0 takes the best token
   uint64_t seed = 0;
   // As in yupana_span_t, whose ranges they have.
   uint32_t top_k = 0;
@@ -34,7 +36,7 @@ struct Request {
 
 enum class Stop {
   running,
-  eos,       // one of the plan's stop tokens, which is the last token of the reply
+  eos,       // one of the plan's stop tokens or the request's, which is the last token of the reply
   length,    // max_new_tokens, or the plan's longest context
   interrupt, // the observer asked for it
   not_finite // the logits of its next token hold NaN or infinity

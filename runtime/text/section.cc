@@ -41,7 +41,9 @@ const char *check_header(const TokenizerHeader &h, size_t size) {
     return "the tokenizer section does not start with its magic number";
   if (h.version != kTokenizerVersion)
     return "the tokenizer section has a version this program does not read";
-  if (h.split != static_cast<uint32_t>(TokenizerSplit::llama4) || (h.flags & ~uint32_t{kTokenizerIgnoreMerges}))
+  bool split_known = h.split == static_cast<uint32_t>(TokenizerSplit::llama4) ||
+                     h.split == static_cast<uint32_t>(TokenizerSplit::llama3);
+  if (!split_known || (h.flags & ~uint32_t{kTokenizerIgnoreMerges}))
     return "the tokenizer section asks for a feature this program does not know";
   for (uint32_t word : h.reserved)
     if (word)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Llama 4's regular expression by hand, a function for each alternative, over character classes that the plan's tables
-// give. By hand because a library for Unicode expressions is larger than this runtime. The functions try what a
-// backtracking matcher would try, in its order, so that words are the same; each reads a run of characters once, where
-// a backtracking matcher can take time quadratic in the length of a run of spaces.
+// Two regular expressions by hand, a function for each alternative, over character classes that the plan's tables give.
+// By hand because a library for Unicode expressions is larger than this runtime. The functions try what a backtracking
+// matcher would try, in its order, so that words are the same; each reads a run of characters once, where a
+// backtracking matcher can take time quadratic in the length of a run of spaces.
 
 #include "runtime/text/split.h"
 
@@ -23,6 +23,7 @@ constexpr ClassSet set_of(CharClass c) { return ClassSet{1} << static_cast<uint3
 constexpr ClassSet kMarks = set_of(CharClass::mark);
 constexpr ClassSet kSpaces = set_of(CharClass::space);
 constexpr ClassSet kNumbers = set_of(CharClass::number);
+constexpr ClassSet kLetters = set_of(CharClass::upper) | set_of(CharClass::lower) | set_of(CharClass::letter);
 constexpr ClassSet kUncased = set_of(CharClass::letter) | kMarks;
 /// [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}] and [\p{Ll}\p{Lm}\p{Lo}\p{M}]: uncased letters and marks are in both.
 constexpr ClassSet kHead = set_of(CharClass::upper) | kUncased;
@@ -133,6 +134,16 @@ size_t upper_word(const Text &text, size_t start) {
   return head == start ? kNoMatch : text.after_run(head, kTail);
 }
 
+/// Llama 3's alternative 1.
+size_t match_contraction(const Text &text) { return text.after_contraction(0); }
+
+/// Llama 3's alternative 2.
+size_t match_letters(const Text &text) {
+  bool prefixed = text.is(0, kPrefix) && !text.is_line_end(0);
+  size_t start = prefixed ? text.after(0) : 0, end = text.after_run(start, kLetters);
+  return end == start ? kNoMatch : end;
+}
+
 /// Alternatives 1 and 2. Each is tried with its optional first character before it is tried without.
 size_t match_word(const Text &text) {
   bool prefixed = text.is(0, kPrefix) && !text.is_line_end(0);
@@ -154,16 +165,18 @@ size_t match_number(const Text &text) {
   return offset;
 }
 
-/// Alternative 4.
-size_t match_symbols(const Text &text) {
+/// Alternative 4; `slashes` may follow the symbols as line ends do.
+size_t match_symbols(const Text &text, bool slashes) {
   size_t start = text.is_byte(0, ' ') ? 1 : 0;
   size_t offset = text.after_run(start, kSymbols);
   if (offset == start)
     return kNoMatch;
-  while (text.is_line_end(offset) || text.is_byte(offset, '/'))
+  while (text.is_line_end(offset) || (slashes && text.is_byte(offset, '/')))
     ++offset;
   return offset;
 }
+size_t match_symbols_and_slashes(const Text &text) { return match_symbols(text, true); }
+size_t match_symbols_alone(const Text &text) { return match_symbols(text, false); }
 
 /// Alternatives 5, 6 and 7.
 size_t match_space(const Text &text) {
@@ -182,9 +195,14 @@ size_t match_space(const Text &text) {
 } // namespace
 
 size_t next_word(const Section &section, std::string_view bytes) {
+  using Match = size_t (*)(const Text &);
+  static constexpr Match kLlama4[] = {match_word, match_number, match_symbols_and_slashes, match_space, nullptr};
+  static constexpr Match kLlama3[] = {match_contraction,   match_letters, match_number,
+                                      match_symbols_alone, match_space,   nullptr};
+  bool is_llama3 = section.header.split == static_cast<uint32_t>(schema::TokenizerSplit::llama3);
   Text text(section, bytes);
-  for (auto match : {match_word, match_number, match_symbols, match_space})
-    if (size_t end = match(text))
+  for (const Match *match = is_llama3 ? kLlama3 : kLlama4; *match; ++match)
+    if (size_t end = (*match)(text))
       return end;
   return bytes.size(); // not reached: every class is the start of an alternative
 }

@@ -117,14 +117,20 @@ std::optional<uint32_t> Tokenizer::begin_token() const {
   return id == schema::kNoToken ? std::nullopt : std::optional<uint32_t>(id);
 }
 
-bool Tokenizer::is_special(uint32_t id) const {
+/// The entry of an added token; null for any other id.
+const TokenizerAdded *Tokenizer::find_added(uint32_t id) const {
   std::string_view text = token(id);
   const TokenizerAdded *end = section_.added + section_.header.added_count;
   const TokenizerAdded *found =
       std::lower_bound(section_.added, end, text, [&](const TokenizerAdded &added, std::string_view wanted) {
         return section_.token(added.id) < wanted;
       });
-  return found != end && found->id == id && found->flags & schema::kAddedSpecial;
+  return found != end && found->id == id ? found : nullptr;
+}
+
+bool Tokenizer::is_special(uint32_t id) const {
+  const TokenizerAdded *added = find_added(id);
+  return added && added->flags & schema::kAddedSpecial;
 }
 
 size_t Tokenizer::encode(std::string_view text, const EncodeOptions &options, std::vector<uint32_t> *ids) const {

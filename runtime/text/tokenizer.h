@@ -40,6 +40,8 @@ public:
 
   /// The bytes of a token, not always whole UTF-8; empty if `id` has none.
   std::string_view token(uint32_t id) const { return id < id_limit() ? section_.token(id) : std::string_view(); }
+  /// True if `id` is a token that is found in a text before the text is split.
+  bool is_added(uint32_t id) const { return find_added(id) != nullptr; }
   /// True if `id` is a control token, which readers of a text are not shown.
   bool is_special(uint32_t id) const;
 
@@ -55,6 +57,8 @@ public:
   const Section &section() const { return section_; }
 
 private:
+  const schema::TokenizerAdded *find_added(uint32_t id) const;
+
   Section section_{};
   bool starts_added_[256] = {}; // true if an added token begins with this byte
 };

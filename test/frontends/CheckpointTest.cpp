@@ -3,6 +3,7 @@
 #include "test/frontends/TestFiles.h"
 
 #include <algorithm>
+#include <functional>
 
 using namespace yupana;
 using namespace yupana::llama4;
@@ -144,13 +145,160 @@ TEST(Llama4Checkpoint, TiedEmbeddingNeedsNoHead) {
   SmallCheckpoint both(tensors);
   auto found = both.find(config);
   ASSERT_TRUE(found) << found.error().message;
-  EXPECT_EQ(found->lmHead, nullptr);
+  // Its type is another: whatever it holds, it is not the embedding.
+  ASSERT_NE(found->lmHead, nullptr);
   ASSERT_EQ(found->notes.size(), 1u);
-  EXPECT_NE(found->notes[0].find("'lm_head.weight'"), std::string::npos);
+  EXPECT_NE(found->notes[0].find("'lm_head.weight' has other values than"), std::string::npos);
   tensors.erase(tensors.begin() + 2);
   SmallCheckpoint one(tensors);
   EXPECT_TRUE(one.find(config).ok());
   expectError(one.find(smallConfig()), ExitCode::InvalidInput, {"'lm_head.weight'", "[5, 4]"});
+}
+
+// Equal bytes are tied, other bytes are another matrix. containerOf() counts bytes up, so that data 256 apart is equal.
+TEST(Llama4Checkpoint, TiedHeadIsCompared) {
+  TextConfig config = smallConfig();
+  config.tiedEmbeddings = true;
+  for (unsigned gap : {0u, 216u}) {
+    std::vector<NamedTensor> tensors = smallTensors();
+    NamedTensor head = tensors[2];
+    head.type = "BF16";
+    tensors.erase(tensors.begin() + 2);
+    tensors.insert(tensors.begin() + 1, {"v_head.summary.bias", "U8", {gap}, 1});
+    tensors.insert(tensors.begin() + 2, head);
+    SmallCheckpoint small(tensors);
+    auto found = small.find(config);
+    ASSERT_TRUE(found) << found.error().message;
+    EXPECT_EQ(found->lmHead == nullptr, gap == 216);
+    EXPECT_EQ(found->notes.size(), gap == 216 ? 1u : 2u); // of the value head, and of the head that differs
+  }
+}
+
+TEST(Llama4Checkpoint, DeclaresAHeadThatIsKnown) {
+  ModelConfig model;
+  model.text = smallConfig();
+  model.text.tiedEmbeddings = true;
+  auto declared = declareTextTensors(model, {"model.embed_tokens.weight", "lm_head.weight"});
+  ASSERT_TRUE(declared) << declared.error().message;
+  EXPECT_NE(declared->lmHead, nullptr);
+}
+
+/// smallTensors() without the routed experts.
+std::vector<NamedTensor> withoutExperts() {
+  std::vector<NamedTensor> tensors = smallTensors();
+  tensors.erase(std::remove_if(tensors.begin(), tensors.end(),
+                               [](const NamedTensor &t) { return t.name.find(".experts.") != std::string::npos; }),
+                tensors.end());
+  return tensors;
+}
+const std::string expertsPath = "model.layers.1.feed_forward.experts.";
+
+TEST(Llama4Checkpoint, ExpertsInLists) {
+  std::vector<NamedTensor> tensors = withoutExperts();
+  for (unsigned expert = 0; expert < 2; ++expert) {
+    tensors.push_back({fmt::format("{}gate_projs.{}.weight", expertsPath, expert), "BF16", {3, 4}, 2});
+    tensors.push_back({fmt::format("{}up_projs.{}.weight", expertsPath, expert), "BF16", {3, 4}, 2});
+    tensors.push_back({fmt::format("{}down_projs.{}.weight", expertsPath, expert), "BF16", {4, 3}, 2});
+  }
+  SmallCheckpoint small(tensors);
+  auto found = small.find(smallConfig());
+  ASSERT_TRUE(found) << found.error().message;
+  ASSERT_EQ(found->layers[1].experts.each.size(), 2u);
+  EXPECT_EQ(found->layers[1].experts.each[1].down->name, expertsPath + "down_projs.1.weight");
+}
+
+TEST(Llama4Checkpoint, StackedExperts) {
+  std::vector<NamedTensor> tensors = withoutExperts();
+  tensors.push_back({expertsPath + "down_proj.weight", "BF16", {2, 4, 3}, 2});
+  std::vector<NamedTensor> fused = tensors;
+  tensors.push_back({expertsPath + "gate_proj.weight", "BF16", {2, 3, 4}, 2});
+  tensors.push_back({expertsPath + "up_proj.weight", "BF16", {2, 3, 4}, 2});
+  SmallCheckpoint stacked(tensors);
+  auto found = stacked.find(smallConfig());
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_EQ(found->layers[1].experts.up->name, expertsPath + "up_proj.weight");
+  EXPECT_TRUE(found->layers[1].experts.outputsFirst);
+  EXPECT_FALSE(found->layers[1].experts.fused());
+
+  fused.push_back({expertsPath + "gate_up_proj.weight", "BF16", {2, 6, 4}, 2});
+  SmallCheckpoint both(fused);
+  found = both.find(smallConfig());
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_TRUE(found->layers[1].experts.fused());
+  EXPECT_TRUE(found->layers[1].experts.outputsFirst);
+}
+
+TEST(Llama4Checkpoint, OtherExpertsAreNamed) {
+  std::vector<NamedTensor> tensors = withoutExperts();
+  tensors.push_back({expertsPath + "w1.weight", "BF16", {2, 3, 4}, 2});
+  SmallCheckpoint small(tensors);
+  expectError(small.find(smallConfig()), ExitCode::InvalidInput,
+              {"no tensor '" + expertsPath + "gate_up_proj'", "beside it is '" + expertsPath + "w1.weight'"});
+}
+
+std::vector<NamedTensor> renamed(const std::function<std::string(const std::string &)> &name) {
+  std::vector<NamedTensor> tensors = smallTensors();
+  for (NamedTensor &tensor : tensors)
+    tensor.name = name(tensor.name);
+  return tensors;
+}
+
+TEST(Llama4Checkpoint, WrappersAroundAllNames) {
+  for (const char *wrapper : {"_orig_mod.", "module.", "_fsdp_wrapped_module.", "base_model.model.", "model.",
+                              "module._orig_mod.", "model.language_model.", "_orig_mod.module.model."}) {
+    SmallCheckpoint small(renamed([&](const std::string &name) { return wrapper + name; }));
+    auto found = small.find(smallConfig());
+    ASSERT_TRUE(found) << found.error().message;
+    EXPECT_EQ(found->embedding->name, std::string(wrapper) + "model.embed_tokens.weight");
+    ASSERT_EQ(found->notes.size(), 1u) << wrapper;
+    EXPECT_NE(found->notes[0].find("all tensors are named with '"), std::string::npos) << found->notes[0];
+    std::set<std::string, std::less<>> names;
+    for (const TensorInfo &info : small.checkpoint->tensors())
+      names.insert(info.name);
+    ModelConfig model;
+    model.text = smallConfig();
+    auto declared = declareTextTensors(model, names);
+    ASSERT_TRUE(declared) << declared.error().message;
+    for (const TensorInfo &info : *declared->declared)
+      EXPECT_TRUE(names.count(info.name)) << info.name;
+  }
+}
+
+TEST(Llama4Checkpoint, WrappersInsideNames) {
+  SmallCheckpoint small(renamed([](const std::string &name) {
+    std::string out = name;
+    if (size_t at = out.find("self_attn."); at != std::string::npos)
+      out.insert(at, "_checkpoint_wrapped_module.");
+    if (size_t at = out.find("layers.1."); at != std::string::npos)
+      out.insert(at + 9, "_fsdp_wrapped_module._orig_mod.");
+    return out;
+  }));
+  auto found = small.find(smallConfig());
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_EQ(found->layers[1].q->name, "model.layers.1._fsdp_wrapped_module._orig_mod._checkpoint_wrapped_module.self_"
+                                      "attn.q_proj.weight");
+  EXPECT_EQ(found->notes.size(), 1u);
+}
+
+TEST(Llama4Checkpoint, WrappersThatDoNotFit) {
+  // Some names with, some without.
+  SmallCheckpoint mixed(
+      renamed([](const std::string &name) { return (name == "lm_head.weight" ? "" : "_orig_mod.") + name; }));
+  expectError(mixed.find(smallConfig()), ExitCode::InvalidInput, {"'lm_head.weight'", "'_orig_mod.'"});
+  // Two tensors of one name.
+  std::vector<NamedTensor> tensors = smallTensors();
+  tensors.push_back({"model.layers.0._orig_mod.input_layernorm.weight", "BF16", {4}, 2});
+  SmallCheckpoint twice(tensors);
+  expectError(twice.find(smallConfig()), ExitCode::InvalidInput,
+              {"'model.layers.0._orig_mod.input_layernorm.weight'", "'model.layers.0.input_layernorm.weight'"});
+  tensors.back().name = "_orig_mod.model.norm.weight";
+  SmallCheckpoint other(tensors);
+  expectError(other.find(smallConfig()), ExitCode::InvalidInput, {"'_orig_mod.model.norm.weight'", "no place"});
+  // Of another model.
+  SmallCheckpoint foreign(renamed([](const std::string &name) { return "transformer." + name; }));
+  expectError(foreign.find(smallConfig()), ExitCode::InvalidInput,
+              {"no tensor 'language_model.model.embed_tokens.weight'",
+               "an embedding is there as 'transformer.model.embed_tokens.weight'"});
 }
 
 TEST(Llama4Checkpoint, AttentionBias) {
@@ -204,16 +352,33 @@ TEST(Llama4Checkpoint, QuantisedCheckpoints) {
   }
 }
 
-TEST(Llama4Checkpoint, OtherTensorsAreNoted) {
+TEST(Llama4Checkpoint, TensorsWithoutASayAreNoted) {
   std::vector<NamedTensor> tensors = smallTensors();
-  tensors.push_back({"model.layers.2.input_layernorm.weight", "BF16", {4}, 2});
+  tensors.push_back({"model.layers.0.self_attn.rotary_emb.inv_freq", "F32", {1}, 4});
   tensors.push_back({"rotary.inv_freq", "F32", {1}, 4});
+  tensors.push_back({"v_head.summary.weight", "F32", {1, 4}, 4});
   SmallCheckpoint small(tensors);
   auto found = small.find(smallConfig());
   ASSERT_TRUE(found) << found.error().message;
   ASSERT_EQ(found->notes.size(), 1u);
-  EXPECT_NE(found->notes[0].find("2 tensors"), std::string::npos) << found->notes[0];
-  EXPECT_NE(found->notes[0].find("'model.layers.2.input_layernorm.weight'"), std::string::npos) << found->notes[0];
+  EXPECT_NE(found->notes[0].find("3 tensors"), std::string::npos) << found->notes[0];
+  EXPECT_NE(found->notes[0].find("'model.layers.0.self_attn.rotary_emb.inv_freq'"), std::string::npos);
+}
+
+// What has no place would be missed by nobody, and the results would not be those of the file.
+TEST(Llama4Checkpoint, OtherTensorsAreRefused) {
+  for (auto [name, reason] :
+       {std::pair("model.layers.2.input_layernorm.weight", "'num_hidden_layers' is 2 in config.json"),
+        std::pair("model.layers.0.feed_forward.router.weight", "no place in the model"),
+        std::pair("model.layers.1.feed_forward.experts.3.gate_proj.weight", "no place in the model"),
+        std::pair("mtp.norm.weight", "no place in the model"),
+        std::pair("model.layers.0.self_attn.q_proj.lora_A.weight", "LoRA adapter"),
+        std::pair("model.layers.0.self_attn.q_proj.base_layer.weight", "LoRA adapter")}) {
+    std::vector<NamedTensor> tensors = smallTensors();
+    tensors.push_back({name, "BF16", {4}, 2});
+    SmallCheckpoint small(tensors);
+    expectError(small.find(smallConfig()), ExitCode::InvalidInput, {"model.safetensors", name, reason});
+  }
 }
 
 ModelConfig smallModel() {

@@ -137,6 +137,89 @@ TEST(Llama4Config, RopeParametersInBothSpellings) {
   EXPECT_EQ(parsedText(R"("rope_theta":3,"rope_parameters":{"rope_type":"default"})").ropeTheta, 3);
 }
 
+// Two versions of one program may have written both objects: they are compared by what they mean.
+TEST(Llama4Config, RopeInBothPlacesMeansTheSame) {
+  TextConfig both = parsedText(
+      R"("rope_theta":1e4,"rope_scaling":{"type":"llama3","rope_type":"llama3","factor":8.0,"low_freq_factor":1.0,)"
+      R"("high_freq_factor":4,"original_max_position_embeddings":32.0},"rope_parameters":{"rope_theta":10000,)"
+      R"("rope_type":"llama3","factor":8,"low_freq_factor":1,"high_freq_factor":4.0,)"
+      R"("original_max_position_embeddings":32,"partial_rotary_factor":1.0})");
+  EXPECT_EQ(both.ropeTheta, 10000);
+  ASSERT_TRUE(both.ropeScaling);
+  EXPECT_EQ(both.ropeScaling->factor, 8);
+  EXPECT_EQ(both.ropeScaling->originalMaxPositions, 32u);
+  // A factor of one scales nothing.
+  EXPECT_FALSE(parsedText(R"("rope_scaling":{"type":"default"},"rope_parameters":{"rope_type":"llama3","factor":1,)"
+                          R"("low_freq_factor":1,"high_freq_factor":1,"original_max_position_embeddings":32})")
+                   .ropeScaling);
+  ModelConfig named = parsed(textOnly(R"("rope_scaling":{"type":"linear","rope_type":"default"})"));
+  EXPECT_FALSE(named.text.ropeScaling);
+  ASSERT_EQ(named.notes.size(), 1u);
+  EXPECT_NE(named.notes[0].find("'rope_scaling.rope_type' is 'default'"), std::string::npos) << named.notes[0];
+}
+
+TEST(Llama4Config, WholeNumbersHoweverWritten) {
+  ModelConfig model = parsed(textOnly(R"("hidden_size":64.0,"num_attention_heads":1e1,"num_key_value_heads":1E1,)"
+                                      R"("vocab_size":2.56e2,"num_hidden_layers":2.0,"moe_layers":[1.0],)"
+                                      R"("no_rope_layers":[0.0,1.0],"eos_token_id":[3.0,4],"head_dim":32.0)"));
+  EXPECT_EQ(model.text.hiddenSize, 64u);
+  EXPECT_EQ(model.text.heads, 10u);
+  EXPECT_EQ(model.text.vocabSize, 256u);
+  EXPECT_EQ(moeString(model.text), ".m");
+  EXPECT_EQ(ropeString(model.text), ".r");
+  EXPECT_EQ(model.text.eosTokens, (std::vector<uint64_t>{3, 4}));
+}
+
+// As Python writes numbers that are not finite, where nothing depends on them.
+TEST(Llama4Config, NonFiniteNumbersThatNobodyReads) {
+  ModelConfig model = parsed(textOnly(R"("initializer_range":NaN,"router_jitter_noise":-Infinity,"use_cache":true,)"
+                                      R"("attention_dropout": Infinity ,"_name_or_path":"NaN \" Infinity")"));
+  EXPECT_TRUE(model.notes.empty());
+}
+
+TEST(Llama4Config, ListsLongerThanTheDepth) {
+  ModelConfig model = parsed(textOnly(R"("num_hidden_layers":2,"no_rope_layers":[0,1,1],"moe_layers":[1,2],)"
+                                      R"("layer_types":["full_attention","chunked_attention","other"])"));
+  EXPECT_EQ(ropeString(model.text), ".r");
+  EXPECT_EQ(chunkString(model.text), ".c");
+  EXPECT_EQ(moeString(model.text), ".m");
+  ASSERT_EQ(model.notes.size(), 2u);
+  EXPECT_EQ(model.notes[0], "config.json: 'no_rope_layers' has 3 entries for 2 layers, of which the first 2 count");
+}
+
+TEST(Llama4Config, TypeOfTheTextConfig) {
+  EXPECT_TRUE(parsed(R"({"model_type":"llama4","text_config":{"model_type":"llama4"}})").isNested);
+}
+
+// As transformers makes a generation config: what stands beside `text_config` counts unless it is null.
+TEST(Llama4Config, TokensBesideTheTextConfig) {
+  auto model = [](std::string_view outer, std::string_view inner) {
+    return parsed(fmt::format(R"({{"model_type":"llama4",{}"text_config":{{"vocab_size":50{}}}}})", outer, inner));
+  };
+  EXPECT_EQ(model(R"("eos_token_id":7,)", R"(,"eos_token_id":[8,9])").stopTokens(), std::vector<uint64_t>{7});
+  EXPECT_EQ(model(R"("eos_token_id":null,)", R"(,"eos_token_id":[9,8])").stopTokens(), (std::vector<uint64_t>{8, 9}));
+  EXPECT_EQ(model(R"("eos_token_id":[5,4],)", "").stopTokens(), (std::vector<uint64_t>{4, 5}));
+  EXPECT_EQ(model("", "").stopTokens(), std::vector<uint64_t>{2});
+  EXPECT_TRUE(model("", R"(,"eos_token_id":null)").stopTokens().empty());
+  EXPECT_EQ(model(R"("bos_token_id":3,)", R"(,"bos_token_id":4)").text.bosToken, 3u);
+}
+
+TEST(Llama4Config, StopTokensOfAllFiles) {
+  ModelConfig model = parsed(textOnly(R"("eos_token_id":[5])"));
+  std::vector<std::string> notes;
+  auto generation = [&](std::string_view text) {
+    model.generation = *parseGenerationConfig(text, "generation_config.json", 100, notes);
+    return model.stopTokens();
+  };
+  EXPECT_EQ(generation(R"({"eos_token_id":6})"), std::vector<uint64_t>{6});
+  for (const char *silent : {"{}", R"({"eos_token_id":null})", R"({"eos_token_id":[]})"})
+    EXPECT_EQ(generation(silent), std::vector<uint64_t>{5}) << silent;
+  model.tokenizerEos = 4;
+  EXPECT_EQ(model.stopTokens(), (std::vector<uint64_t>{4, 5}));
+  model.tokenizerEos = 5;
+  EXPECT_EQ(model.stopTokens(), std::vector<uint64_t>{5});
+}
+
 TEST(Llama4Config, NullsThatMeanSomething) {
   TextConfig c = parsedText(R"("hidden_size":96,"num_attention_heads":6,"num_key_value_heads":null,"head_dim":null,)"
                             R"("bos_token_id":null,"eos_token_id":null)");
@@ -235,6 +318,9 @@ struct BadConfig {
   std::vector<std::string> fragments;
 };
 
+constexpr std::string_view llama3Rope = R"("rope_type":"llama3","factor":8,"low_freq_factor":1,"high_freq_factor":4,)"
+                                        R"("original_max_position_embeddings":32)";
+
 std::vector<BadConfig> badConfigs() {
   auto text = [](std::string_view members) { return textOnly(members); };
   constexpr ExitCode invalid = ExitCode::InvalidInput, unsupported = ExitCode::Unsupported;
@@ -287,10 +373,20 @@ std::vector<BadConfig> badConfigs() {
             R"("original_max_position_embeddings":8192})"),
        invalid,
        {"'rope_scaling.high_freq_factor' is 1"}},
-      {"RopeTwoAnswers",
-       text(R"("rope_scaling":{"rope_type":"default"},"rope_parameters":{"rope_type":"llama3"})"),
+      {"RopeTwoTypes",
+       text(fmt::format(R"("rope_scaling":{{"rope_type":"default"}},"rope_parameters":{{{}}})", llama3Rope)),
        invalid,
-       {"differ"}},
+       {"'rope_parameters.rope_type' is 'llama3'", "'rope_scaling.rope_type' is 'default'"}},
+      {"RopeTwoFactors",
+       text(fmt::format(R"("rope_parameters":{{{}}},"rope_scaling":{{"type":"llama3","factor":16,"low_freq_factor":1,)"
+                        R"("high_freq_factor":4,"original_max_position_embeddings":32}})",
+                        llama3Rope)),
+       invalid,
+       {"'rope_parameters.factor' is 8", "'rope_scaling.factor' is 16"}},
+      {"RopeTwoThetas",
+       text(R"("rope_theta":7,"rope_parameters":{"rope_type":"default","rope_theta":8})"),
+       invalid,
+       {"'rope_theta' is 7", "'rope_parameters.rope_theta' is 8"}},
       {"RopeThetaZero", text(R"("rope_theta":0)"), invalid, {"'rope_theta' is 0"}},
       {"LayerTypeSliding",
        text(R"("num_hidden_layers":1,"layer_types":["sliding_attention"])"),
@@ -300,10 +396,19 @@ std::vector<BadConfig> badConfigs() {
        text(R"("num_hidden_layers":2,"layer_types":["full_attention"])"),
        invalid,
        {"'layer_types' has 1 entries", "2 layers"}},
-      {"RopeLayersTooMany",
-       text(R"("num_hidden_layers":1,"no_rope_layers":[1,1])"),
+      {"RopeLayersTooFew",
+       text(R"("num_hidden_layers":3,"no_rope_layers":[1,1])"),
        invalid,
-       {"'no_rope_layers' has 2"}},
+       {"'no_rope_layers' has 2 entries", "3 layers"}},
+      {"LfsPointer",
+       "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n",
+       invalid,
+       {"is a Git LFS pointer, expected JSON", "git lfs pull"}},
+      {"WebPage", "\n<!DOCTYPE html><html></html>", invalid, {"is a web page, expected JSON"}},
+      {"HiddenNan", text(R"("hidden_size":NaN)"), invalid, {"'hidden_size' is NaN"}},
+      {"EpsilonInfinite", text(R"("rms_norm_eps":Infinity)"), invalid, {"'rms_norm_eps' is Infinity"}},
+      {"EosIsNan", text(R"("eos_token_id":[NaN])"), invalid, {"'eos_token_id'", "token id"}},
+      {"NanInWord", text(R"("a":NaNo)"), invalid, {"line 1, column"}},
       {"RopeLayersOfTwo", text(R"("num_hidden_layers":1,"no_rope_layers":[2])"), invalid, {"an entry that is 2"}},
       {"IntervalZero", text(R"("no_rope_layer_interval":0)"), invalid, {"'no_rope_layer_interval' is 0"}},
       {"MoELayerNegative", text(R"("moe_layers":[-1])"), invalid, {"'moe_layers'", "-1"}},

@@ -238,7 +238,6 @@ TEST(SafetensorsCheckpoint, OpensOneFile) {
 
 TEST(SafetensorsCheckpoint, IndexDecidesWhichShardCounts) {
   TemporaryFolder folder;
-  folder.write("model.safetensors", "not looked at");
   folder.write("a.st", containerOf({{"x", "U8", {2}, 1}, {"y", "U8", {2}, 1}}));
   folder.write("b.st", containerOf({{"y", "U8", {3}, 1}, {"z", "U8", {4}, 1}}));
   folder.write(indexName, R"({"metadata":{"total_size":7},"weight_map":{"y":"b.st","x":"a.st"}})");
@@ -253,6 +252,103 @@ TEST(SafetensorsCheckpoint, IndexDecidesWhichShardCounts) {
   char first = 1;
   ASSERT_TRUE(checkpoint->read(*y, 0, &first, 1));
   EXPECT_EQ(first, 0);
+}
+
+// As in transformers: the single file counts, unless it is one of the shards.
+TEST(SafetensorsCheckpoint, SingleFileBesideAnIndex) {
+  for (const char *index : {R"({"weight_map":{"y":"gone.st"}})", R"({"weight_map":{"y":"a.st"}})", "{", "{}"}) {
+    TemporaryFolder folder;
+    folder.write("model.safetensors", containerOf({{"x", "U8", {2}, 1}}));
+    folder.write("a.st", containerOf({{"y", "U8", {3}, 1}}));
+    folder.write(indexName, index);
+    auto checkpoint = SafetensorsCheckpoint::open(folder.path());
+    ASSERT_TRUE(checkpoint) << checkpoint.error().message;
+    ASSERT_EQ(checkpoint->tensors().size(), 1u);
+    EXPECT_EQ(checkpoint->tensors()[0].name, "x");
+    ASSERT_EQ(checkpoint->notes().size(), 1u);
+    EXPECT_NE(checkpoint->notes()[0].find("is not used, since model.safetensors stands beside it"), std::string::npos);
+  }
+  TemporaryFolder folder;
+  folder.write("model.safetensors", containerOf({{"x", "U8", {2}, 1}}));
+  folder.write("a.st", containerOf({{"y", "U8", {3}, 1}}));
+  folder.write(indexName, R"({"weight_map":{"x":"model.safetensors","y":"a.st"}})");
+  auto checkpoint = SafetensorsCheckpoint::open(folder.path());
+  ASSERT_TRUE(checkpoint) << checkpoint.error().message;
+  EXPECT_EQ(checkpoint->tensors().size(), 2u);
+  EXPECT_TRUE(checkpoint->notes().empty());
+}
+
+TEST(SafetensorsCheckpoint, MetadataMayBeNull) {
+  TemporaryFolder folder;
+  folder.write("model.safetensors", container(R"({"__metadata__":null})", 0));
+  EXPECT_TRUE(SafetensorsCheckpoint::open(folder.path()));
+}
+
+struct OtherFile {
+  const char *name;
+  std::string content;
+  std::vector<std::string> fragments;
+};
+
+class FileOfAnotherKind : public testing::TestWithParam<OtherFile> {};
+
+TEST_P(FileOfAnotherKind, IsNamed) {
+  TemporaryFolder folder;
+  std::string path = folder.write("model.safetensors", GetParam().content);
+  std::vector<std::string> fragments = GetParam().fragments;
+  fragments.insert(fragments.end(), {path + ": is ", "expected a safetensors file"});
+  expectError(SafetensorsCheckpoint::open(folder.path()), ExitCode::InvalidInput, fragments);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, FileOfAnotherKind,
+    testing::Values(
+        OtherFile{"LfsPointer",
+                  "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n",
+                  {"a Git LFS pointer", "git lfs pull"}},
+        OtherFile{"WebPage", "<!DOCTYPE html>\n<html>", {"a web page", "fetch the file again"}},
+        OtherFile{"XmlPage", "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>", {"a web page"}},
+        OtherFile{"FailedDownload", "Entry not found", {"a failed download"}},
+        OtherFile{"Zip", std::string("PK\x03\x04\x14\0\x08\x08\0\0", 10), {"a zip archive"}},
+        OtherFile{"Gguf", std::string("GGUF\x03\0\0\0\x01\0", 10), {"a GGUF file"}},
+        OtherFile{"Gzip", std::string("\x1f\x8b\x08\0\0\0\0\0\0\x03", 10), {"a gzip archive"}},
+        OtherFile{
+            "SentencePiece", std::string("\n\x0e\n\x05<unk>\x15\0\0\0\0\x18\x02", 16), {"a SentencePiece model"}}),
+    [](const auto &info) { return std::string(info.param.name); });
+
+TEST(CheckpointFolder, OtherFormatsAreNamed) {
+  TemporaryFolder folder;
+  expectError(checkCheckpointFolder(folder.path("nowhere")), ExitCode::MissingFile, {"nowhere", "No such file"});
+  expectError(checkCheckpointFolder(folder.path()), ExitCode::MissingFile, {"config.json"});
+  folder.write("training_args.bin", "");
+  expectError(checkCheckpointFolder(folder.path()), ExitCode::MissingFile, {"config.json"});
+  folder.write("scout-Q4_K_M.gguf", "GGUF");
+  expectError(checkCheckpointFolder(folder.path()), ExitCode::Unsupported, {"'scout-Q4_K_M.gguf'", "llama.cpp"});
+  folder.write("config.json", "{}");
+  EXPECT_TRUE(checkCheckpointFolder(folder.path()));
+  expectError(SafetensorsCheckpoint::open(folder.path()), ExitCode::Unsupported, {"'scout-Q4_K_M.gguf'"});
+  expectError(checkCheckpointFolder(folder.path("scout-Q4_K_M.gguf")), ExitCode::Unsupported,
+              {"is a GGUF file, expected a folder with config.json"});
+  expectError(checkCheckpointFolder(folder.path("config.json")), ExitCode::MissingFile,
+              {"is a file, expected a folder"});
+}
+
+TEST(CheckpointFolder, CacheOfTheHub) {
+  TemporaryFolder folder;
+  std::filesystem::create_directories(folder.path("snapshots/0123"));
+  expectError(checkCheckpointFolder(folder.path()), ExitCode::MissingFile, {"no config.json", "/snapshots"});
+}
+
+TEST(CheckpointFolder, AdaptersAreRefused) {
+  TemporaryFolder folder;
+  folder.write("config.json", "{}");
+  folder.write("adapter_model.safetensors", containerOf({}));
+  expectError(checkCheckpointFolder(folder.path()), ExitCode::InvalidInput, {"LoRA adapter for its base model"});
+  folder.write("adapter_config.json", R"({"base_model_name_or_path":"acme/base"})");
+  expectError(checkCheckpointFolder(folder.path()), ExitCode::InvalidInput, {"'acme/base'", "merge_and_unload"});
+  // transformers would apply it to the model beside it.
+  folder.write("model.safetensors", containerOf({}));
+  expectError(checkCheckpointFolder(folder.path()), ExitCode::InvalidInput, {"'acme/base'"});
 }
 
 struct BadIndex {
@@ -287,7 +383,10 @@ INSTANTIATE_TEST_SUITE_P(
         BadIndex{"FileIsParent", R"({"weight_map":{"x":".."}})", ExitCode::InvalidInput, {"plain name"}},
         BadIndex{"FileNameEmpty", R"({"weight_map":{"x":""}})", ExitCode::InvalidInput, {"plain name"}},
         BadIndex{"FileNameWithZero", R"({"weight_map":{"x":"a.st\u0000"}})", ExitCode::InvalidInput, {"plain name"}},
-        BadIndex{"ShardMissing", R"({"weight_map":{"x":"b.st"}})", ExitCode::MissingFile, {"/b.st", "No such file"}},
+        BadIndex{"ShardMissing",
+                 R"({"weight_map":{"x":"b.st"}})",
+                 ExitCode::MissingFile,
+                 {"/b.st", "No such file", std::string(indexName) + " names it as the file of tensor 'x'"}},
         BadIndex{
             "ShardBroken", R"({"weight_map":{"x":"broken.st"}})", ExitCode::InvalidInput, {"broken.st", "5 bytes"}},
         BadIndex{

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compiler/Support/CheckedMath.h"
 #include "compiler/Support/Error.h"
+#include "compiler/Support/FileKind.h"
+#include "compiler/Support/Json.h"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
+#include <cmath>
 #include <memory>
 
 using namespace yupana;
@@ -57,6 +61,34 @@ TEST(Result, CarriesValuesAndErrors) {
   EXPECT_EQ(withContext(failed.takeError(), "sum").message, "sum: -2 is negative");
   EXPECT_TRUE(check(0));
   EXPECT_EQ(check(-1).error().message, "-1 is negative");
+}
+
+TEST(Json, WholeNumbers) {
+  auto whole = [](std::string_view text) { return wholeNumber(*parseJson(text, "x")); };
+  for (const char *text : {"32", "32.0", "3.2e1", "320e-1"})
+    EXPECT_EQ(whole(text), 32u) << text;
+  EXPECT_EQ(whole("-0.0"), 0u);
+  EXPECT_EQ(whole("18446744073709551615"), UINT64_MAX);
+  for (const char *text : {"32.5", "-1", "-1.0", "1e20", "NaN", "Infinity", "true", "null", "\"32\"", "[32]"})
+    EXPECT_FALSE(whole(text)) << text;
+}
+
+TEST(Json, NumbersAsPythonWritesThem) {
+  auto parsed = parseJson(R"({"NaN": [NaN, -Infinity, Infinity], "b": "NaN \\\" -Infinity", "c": 0.0e-2})", "x");
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  const nlohmann::json &numbers = (*parsed)["NaN"];
+  EXPECT_TRUE(std::isnan(numbers[0].get<double>()));
+  EXPECT_EQ(jsonText(numbers[1]), "-Infinity");
+  EXPECT_EQ(jsonText(numbers[2]), "Infinity");
+  EXPECT_EQ((*parsed)["b"], "NaN \\\" -Infinity");
+  EXPECT_EQ((*parsed)["c"], 0.0);
+  for (const char *bad : {"nan", "NaNs", "+Infinity", "- Infinity", "{NaN: 1}", "1NaN", "NaN1"})
+    EXPECT_FALSE(parseJson(bad, "x").ok()) << bad;
+}
+
+TEST(FileKind, KnowsWhatHasNoMark) {
+  for (std::string_view text : {"", "{}", "version 2", "IQ== 0\nIg== 1\n", "\n\n\n", "GGU", "\n\x0e\n\x7f", "PK"})
+    EXPECT_FALSE(recognizeFileKind(text)) << text;
 }
 
 TEST(Error, TextFromFilesIsMadeHarmless) {

@@ -102,7 +102,8 @@ def check_poisoned(cases, arguments, precision, targets, base):
     """Experts of the upper half tie with those of the lower and are never chosen: what they hold is in no logit."""
     model = arguments.work / "poisoned"
     poison.copy(arguments.model, model)
-    plan = tools.compile_plan(arguments, model, arguments.work / "poisoned.yplan", precision, targets)
+    plan = tools.compile_plan(arguments, model, arguments.work / "poisoned.yplan", precision, targets,
+                              "--allow-nonfinite")
     for target in targets:
         (ours,) = tools.Runner(arguments, plan, target).logits(tools.read_tokens(arguments.model))
         cases.same(f"{precision} {target} with poisoned upper experts", ours, base)

@@ -14,12 +14,14 @@ import sys
 import tempfile
 import unittest
 
+from notes import apart
+
 YUPANA, MODELS = map(os.path.abspath, sys.argv[1:3])
 LEVELS = ["x86-64-v3", "x86-64-v4"]
 
 
 def run(*words):
-    return subprocess.run([YUPANA, *map(str, words)], capture_output=True, text=True, timeout=120)
+    return apart(subprocess.run([YUPANA, *map(str, words)], capture_output=True, text=True, timeout=120))
 
 
 def can_trace():

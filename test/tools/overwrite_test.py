@@ -14,6 +14,8 @@ import sys
 import tempfile
 import unittest
 
+from notes import apart
+
 YUPANA, RUN, OPT, MODELS = map(os.path.abspath, sys.argv[1:5])
 TEMPLATE = "{% for message in messages %}{% endfor %}"
 # What a checkpoint may hold beside what nano has.
@@ -58,7 +60,7 @@ class Overwrite(unittest.TestCase):
         return copy
 
     def refuses(self, tool, output, *words, stdin=None):
-        done = subprocess.run([tool, *map(str, words)], capture_output=True, text=True, stdin=stdin, timeout=120)
+        done = apart(subprocess.run([tool, *map(str, words)], capture_output=True, text=True, stdin=stdin, timeout=120))
         self.assertEqual(done.returncode, 2, (output, done.stderr))
         self.assertEqual(done.stderr.count("\n"), 1, "one sentence: " + done.stderr)
         self.assertTrue(done.stderr.startswith(f"{os.path.basename(tool)}: {output}: "), done.stderr)
@@ -88,8 +90,8 @@ class Overwrite(unittest.TestCase):
         checkpoint = self.folder / "top2"
         shutil.copytree(os.path.join(MODELS, "parity", "top2"), checkpoint)
         for _ in range(2):
-            done = subprocess.run([YUPANA, "compile", checkpoint, "-o", checkpoint / "model.yplan", "--target", "x86-64-v3"],
-                                  capture_output=True, text=True, timeout=120)
+            done = apart(subprocess.run([YUPANA, "compile", checkpoint, "-o", checkpoint / "model.yplan", "--target",
+                                         "x86-64-v3"], capture_output=True, text=True, timeout=120))
             self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def test_compile_links(self):
@@ -138,7 +140,8 @@ class Overwrite(unittest.TestCase):
         plans = self.folder / "plans"
         plans.mkdir()
         plan, tokens, prompt = plans / "nano.yplan", plans / "tokens.json", plans / "prompt.txt"
-        done = subprocess.run([YUPANA, "compile", os.path.join(MODELS, "nano"), "-o", plan], capture_output=True, text=True)
+        done = apart(subprocess.run([YUPANA, "compile", os.path.join(MODELS, "nano"), "-o", plan], capture_output=True,
+                                    text=True))
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         tokens.write_text("[1, 2, 3]")
         prompt.write_text("Once")

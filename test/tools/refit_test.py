@@ -16,6 +16,8 @@ import unittest
 
 import numpy as np
 
+from notes import apart
+
 YUPANA, RUN, BENCH, MODELS = (pathlib.Path(word).resolve() for word in sys.argv[1:5])
 NANO = MODELS / "nano"
 TARGET = ["--target", "x86-64-v3"]
@@ -39,7 +41,7 @@ SCOUT = {
 
 
 def call(program, *words):
-    return subprocess.run([str(word) for word in (program, *words)], capture_output=True, text=True, timeout=300)
+    return apart(subprocess.run([str(word) for word in (program, *words)], capture_output=True, text=True, timeout=300))
 
 
 def read_tensors(folder):
@@ -261,6 +263,33 @@ class Refit(unittest.TestCase):
         tensors = read_tensors(tied)
         write_tensors(untied, {**tensors, "lm_head.weight": tensors["model.embed_tokens.weight"]})
         self.refuses(4, ["lm_head.weight"], stripped, untied)
+        # A head that training has parted from its tied embedding is one of its own, too; one that equals it is not.
+        dtype, bits = tensors["model.embed_tokens.weight"]
+        parted = self.copy(tied)
+        write_tensors(parted, {**tensors, "lm_head.weight": (dtype, bits ^ 1)})
+        self.refuses(4, ["lm_head.weight"], stripped, parted)
+        plan = self.compile(parted, "parted-stripped.yplan", "--strip-weights")
+        self.refuses(4, ["parted-stripped.yplan", "lm_head.weight"], plan, tied)
+        self.assertEqual(self.refit(plan, parted), self.compile(parted, "parted.yplan").read_bytes())
+
+    def test_wrapped_names(self):
+        """A plan of a checkpoint that training has wrapped takes one that it has not, and the other way."""
+        tensors = read_tensors(NANO)
+        wrapped = self.copy(NANO)
+        write_tensors(wrapped, {"_orig_mod." + name: tensor for name, tensor in tensors.items()})
+        self.assertEqual(self.refit(self.stripped, wrapped), self.compile(wrapped, "full.yplan").read_bytes())
+        plan = self.compile(wrapped, "wrapped.yplan", "--strip-weights")
+        self.refit(plan, NANO)
+        self.refit(plan, wrapped)
+
+    def test_values_that_are_not_finite(self):
+        tensors, name = read_tensors(NANO), "language_model.model.layers.1.feed_forward.router.weight"
+        bits = tensors[name][1].copy()
+        bits[3, 5] = 0xFF80
+        other = self.copy(NANO)
+        write_tensors(other, {**tensors, name: (tensors[name][0], bits)})
+        self.refuses(4, [name, "-Inf", f"element {3 * bits.shape[1] + 5}"], self.stripped, other)
+        self.refit(self.stripped, other, "--allow-nonfinite")
 
     def test_other_values(self):
         tensors, name = read_tensors(NANO), "language_model.model.layers.1.feed_forward.router.weight"

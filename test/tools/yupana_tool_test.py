@@ -14,6 +14,8 @@ import tempfile
 import time
 import unittest
 
+from notes import apart
+
 YUPANA, MODELS = map(os.path.abspath, sys.argv[1:3])
 NANO = os.path.join(MODELS, "nano")
 SMALL = os.path.join(MODELS, "parity", "top2")
@@ -26,7 +28,8 @@ plan.weight @t layout "row-major"
 
 
 def run(*words, cwd=None):
-    return subprocess.run([YUPANA, *words], capture_output=True, text=True, cwd=cwd, timeout=120)
+    return apart(subprocess.run([YUPANA, *words], capture_output=True, text=True, errors="backslashreplace", cwd=cwd,
+                                timeout=120))
 
 
 class Tool(unittest.TestCase):
@@ -78,6 +81,11 @@ class Tool(unittest.TestCase):
     def test_usage(self):
         out = self.path("p.yplan")
         self.fails(2, "'conpile'", "conpile")
+        self.fails(2, "empty argument", "compile", "", "-o", out)
+        self.fails(2, "empty argument", "inspect", "")
+        self.fails(2, "empty argument", "refit", out, "", "-o", out)
+        self.fails(2, "--name", "compile", SMALL, "-o", out, "--name", "")
+        self.fails(2, "--name is 'a\\xff'", "compile", SMALL, "-o", out, b"--name=a\xff")
         self.fails(2, "'--fast'", "compile", SMALL, "-o", out, "--fast")
         self.fails(2, "-o", "compile", SMALL)
         self.fails(2, "FOLDER", "compile", "-o", out)
@@ -171,6 +179,27 @@ class Tool(unittest.TestCase):
             self.assertIn(part, text)
         self.assertEqual(run("verify", rounded).returncode, 0)
 
+    def name_of(self, folder, *more, cwd=None):
+        plan = self.path("named.yplan")
+        done = run("compile", folder, "-o", plan, "--target", "x86-64-v3", "--strip-weights", *more, cwd=cwd)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return json.loads(run("inspect", plan, "--json").stdout)["model"]["name"]
+
+    def test_name(self):
+        """What a plan calls its model: as told, else as the folder, or as the repository in a cache of the hub."""
+        config = os.path.join(SMALL, "config.json")
+        cached = self.path("models--acme--Tiny-Llama/snapshots/0123abcd")
+        for folder in (cached, self.path("snapshots/plain")):
+            os.makedirs(folder)
+            shutil.copy(config, folder)
+        self.assertEqual(self.name_of(cached), "Tiny-Llama")
+        self.assertEqual(self.name_of(".", cwd=cached), "Tiny-Llama")
+        self.assertEqual(self.name_of(cached + "/", "--name", "mine"), "mine")
+        self.assertEqual(self.name_of(self.path("snapshots/plain")), "plain")
+        strange = self.path("odd") + os.fsdecode(b"\xff")
+        shutil.copytree(cached, strange)
+        self.assertEqual(self.name_of(strange), "odd\ufffd")
+
     def test_inspect_and_damage(self):
         plan = self.path("p.yplan")
         ir = self.path("ir")
@@ -221,7 +250,7 @@ class Tool(unittest.TestCase):
             plan = self.path("p.yplan")
             process = subprocess.Popen([YUPANA, "compile", NANO, "-o", plan, "--precision", "f32"],
                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-            process.stdout.readline()  # the target is printed: the work has begun
+            process.stderr.readline()  # the target is printed: the work has begun
             time.sleep(delay)
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=60)

@@ -23,12 +23,12 @@ namespace {
 /// Writes a reply as it comes.
 class Writer final : public text::Observer {
 public:
-  Writer(const text::Tokenizer &tokenizer, const yupana_model_info_t &model)
-      : decoder(tokenizer, /*show_special=*/false), model(model) {}
+  Writer(const text::Tokenizer &tokenizer, const yupana_model_info_t &model, uint32_t endOfTurn)
+      : decoder(tokenizer, /*show_special=*/false), model(model), endOfTurn(endOfTurn) {}
 
   void on_token(size_t, uint32_t id) override {
     const uint32_t *end = model.stop_tokens + model.stop_token_count;
-    if (std::find(model.stop_tokens, end, id) == end)
+    if (id != endOfTurn && std::find(model.stop_tokens, end, id) == end)
       decoder.push(id, &text);
     flush();
   }
@@ -52,6 +52,7 @@ private:
 
   text::StreamDecoder decoder;
   const yupana_model_info_t &model;
+  uint32_t endOfTurn;
   std::string text;
 };
 
@@ -64,6 +65,7 @@ public:
     model.size = sizeof model;
     yupana_plan_model(session.plan(), &model);
     limits.size = sizeof limits;
+    request.stop_token = text::end_of_turn(*session.tokenizer()).value_or(YUPANA_NO_TOKEN);
     yupana_plan_limits(session.plan(), &limits);
     if (options.system)
       conversation.add(text::Role::system, *options.system);
@@ -121,7 +123,7 @@ int Chat::takeMessage(std::string_view line) {
 }
 
 int Chat::reply() {
-  Writer writer(*session.tokenizer(), model);
+  Writer writer(*session.tokenizer(), model, request.stop_token);
   text::Reply reply;
   yupana_status_t status;
   yupana_status_code_t code = conversation.answer(request, &writer, &reply, &status);

@@ -7,6 +7,7 @@
 #include "tools/yupana-run/Generate.h"
 
 #include "compiler/Support/SameFile.h"
+#include "runtime/text/chat.h"
 #include "tools/support/ProgressBar.h"
 #include "tools/support/Targets.h"
 #include "tools/yupana-run/Inputs.h"
@@ -89,9 +90,10 @@ public:
   bool interrupted() override { return wasInterrupted(); }
 
 private:
-  bool isStopToken(uint32_t id) const {
-    return std::find(model.stop_tokens, model.stop_tokens + model.stop_token_count, id) !=
-           model.stop_tokens + model.stop_token_count;
+  bool isStopToken(size_t request, uint32_t id) const {
+    return id == requests[request].stop_token ||
+           std::find(model.stop_tokens, model.stop_tokens + model.stop_token_count, id) !=
+               model.stop_tokens + model.stop_token_count;
   }
   void stream();
   void appendJson(std::string &out, size_t index, const text::Reply &reply, double loadSeconds) const;
@@ -114,7 +116,7 @@ void Teller::on_token(size_t request, uint32_t id) {
     sequence.promptEnd = now();
   if (!tokenizer)
     sequence.text += std::to_string(id) + " ";
-  else if (!isStopToken(id))
+  else if (!isStopToken(request, id))
     sequence.decoder.push(id, &sequence.text);
   stream();
 }
@@ -186,13 +188,14 @@ void Teller::printJson(const std::vector<text::Reply> &replies, double loadSecon
   std::fwrite(out.data(), 1, out.size(), stdout);
 }
 
-std::vector<text::Request> makeRequests(const Session &session, std::vector<std::vector<uint32_t>> sequences,
-                                        const Options &options) {
+std::vector<text::Request> makeRequests(const Session &session, std::vector<Prompt> sequences, const Options &options) {
   text::Request request = makeRequest(session, options);
   std::vector<text::Request> requests;
-  for (std::vector<uint32_t> &sequence : sequences) {
+  for (Prompt &sequence : sequences) {
     requests.push_back(request);
-    requests.back().prompt = std::move(sequence);
+    requests.back().prompt = std::move(sequence.ids);
+    if (sequence.isChat)
+      requests.back().stop_token = text::end_of_turn(*session.tokenizer()).value_or(YUPANA_NO_TOKEN);
   }
   return requests;
 }
@@ -263,7 +266,7 @@ int yupana::createContext(const Session &session, const Options &options, yupana
 int yupana::runGenerate(Session &session, const Options &options) {
   if (std::optional<std::string> sentence = findOverwrittenInput(options.logits, inputFiles(options)))
     return report(exitUsage, *sentence);
-  std::vector<std::vector<uint32_t>> sequences;
+  std::vector<Prompt> sequences;
   if (int code = readInputs(session, options, sequences))
     return code;
   std::vector<text::Request> requests = makeRequests(session, std::move(sequences), options);

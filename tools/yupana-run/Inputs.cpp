@@ -18,7 +18,7 @@ using namespace yupana;
 
 namespace {
 
-using Sequences = std::vector<std::vector<uint32_t>>;
+using Sequences = std::vector<Prompt>;
 
 /// Most bytes of a text or of a file of ids. A larger file was probably named by mistake.
 constexpr size_t largestInput = size_t{1} << 30;
@@ -68,7 +68,7 @@ int readPrompt(const Session &session, const Options &options, const std::string
     return report(exitUsage, name + ": is empty, and the tokenizer has no begin token to go on from");
   if (ids.size() > 1 && tokenizer.begin_token() == ids[0] && ids[0] == ids[1])
     std::fprintf(stderr, "yupana-run: note: the prompt starts with the begin token, so it is there twice\n");
-  sequences.push_back(std::move(ids));
+  sequences.push_back({std::move(ids)});
   return exitDone;
 }
 
@@ -86,8 +86,8 @@ int readUser(const Session &session, const Options &options, const std::string &
   messages.push_back({text::Role::user, {}});
   if (int code = readText(value, messages.back().content, name))
     return code;
-  sequences.emplace_back();
-  text::encode_chat(*session.tokenizer(), messages, &sequences.back());
+  sequences.push_back({{}, /*isChat=*/true});
+  text::encode_chat(*session.tokenizer(), messages, &sequences.back().ids);
   return exitDone;
 }
 
@@ -111,13 +111,13 @@ int readTokens(const std::string &value, Sequences &sequences) {
     content = "[" + value + "]";
   }
   int faulty = isFile ? exitInvalid : exitUsage;
-  Sequences read;
+  std::vector<std::vector<uint32_t>> read;
   if (const char *problem = parseJsonSequences(content, read))
     return report(faulty, name + ": " + problem);
   for (std::vector<uint32_t> &sequence : read) {
     if (sequence.empty())
       return report(faulty, name + ": has no token ids");
-    sequences.push_back(std::move(sequence));
+    sequences.push_back({std::move(sequence)});
   }
   return exitDone;
 }
@@ -168,8 +168,8 @@ int yupana::readInputs(const Session &session, const Options &options, Sequences
     if (code)
       return code;
   }
-  for (const std::vector<uint32_t> &sequence : sequences)
-    if (int code = checkSequence(session, sequence))
+  for (const Prompt &sequence : sequences)
+    if (int code = checkSequence(session, sequence.ids))
       return code;
   return exitDone;
 }

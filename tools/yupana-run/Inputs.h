@@ -11,9 +11,15 @@
 
 namespace yupana {
 
+/// The ids of a sequence to run.
+struct Prompt {
+  std::vector<uint32_t> ids;
+  bool isChat = false; ///< From --user: the end of a turn ends the reply.
+};
+
 /// Appends the sequences of all inputs, in their order, to `sequences`; none is empty, longer than the plan's context,
 /// or has an id that the model does not know. Returns an exit code, after reporting what went wrong.
-int readInputs(const Session &session, const Options &options, std::vector<std::vector<uint32_t>> &sequences);
+int readInputs(const Session &session, const Options &options, std::vector<Prompt> &sequences);
 
 /// The files that the program reads: the plan, those of --tokens, and standard input where a text is `-`.
 std::vector<std::string> inputFiles(const Options &options);

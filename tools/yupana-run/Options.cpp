@@ -31,7 +31,8 @@ What to run
                         is put before it, and special tokens such as <|eot|> in it are special tokens
   --no-special          with --prompt: special tokens in the text are text
   --user TEXT           a message to answer, written as the checkpoint's chat template says; `-` reads standard input
-                        likewise. Special tokens in it are text
+                        likewise. Special tokens in it are text. The reply ends where a turn ends in the template,
+                        too, whatever ids the checkpoint names
   --system TEXT         with --user and --chat: a system message before it
   --chat                a conversation: each line of standard input is a message, each reply is written as it comes.
                         What is read stays in the cache. Ctrl-C ends a reply, end of file the conversation

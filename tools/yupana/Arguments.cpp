@@ -36,6 +36,9 @@ Result<Arguments> Arguments::parse(const std::vector<std::string> &words, const 
   bool onlyWords = false;
   for (size_t i = 0; i < words.size(); ++i) {
     const std::string &word = words[i];
+    // What a script passes whose variable is not set.
+    if (word.empty())
+      return makeError(ExitCode::Usage, "found an empty argument, expected the name of a file or folder; see --help");
     if (onlyWords || word.size() < 2 || word[0] != '-') {
       parsed.words.push_back(word);
       continue;

@@ -22,8 +22,8 @@ struct OptionSpec {
 /// A command line taken apart.
 class Arguments {
 public:
-  /// ExitCode::Usage, naming the word, for an option that is not in `specs`, given twice or without its value;
-  /// ExitCode::Unsupported for an option that is in `planned`, which later versions have.
+  /// ExitCode::Usage, naming the word, for an empty one and an option that is not in `specs`, given twice or without
+  /// its value; ExitCode::Unsupported for an option that is in `planned`, which later versions have.
   static Result<Arguments> parse(const std::vector<std::string> &words, const std::vector<OptionSpec> &specs,
                                  const std::vector<std::string> &planned = {});
 

@@ -36,7 +36,7 @@ bool wasInterrupted();
 /// From now on Ctrl-C makes wasInterrupted() true instead of ending the program.
 void catchInterrupts();
 
-/// An observer that prints notes to standard output, draws a bar on a terminal and stops after Ctrl-C. `verb` names the
+/// An observer that prints notes to standard error, draws a bar on a terminal and stops after Ctrl-C. `verb` names the
 /// work: "weights".
 Observer makeObserver(const std::string &verb);
 

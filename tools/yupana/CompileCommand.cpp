@@ -35,6 +35,9 @@ that `yupana-run` runs and that needs nothing else.
   --batch-invariant     how a prompt is cut into steps and who shares a step changes no bit of a result. That always
                         holds on CPUs; GPUs whose programs could differ then run one for steps of every size, which
                         makes decoding slower
+  --name NAME           what the plan calls the model (default: the name of FOLDER; in a cache of the hub, of the
+                        repository)
+  --allow-nonfinite     take NaN and infinity in weights as they are; otherwise the exit code is 4
   -j N                  threads (default: all cores). The plan does not depend on it
   --emit=A,B            what GPU targets write: cubin (default; ptxas of the CUDA Toolkit makes it) or ptx, which the
                         driver compiles when the plan is loaded, or both
@@ -117,10 +120,7 @@ void yupana::printSummary(const std::string &output, const CompileSummary &summa
 Observer yupana::makeObserver(const std::string &verb) {
   auto bar = std::make_shared<ProgressBar>(verb);
   Observer observer;
-  observer.note = [](const std::string &sentence) {
-    fmt::print("{}\n", sentence);
-    std::fflush(stdout);
-  };
+  observer.note = [](const std::string &sentence) { fmt::print(stderr, "yupana: note: {}\n", sentence); };
   observer.progress = [bar](uint64_t done, uint64_t total) { bar->update(done, total); };
   observer.isCancelled = wasInterrupted;
   return observer;
@@ -131,6 +131,8 @@ Result<void> yupana::runCompile(const Words &words) {
                                                                 {{"-o", true},
                                                                  {"--target", true},
                                                                  {"--precision", true},
+                                                                 {"--name", true},
+                                                                 {"--allow-nonfinite"},
                                                                  {"--max-context", true},
                                                                  {"--max-batch", true},
                                                                  {"--max-step-tokens", true},
@@ -154,6 +156,10 @@ Result<void> yupana::runCompile(const Words &words) {
   if (arguments.has("--precision") && options.precision != "f32" && options.precision != "bf16")
     return makeError(ExitCode::Usage, "option --precision: found {}, expected f32 or bf16",
                      inQuotes(options.precision));
+  options.name = arguments.value("--name").value_or("");
+  if (arguments.has("--name") && options.name.empty())
+    return makeError(ExitCode::Usage, "option --name: needs a name");
+  options.allowNonFinite = arguments.has("--allow-nonfinite");
   constexpr uint64_t greatest = uint64_t{1} << 31;
   YUPANA_ASSIGN_OR_RETURN(options.maxContext, arguments.number("--max-context", 1, greatest));
   YUPANA_ASSIGN_OR_RETURN(std::optional<uint64_t> batch, arguments.number("--max-batch", 1, greatest));

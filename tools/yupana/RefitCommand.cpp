@@ -17,6 +17,7 @@ that PLAN was compiled from, NEW is what compiling it with its weights gives, by
 
   -o NEW          the plan to write. It appears when it is complete, not before
   --same-digests  demand the values that PLAN was compiled from; for others the exit code is 8
+  --allow-nonfinite  take NaN and infinity in weights as they are; otherwise the exit code is 4
   -j N            threads (default: all cores). The plan does not depend on it
   --help          print this
 
@@ -24,8 +25,9 @@ Example: yupana refit scout-code.yplan ./Llama-4-Scout-17B-16E-Instruct -o scout
 )";
 
 Result<void> yupana::runRefit(const Words &words) {
-  YUPANA_ASSIGN_OR_RETURN(Arguments arguments,
-                          Arguments::parse(words, {{"-o", true}, {"--same-digests"}, {"-j", true}, {"--help"}}));
+  YUPANA_ASSIGN_OR_RETURN(
+      Arguments arguments,
+      Arguments::parse(words, {{"-o", true}, {"--same-digests"}, {"--allow-nonfinite"}, {"-j", true}, {"--help"}}));
   if (arguments.has("--help"))
     return fmt::print("{}", refitHelp), Result<void>();
   if (arguments.positional().size() != 2)
@@ -36,6 +38,7 @@ Result<void> yupana::runRefit(const Words &words) {
   options.checkpoint = arguments.positional()[1];
   YUPANA_ASSIGN_OR_RETURN(options.output, outputOf(arguments));
   options.sameDigests = arguments.has("--same-digests");
+  options.allowNonFinite = arguments.has("--allow-nonfinite");
   YUPANA_ASSIGN_OR_RETURN(options.jobs, jobsOf(arguments));
   options.observer = makeObserver("weights");
   catchInterrupts();

@@ -79,6 +79,18 @@ TEST(ChatTest, Nano) {
   EXPECT_EQ(chats, 4u);
 }
 
+// The end of a turn is a token where the template ends turns with one.
+TEST(ChatTest, EndOfTurn) {
+  EXPECT_EQ(text::end_of_turn(Written(llama).tokenizer), 1480u);
+  ChatFormat format = llama;
+  format.end = "<|eot|>\n";
+  EXPECT_EQ(text::end_of_turn(Written(format).tokenizer), 1480u);
+  for (const char *end : {"\n", "the", "\n<|eot|>", "<|im_end|>"}) {
+    format.end = end;
+    EXPECT_FALSE(text::end_of_turn(Written(format).tokenizer)) << end;
+  }
+}
+
 // Random contents, also such that run into the texts around them: words go across the borders as in the whole text.
 TEST(ChatTest, EqualsTheWholeText) {
   static constexpr std::string_view pieces[] = {"\n",

@@ -221,6 +221,23 @@ TEST_F(GenerateTest, OtherLogitsMayHoldAnything) {
   EXPECT_EQ(replies[0].tokens.size(), 3u);
 }
 
+// A request may have a stop token of its own, which no other is held to.
+TEST_F(GenerateTest, StopTokenOfARequest) {
+  test::fake_core().stop_tokens.clear();
+  Request request = prompt(7, 1, 8);
+  ASSERT_EQ(run({request}), YUPANA_STATUS_OK);
+  std::vector<uint32_t> free = replies[0].tokens;
+  ASSERT_EQ(free.size(), 8u);
+  listener = Listener();
+  Request stopped = request;
+  stopped.stop_token = free[3];
+  ASSERT_EQ(run({stopped, request}), YUPANA_STATUS_OK);
+  EXPECT_EQ(replies[0].stop, Stop::eos);
+  EXPECT_EQ(replies[0].tokens.back(), free[3]);
+  EXPECT_LE(replies[0].tokens.size(), 4u);
+  EXPECT_EQ(replies[1].tokens, free);
+}
+
 TEST_F(GenerateTest, ObserverCanGiveUp) {
   listener.gives_up = true;
   Request request = prompt(8, 1, 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The hand-written splitter against a matcher that executes the regular expression piece by piece, with backtracking.
+// The hand-written splitter against a matcher that executes each regular expression piece by piece, with backtracking.
 #include "runtime/text/split.h"
 #include "runtime/text/unicode.h"
 #include "test/runtime/text/support.h"
@@ -31,6 +31,7 @@ bool prefix(uint32_t c) { return !line_end(c) && !is_letter(class_of(c)) && !num
 bool uncased(uint32_t c) { return class_of(c) == CharClass::letter || class_of(c) == CharClass::mark; }
 bool head(uint32_t c) { return class_of(c) == CharClass::upper || uncased(c); }
 bool tail(uint32_t c) { return class_of(c) == CharClass::lower || uncased(c); }
+bool letter(uint32_t c) { return is_letter(class_of(c)); }
 bool symbol(uint32_t c) { return !space(c) && !is_letter(class_of(c)) && !number(c); }
 
 /// A greedy repetition of a set, or a negative look-ahead at one.
@@ -77,6 +78,26 @@ size_t contraction(const CodePoints &text, size_t offset) {
   return offset;
 }
 
+/// The word that Llama 3's expression finds.
+size_t reference_word_llama3(const CodePoints &text) {
+  if (size_t end = contraction(text, 0))
+    return end;
+  const std::vector<std::vector<Piece>> alternatives = {
+      {{prefix, 0, 1}, {letter, 1, kUnbounded}},
+      {{number, 1, 3}},
+      {{[](uint32_t c) { return c == ' '; }, 0, 1}, {symbol, 1, kUnbounded}, {line_end, 0, kUnbounded}},
+      {{space, 0, kUnbounded}, {line_end, 1, kUnbounded}},
+      {{space, 1, kUnbounded}, {[](uint32_t c) { return !space(c); }, 0, 0, /*not_before=*/true}},
+      {{space, 1, kUnbounded}},
+  };
+  for (const std::vector<Piece> &alternative : alternatives)
+    if (auto end = match(text, 0, alternative, 0))
+      return *end;
+  ADD_FAILURE() << "no alternative matches";
+  return text.size();
+}
+
+/// The word that Llama 4's expression finds.
 size_t reference_word(const CodePoints &text) {
   const std::vector<std::vector<Piece>> alternatives = {
       {{prefix, 0, 1}, {head, 0, kUnbounded}, {tail, 1, kUnbounded}},
@@ -103,17 +124,27 @@ std::string utf8(const CodePoints &text, size_t begin, size_t end) {
   return out;
 }
 
-void expect_same_words(CodePoints text) {
+void expect_same_words(const text::Section &section, size_t (*reference)(const CodePoints &), CodePoints text) {
   std::string bytes = utf8(text, 0, text.size());
   std::string_view rest = bytes;
   while (!text.empty()) {
-    size_t expected = reference_word(text);
-    size_t length = text::next_word(test::open_shared_section(), rest);
+    size_t expected = reference(text);
+    size_t length = text::next_word(section, rest);
     ASSERT_EQ(rest.substr(0, length), utf8(text, 0, expected)) << "in \"" << rest << '"';
     rest.remove_prefix(length);
     text.erase(text.begin(), text.begin() + static_cast<ptrdiff_t>(expected));
   }
   EXPECT_TRUE(rest.empty());
+}
+
+void expect_same_words(const CodePoints &text) {
+  static const text::Section llama3 = [] {
+    text::Section section = test::open_shared_section();
+    section.header.split = static_cast<uint32_t>(schema::TokenizerSplit::llama3);
+    return section;
+  }();
+  expect_same_words(test::open_shared_section(), reference_word, text);
+  expect_same_words(llama3, reference_word_llama3, text);
 }
 
 /// One or two of every class, and all that the expression names itself.

@@ -46,12 +46,12 @@ std::vector<uint8_t> compile_section(std::string_view name) {
   if (name.size() > ending.size() && name.substr(name.size() - ending.size()) == ending)
     return compile_tiktoken_section(name);
   std::vector<std::string> notes;
-  Result<std::vector<uint8_t>> section = compileTokenizer(model_path(name), UINT32_MAX, notes);
-  if (!section)
-    fail(section.error().message);
+  Result<CompiledTokenizer> compiled = compileTokenizer(model_path(name), UINT32_MAX, notes);
+  if (!compiled)
+    fail(compiled.error().message);
   if (!notes.empty())
     fail(notes[0]);
-  return std::move(section).value();
+  return std::move(compiled->section);
 }
 
 const text::Tokenizer &open_tokenizer(std::string_view name) {
