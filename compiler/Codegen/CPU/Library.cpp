@@ -8,6 +8,7 @@
 #include "compiler/Codegen/CPU/Kernels.h"
 #include "compiler/Codegen/CPU/Object.h"
 #include "compiler/Codegen/Common/LoweredKernel.h"
+#include "compiler/Codegen/Jobs/Jobs.h"
 
 using namespace mlir;
 using namespace yupana;

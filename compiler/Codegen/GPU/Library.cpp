@@ -7,6 +7,7 @@
 #include "compiler/Codegen/GPU/CodegenGPU.h"
 #include "compiler/Codegen/GPU/Kernels.h"
 #include "compiler/Codegen/GPU/Serializer.h"
+#include "compiler/Codegen/Jobs/Jobs.h"
 #include "compiler/Codegen/Jobs/Tools.h"
 
 using namespace mlir;
