@@ -170,9 +170,9 @@ ALL = [
         model_type="llama4", hidden_size=float(text["hidden_size"]), router_jitter_noise=float("-inf")))),
     Case("shard-gone", SCOUT, "refused 3 model-00002-of-00003.safetensors model.safetensors.index.json tensor",
          index_of_gone),
-    Case("web-page", SCOUT, "refused 4 config.json web page", lambda f: f.write("config.json", "<!DOCTYPE html>\n")),
+    Case("html-for-config", SCOUT, "refused 4 config.json web page", lambda f: f.write("config.json", "<!DOCTYPE html>\n")),
     Case("pointer-for-a-tokenizer", NANO, "refused 4 tokenizer.json Git LFS", lambda f: f.write("tokenizer.json", POINTER)),
-    Case("zip-for-weights", SCOUT, "refused 4 zip", lambda f: f.write("model-00001-of-00003.safetensors", b"PK\3\4" + b"\0" * 60)),
+    Case("archive-for-weights", SCOUT, "refused 4 zip", lambda f: f.write("model-00001-of-00003.safetensors", b"PK\3\4" + b"\0" * 60)),
     Case("gguf-alone", SCOUT, "refused 5 'scout.gguf' llama.cpp", lambda f: (f.remove(
         *(path.name for path in f.path.glob("*.safetensors*"))), f.write("scout.gguf", b"GGUF"))),
     Case("adapter-beside-a-model", SCOUT, "refused 4 adapter 'acme/base'",
