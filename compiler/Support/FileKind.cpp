@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Signatures are fixed bytes where a format has some. Web pages have none: they are known by how HTML begins, whatever
+// spaces and case it has.
 #include "compiler/Support/FileKind.h"
 
 #include <algorithm>
