@@ -131,8 +131,6 @@ void run_chunks(Job &job, uint32_t worker) {
   }
 }
 
-/// A weight is made in ordinary memory and copied when it is whole; the copy is waited for, since its memory is used
-/// again for the next.
 /// How many bytes of a weight the filler makes.
 uint64_t made_bytes(const yupana_filler_t &filler, uint64_t weight, uint64_t bytes) {
   bool repeats = filler.size >= sizeof(filler) && filler.period;
@@ -153,6 +151,8 @@ bool put_weight(Job &job, const FillItem &item, const uint8_t *staging, uint64_t
   return job.check(device.driver.wait_stream(device.stream));
 }
 
+/// Weights are made in ordinary memory, and each is waited for when it is copied, since its memory is used again for
+/// the next.
 void run_fill(Job &job, uint32_t worker) {
   uint8_t *staging = job.staging + worker * job.staging_stride;
   while (!job.stops()) {
