@@ -4,6 +4,7 @@
 // contraction, and PTX 9.0, since with its default LLVM aborts at instructions that Hopper needs.
 #include "compiler/Codegen/GPU/Serializer.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
 
 #include <mutex>
