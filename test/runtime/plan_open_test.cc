@@ -333,8 +333,9 @@ TEST(CompatibilityTest, PrefersTheFasterOfTwoLevelsThatRun) {
   EXPECT_STREQ(names[index], yupana_native_target(nullptr));
   yupana_fit_t fit;
   for (uint32_t i = 0; i < 3; ++i)
-    if (yupana_plan_compatible(opened.plan.get(), i, nullptr, &fit, nullptr) == YUPANA_STATUS_OK)
+    if (yupana_plan_compatible(opened.plan.get(), i, nullptr, &fit, nullptr) == YUPANA_STATUS_OK) {
       EXPECT_EQ(fit, i == index ? YUPANA_FIT_EXACT : YUPANA_FIT_SUBSET) << names[i];
+    }
 }
 
 } // namespace

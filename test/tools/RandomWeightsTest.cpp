@@ -110,8 +110,9 @@ void check(const Weight &weight, double mean, double deviation) {
   EXPECT_NEAR(sum / count, mean, 5 * deviation / std::sqrt(count) + 0.005 * deviation) << weight.layout;
   EXPECT_NEAR(std::sqrt(squares / count), deviation, 0.05 * deviation) << weight.layout;
   for (uint64_t at = 0; at < met.size(); ++at)
-    if (!met[at])
+    if (!met[at]) {
       ASSERT_EQ(valueAt(bytes, at, weight.isBf16), 0) << weight.layout << " padding at " << at;
+    }
 }
 
 TEST(RandomWeights, MatricesKeepTheMagnitudeOfWhatTheyMultiply) {
