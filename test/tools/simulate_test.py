@@ -87,6 +87,13 @@ class Simulate(unittest.TestCase):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertNotIn("sm_80", done.stdout)
 
+    def test_a_short_context_has_steps_of_every_kind(self):
+        plan = self.folder / "short.yplan"
+        compile_model(plan, "x86-64-v3,sm_80", "--emit", "ptx", "--max-context", "4")
+        done = run("verify", plan, "--simulate")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("sm_80: simulated 3 steps, nothing found; 8 rows of logits, ", done.stdout)
+
     def test_a_missing_barrier_is_a_race(self):
         plan = self.changed(b"bar.sync \t0", b"//r.sync \t0")
         report = self.fails(4, ["changed.yplan", "target sm_80 is faulty", "race"], plan, "--simulate", "--for", "sm_80")

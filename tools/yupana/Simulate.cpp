@@ -10,6 +10,7 @@
 
 #include "runtime/schema/targets.h"
 #include "tools/yupana/Commands.h"
+#include "tools/yupana/PlanReport.h"
 
 #include <algorithm>
 #include <cmath>
@@ -41,7 +42,8 @@ struct Outcome {
   std::string sampling;      ///< What is wrong with a drawn token; empty: nothing.
 };
 
-/// How many tokens each sequence goes on by in a step.
+/// How many tokens each sequence goes on by in a step. At most half of what the context still holds, so that a plan for
+/// short contexts goes on by single tokens, too.
 using Turn = std::vector<uint32_t>;
 
 std::vector<Turn> planTurns(const yupana_limits_t &limits) {
@@ -52,8 +54,8 @@ std::vector<Turn> planTurns(const yupana_limits_t &limits) {
   for (Turn turn : {Turn{12, 7}, Turn{3, 1}, Turn{1, 1}, Turn{1}}) {
     turn.resize(std::min<size_t>(turn.size(), sequences));
     for (size_t s = 0; s < turn.size(); ++s)
-      held[s] += turn[s] = std::min(turn[s], room / sequences);
-    if (*std::max_element(held.begin(), held.end()) > limits.max_context)
+      held[s] += turn[s] = std::min({turn[s], room / sequences, (limits.max_context - held[s] + 1) / 2});
+    if (std::find(turn.begin(), turn.end(), 0u) != turn.end())
       break;
     turns.push_back(turn);
   }
@@ -332,13 +334,6 @@ Result<void> compare(const OpenedPlan &plan, const char *target, const Outcome &
       isF32 ? "in the worst of" : "in the median of", isF32 ? f32Limit : bf16MedianLimit);
 }
 
-bool hasPtx(const schema::Target &target) {
-  return std::all_of(target.kernels()->begin(), target.kernels()->end(), [](const schema::Kernel *kernel) {
-    return std::any_of(kernel->images()->begin(), kernel->images()->end(),
-                       [](const schema::KernelImage *image) { return image->format() == schema::ImageFormat::ptx; });
-  });
-}
-
 /// The targets to run, of which each has PTX.
 Result<std::vector<const schema::Target *>> chooseTargets(const OpenedPlan &plan, const std::string &wanted) {
   const char *path = yupana_plan_name(plan.get());
@@ -352,7 +347,7 @@ Result<std::vector<const schema::Target *>> chooseTargets(const OpenedPlan &plan
     bool isGpu = schema::gpu_architecture(target->name()->c_str()).capability != 0;
     if (!isGpu || (!wanted.empty() && target->name()->string_view() != wanted))
       continue;
-    if (!hasPtx(*target))
+    if (!hasImages(*target, schema::ImageFormat::ptx))
       return makeError(ExitCode::DoesNotFit,
                        "{}: target {} has no PTX, which is what the stand-in runs: compile with --emit cubin,ptx", path,
                        target->name()->string_view());
