@@ -29,15 +29,19 @@ constexpr Wrapper wrappers[] = {
 
 bool startsWith(std::string_view text, std::string_view start) { return text.substr(0, start.size()) == start; }
 
-/// `name` without the wrappers inside it. One before it is another matter: all names or none have that.
+/// `name` without the wrappers inside it. One before it is another matter: all names or none have that. In one pass,
+/// since a name may be as long as a file's header.
 std::string withoutInner(std::string_view name) {
-  std::string out(name);
-  for (const Wrapper &wrapper : wrappers)
-    for (size_t at = 0; wrapper.inside && (at = out.find(wrapper.name, at)) != std::string::npos;)
-      if (at > 0 && out[at - 1] == '.')
-        out.erase(at, wrapper.name.size());
-      else
-        ++at;
+  std::string out;
+  while (!name.empty()) {
+    auto wrapper = std::find_if(std::begin(wrappers), std::end(wrappers), [&](const Wrapper &wrapper) {
+      return wrapper.inside && !out.empty() && out.back() == '.' && startsWith(name, wrapper.name);
+    });
+    size_t length = wrapper == std::end(wrappers) ? 1 : wrapper->name.size();
+    if (wrapper == std::end(wrappers))
+      out += name.front();
+    name.remove_prefix(length);
+  }
   return out;
 }
 

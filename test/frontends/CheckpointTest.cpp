@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "frontends/Llama4/Checkpoint.h"
+#include "frontends/Llama4/TensorNames.h"
 #include "test/frontends/TestFiles.h"
 
 #include <algorithm>
@@ -278,6 +279,17 @@ TEST(Llama4Checkpoint, WrappersInsideNames) {
   EXPECT_EQ(found->layers[1].q->name, "model.layers.1._fsdp_wrapped_module._orig_mod._checkpoint_wrapped_module.self_"
                                       "attn.q_proj.weight");
   EXPECT_EQ(found->notes.size(), 1u);
+}
+
+/// In less than the test's time limit: names are as long as a header lets them be.
+TEST(Llama4Checkpoint, AsManyWrappersAsFitAHeader) {
+  std::string wrapped = "x.";
+  for (int i = 0; i < 2000000; ++i)
+    wrapped += "_orig_mod.";
+  wrapped += "y";
+  auto names = TensorNames::find({wrapped});
+  ASSERT_TRUE(names) << names.error().message;
+  EXPECT_EQ(names->stored("x.y"), wrapped);
 }
 
 TEST(Llama4Checkpoint, WrappersThatDoNotFit) {
