@@ -20,6 +20,7 @@
 #include "llvm/Support/JSON.h"
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <set>
 
@@ -225,14 +226,21 @@ Result<CompileSummary> yupana::compile(const CompileOptions &given) {
   YUPANA_ASSIGN_OR_RETURN(OwningOpRef<ModuleOp> model,
                           llama4::importModel(context, checkpoint.config, checkpoint.text,
                                               checkpoint.importOptions(options.precision, options.name)));
+  auto secondsSince = [](std::chrono::steady_clock::time_point start) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
+  auto start = std::chrono::steady_clock::now();
   YUPANA_ASSIGN_OR_RETURN(OwningOpRef<ModuleOp> plan, compileModule(std::move(model), maxima, options));
+  double codeSeconds = secondsSince(start);
   YUPANA_RETURN_IF_ERROR(checkCancelled(options.observer));
+  start = std::chrono::steady_clock::now();
   ExportOptions exporting = exportOptionsFor(options.output, options.jobs, options.observer);
   if (options.stripWeights)
     exporting.weights = checkpoint.tensors ? ExportWeights::Digested : ExportWeights::Sized;
   std::unique_ptr<TensorSource> source = checkpoint.source(options.precision, options.allowNonFinite);
   YUPANA_ASSIGN_OR_RETURN(ExportSummary summary, exportPlan(*plan, *source, inputs, exporting));
-  return CompileSummary{summary.fileBytes, summary.weightBytes, summary.missingBytes, options.targets};
+  return CompileSummary{summary.fileBytes, summary.weightBytes, summary.missingBytes,
+                        options.targets,   codeSeconds,         secondsSince(start)};
 }
 
 Result<CompileSummary> yupana::exportModule(const ExportModuleOptions &options) {

@@ -88,6 +88,8 @@ struct CompileSummary {
   uint64_t weightBytes = 0;         ///< In the plan.
   uint64_t missingBytes = 0;        ///< Of the weights that were left out.
   std::vector<std::string> targets; ///< As resolved, none twice.
+  double codeSeconds = 0;           ///< From the imported model to the machine code of all kernels.
+  double weightSeconds = 0;         ///< From then to a plan that is on the disk under its name.
 };
 
 /// Compiles. Errors have the exit code that the program ends with.

@@ -107,6 +107,9 @@ Result<std::string> yupana::outputOf(const Arguments &arguments) {
 void yupana::printSummary(const std::string &output, const CompileSummary &summary) {
   std::string plan = formatBytes(static_cast<double>(summary.planBytes));
   std::string targets = fmt::format("{}", fmt::join(summary.targets, ", "));
+  if (summary.codeSeconds > 0)
+    targets += fmt::format("; code took {:.1f} s, {} {:.1f} s", summary.codeSeconds,
+                           summary.missingBytes ? "the file" : "weights", summary.weightSeconds);
   if (summary.missingBytes)
     fmt::print("{}: {} without weights, which take {} more, for {}\n", output, plan,
                formatBytes(static_cast<double>(summary.missingBytes)), targets);
