@@ -102,6 +102,10 @@ Result<void> OutputFile::readAt(uint64_t offset, void *data, uint64_t size) cons
   return {};
 }
 
+void OutputFile::startWriteback(uint64_t offset, uint64_t size) const {
+  sync_file_range(descriptor, static_cast<off_t>(offset), static_cast<off_t>(size), SYNC_FILE_RANGE_WRITE);
+}
+
 Result<void> OutputFile::commit() {
   if (fsync(descriptor) != 0)
     return systemError("bring it to the disk");

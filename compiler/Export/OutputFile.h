@@ -27,6 +27,9 @@ public:
   Result<void> writeAt(uint64_t offset, const void *data, uint64_t size);
   /// Reads back bytes of the file, all or an error.
   Result<void> readAt(uint64_t offset, void *data, uint64_t size) const;
+  /// Lets the system begin to bring these bytes to the disk, so that commit() finds little left to do. Bytes that are
+  /// written again meanwhile are brought there twice. No error: commit() tells of one.
+  void startWriteback(uint64_t offset, uint64_t size) const;
   /// Brings every byte to the disk and gives the file its name, replacing a file that had it.
   Result<void> commit();
 

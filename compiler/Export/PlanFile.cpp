@@ -6,9 +6,9 @@
 #include "compiler/Export/PlanFile.h"
 
 #include "compiler/Support/CheckedMath.h"
+#include "runtime/base/sha256.h"
 
 #include "llvm/Support/CRC.h"
-#include "llvm/Support/SHA256.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -17,6 +17,12 @@ using namespace yupana;
 
 template <typename T> static llvm::ArrayRef<uint8_t> bytesOf(const T *values, size_t count = 1) {
   return {reinterpret_cast<const uint8_t *>(values), count * sizeof(T)};
+}
+
+static Digest digestOf(llvm::ArrayRef<uint8_t> data) {
+  Digest digest;
+  runtime::Sha256::digest(data.data(), data.size(), digest.data());
+  return digest;
 }
 
 uint32_t PlanFile::addSection(schema::SectionKind kind, uint64_t bytes) {
@@ -47,7 +53,7 @@ Result<void> PlanFile::place() {
 }
 
 Result<void> PlanFile::writeSection(OutputFile &file, uint32_t section, llvm::ArrayRef<uint8_t> data) {
-  setDigest(section, llvm::SHA256::hash(data));
+  setDigest(section, digestOf(data));
   return file.writeAt(sections[section].offset, data.data(), data.size());
 }
 
@@ -85,6 +91,6 @@ Result<void> yupana::writeWeightSections(OutputFile &file, PlanFile &plan, Weigh
   llvm::ArrayRef<uint8_t> bytes = bytesOf(digests.data(), digests.size());
   YUPANA_RETURN_IF_ERROR(plan.writeSection(file, numbers.digests, bytes));
   // The digest of weights is that of their chunks' digests.
-  plan.setDigest(numbers.weights, llvm::SHA256::hash(bytes));
+  plan.setDigest(numbers.weights, digestOf(bytes));
   return {};
 }

@@ -8,8 +8,7 @@
 #include "compiler/Export/WeightDigest.h"
 
 #include "compiler/Export/SharedWork.h"
-
-#include "llvm/Support/SHA256.h"
+#include "runtime/base/sha256.h"
 
 #include <map>
 
@@ -36,16 +35,20 @@ public:
 
   /// The digest of the first `size` bytes; nothing when they did not all come.
   std::optional<Digest> finish(uint64_t size) {
-    return next == size ? std::optional<Digest>(hash.final()) : std::nullopt;
+    if (next != size)
+      return std::nullopt;
+    Digest digest;
+    hash.finish(digest.data());
+    return digest;
   }
 
 private:
   void append(llvm::ArrayRef<uint8_t> bytes) {
-    hash.update(bytes);
+    hash.update(bytes.data(), bytes.size());
     next += bytes.size();
   }
 
-  llvm::SHA256 hash;
+  runtime::Sha256 hash;
   uint64_t next = 0; ///< Bytes digested so far.
   std::map<uint64_t, std::vector<uint8_t>> early;
 };

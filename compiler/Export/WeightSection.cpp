@@ -9,10 +9,10 @@
 
 #include "compiler/Export/SharedWork.h"
 #include "compiler/Support/CheckedMath.h"
+#include "runtime/base/sha256.h"
 #include "runtime/schema/format.h"
 
 #include "llvm/Support/MathExtras.h"
-#include "llvm/Support/SHA256.h"
 
 #include <algorithm>
 #include <atomic>
@@ -81,15 +81,16 @@ SectionWriter::SectionWriter(llvm::ArrayRef<std::unique_ptr<PieceMaker>> weights
 
 Result<void> SectionWriter::digestChunk(uint64_t chunk) {
   uint64_t at = chunk * schema::kDigestChunkBytes;
-  uint64_t stop = std::min(section.bytes(), at + schema::kDigestChunkBytes);
-  std::vector<uint8_t> window(uint64_t{1} << 20);
-  llvm::SHA256 hash;
+  uint64_t stop = std::min(section.bytes(), at + schema::kDigestChunkBytes), chunkBytes = stop - at;
+  std::vector<uint8_t> window(uint64_t{128} << 10);
+  runtime::Sha256 hash;
   for (; at < stop; at += window.size()) {
     uint64_t size = std::min<uint64_t>(window.size(), stop - at);
     YUPANA_RETURN_IF_ERROR(file.readAt(offset + at, window.data(), size));
-    hash.update(llvm::ArrayRef(window.data(), size));
+    hash.update(window.data(), size);
   }
-  digests[chunk] = hash.final();
+  hash.finish(digests[chunk].data());
+  file.startWriteback(offset + stop - chunkBytes, chunkBytes);
   return {};
 }
 

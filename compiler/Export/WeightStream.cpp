@@ -8,77 +8,21 @@
 
 #include "compiler/Export/WeightStream.h"
 
+#include "compiler/Export/WeightPacking.h"
 #include "runtime/schema/forms.h"
 
 #include "llvm/Support/MathExtras.h"
 
 #include <algorithm>
-#include <cstring>
-#include <type_traits>
 
 using namespace mlir;
 using namespace yupana;
 
 namespace {
 
-/// Longest run along N. A tile of transposed weights is then long enough in N for the reads and in K for the writes.
-constexpr uint64_t transposedRun = 8192;
-
-float decodeF32(const uint8_t *bytes) {
-  float value;
-  std::memcpy(&value, bytes, sizeof(value));
-  return value;
-}
-
-float decodeBF16(const uint8_t *bytes) {
-  uint16_t half;
-  std::memcpy(&half, bytes, sizeof(half));
-  uint32_t bits = uint32_t{half} << 16;
-  float value;
-  std::memcpy(&value, &bits, sizeof(value));
-  return value;
-}
-
-float decodeF16(const uint8_t *bytes) {
-  uint16_t half;
-  std::memcpy(&half, bytes, sizeof(half));
-  // Exponent and fraction move to their places in float32; the product moves the exponent's bias from 15 to 127 and is
-  // exact for subnormal numbers too. The greatest exponent stands for infinity and NaN in both.
-  uint32_t magnitude = uint32_t{half} << 13 & 0x0fffe000;
-  float scaled;
-  std::memcpy(&scaled, &magnitude, sizeof(scaled));
-  scaled *= 0x1p112f;
-  uint32_t bits;
-  std::memcpy(&bits, &scaled, sizeof(bits));
-  if ((half & 0x7c00) == 0x7c00)
-    bits = 0x7f800000 | (magnitude & 0x007fe000);
-  bits |= uint32_t{half} << 16 & 0x80000000;
-  float value;
-  std::memcpy(&value, &bits, sizeof(value));
-  return value;
-}
-
-/// Rounds to nearest even; NaN stays NaN.
-uint16_t encodeBF16(float value) {
-  uint32_t bits;
-  std::memcpy(&bits, &value, sizeof(bits));
-  if ((bits & 0x7fffffff) > 0x7f800000)
-    return static_cast<uint16_t>(bits >> 16 | 0x40);
-  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
-template <SourceElement from> float decode(const uint8_t *bytes) {
-  return from == SourceElement::F32   ? decodeF32(bytes)
-         : from == SourceElement::F16 ? decodeF16(bytes)
-                                      : decodeBF16(bytes);
-}
-
-template <typename To, SourceElement from> To convert(const uint8_t *bytes) {
-  if constexpr (std::is_same_v<To, float>)
-    return decode<from>(bytes);
-  else
-    return encodeBF16(decode<from>(bytes));
-}
+/// Longest run along N. With the window, a piece of transposed weights is then 4096 rows by 128 columns: reads and
+/// writes of 8 KiB both, where elements have two bytes.
+constexpr uint64_t transposedRun = 4096;
 
 /// Where the rows of a weight come from: the whole of it, or one of the two that an interleaved weight alternates.
 struct Part {
@@ -122,29 +66,21 @@ private:
   Piece pieceAt(uint64_t index) const;
   Result<void> read(const Part &part, const Piece &piece, std::vector<uint8_t> &bytes) const;
   void pack(size_t part, const Piece &piece, const std::vector<uint8_t> &bytes, std::vector<uint8_t> &packed) const;
-  template <typename To, SourceElement from>
-  void packAs(size_t part, const Piece &piece, const std::vector<uint8_t> &bytes, To *packed) const;
-  template <typename To, SourceElement from>
-  void packRows(const uint8_t *bytes, uint64_t nStep, uint64_t kStep, uint64_t ns, uint64_t ks, uint64_t row,
-                To *tile) const;
   Result<void> write(const Piece &piece, const std::vector<uint8_t> &packed, PieceSink sink) const;
 
   std::vector<Part> parts;
   const TensorSource &source;
   Packing packing;
   uint64_t tileRows, tileColumns;
-  uint64_t rowPeriod;           ///< Rows of a tile so many apart have their columns in the same order.
-  std::vector<uint16_t> inTile; ///< [tileRows][tileColumns]: where an element lies in its tile.
-  WeightMap::Axis n, k;         ///< Of the first part; the extents are those of all.
-  bool runsAlongK;              ///< Else along N.
+  WeightMap::Axis n, k; ///< Of the first part; the extents are those of all.
+  bool runsAlongK;      ///< Else along N.
   uint64_t nPiece, kPiece, nPieces, kPieces;
 };
 
 StreamedWeight::StreamedWeight(std::vector<Part> given, const TensorSource &source, const Packing &packing,
                                uint64_t window)
     : parts(std::move(given)), source(source), packing(packing), tileRows(packing.form.tile_rows),
-      tileColumns(packing.form.tile_columns(packing.elementBytes())),
-      rowPeriod(packing.form.swizzled ? schema::kSwizzleRows : 1) {
+      tileColumns(packing.form.tile_columns(packing.elementBytes())) {
   for (Part &part : parts) {
     std::vector<WeightMap::Axis> &axes = part.map.axes;
     if (!axes.empty()) {
@@ -161,12 +97,6 @@ StreamedWeight::StreamedWeight(std::vector<Part> given, const TensorSource &sour
   // Reads go along the axis that is contiguous in the file. A transposed tensor has N there, and its pieces are cut the
   // other way round.
   runsAlongK = k.isContiguous() || !n.isContiguous();
-  // Where an element lies in its tile is the same in every tile: the form's own function fills a table once, so the
-  // inner loops have no index arithmetic of the form.
-  schema::PackedShape tile{1, tileRows, tileColumns, packing.elementBytes()};
-  for (uint64_t row = 0; row < tileRows; ++row)
-    for (uint64_t column = 0; column < tileColumns; ++column)
-      inTile.push_back(schema::element_index(packing.form, tile, 0, row, column));
   choosePieces(window);
 }
 
@@ -235,55 +165,10 @@ Result<void> StreamedWeight::read(const Part &part, const Piece &piece, std::vec
   return {};
 }
 
-/// Converts rows of one part and lays them out in the tiles of the piece.
-template <typename To, SourceElement from>
-void StreamedWeight::packAs(size_t part, const Piece &piece, const std::vector<uint8_t> &bytes, To *packed) const {
-  uint64_t size = sourceElementBytes(from);
-  uint64_t nStep = (runsAlongK ? piece.ks : 1) * size, kStep = (runsAlongK ? 1 : piece.ns) * size;
-  uint64_t together = packing.run ? packing.run : tileRows;
-  schema::NumberMath math;
-  for (uint64_t n = 0; n < piece.ns; n += together) {
-    uint64_t ns = std::min(together, piece.ns - n);
-    uint64_t row = packing.run ? schema::interleaved_row(math, n, packing.run) + part * packing.run : n;
-    To *tile = packed + row / tileRows * columnTiles(piece) * tileElements();
-    for (uint64_t k = 0; k < piece.ks; k += tileColumns, tile += tileElements())
-      packRows<To, from>(bytes.data() + n * nStep + k * kStep, nStep, kStep, ns, std::min(tileColumns, piece.ks - k),
-                         row % tileRows, tile);
-  }
-}
-
-/// Packs `ns` rows of a tile, from `row` of it on.
-template <typename To, SourceElement from>
-void StreamedWeight::packRows(const uint8_t *bytes, uint64_t nStep, uint64_t kStep, uint64_t ns, uint64_t ks,
-                              uint64_t row, To *tile) const {
-  for (uint64_t column = 0; column < ks; ++column)
-    // Rows a period apart have the same place within their row of the tile, so one look-up serves all of them.
-    for (uint64_t phase = 0; phase < std::min(rowPeriod, ns); ++phase) {
-      To *to = tile + inTile[(row + phase) * tileColumns + column];
-      const uint8_t *element = bytes + phase * nStep + column * kStep;
-      for (uint64_t n = 0; n < ns - phase; n += rowPeriod)
-        to[n * tileColumns] = convert<To, from>(element + n * nStep);
-    }
-}
-
 void StreamedWeight::pack(size_t part, const Piece &piece, const std::vector<uint8_t> &bytes,
                           std::vector<uint8_t> &packed) const {
-  // One instance of the loops for each pair of types, so that the conversion is a constant in them.
-  auto packFrom = [&](auto *to) {
-    using To = std::remove_pointer_t<decltype(to)>;
-    switch (parts[part].element()) {
-    case SourceElement::F32:
-      return packAs<To, SourceElement::F32>(part, piece, bytes, to);
-    case SourceElement::F16:
-      return packAs<To, SourceElement::F16>(part, piece, bytes, to);
-    case SourceElement::BF16:
-      return packAs<To, SourceElement::BF16>(part, piece, bytes, to);
-    }
-  };
-  if (packing.elementBytes() == 2)
-    packFrom(reinterpret_cast<uint16_t *>(packed.data()));
-  else
-    packFrom(reinterpret_cast<float *>(packed.data()));
+  packerFor(packing.form, packing.elementBytes(), parts[part].element(),
+            runsAlongK)({bytes.data(), packed.data(), piece.ns, piece.ks, columnTiles(piece), packing.run, part});
 }
 
 /// A piece of whole tile rows is one write. One that was cut along K has a part of each row of tiles.
@@ -303,8 +188,12 @@ Result<void> StreamedWeight::write(const Piece &piece, const std::vector<uint8_t
 
 Result<void> StreamedWeight::make(uint64_t index, PieceMemory &memory, PieceSink sink) const {
   Piece piece = pieceAt(index);
-  // Padding is zero.
-  memory.packed.assign(rowTiles(piece) * columnTiles(piece) * tileElements() * packing.elementBytes(), 0);
+  uint64_t packedBytes = rowTiles(piece) * columnTiles(piece) * tileElements() * packing.elementBytes();
+  // Padding is zero. Packing writes every byte of a piece that has none.
+  if (piece.ns % partRows() == 0 && piece.ks % tileColumns == 0)
+    memory.packed.resize(packedBytes);
+  else
+    memory.packed.assign(packedBytes, 0);
   for (size_t part = 0; part < parts.size(); ++part) {
     YUPANA_RETURN_IF_ERROR(read(parts[part], piece, memory.source));
     pack(part, piece, memory.source, memory.packed);

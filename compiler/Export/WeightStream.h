@@ -11,8 +11,9 @@
 
 namespace yupana {
 
-/// Elements of one window: with what is read and what is packed, at most 16 MiB per thread.
-inline constexpr uint64_t weightWindowElements = uint64_t{1} << 21;
+/// Elements of one window: with what is read and what is packed, at most 4 MiB per thread, so that they stay in a
+/// second-level cache or near it on their way from the file to the file.
+inline constexpr uint64_t weightWindowElements = uint64_t{1} << 19;
 
 /// The bytes of an `lm.weight` or `lm.interleaved` in its packed form: float32 or bfloat16 in the form of
 /// runtime/schema/forms.h that its layout names; row-major without one. Finds the tensors in `source`, which must

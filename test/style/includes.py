@@ -21,7 +21,7 @@ ARROWS = {
     "compiler/Target": ["runtime/schema"] + BASE,
     "compiler/Codegen": ["dialects", "runtime/schema"] + TARGET + LLVM,
     "compiler/Pipelines": ["passes", "dialects"] + BASE + LLVM,
-    "compiler/Export": ["dialects", "runtime/schema", "frontends/Safetensors"] + BASE + LLVM,
+    "compiler/Export": ["dialects", "runtime/schema", "runtime/base/sha256.h", "frontends/Safetensors"] + BASE + LLVM,
     "compiler/Simulator": ["runtime/device"] + TARGET + LLVM,
     "compiler/Driver": ["compiler", "dialects", "passes", "frontends", "runtime/schema", "runtime/include", "runtime/plan"] + LLVM,
     "dialects": ["runtime/schema"] + LLVM,
