@@ -196,8 +196,8 @@ std::optional<MachineSpeed> yupana::measureMachine(uint32_t threads) {
   MachineSpeed speed;
   speed.readBandwidth = *reading;
   // A multiplication and an addition in each of 16 or 8 lanes; two of both in each lane of a dot product.
-  speed.f32Flops = wide ? measureArithmetic(threads, fma512, chains512 * 16 * 2)
-                        : measureArithmetic(threads, fma256, chains256 * 8 * 2);
+  speed.f32Flops256 = measureArithmetic(threads, fma256, chains256 * 8 * 2);
+  speed.f32Flops = wide ? measureArithmetic(threads, fma512, chains512 * 16 * 2) : speed.f32Flops256;
   if (__builtin_cpu_supports("avx512bf16"))
     speed.bf16Flops = measureArithmetic(threads, dot512, chains512 * 16 * 4);
   return speed;

@@ -14,6 +14,7 @@ namespace yupana {
 struct MachineSpeed {
   double readBandwidth = 0;        ///< Bytes/s, streaming through memory far larger than the caches.
   double f32Flops = 0;             ///< FLOP/s of fused multiply-adds on float32 in the widest registers.
+  double f32Flops256 = 0;          ///< The same in registers of 256 bits, which x86-64-v3 has.
   std::optional<double> bf16Flops; ///< FLOP/s of bf16 dot products with float32 sums; nothing without AVX512_BF16.
 };
 

@@ -60,12 +60,23 @@ struct Ceilings {
     for (const MachineSpeed &speed : speeds) {
       readBandwidth.push_back(speed.readBandwidth);
       f32Flops.push_back(speed.f32Flops);
+      f32Flops256.push_back(speed.f32Flops256);
       if (speed.bf16Flops)
         bf16Flops.push_back(*speed.bf16Flops);
     }
   }
-  Series readBandwidth, f32Flops, bf16Flops;
+  Series readBandwidth, f32Flops, f32Flops256, bf16Flops;
 };
+
+/// The arithmetic of a target's code: how fast the machine does it, in the reports' words.
+struct Peak {
+  const Series Ceilings::*series;
+  const char *name; ///< In the table.
+  const char *key;  ///< In the JSON object.
+};
+constexpr Peak dotPeak{&Ceilings::bf16Flops, "the bf16 dot-product peak", "machine.bf16_flops"};
+constexpr Peak widePeak{&Ceilings::f32Flops, "the f32 FMA peak", "machine.f32_flops"};
+constexpr Peak narrowPeak{&Ceilings::f32Flops256, "the 256-bit f32 FMA peak", "machine.f32_flops_256"};
 
 /// Everything that both reports say.
 struct Figures {
@@ -74,7 +85,7 @@ struct Figures {
   const schema::Plan &root;
   Cost cost;
   Ceilings ceilings;
-  bool usesDots;                          ///< Prompts are held against the bf16 dot product, else against f32 FMA.
+  Peak peak;                              ///< What prompts are held against.
   double promptFlops;                     ///< Per token.
   std::optional<double> attentionFlops;   ///< Per token of the prompt.
   double weightBytes = 0, cacheBytes = 0; ///< Per new token.
@@ -90,13 +101,14 @@ Figures::Figures(const yupana_plan_t *plan, const Options &options, const Measur
   attentionFlops = cost.promptAttentionFlops(options.promptTokens);
   if (attentionFlops)
     *attentionFlops /= options.promptTokens;
-  // Code below that level multiplies bf16 as widened float32.
+  // Code below the level with dot products multiplies bf16 as widened float32.
   std::string_view target = root.targets()->Get(measurements.target)->name()->string_view();
-  usesDots = cost.isBf16() && target == "x86-64-v4-bf16" && !ceilings.bf16Flops.empty();
+  bool usesDots = cost.isBf16() && target == "x86-64-v4-bf16" && !ceilings.bf16Flops.empty();
+  peak = usesDots ? dotPeak : target == "x86-64-v3" ? narrowPeak : widePeak;
   double promptTokens = static_cast<double>(options.promptTokens) * options.batch;
   prompt = spreadOf(ratesOf(measurements.promptSeconds, promptTokens));
-  shareOfFlops = shareOf(ratesOf(measurements.promptSeconds, promptTokens * promptFlops),
-                         usesDots ? ceilings.bf16Flops : ceilings.f32Flops);
+  shareOfFlops = shareOf(ratesOf(measurements.promptSeconds, promptTokens * (promptFlops + attentionFlops.value_or(0))),
+                         ceilings.*peak.series);
   if (measurements.decodeSeconds.empty())
     return;
   double newTokens = static_cast<double>(options.maxNewTokens) * options.batch;
@@ -137,12 +149,14 @@ Json machineJson(const Ceilings &ceilings) {
           {"read_bandwidth", median(ceilings.readBandwidth)},
           {"bf16_flops", median(ceilings.bf16Flops)},
           {"f32_flops", median(ceilings.f32Flops)},
+          {"f32_flops_256", median(ceilings.f32Flops256)},
           {"read_bandwidth_samples", ceilings.readBandwidth},
           {"bf16_flops_samples", ceilings.bf16Flops},
-          {"f32_flops_samples", ceilings.f32Flops}};
+          {"f32_flops_samples", ceilings.f32Flops},
+          {"f32_flops_256_samples", ceilings.f32Flops256}};
 }
 
-std::string percentOf(const std::optional<double> &share, const char *what) {
+std::string percentOf(const std::optional<double> &share, const std::string &what) {
   return share ? fmt::format("{:.1f} % of {}", 100 * *share, what) : "";
 }
 
@@ -172,7 +186,8 @@ std::string yupana::jsonReport(const yupana_plan_t *plan, const Options &options
         {"flops_per_token", whole(figures.promptFlops)},
         {"attention_flops_per_token", figures.attentionFlops ? whole(*figures.attentionFlops) : Json()},
         {"share_of_flops", orNull(figures.shareOfFlops)},
-        {"share_is_of", figures.usesDots ? "machine.bf16_flops" : "machine.f32_flops"}}},
+        {"share_is_of", figures.peak.key},
+        {"share_counts_attention", figures.attentionFlops.has_value()}}},
       {"decode", decodeJson(figures, options)},
       {"machine", machineJson(figures.ceilings)},
   };
@@ -196,8 +211,8 @@ std::string yupana::textReport(const yupana_plan_t *plan, const Options &options
                        remark);
   };
   addRow(fmt::format("prefill {}", options.promptTokens), figures.prompt,
-         percentOf(figures.shareOfFlops, figures.usesDots ? "the bf16 dot-product peak, attention not counted"
-                                                          : "the f32 FMA peak, attention not counted"));
+         percentOf(figures.shareOfFlops,
+                   std::string(figures.peak.name) + (figures.attentionFlops ? "" : ", attention not counted")));
   if (figures.decode)
     addRow(fmt::format("decode {}", options.maxNewTokens), *figures.decode,
            percentOf(figures.shareOfBandwidth, "the read bandwidth, at ") +
