@@ -10,7 +10,7 @@ TARGET = BASE + ["compiler/Target"]
 LLVM = ["mlir", "llvm", "llvm-c", "clang"]
 RUNTIME = ["runtime/include", "runtime/schema", "runtime/base"]
 # The interface alone: which devices there are is known to runtime/device/devices.cc.
-DEVICE = ["runtime/device/device.h", "runtime/device/devices.h", "runtime/device/load.h"]
+DEVICE = ["runtime/device/device.h", "runtime/device/devices.h", "runtime/device/load.h", "runtime/device/profile.h"]
 
 # What keeps an output from destroying an input, for programs that know nothing else of the compiler.
 SAME_FILE = ["compiler/Support/SameFile.h"]

@@ -96,6 +96,13 @@ Code check_alive(const CudaDevice &device, yupana_status_t *out_status);
 /// Memory that goes with the device; null when there is none.
 void *keep(CudaDevice &device, uint64_t bytes);
 
+/// Gives one launch to the stream; the sizes of the step stand in the device.
+Result launch_one(const CudaDevice &device, const ActiveLaunch &active);
+
+/// What can be refused before the first launch: check_alive, and UNSUPPORTED for more blocks than a GPU takes.
+Code check_launches(const CudaDevice &device, const ActiveLaunch *launches, uint32_t count,
+                    yupana_status_t *out_status);
+
 /// The functions of the table that have files of their own.
 int cuda_rank(const char *target);
 Code cuda_fit(const DeviceChoice &choice, const schema::Target &target, yupana_fit_t *out_fit, const Report &report);

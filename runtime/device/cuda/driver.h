@@ -108,6 +108,7 @@ inline constexpr uint32_t kMaxBlocks = 0x7fffffff;
   FUNCTION(destroy_event, "cuEventDestroy", (Event event))                                                             \
   FUNCTION(record_event, "cuEventRecord", (Event event, Stream stream))                                                \
   FUNCTION(wait_event, "cuEventSynchronize", (Event event))                                                            \
+  FUNCTION(elapsed, "cuEventElapsedTime", (float *milliseconds, Event first, Event second))                            \
   FUNCTION(load_library, "cuLibraryLoadData",                                                                          \
            (Library * library, const void *code, JitOption *jit_options, void **jit_values, unsigned jit_count,        \
             LibraryOption *options, void **values, unsigned count))                                                    \

@@ -16,13 +16,8 @@ Result launch_all(CudaDevice &device, const StepSizes &sizes, const ActiveLaunch
   device.sizes[1] = sizes.sequences;
   device.sizes[2] = sizes.rows;
   Result result = kSuccess;
-  for (uint32_t i = 0; i < count && result == kSuccess; ++i) {
-    const DeviceLaunch &launch = *launches[i].launch;
-    // The driver copies the parameters during the call.
-    result = device.driver.launch(static_cast<LoadedKernel *>(launch.kernel)->function, launches[i].cells, 1, 1,
-                                  launch.threads, 1, 1, launch.shared_bytes, device.stream,
-                                  static_cast<void **>(launch.prepared), nullptr);
-  }
+  for (uint32_t i = 0; i < count && result == kSuccess; ++i)
+    result = launch_one(device, launches[i]);
   return result;
 }
 
@@ -59,16 +54,29 @@ Result capture(CudaDevice &device, const StepSizes &sizes, const ActiveLaunch *l
 
 } // namespace
 
-Code cuda_run(Device *device, const StepSizes &sizes, const ActiveLaunch *launches, uint32_t count,
-              yupana_status_t *status) {
-  CudaDevice &opened = gpu(device);
-  if (Code code = check_alive(opened, status))
+Result launch_one(const CudaDevice &device, const ActiveLaunch &active) {
+  const DeviceLaunch &launch = *active.launch;
+  // The driver copies the parameters during the call.
+  return device.driver.launch(static_cast<LoadedKernel *>(launch.kernel)->function, active.cells, 1, 1, launch.threads,
+                              1, 1, launch.shared_bytes, device.stream, static_cast<void **>(launch.prepared), nullptr);
+}
+
+Code check_launches(const CudaDevice &device, const ActiveLaunch *launches, uint32_t count, yupana_status_t *status) {
+  if (Code code = check_alive(device, status))
     return code;
   for (uint32_t i = 0; i < count; ++i)
     if (launches[i].cells > kMaxBlocks)
       return fail(status, YUPANA_STATUS_UNSUPPORTED, "kernel '%s' would run in %u blocks; GPU %u takes %u in a launch",
-                  static_cast<LoadedKernel *>(launches[i].launch->kernel)->name, launches[i].cells, opened.gpu.ordinal,
+                  static_cast<LoadedKernel *>(launches[i].launch->kernel)->name, launches[i].cells, device.gpu.ordinal,
                   kMaxBlocks);
+  return YUPANA_STATUS_OK;
+}
+
+Code cuda_run(Device *device, const StepSizes &sizes, const ActiveLaunch *launches, uint32_t count,
+              yupana_status_t *status) {
+  CudaDevice &opened = gpu(device);
+  if (Code code = check_launches(opened, launches, count, status))
+    return code;
   Current current(opened);
   Result result = current.result();
   if (result == kSuccess) {

@@ -340,6 +340,13 @@ Result wait_event(cuda::Event event) {
     work_until(*event->stream, event->place);
   return cuda::kSuccess;
 }
+/// What was done between two events took a millisecond a piece.
+Result elapsed(float *milliseconds, cuda::Event first, cuda::Event second) {
+  if (!first->stream || first->stream != second->stream)
+    misuse("the time between events that no stream has reached");
+  *milliseconds = static_cast<float>(second->place - first->place);
+  return cuda::kSuccess;
+}
 
 Result load_library(cuda::Library *library, const void *code, cuda::JitOption *options, void **values, unsigned count,
                     cuda::LibraryOption *, void **, unsigned) {

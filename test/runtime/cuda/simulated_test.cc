@@ -5,6 +5,7 @@
 
 #include "test/runtime/cuda/ptx_plan.h"
 #include "test/runtime/step_support.h"
+#include "yupana/profile.h"
 
 #include <dlfcn.h>
 
@@ -67,6 +68,43 @@ TEST(SimulatedTest, StepsGiveWhatAProcessorGives) {
       sum += (p + 1) * (second[p] + 1);
     Step sampled(c.get(), {drawn, held});
     EXPECT_EQ(sampled.sampled, (Tokens{(77 + 1 + 31) % TEST_VOCAB + 300 + 20000 + 400000, sum}));
+  }
+  EXPECT_EQ(alive(), 0u);
+}
+
+// Events stand between the launches, also where a graph was captured for the step, and change no logit.
+TEST(SimulatedTest, LaunchesAreTimedByEvents) {
+  Bytes bytes = write(ptx_plan());
+  OpenedPlan opened(bytes);
+  ASSERT_TRUE(opened.plan) << opened.status.message;
+  yupana_status_t status = {};
+  {
+    ContextOwner c = create(opened, &status);
+    ASSERT_TRUE(c) << status.message;
+    std::vector<yupana_profile_event_t> told;
+    yupana_profiler_t profiler = {sizeof(profiler), &told, [](void *user, const yupana_profile_event_t *event) {
+                                    static_cast<std::vector<yupana_profile_event_t> *>(user)->push_back(*event);
+                                  }};
+    ASSERT_EQ(yupana_context_profile(c.get(), &profiler, &status), YUPANA_STATUS_OK) << status.message;
+    yupana_sequence_t a = 0;
+    yupana_sequence_create(c.get(), 1, &a, nullptr);
+    Tokens tokens = make_tokens(9);
+    Step prompt(c.get(), {span(a, slice(tokens, 0, 8))}), one(c.get(), {span(a, slice(tokens, 8, 9))});
+    ASSERT_EQ(one.code, YUPANA_STATUS_OK) << one.status.message;
+    EXPECT_EQ(prompt.logits, expected_range(tokens, 0, 8));
+    EXPECT_EQ(one.logits, expected_range(tokens, 8, 9));
+    uint32_t launches = 0;
+    uint64_t before = 0;
+    for (const yupana_profile_event_t &event : told) {
+      EXPECT_LE(event.begin_ns, event.end_ns);
+      if (event.kind != YUPANA_PROFILE_LAUNCH)
+        continue;
+      ++launches;
+      EXPECT_LE(before, event.begin_ns) << "one stream does one launch after the other";
+      EXPECT_EQ(event.cells, event.all_cells);
+      before = event.begin_ns;
+    }
+    EXPECT_GE(launches, 2u);
   }
   EXPECT_EQ(alive(), 0u);
 }
