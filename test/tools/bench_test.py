@@ -106,8 +106,9 @@ class Bench(unittest.TestCase):
         self.assertIn(part, done.stderr)
 
     def check_counts(self, model):
-        report = measured(model.plan, *SHORT)
+        report = measured(model.plan, *SHORT, "--per-kernel")
         decode, prefill = report["decode"], report["prefill"]
+        self.check_kernels(model, report)
         k = model.config["num_experts_per_tok"]
         self.assertEqual(decode["weight_bytes_per_token"], round(model.weight_bytes(k)))
         cache = sum(model.cache_bytes(position) for position in range(20, 50)) / 30
@@ -116,6 +117,32 @@ class Bench(unittest.TestCase):
         self.assertEqual(prefill["flops_per_token"], round(model.prompt_flops(20)))
         self.assertEqual(prefill["attention_flops_per_token"], round(model.attention_flops(20)))
         return report
+
+    def check_kernels(self, model, report):
+        """Kernels add up to the step, in time and in what the dimensions say; activations come to weights and cache."""
+        k, phases = model.config["num_experts_per_tok"], report["kernels"]
+        self.assertEqual(list(phases), ["prefill", "decode"])
+        self.assertEqual((phases["prefill"]["steps"], phases["decode"]["steps"]), (1, 30))
+        for phase in phases.values():
+            kernels = phase["kernels"]
+            self.assertAlmostEqual(sum(kernel["seconds"] for kernel in kernels) + phase["seconds_between"],
+                                   phase["seconds"], places=9)
+            for kernel in kernels:
+                self.assertGreater(kernel["seconds"], 0)
+                self.assertIn(kernel["bound"], ("memory", "arithmetic"))
+                self.assertGreater(kernel["share_of_roofline"], 0)
+                self.assertLess(kernel["share_of_step"], 1)
+            self.assertEqual(len({(kernel["kernel"], kernel["on"]) for kernel in kernels}), len(kernels))
+        total = lambda name, what: sum(kernel[what] for kernel in phases[name]["kernels"])
+        flops = 20 * (model.prompt_flops(20) + model.attention_flops(20))
+        self.assertAlmostEqual(total("prefill", "flops"), flops, delta=len(phases["prefill"]["kernels"]))
+        positions = range(20, 50)
+        flops = model.prompt_flops(1) + sum(model.attention_flops(p + 1) * (p + 1) - model.attention_flops(p) * p
+                                            for p in positions) / 30
+        self.assertAlmostEqual(total("decode", "flops"), flops, delta=len(phases["decode"]["kernels"]))
+        least = model.weight_bytes(k) + sum(model.cache_bytes(position) for position in positions) / 30
+        self.assertGreater(total("decode", "bytes"), least)
+        self.assertLess(total("decode", "bytes"), 1.5 * least)
 
     def test_counts(self):
         report = self.check_counts(self.top2)

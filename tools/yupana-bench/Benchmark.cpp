@@ -83,8 +83,8 @@ public:
     prompts = drawPrompts(options.batch, options.promptTokens, model.vocab_size);
   }
 
-  /// Reads the prompts and runs the decode steps once, in new sequences.
-  yupana_status_code_t run(double &promptSeconds, double &decodeSeconds);
+  /// Reads the prompts and runs the decode steps once, in new sequences. `times` is told which is which; may be null.
+  yupana_status_code_t run(double &promptSeconds, double &decodeSeconds, KernelTimes *times = nullptr);
 
 private:
   yupana_status_code_t createSequences();
@@ -184,13 +184,15 @@ yupana_status_code_t Runner::decode() {
   return YUPANA_STATUS_OK;
 }
 
-yupana_status_code_t Runner::run(double &promptSeconds, double &decodeSeconds) {
+yupana_status_code_t Runner::run(double &promptSeconds, double &decodeSeconds, KernelTimes *times) {
   if (yupana_status_code_t code = createSequences())
     return code;
   double start = now();
   if (yupana_status_code_t code = readPrompts())
     return code;
   double middle = now();
+  if (times)
+    times->beginDecode();
   if (yupana_status_code_t code = decode())
     return code;
   decodeSeconds = now() - middle;
@@ -238,6 +240,34 @@ bool runsOnProcessor(const yupana_plan_t *plan, uint32_t target) {
   const schema::Kernel &first =
       *schema::GetPlan(yupana_plan_metadata(plan, nullptr))->targets()->Get(target)->kernels()->Get(0);
   return first.images()->Get(0)->format() == schema::ImageFormat::elf_x86_64;
+}
+
+/// Again with a profiler, in runs of their own, so that its clock readings are in none of the times above. Of each
+/// phase the run that took the median time is kept whole: kernels of one run add up to its steps.
+yupana_status_code_t measureKernels(Runner &runner, const yupana_plan_t *plan, yupana_context_t *context,
+                                    const Options &options, Measurements &out, yupana_status_t &status) {
+  const schema::Plan &root = *schema::GetPlan(yupana_plan_metadata(plan, nullptr));
+  std::vector<std::vector<PhaseTimes>> runs; ///< By phase.
+  for (uint32_t i = 0; i < options.repetitions; ++i) {
+    KernelTimes times(root, *root.targets()->Get(out.target));
+    yupana_profiler_t profiler = times.profiler();
+    if (yupana_status_code_t code = yupana_context_profile(context, &profiler, &status))
+      return code;
+    double prompt = 0, decode = 0;
+    if (yupana_status_code_t code = runner.run(prompt, decode, &times))
+      return code;
+    std::vector<PhaseTimes> phases = times.phases();
+    runs.resize(phases.size());
+    for (size_t phase = 0; phase < phases.size(); ++phase)
+      runs[phase].push_back(std::move(phases[phase]));
+  }
+  for (std::vector<PhaseTimes> &phase : runs) {
+    auto middle = phase.begin() + static_cast<ptrdiff_t>(phase.size() / 2);
+    std::nth_element(phase.begin(), middle, phase.end(),
+                     [](const PhaseTimes &a, const PhaseTimes &b) { return a.seconds < b.seconds; });
+    out.kernels.push_back(std::move(*middle));
+  }
+  return yupana_context_profile(context, nullptr, &status);
 }
 
 /// The machine, too, if its processor is what the plan runs on.
@@ -300,5 +330,8 @@ yupana_status_code_t yupana::runBenchmark(const Options &options, yupana_plan_t 
   measurements.target = info.target;
   measurements.threads = info.threads;
   Runner runner(plan, context.get(), options, status);
-  return measure(runner, options, runsOnProcessor(plan, info.target), measurements);
+  if (yupana_status_code_t code = measure(runner, options, runsOnProcessor(plan, info.target), measurements))
+    return code;
+  return options.perKernel ? measureKernels(runner, plan, context.get(), options, measurements, status)
+                           : YUPANA_STATUS_OK;
 }

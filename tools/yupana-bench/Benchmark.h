@@ -4,6 +4,7 @@
 #ifndef YUPANA_TOOLS_YUPANABENCH_BENCHMARK_H
 #define YUPANA_TOOLS_YUPANABENCH_BENCHMARK_H
 
+#include "tools/yupana-bench/KernelTimes.h"
 #include "tools/yupana-bench/Machine.h"
 #include "tools/yupana-bench/Options.h"
 
@@ -19,6 +20,7 @@ struct Measurements {
   uint32_t threads = 0;
   std::vector<double> promptSeconds; ///< Of all sequences together, by repetition.
   std::vector<double> decodeSeconds; ///< Of all decode steps together; empty without any.
+  std::vector<PhaseTimes> kernels;   ///< With --per-kernel: of the prompt and, where there is one, of decoding.
   std::vector<MachineSpeed> machine; ///< Before each repetition and after the last; empty when it cannot be measured.
 };
 

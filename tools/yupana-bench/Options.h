@@ -28,6 +28,7 @@ struct Options {
   bool mapWeights = false;
   bool randomWeights = false;
   bool json = false;
+  bool perKernel = false;
 };
 
 /// Writes one sentence into `status` and returns `code`.

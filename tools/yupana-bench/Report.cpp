@@ -8,6 +8,7 @@
 
 #include "tools/support/ProgressBar.h"
 #include "tools/yupana-bench/Cost.h"
+#include "tools/yupana-bench/KernelReport.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -120,6 +121,14 @@ Figures::Figures(const yupana_plan_t *plan, const Options &options, const Measur
       shareOf(ratesOf(measurements.decodeSeconds, newTokens * (weightBytes + cacheBytes)), ceilings.readBandwidth);
 }
 
+/// What kernels are held against; nothing where the machine was not measured.
+std::optional<Roofline> rooflineOf(const Figures &figures) {
+  const Series &flops = figures.ceilings.*figures.peak.series;
+  if (figures.ceilings.readBandwidth.empty() || flops.empty())
+    return std::nullopt;
+  return Roofline{spreadOf(figures.ceilings.readBandwidth).median, spreadOf(flops).median};
+}
+
 /// Bytes and operations are whole, or expected values whose fractions mean nothing.
 Json whole(double value) { return static_cast<uint64_t>(std::llround(value)); }
 
@@ -191,6 +200,8 @@ std::string yupana::jsonReport(const yupana_plan_t *plan, const Options &options
       {"decode", decodeJson(figures, options)},
       {"machine", machineJson(figures.ceilings)},
   };
+  if (options.perKernel)
+    report["kernels"] = kernelsJson(measurements.kernels, rooflineOf(figures));
   // A path need not be UTF-8, which JSON is.
   return report.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
@@ -217,6 +228,7 @@ std::string yupana::textReport(const yupana_plan_t *plan, const Options &options
     addRow(fmt::format("decode {}", options.maxNewTokens), *figures.decode,
            percentOf(figures.shareOfBandwidth, "the read bandwidth, at ") +
                formatBytes(figures.weightBytes + figures.cacheBytes) + " per token");
+  out += kernelsText(measurements.kernels, rooflineOf(figures));
   const Ceilings &ceilings = figures.ceilings;
   if (ceilings.readBandwidth.empty())
     return out;

@@ -32,9 +32,19 @@ double now() {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
 }
 
-/// Passes the progress of loading on to a bar, and Ctrl-C to the library.
+/// What is told while a plan is loaded, and when.
+struct Loading {
+  ProgressBar bar{"loading"};
+  uint64_t begin = 0, end = 0; ///< Of the weights, by the clock of a trace; 0 while there was nothing.
+};
+
+/// Passes the progress of loading on to a bar, and Ctrl-C to the library. One thread at a time calls it.
 int reportLoading(void *user, uint64_t done, uint64_t total) {
-  static_cast<ProgressBar *>(user)->update(done, total);
+  auto *loading = static_cast<Loading *>(user);
+  loading->bar.update(done, total);
+  loading->end = Trace::now();
+  if (!loading->begin)
+    loading->begin = loading->end;
   return wasInterrupted();
 }
 
@@ -247,8 +257,8 @@ int yupana::createContext(const Session &session, const Options &options, yupana
   uint32_t index = 0;
   if (!options.target.empty() && findTarget(session.plan(), options.target, index, status) != YUPANA_STATUS_OK)
     return report(status);
-  auto bar = std::make_unique<ProgressBar>("loading");
-  yupana_progress_t progress = {sizeof progress, bar.get(), reportLoading};
+  auto loading = std::make_unique<Loading>();
+  yupana_progress_t progress = {sizeof progress, loading.get(), reportLoading};
   yupana_context_options_t contextOptions = {};
   contextOptions.size = sizeof contextOptions;
   contextOptions.target = options.target.empty() ? nullptr : options.target.c_str();
@@ -258,9 +268,24 @@ int yupana::createContext(const Session &session, const Options &options, yupana
   contextOptions.progress = &progress;
   yupana_device_t device = options.device.get();
   contextOptions.device = &device;
+  uint64_t begin = Trace::now();
   yupana_status_code_t code = yupana_context_create(session.plan(), &contextOptions, nullptr, &context, &status);
-  bar.reset(); // clears its line before anything else is written
-  return code == YUPANA_STATUS_OK ? exitDone : report(status);
+  uint64_t loadBegin = loading->begin, loadEnd = loading->end;
+  loading.reset(); // clears its line before anything else is written
+  if (code != YUPANA_STATUS_OK)
+    return report(status);
+  Trace &trace = session.trace();
+  if (!trace.isOpen())
+    return exitDone;
+  trace.span("prepare", begin, Trace::now());
+  if (loadBegin)
+    trace.span("load weights", loadBegin, loadEnd);
+  if (int failed = trace.attach(session.plan(), context)) {
+    yupana_context_release(context);
+    context = nullptr;
+    return failed;
+  }
+  return exitDone;
 }
 
 int yupana::runGenerate(Session &session, const Options &options) {

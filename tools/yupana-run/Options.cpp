@@ -44,6 +44,8 @@ What comes back
                         several sequences; `stop` is "eos", "length" or "interrupt", `timing` is in seconds
   --logits FILE.npy     the logits of every given token, float32 [tokens, vocab], sequences one after the other.
                         Nothing is generated then, unless --max-new-tokens is given
+  --profile FILE.json   what the run did and when, for ui.perfetto.dev or chrome://tracing: a lane of loading and of
+                        steps, and one for each thread, or for the GPU, with every kernel, its layer, bytes and FLOPs
   --max-new-tokens N    end a reply after N tokens (default 256)
 
 How tokens are chosen; by default as the checkpoint's generation_config.json says, in which an absent top_k is 50, as
@@ -192,6 +194,10 @@ int Parser::parseValue(const std::string &name, const std::string &value) {
     if (value.empty())
       return fail("--logits needs the name of a file");
     options.logits = value;
+  } else if (name == "--profile") {
+    if (value.empty())
+      return fail("--profile needs the name of a file");
+    options.profile = value;
   } else if (name == "--for") {
     if (value.empty())
       return fail("--for needs the name of a target, such as x86-64-v3");
@@ -211,9 +217,10 @@ int Parser::parseValue(const std::string &name, const std::string &value) {
 
 /// Values stand behind `=` or in the next word, which may begin with a dash: a prompt may, too.
 int Parser::parseFlag(const std::string &name) {
-  for (std::string_view valued : {"--prompt", "--user", "--system", "--tokens", "--logits", "--for", "--device",
-                                  "--driver", "--temperature", "--top-k", "--top-p", "--min-p", "--repetition-penalty",
-                                  "--seed", "--max-new-tokens", "--step-tokens", "--threads", "--kv-memory"})
+  for (std::string_view valued :
+       {"--prompt", "--user", "--system", "--tokens", "--logits", "--profile", "--for", "--device", "--driver",
+        "--temperature", "--top-k", "--top-p", "--min-p", "--repetition-penalty", "--seed", "--max-new-tokens",
+        "--step-tokens", "--threads", "--kv-memory"})
     if (name == valued) {
       if (!attached && next == words.size())
         return fail(name + " needs a value");
@@ -258,6 +265,8 @@ int Parser::check() {
       return fail("nothing to run: give --prompt TEXT, --user TEXT, --chat or --tokens IDS (see yupana-run --help)");
     return exitDone;
   }
+  if (options.mode != Options::Chat && !options.profile.empty())
+    return fail("--profile goes with what runs steps: --tokenize and --detokenize run none");
   if (!options.inputs.empty() || !options.logits.empty() || options.json)
     return fail(
         "--chat, --tokenize and --detokenize read standard input alone: no --prompt, --user, --tokens, --logits "

@@ -37,7 +37,8 @@ struct Options {
   std::string plan;
   std::vector<Input> inputs; ///< In the order given.
   std::optional<std::string> system;
-  std::string logits; ///< Empty: none wanted.
+  std::string logits;  ///< Empty: none wanted.
+  std::string profile; ///< Likewise.
   bool json = false;
   bool noSpecial = false;
   bool mapWeights = false;

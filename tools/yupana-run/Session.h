@@ -6,6 +6,7 @@
 
 #include "runtime/text/tokenizer.h"
 #include "tools/yupana-run/Options.h"
+#include "tools/yupana-run/Trace.h"
 #include "yupana/yupana.h"
 
 #include <memory>
@@ -36,6 +37,9 @@ public:
   /// exitDone for a plan with a tokenizer and a chat format; else reports that `flag` needs them.
   int requireChatFormat(const char *flag) const;
 
+  /// Of --profile; not open without it.
+  Trace &trace() const { return openedTrace; }
+
 private:
   int openTokenizer();
 
@@ -43,6 +47,7 @@ private:
   yupana_plan_t *openedPlan = nullptr;
   std::unique_ptr<uint64_t[]> section;
   text::Tokenizer openedTokenizer;
+  mutable Trace openedTrace;
 };
 
 /// Runs what the options ask for; each returns an exit code.

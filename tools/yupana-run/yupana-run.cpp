@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Runs plans: text or token ids in, text, token ids or logits out.
+#include "compiler/Support/SameFile.h"
+#include "tools/yupana-run/Inputs.h"
 #include "tools/yupana-run/Session.h"
 
 #include <cstdio>
@@ -17,6 +19,29 @@ static void endOutOfMemory() {
   ::_exit(exitOutOfSpace);
 }
 
+static int run(Session &session, const Options &options) {
+  switch (options.mode) {
+  case Options::Tokenize:
+    return runTokenize(session, options);
+  case Options::Detokenize:
+    return runDetokenize(session);
+  case Options::Chat:
+    return runChat(session, options);
+  default:
+    return runGenerate(session, options);
+  }
+}
+
+/// Before the work whose trace it is, so that a name that cannot be written is found early.
+static int openTrace(Trace &trace, const Options &options) {
+  std::vector<std::string> others = inputFiles(options);
+  if (std::optional<std::string> sentence = findOverwrittenInput(options.profile, others))
+    return report(exitUsage, *sentence);
+  if (options.profile == options.logits)
+    return report(exitUsage, options.profile + ": is given to --logits and to --profile; choose two names");
+  return trace.open(options.profile);
+}
+
 int main(int argc, char **argv) {
   std::set_new_handler(endOutOfMemory);
   Options options;
@@ -29,16 +54,18 @@ int main(int argc, char **argv) {
     return std::printf("yupana-run %s\n", yupana_version()) < 0 ? exitInternal : exitDone;
 
   Session session;
+  uint64_t begin = Trace::now();
+  if (!options.profile.empty())
+    if (int code = openTrace(session.trace(), options))
+      return code;
   if (int code = session.open(options.plan))
     return code;
-  switch (options.mode) {
-  case Options::Tokenize:
-    return runTokenize(session, options);
-  case Options::Detokenize:
-    return runDetokenize(session);
-  case Options::Chat:
-    return runChat(session, options);
-  default:
-    return runGenerate(session, options);
-  }
+  if (session.trace().isOpen())
+    session.trace().span("open", begin, Trace::now());
+  int code = run(session, options);
+  // What was interrupted can be looked at; a run that failed leaves no trace.
+  if (!session.trace().isOpen() || (code != exitDone && code != exitInterrupted))
+    return code;
+  int written = session.trace().commit();
+  return written ? written : code;
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What both reports say about a plan beyond its tables: fits, memory, layers. Memory is added up as a context allocates
-// it, without making one; sums saturate, since a plan that opens may still claim sizes of any kind. Which layer a
-// launch works for is told by the names of its weights, because a plan has launches and no layers.
+// What all reports say about a plan beyond its tables: fits, memory, arenas. Memory is added up as a context allocates
+// it, without making one; sums saturate, since a plan that opens may still claim sizes of any kind.
 
 #include "tools/yupana/PlanReport.h"
 
@@ -10,7 +9,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <set>
 
 using namespace yupana;
@@ -135,51 +133,6 @@ std::vector<uint32_t> yupana::kernelCounts(const schema::Target &target, const s
   for (const schema::Launch *launch : *program.launches())
     ++counts[launch->kernel()];
   return counts;
-}
-
-/// The number in "layers.N.rest", which is how frontends name the weights of a layer.
-static std::optional<uint32_t> layerInName(const std::string &name) {
-  constexpr std::string_view prefix = "layers.";
-  uint32_t layer = 0;
-  if (name.compare(0, prefix.size(), prefix) != 0)
-    return std::nullopt;
-  auto [end, error] = std::from_chars(name.data() + prefix.size(), name.data() + name.size(), layer);
-  return error == std::errc() && *end == '.' ? std::optional<uint32_t>(layer) : std::nullopt;
-}
-
-/// True if the grid depends on the rows of logits and on no other size of the step.
-static bool runsOverRows(const schema::Launch &launch) {
-  bool rows = false;
-  for (const schema::GridTerm *term : *launch.grid()) {
-    if (term->op() == schema::GridOp::tokens || term->op() == schema::GridOp::sequences)
-      return false;
-    rows |= term->op() == schema::GridOp::rows;
-  }
-  return rows;
-}
-
-std::vector<std::optional<uint32_t>> yupana::layersOf(const schema::Plan &plan, const schema::StepProgram &program) {
-  std::vector<std::optional<uint32_t>> layers;
-  std::optional<uint32_t> current;
-  for (const schema::Launch *launch : *program.launches()) {
-    std::optional<uint32_t> named;
-    bool hasWeights = false;
-    for (const schema::Argument *argument : *launch->arguments()) {
-      if (argument->kind() != schema::ArgumentKind::weight)
-        continue;
-      const schema::Weight &weight = *plan.weights()->Get(argument->index());
-      // Tables belong to every layer that reads them.
-      hasWeights |= weight.source() && weight.source()->string_view().find(" table: ") == std::string_view::npos;
-      if (std::optional<uint32_t> layer = layerInName(weight.name()->str()))
-        named = layer;
-    }
-    // A launch without weights works for the layer of the one before it. Behind the last layer stand the final norm and
-    // the head, which have weights without a layer, and what runs over rows of logits.
-    if (named || hasWeights || runsOverRows(*launch))
-      current = named;
-    layers.push_back(current);
-  }
-  return layers;
 }
 
 uint32_t yupana::launchCount(const schema::Target &target) {

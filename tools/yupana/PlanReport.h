@@ -5,10 +5,10 @@
 #define YUPANA_TOOLS_YUPANA_PLANREPORT_H
 
 #include "runtime/schema/targets.h"
+#include "tools/support/Layers.h"
 #include "tools/yupana/OpenedPlan.h"
 #include "tools/yupana/PlanTokenizer.h"
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -55,10 +55,6 @@ std::vector<uint32_t> codeSectionsOf(const schema::Target &target);
 ArenaUse arenaUseOf(const schema::Target &target, uint32_t arena);
 /// Launches of every kernel in `program`, by number.
 std::vector<uint32_t> kernelCounts(const schema::Target &target, const schema::StepProgram &program);
-/// The decoder layer that each launch of `program` works for; nothing for those before and after the layers. Weights
-/// tell by their names, "layers.N."; a launch without weights works for the layer of the one before it, unless it runs
-/// over rows of logits alone.
-std::vector<std::optional<uint32_t>> layersOf(const schema::Plan &plan, const schema::StepProgram &program);
 /// Launches of all programs of a target together.
 uint32_t launchCount(const schema::Target &target);
 /// "host_code", or the number of a kind that has no name.

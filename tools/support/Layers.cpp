@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Layers are told by the names of weights. Tables belong to every layer that reads them and tell nothing.
+
+#include "tools/support/Layers.h"
+
+#include <charconv>
+
+using namespace yupana;
+
+std::optional<uint32_t> yupana::layerInName(std::string_view name) {
+  constexpr std::string_view prefix = "layers.";
+  uint32_t layer = 0;
+  if (name.substr(0, prefix.size()) != prefix)
+    return std::nullopt;
+  auto [end, error] = std::from_chars(name.data() + prefix.size(), name.data() + name.size(), layer);
+  bool isWhole = error == std::errc() && end != name.data() + name.size() && *end == '.';
+  return isWhole ? std::optional<uint32_t>(layer) : std::nullopt;
+}
+
+bool yupana::isTable(const schema::Weight &weight) {
+  return weight.source() && weight.source()->string_view().find(" table: ") != std::string_view::npos;
+}
+
+bool yupana::runsOverRows(const schema::Launch &launch) {
+  bool rows = false;
+  for (const schema::GridTerm *term : *launch.grid()) {
+    if (term->op() == schema::GridOp::tokens || term->op() == schema::GridOp::sequences)
+      return false;
+    rows |= term->op() == schema::GridOp::rows;
+  }
+  return rows;
+}
+
+std::vector<std::optional<uint32_t>> yupana::layersOf(const schema::Plan &plan, const schema::StepProgram &program) {
+  std::vector<std::optional<uint32_t>> layers;
+  std::optional<uint32_t> current;
+  for (const schema::Launch *launch : *program.launches()) {
+    std::optional<uint32_t> named;
+    bool hasWeights = false;
+    for (const schema::Argument *argument : *launch->arguments()) {
+      if (argument->kind() != schema::ArgumentKind::weight)
+        continue;
+      const schema::Weight &weight = *plan.weights()->Get(argument->index());
+      hasWeights |= weight.source() && !isTable(weight);
+      if (std::optional<uint32_t> layer = layerInName(weight.name()->string_view()))
+        named = layer;
+    }
+    // A launch without weights works for the layer of the one before it. Behind the last layer stand the final norm and
+    // the head, which have weights without a layer, and what runs over rows of logits.
+    if (named || hasWeights || runsOverRows(*launch))
+      current = named;
+    layers.push_back(current);
+  }
+  return layers;
+}

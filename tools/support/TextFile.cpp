@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A device or a pipe has no temporary name: renaming would replace it. The first failure stays, so that a writer of
+// many pieces may ask at the end alone.
+
+#include "tools/support/TextFile.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+using namespace yupana;
+
+static constexpr size_t enough = size_t{1} << 16;
+
+TextFile::~TextFile() {
+  if (descriptor >= 0)
+    ::close(descriptor);
+  if (!temporary.empty())
+    ::unlink(temporary.c_str());
+}
+
+bool TextFile::fail(const char *what) {
+  if (message.empty())
+    message = path + ": " + what + ": " + std::strerror(errno);
+  return false;
+}
+
+bool TextFile::open(const std::string &filePath) {
+  path = filePath;
+  struct stat status;
+  bool isSpecial = ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
+  std::string name = isSpecial ? path : path + ".tmp." + std::to_string(::getpid());
+  descriptor = ::open(name.c_str(), O_WRONLY | O_CLOEXEC | (isSpecial ? 0 : O_CREAT | O_EXCL), 0666);
+  if (descriptor < 0)
+    return fail("cannot be created");
+  if (!isSpecial)
+    temporary = name;
+  return true;
+}
+
+bool TextFile::flush() {
+  std::string_view left = pending;
+  while (!left.empty()) {
+    ssize_t written = ::write(descriptor, left.data(), left.size());
+    if (written < 0 && errno == EINTR)
+      continue;
+    if (written <= 0)
+      return fail("cannot be written");
+    left.remove_prefix(static_cast<size_t>(written));
+  }
+  pending.clear();
+  return true;
+}
+
+bool TextFile::write(std::string_view text) {
+  if (!message.empty())
+    return false;
+  pending += text;
+  return pending.size() < enough || flush();
+}
+
+bool TextFile::commit() {
+  if (!message.empty() || !flush())
+    return false;
+  int closed = ::close(descriptor);
+  descriptor = -1;
+  if (closed != 0)
+    return fail("cannot be written");
+  if (!temporary.empty() && ::rename(temporary.c_str(), path.c_str()) != 0)
+    return fail("cannot be given its name");
+  temporary.clear();
+  return true;
+}

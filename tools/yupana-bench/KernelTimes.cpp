@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A launch has an event per thread; it lasts from the first of their beginnings to the last of their ends, since the
+// next launch waits for all. What lies between launches is in no kernel: the barrier, and on a GPU what starting one
+// takes.
+
+#include "tools/yupana-bench/KernelTimes.h"
+
+#include <algorithm>
+
+using namespace yupana;
+
+yupana_profiler_t KernelTimes::profiler() {
+  return {sizeof(yupana_profiler_t), this,
+          [](void *user, const yupana_profile_event_t *event) { static_cast<KernelTimes *>(user)->add(*event); }};
+}
+
+void KernelTimes::begin(const char *name) {
+  endLaunch();
+  list.push_back({name, 0, 0, {}});
+  places.clear();
+}
+
+std::vector<PhaseTimes> KernelTimes::phases() {
+  endLaunch();
+  std::vector<PhaseTimes> out = list;
+  out.erase(std::remove_if(out.begin(), out.end(), [](const PhaseTimes &phase) { return !phase.steps; }), out.end());
+  return out;
+}
+
+void KernelTimes::add(const yupana_profile_event_t &event) {
+  if (event.kind != YUPANA_PROFILE_LAUNCH || event.launch != launch || !last)
+    endLaunch();
+  if (event.kind == YUPANA_PROFILE_STEP) {
+    ++list.back().steps;
+    list.back().seconds += static_cast<double>(event.end_ns - event.begin_ns) / 1e9;
+    shape = StepShape::of(event.sequences, event.rows, event.positions, event.starts);
+  }
+  if (event.kind != YUPANA_PROFILE_LAUNCH)
+    return;
+  first = last ? std::min(first, event.begin_ns) : event.begin_ns;
+  last = std::max(last, event.end_ns);
+  launch = event.launch;
+}
+
+void KernelTimes::endLaunch() {
+  if (!last)
+    return;
+  std::vector<KernelTime> &kernels = list.back().kernels;
+  auto [place, isNew] = places.insert({{work.kernel(launch), work.purpose(launch)}, kernels.size()});
+  if (isNew)
+    kernels.push_back({work.kernel(launch), work.purpose(launch), 0, 0, {}});
+  KernelTime &kernel = kernels[place->second];
+  ++kernel.launches;
+  kernel.seconds += static_cast<double>(last - first) / 1e9;
+  kernel.work += work.of(launch, shape);
+  last = 0;
+}
