@@ -52,11 +52,14 @@ TileEmitter::TileEmitter(KernelEmitter &e, kernel::X86Attr config, TileElements 
 }
 
 /// Columns of a tile of this height: the whole panel if its accumulators, one step's weights and a broadcast input stay
-/// in registers, with one to spare; 0 if nothing does.
+/// in registers, with one to spare; 0 if nothing does. Pairs of weights stay beside their widened halves where there
+/// are 32 registers; with 16 each half loads them anew.
 int64_t TileEmitter::tileColumns(int64_t height) const {
   for (int64_t columns : {panelRows, config.getTileColumns()}) {
     int64_t vectors = columns / e.target.cpu().lanes();
-    if (height * vectors + vectors + 1 < e.target.cpu().vectorRegisters)
+    int64_t registers = e.target.cpu().vectorRegisters;
+    int64_t weights = elements.kind == TileElements::BF16Widened && registers >= 32 ? 2 * vectors : vectors;
+    if (height * vectors + weights + 1 < registers)
       return columns;
   }
   return 0;
@@ -114,12 +117,16 @@ void TileEmitter::emitBlock(const TileRows &rows, const Depth &depth) {
   int64_t columns = config.getTileColumns(), passes = panelRows / columns;
   Value tiles = e.ceilDiv(rows.count, config.getTileRows());
   Value low = e.div(rows.count, tiles), taller = e.rem(rows.count, tiles);
+  Value here = e.at(rows.weights, e.mul(depth.begin, panelStepBytes - panelStepBytes / (2 * passes)));
   e.pieces(panelRows, columns, [&](Value column, int64_t) {
     e.loop(e.integer(0), tiles, 1, e.integer(0), [&](Value tile, ValueRange row) -> Emitter::Values {
       Value height = e.add(low, e.make<arith::ExtUIOp>(e.i64, e.less(tile, taller)));
-      // There are at least two tiles in every pass.
-      Value slice = e.add(e.mul(e.div(column, columns), 2), e.rem(tile, 2));
+      // There are at least two tiles in every pass, of which the first two fetch. The others name lines of this block,
+      // which are in the first-level cache and cost nothing; a fetch from further away holds a buffer that loads of
+      // inputs need, even when it finds the line in the second level.
+      Value slice = e.add(e.mul(e.div(column, columns), 2), tile);
       Prefetch prefetch = fetchNext(rows, depth, slice, 2 * passes);
+      prefetch.from = e.select(e.less(tile, e.integer(2)), prefetch.from, here);
       e.switchOn(height, lowestEvenHeight(), config.getTileRows(),
                  [&](int64_t known) { emitTile(rows, depth, prefetch, row[0], column, known, columns); });
       return {e.add(row[0], height)};

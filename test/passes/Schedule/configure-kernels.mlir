@@ -21,7 +21,7 @@ kernel.program @step function step max_tokens 16 {
   %x2 = kernel.buffer "x2" : !kernel.view<["T", 2], i32>
   %s2 = kernel.buffer "s2" : !kernel.view<["T", 2], f32>
   // V3: kernel.gemm {{.*}} attributes {config = #kernel.x86<"x86-64-v3", tile = 6 x 16, rows = [[ROWS:.*]]>, grid = #kernel.grid<"T", [[ROWS]], "ceildiv", 3, "*">}
-  // V4: kernel.gemm {{.*}} attributes {config = #kernel.x86<"[[TARGET]]", tile = 8 x 32, rows = [[ROWS:.*]]>, grid = #kernel.grid<"T", [[ROWS]], "ceildiv", 3, "*">}
+  // V4: kernel.gemm {{.*}} attributes {config = #kernel.x86<"[[TARGET]]", tile = 12 x 32, rows = [[ROWS:.*]]>, grid = #kernel.grid<"T", [[ROWS]], "ceildiv", 3, "*">}
   kernel.gemm rows "T" product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[70, 64], f32, "panel32"> {
   ^bb0(%acc: f32, %row: index, %feature: index):
     kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 70], f32>
