@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "test/runtime/text/fake_core.h"
 
+#include "yupana/profile.h"
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -293,5 +295,16 @@ yupana_status_code_t yupana_context_step(yupana_context_t *context, const yupana
   out_result->logits = context->logits.data();
   out_result->sampled = context->sampled.data();
   return lacks_token ? fail(out_status, YUPANA_STATUS_NOT_FINITE, "a row is not finite") : YUPANA_STATUS_OK;
+}
+
+yupana_status_code_t yupana_context_profile(yupana_context_t *, const yupana_profiler_t *,
+                                            yupana_status_t *out_status) {
+  return fail(out_status, YUPANA_STATUS_UNSUPPORTED, "a core that computes nothing has nothing to time");
+}
+
+const void *yupana_plan_metadata(const yupana_plan_t *, uint64_t *out_bytes) {
+  require(false, "what a plan holds is asked for to profile alone, which this core refuses");
+  *out_bytes = 0;
+  return nullptr;
 }
 }
