@@ -35,7 +35,8 @@ std::string probe(size_t number) { return fmt::format("{}message {}", jinja::opa
 
 class Recognizer {
 public:
-  Recognizer(const jinja::Template &chat, const std::string *beginText, const std::string *endText) : chat(chat) {
+  Recognizer(const jinja::Template &chat, jinja::Work work, const std::string *beginText, const std::string *endText)
+      : chat(chat), work(std::move(work)) {
     // The variables that transformers passes. It passes None for tools and documents that were not given.
     variables = {{"tools", nullptr}, {"documents", nullptr}};
     if (beginText)
@@ -53,27 +54,28 @@ public:
   }
 
 private:
-  Result<std::string> render(const Messages &messages, bool addGenerationPrompt) const;
+  Result<std::string> render(const Messages &messages, bool addGenerationPrompt);
   Result<void> findParts();
   Result<void> findSystemHeader();
   Result<void> findTrims();
-  Result<void> verify() const;
-  Result<void> verify(const Messages &messages) const;
+  Result<void> verify();
+  Result<void> verify(const Messages &messages);
 
   std::string &header(ChatRole role) { return format.headers[static_cast<size_t>(role)]; }
 
   const jinja::Template &chat;
+  jinja::Work work; ///< Of all renderings together.
   json variables;
   ChatFormat format;
 };
 
-Result<std::string> Recognizer::render(const Messages &messages, bool addGenerationPrompt) const {
+Result<std::string> Recognizer::render(const Messages &messages, bool addGenerationPrompt) {
   json given = variables;
   given["messages"] = json::array();
   for (const ChatMessage &message : messages)
     given["messages"].push_back({{"role", chatRoleName(message.role)}, {"content", message.content}});
   given["add_generation_prompt"] = addGenerationPrompt;
-  return chat.render(given);
+  return chat.render(given, work);
 }
 
 /// What stands before and behind the only place of `mark` in `text`.
@@ -144,7 +146,7 @@ Result<void> Recognizer::findTrims() {
   return {};
 }
 
-Result<void> Recognizer::verify(const Messages &messages) const {
+Result<void> Recognizer::verify(const Messages &messages) {
   for (bool addGenerationPrompt : {false, true}) {
     YUPANA_ASSIGN_OR_RETURN(std::string text, render(messages, addGenerationPrompt));
     if (text != format.render(messages, addGenerationPrompt))
@@ -155,7 +157,7 @@ Result<void> Recognizer::verify(const Messages &messages) const {
 
 /// Holds the template to the format on every kind of conversation: of 1 to 12 messages, with and without a system
 /// message, with contents that are plain, have white space of every kind around them, are white space, or are empty.
-Result<void> Recognizer::verify() const {
+Result<void> Recognizer::verify() {
   std::string all = format.begin + format.end + format.generation;
   for (const std::string &header : format.headers)
     all += header;
@@ -200,7 +202,7 @@ std::string ChatFormat::render(const std::vector<ChatMessage> &messages, bool ad
 }
 
 Result<ChatFormat> yupana::recognizeChatTemplate(std::string_view text, const std::string *beginText,
-                                                 const std::string *endText) {
+                                                 const std::string *endText, std::function<bool()> isCancelled) {
   YUPANA_ASSIGN_OR_RETURN(jinja::Template chat, jinja::Template::parse(text));
-  return Recognizer(chat, beginText, endText).run();
+  return Recognizer(chat, jinja::Work(std::move(isCancelled)), beginText, endText).run();
 }

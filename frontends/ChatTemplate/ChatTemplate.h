@@ -7,6 +7,7 @@
 #include "compiler/Support/Error.h"
 
 #include <array>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,9 +39,10 @@ struct ChatFormat {
 /// Recognises a template by rendering it on conversations and holding all of what it writes to one ChatFormat. Messages
 /// carry marks that a template may copy and trim but not look into (see jinja::opaqueMark), so that what it writes
 /// cannot depend on what they say. `beginText` and `endText` are the checkpoint's bos_token and eos_token, null where
-/// it has none. ExitCode::Unsupported with the reason for any template that is not of this form, or not understood.
+/// it has none. ExitCode::Unsupported with the reason for any template that is not of this form, not understood, or too
+/// slow; ExitCode::Interrupted soon after `isCancelled`, which may be empty, says so.
 Result<ChatFormat> recognizeChatTemplate(std::string_view text, const std::string *beginText,
-                                         const std::string *endText);
+                                         const std::string *endText, std::function<bool()> isCancelled = {});
 
 /// The name of a role as templates spell it.
 std::string_view chatRoleName(ChatRole role);

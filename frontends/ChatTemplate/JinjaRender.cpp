@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Evaluates trees. An undefined value is JSON's "discarded", which nothing else makes. Steps and output are bounded,
-// since a template is part of a checkpoint and may loop. A message is a mark that may be written, compared with nothing
+// since a template is part of a checkpoint and may loop: whatever copies, compares or scans spends what that costs
+// before it does so, whatever the size of its result. A message is a mark that may be written, compared with nothing
 // and stripped: an operation whose result would depend on its characters is an error, so that the recognised format
 // holds for every message.
 
@@ -17,9 +18,14 @@ using nlohmann::json;
 
 namespace {
 
-/// Bounds of one rendering: steps, where touching a value counts by its weight, and the longest text it may make.
-constexpr uint64_t maxSteps = uint64_t(1) << 18;
+/// The longest text that a rendering may make.
 constexpr size_t maxText = size_t(1) << 16;
+/// Lists inside one another, deepest accepted: copying and freeing them recurses.
+constexpr unsigned maxListDepth = 100;
+/// Steps of an iteration of a loop, for the variable `loop` and a scope.
+constexpr uint64_t iterationSteps = 16;
+
+uint64_t stepsOf(size_t bytes) { return 1 + bytes / 64; }
 
 json undefined() { return json(json::value_t::discarded); }
 
@@ -45,20 +51,34 @@ bool isTruthy(const json &value) {
   }
 }
 
-/// What copying a value costs, in steps.
-uint64_t weightOf(const json &value) {
-  uint64_t weight = 1;
-  if (value.is_string())
-    weight += value.get_ref<const std::string &>().size() / 64;
+/// What copying a value costs, in steps; more than there are where it holds lists too deep.
+uint64_t weightOf(const json &value, unsigned depth = 0) {
+  if (depth > maxListDepth)
+    return Work::mostSteps;
+  uint64_t weight = value.is_string() ? stepsOf(value.get_ref<const std::string &>().size()) : 1;
   if (value.is_structured())
     for (const json &element : value)
-      weight += weightOf(element);
+      weight += weightOf(element, depth + 1);
   return weight;
+}
+
+/// Finding `name` among the keys of a scope.
+uint64_t lookupSteps(const std::map<std::string, json> &scope, const std::string &name) {
+  uint64_t comparisons = 1;
+  for (size_t size = scope.size(); size > 1; size /= 2)
+    ++comparisons;
+  return 1 + comparisons * stepsOf(name.size()) / 4;
+}
+
+/// At worst, every place of `text` begins like `part`.
+uint64_t searchSteps(const std::string &text, const std::string &part) {
+  uint64_t places = text.size() < part.size() ? 0 : text.size() - part.size() + 1;
+  return stepsOf(text.size()) + places * stepsOf(part.size()) / 16;
 }
 
 class Renderer {
 public:
-  explicit Renderer(const json &variables) {
+  Renderer(const json &variables, Work &work) : work(work) {
     scopes.emplace_back();
     for (const auto &[name, value] : variables.items())
       scopes.back()[name] = value;
@@ -72,7 +92,7 @@ private:
 
   Result<void> run(const Statement &statement);
   Result<void> runFor(const Statement &statement);
-  Result<std::string> print(const json &value, size_t line) const;
+  Result<std::string> print(const json &value, size_t line);
 
   Result<json> evaluate(const Expression &expression);
   Result<json> evaluateKind(const Expression &expression);
@@ -83,12 +103,12 @@ private:
   Result<json> filter(const Expression &expression);
   Result<json> test(const Expression &expression);
   Result<json> binary(const Expression &expression);
-  Result<json> compare(const Expression &expression, const json &left, const json &right) const;
-  Result<json> contains(const Expression &expression, const json &left, const json &right) const;
-  Result<json> join(const Expression &expression, const json &list, const std::string &between) const;
+  Result<json> compare(const Expression &expression, const json &left, const json &right);
+  Result<json> contains(const Expression &expression, const json &left, const json &right);
+  Result<json> join(const Expression &expression, const json &list, const std::string &between);
+  Result<json> trim(const Expression &expression, const std::string &text);
 
-  const json *find(const std::string &name) const;
-  Result<void> charge(const json &value, size_t line);
+  Result<const json *> find(const std::string &name, size_t line);
   static Error unknown(const Expression &expression, std::string_view what) {
     return errorAt(expression.line, "{} is not understood", what);
   }
@@ -98,7 +118,7 @@ private:
 
   std::vector<std::map<std::string, json>> scopes;
   std::string output;
-  uint64_t steps = 0;
+  Work &work;
 };
 
 // --- Statements ------------------------------------------------------------------------------------------------------
@@ -110,9 +130,10 @@ Result<void> Renderer::run(const Body &body) {
 }
 
 Result<void> Renderer::run(const Statement &statement) {
-  YUPANA_RETURN_IF_ERROR(charge(json(), statement.line));
+  YUPANA_RETURN_IF_ERROR(work.spend(1, statement.line));
   switch (statement.kind) {
   case Statement::Text:
+    YUPANA_RETURN_IF_ERROR(work.spend(stepsOf(statement.text.size()), statement.line));
     output += statement.text;
     break;
   case Statement::Print: {
@@ -139,6 +160,7 @@ Result<void> Renderer::run(const Statement &statement) {
     if (statement.text.empty())
       return errorAt(statement.line, "setting several variables, or an attribute, is not understood");
     YUPANA_ASSIGN_OR_RETURN(json value, evaluate(*statement.value));
+    YUPANA_RETURN_IF_ERROR(work.spend(lookupSteps(scopes.back(), statement.text), statement.line));
     scopes.back()[statement.text] = std::move(value);
     break;
   }
@@ -158,7 +180,8 @@ Result<void> Renderer::runFor(const Statement &statement) {
   if (list.empty() && statement.bodies.size() > 1)
     return run(statement.bodies[1]);
   for (size_t i = 0; i < list.size(); ++i) {
-    YUPANA_RETURN_IF_ERROR(charge(list[i], statement.line));
+    YUPANA_RETURN_IF_ERROR(
+        work.spend(iterationSteps + weightOf(list[i]) + stepsOf(statement.text.size()), statement.line));
     // Variables that the body sets end with the iteration.
     scopes.emplace_back();
     scopes.back()[statement.text] = list[i];
@@ -176,7 +199,8 @@ Result<void> Renderer::runFor(const Statement &statement) {
 }
 
 /// What Jinja writes of other values (True, None, lists as Python shows them) no template for conversations relies on.
-Result<std::string> Renderer::print(const json &value, size_t line) const {
+Result<std::string> Renderer::print(const json &value, size_t line) {
+  YUPANA_RETURN_IF_ERROR(work.spend(weightOf(value), line));
   if (value.is_string())
     return value.get_ref<const std::string &>();
   if (value.is_number_integer())
@@ -188,24 +212,19 @@ Result<std::string> Renderer::print(const json &value, size_t line) const {
 
 // --- Expressions -----------------------------------------------------------------------------------------------------
 
-const json *Renderer::find(const std::string &name) const {
-  for (auto scope = scopes.rbegin(); scope != scopes.rend(); ++scope)
+Result<const json *> Renderer::find(const std::string &name, size_t line) {
+  for (auto scope = scopes.rbegin(); scope != scopes.rend(); ++scope) {
+    YUPANA_RETURN_IF_ERROR(work.spend(lookupSteps(*scope, name), line));
     if (auto found = scope->find(name); found != scope->end())
       return &found->second;
+  }
   return nullptr;
 }
 
-/// Every value that is made is charged by its size, so that doubling a list again and again ends after few steps.
-Result<void> Renderer::charge(const json &value, size_t line) {
-  steps += weightOf(value);
-  if (steps > maxSteps)
-    return errorAt(line, "it takes more than {} steps", maxSteps);
-  return {};
-}
-
+/// Every value that is made is paid for by its size, so that doubling a list again and again ends after few steps.
 Result<json> Renderer::evaluate(const Expression &expression) {
   YUPANA_ASSIGN_OR_RETURN(json value, evaluateKind(expression));
-  YUPANA_RETURN_IF_ERROR(charge(value, expression.line));
+  YUPANA_RETURN_IF_ERROR(work.spend(weightOf(value), expression.line));
   return value;
 }
 
@@ -222,7 +241,9 @@ Result<json> Renderer::evaluateKind(const Expression &expression) {
     return list;
   }
   case Expression::Variable: {
-    const json *found = find(expression.name);
+    YUPANA_ASSIGN_OR_RETURN(const json *found, find(expression.name, expression.line));
+    if (found)
+      YUPANA_RETURN_IF_ERROR(work.spend(weightOf(*found), expression.line));
     return found ? *found : undefined();
   }
   case Expression::Attribute:
@@ -323,14 +344,23 @@ Result<json> Renderer::call(const Expression &expression) {
   if (callee.kind == Expression::Attribute && callee.name == "strip" && isPlain) {
     YUPANA_ASSIGN_OR_RETURN(json text, evaluate(*callee.operands[0]));
     if (text.is_string())
-      return json(std::string(strip(text.get_ref<const std::string &>())));
+      return trim(expression, text.get_ref<const std::string &>());
   }
   return unknown(expression, callee.name.empty() ? "a call" : fmt::format("the call of {}", callee.name));
 }
 
-Result<json> Renderer::join(const Expression &expression, const json &list, const std::string &between) const {
+/// Every character that is taken away has been compared with every kind of white space.
+Result<json> Renderer::trim(const Expression &expression, const std::string &text) {
+  YUPANA_RETURN_IF_ERROR(work.spend(stepsOf(text.size()), expression.line));
+  std::string_view rest = strip(text);
+  YUPANA_RETURN_IF_ERROR(work.spend(text.size() - rest.size(), expression.line));
+  return json(std::string(rest));
+}
+
+Result<json> Renderer::join(const Expression &expression, const json &list, const std::string &between) {
   std::string text;
   for (size_t i = 0; i < list.size(); ++i) {
+    YUPANA_RETURN_IF_ERROR(work.spend(stepsOf(between.size()), expression.line));
     YUPANA_ASSIGN_OR_RETURN(std::string part, print(list[i], expression.line));
     text += i ? between + part : part;
     if (text.size() > maxText)
@@ -344,7 +374,7 @@ Result<json> Renderer::filter(const Expression &expression) {
   const std::string &name = expression.name;
   bool isPlain = expression.operands.size() == 1 && expression.named.empty();
   if (name == "trim" && isPlain && value.is_string())
-    return json(std::string(strip(value.get_ref<const std::string &>())));
+    return trim(expression, value.get_ref<const std::string &>());
   if ((name == "length" || name == "count") && isPlain && value.is_structured())
     return json(static_cast<int64_t>(value.size()));
   if ((name == "string" || name == "safe") && isPlain && value.is_string())
@@ -368,6 +398,7 @@ Result<json> Renderer::filter(const Expression &expression) {
     YUPANA_ASSIGN_OR_RETURN(json field, evaluate(*expression.named[0].second));
     json mapped = json::array();
     for (const json &element : value) {
+      YUPANA_RETURN_IF_ERROR(work.spend(weightOf(element) + weightOf(field), expression.line));
       if (!element.is_object() || !field.is_string() || !element.contains(field.get_ref<const std::string &>()))
         return unknown(expression, "map over other things than objects with the attribute");
       mapped.push_back(element[field.get_ref<const std::string &>()]);
@@ -438,8 +469,9 @@ Result<json> Renderer::binary(const Expression &expression) {
                  fmt::format("{} between {} and {}", inQuotes(name), jsonTypeName(left), jsonTypeName(right)));
 }
 
-Result<json> Renderer::compare(const Expression &expression, const json &left, const json &right) const {
+Result<json> Renderer::compare(const Expression &expression, const json &left, const json &right) {
   const std::string &name = expression.name;
+  YUPANA_RETURN_IF_ERROR(work.spend(weightOf(left) + weightOf(right), expression.line));
   // Whether a marked text equals another one depends on its characters. A value of another type always differs.
   if ((isOpaque(left) && right.is_string()) || (isOpaque(right) && left.is_string()))
     return looksInside(expression);
@@ -460,13 +492,17 @@ Result<json> Renderer::compare(const Expression &expression, const json &left, c
   return json(name == "<" ? a < b : name == "<=" ? a <= b : name == ">" ? a > b : a >= b);
 }
 
-Result<json> Renderer::contains(const Expression &expression, const json &left, const json &right) const {
+Result<json> Renderer::contains(const Expression &expression, const json &left, const json &right) {
+  YUPANA_RETURN_IF_ERROR(work.spend(weightOf(left) + weightOf(right), expression.line));
   if (isOpaque(left) || isOpaque(right))
     return looksInside(expression);
   if (left.is_string() && right.is_object())
     return json(right.contains(left.get_ref<const std::string &>()));
-  if (left.is_string() && right.is_string())
-    return json(right.get_ref<const std::string &>().find(left.get_ref<const std::string &>()) != std::string::npos);
+  if (left.is_string() && right.is_string()) {
+    const auto &part = left.get_ref<const std::string &>(), &text = right.get_ref<const std::string &>();
+    YUPANA_RETURN_IF_ERROR(work.spend(searchSteps(text, part), expression.line));
+    return json(text.find(part) != std::string::npos);
+  }
   if (!left.is_string() || !right.is_array())
     return unknown(expression, fmt::format("looking for {} in {}", jsonTypeName(left), jsonTypeName(right)));
   for (const json &element : right) {
@@ -498,8 +534,21 @@ Result<Template> Template::parse(std::string_view text) {
   return Template(std::move(parsed));
 }
 
-Result<std::string> Template::render(const json &variables) const {
-  Renderer renderer(variables);
+Result<void> Work::spend(uint64_t count, size_t line) {
+  steps += std::min(count, mostSteps + 1);
+  if (steps > mostSteps)
+    return errorAt(line, "it takes more than {} steps", mostSteps);
+  if (steps < nextQuestion)
+    return {};
+  constexpr uint64_t stepsBetweenQuestions = 4096;
+  nextQuestion = steps + stepsBetweenQuestions;
+  if (isCancelled && isCancelled())
+    return makeError(ExitCode::Interrupted, "interrupted, nothing was written");
+  return {};
+}
+
+Result<std::string> Template::render(const json &variables, Work &work) const {
+  Renderer renderer(variables, work);
   YUPANA_RETURN_IF_ERROR(renderer.run(body));
   return renderer.takeOutput();
 }

@@ -117,14 +117,17 @@ Result<NamedTokens> readNamedTokens(const std::string &folder, const json &confi
 
 /// Recognises the checkpoint's chat template, if it has one.
 Result<std::optional<ChatFormat>> readChatFormat(const std::string &folder, const json &config,
-                                                 const NamedTokens &tokens, std::vector<std::string> &notes) {
+                                                 const NamedTokens &tokens, std::vector<std::string> &notes,
+                                                 const std::function<bool()> &isCancelled) {
   YUPANA_ASSIGN_OR_RETURN(FoundTemplate found, findTemplate(folder, config));
   if (found.text.empty())
     return std::optional<ChatFormat>();
-  Result<ChatFormat> format =
-      recognizeChatTemplate(found.text, tokens.begin ? &*tokens.begin : nullptr, tokens.end ? &*tokens.end : nullptr);
+  Result<ChatFormat> format = recognizeChatTemplate(found.text, tokens.begin ? &*tokens.begin : nullptr,
+                                                    tokens.end ? &*tokens.end : nullptr, isCancelled);
   if (format)
     return std::optional<ChatFormat>(std::move(format).value());
+  if (format.error().code == ExitCode::Interrupted)
+    return format.takeError();
   notes.push_back(fmt::format("{}: the chat template is not understood ({}), so the plan has no chat format and "
                               "--user and --chat do not work with it",
                               found.path, format.error().message));
@@ -160,7 +163,8 @@ void noteTokensBeyond(const TokenizerModel &model, const std::string &folder, ui
 } // namespace
 
 Result<CompiledTokenizer> yupana::compileTokenizer(const std::string &folder, uint64_t vocabularySize,
-                                                   std::vector<std::string> &notes) {
+                                                   std::vector<std::string> &notes,
+                                                   const std::function<bool()> &isCancelled) {
   std::optional<TokenizerModel> model;
   if (std::string path = folder + "/tokenizer.json"; pathExists(path)) {
     YUPANA_ASSIGN_OR_RETURN(model, readTokenizerJson(path, notes));
@@ -175,7 +179,7 @@ Result<CompiledTokenizer> yupana::compileTokenizer(const std::string &folder, ui
   noteTokensBeyond(*model, folder, vocabularySize, notes);
   YUPANA_ASSIGN_OR_RETURN(json config, parseIfThere(folder + "/tokenizer_config.json"));
   YUPANA_ASSIGN_OR_RETURN(NamedTokens tokens, readNamedTokens(folder, config));
-  YUPANA_ASSIGN_OR_RETURN(model->chat, readChatFormat(folder, config, tokens, notes));
+  YUPANA_ASSIGN_OR_RETURN(model->chat, readChatFormat(folder, config, tokens, notes, isCancelled));
   for (const TokenizerModel::AddedToken &token : model->added)
     if (tokens.end && model->texts[token.id] == *tokens.end && token.id < vocabularySize)
       compiled.endToken = token.id;

@@ -9,6 +9,7 @@
 #include "runtime/schema/tokenizer.h"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -96,9 +97,11 @@ struct CompiledTokenizer {
 /// A template or a well-formed tokenizer.json of a kind that is not understood costs the plan that part and adds a
 /// sentence to `notes`; so do a folder without a tokenizer, tokens beyond the vocabulary, which stay in the section
 /// though a text that has them cannot be run, and a tokenizer.model alone, which does not say how text is split.
-/// ExitCode::InvalidInput for a broken file, ExitCode::Unsupported for a SentencePiece model.
+/// ExitCode::InvalidInput for a broken file, ExitCode::Unsupported for a SentencePiece model, ExitCode::Interrupted
+/// when `isCancelled`, which may be empty and is asked while a template is recognised, says so.
 Result<CompiledTokenizer> compileTokenizer(const std::string &folder, uint64_t vocabularySize,
-                                           std::vector<std::string> &notes);
+                                           std::vector<std::string> &notes,
+                                           const std::function<bool()> &isCancelled = {});
 
 } // namespace yupana
 

@@ -10,6 +10,9 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <chrono>
+#include <map>
+
 using namespace yupana;
 using nlohmann::json;
 
@@ -23,7 +26,8 @@ std::string render(std::string_view text) {
   Result<jinja::Template> parsed = jinja::Template::parse(text);
   if (!parsed)
     return "error: " + parsed.error().message;
-  Result<std::string> rendered = parsed->render(variables);
+  jinja::Work work;
+  Result<std::string> rendered = parsed->render(variables, work);
   return rendered ? *rendered : "error: " + rendered.error().message;
 }
 
@@ -106,6 +110,78 @@ TEST(JinjaTest, Bounds) {
         repeat("{% for x in list %}", 20) + "x" + repeat("{% endfor %}", 20),
         std::string(jinja::maxTemplateBytes + 1, 'x')})
     EXPECT_EQ(render(text).rfind("error: ", 0), 0u) << text.substr(0, 60);
+}
+
+/// `before`, `part` and `after`, with `part` as often as the longest template takes.
+std::string filled(const std::string &before, const std::string &part, const std::string &after = "") {
+  std::string out = before;
+  while (out.size() + part.size() + after.size() <= jinja::maxTemplateBytes)
+    out += part;
+  return out + after;
+}
+
+/// Templates whose work is in what they do and not in what comes of it: each part of the renderer has its own.
+std::map<std::string, std::string> slow_templates() {
+  const std::string loops = "{% for a in l %}{% for b in l %}{% for c in l %}{% for d in l %}{% for e in l %}";
+  const std::string ends = "{% endfor %}{% endfor %}{% endfor %}{% endfor %}{% endfor %}";
+  const std::string list = "{% set l = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0] %}";
+  auto in_loops = [&](const std::string &setup, const std::string &body) { return setup + list + loops + body + ends; };
+  const std::string text(60000, 'a'), name(20000, 'v'), spaces(60000, ' ');
+  const std::string set_text = "{% set t = '" + text + "' %}", half = "{% set p = '" + text.substr(1) + "b' %}";
+  return {{"search", filled(set_text + "{% set n = '" + text.substr(30000) + "b' %}", "{% if n in t %}{% endif %}")},
+          {"search in loops", in_loops(set_text + "{% set n = 'ab' %}", "{% if n in t %}{% endif %}")},
+          {"search in list", in_loops(set_text + half + "{% set k = [p, p, p, p] %}", "{% if t in k %}{% endif %}")},
+          {"equality", in_loops(set_text + half, "{% if t == p %}{% endif %}")},
+          {"strip", in_loops("{% set t = '" + spaces + "' %}", "{{ t | trim }}")},
+          {"method strip", in_loops("{% set t = '" + spaces + "' %}", "{{ t.strip() }}")},
+          {"long names", in_loops("{% set " + name + "a = 1 %}", "{% if " + name + "b %}{% endif %}")},
+          {"attributes", in_loops("", "{% if messages[0]." + name + " %}{% endif %}")},
+          {"keys", in_loops("{% set k = '" + name + "' %}", "{% if k in messages[0] or messages[0][k] %}{% endif %}")},
+          {"doubled text", filled("{% set t = 'ab' %}", "{% set t = t ~ t %}{% set t = 'ab' %}")},
+          {"doubled list", filled(list, "{% set l = [l, l] %}{% set l = l[:1] %}")},
+          {"deep list", filled("{% set l = [] %}", "{% set l = [l] %}")},
+          {"slices", in_loops("{% set t = messages %}", "{% if t[1:][0:9][:-1] %}{% endif %}")},
+          {"join", in_loops(set_text + "{% set k = ['', ''] %}",
+                            "{{ (k | join(t))[:0] if false }}{{ 'x' if not k | join(t) }}")},
+          {"map", in_loops("", "{% if messages | map(attribute='role') | list | length > 99 %}{% endif %}")},
+          {"literals", in_loops("", "{% if '" + text + "' is string %}{% endif %}")},
+          {"conversation", in_loops("", "{% for m in messages %}{% if m.content is none %}{% endif %}{% endfor %}")},
+          {"empty loops", in_loops("", "")},
+          {"defaults", in_loops(set_text, "{% if (none | default(t)) is none %}{% endif %}")},
+          {"scopes", filled("", "{% for x in messages %}{% if y %}{% endif %}{% endfor %}")},
+          {"variables", [] {
+             std::string sets, uses;
+             for (int i = 0; i < 4000; ++i)
+               sets += "{% set variable_" + std::to_string(i) + " = 1 %}";
+             return sets + filled("", "{% if variable_9 %}{% endif %}").substr(0, 30 * 4000);
+           }()}};
+}
+
+// One budget bounds all renderings of a template together. The bound on time is generous: it finds work that is not
+// counted, which takes minutes, on a machine that is busy, under sanitizers.
+TEST(JinjaTest, NoTemplateTakesLong) {
+  const std::string begin = "<s>", end = "</s>";
+  for (const auto &[name, text] : slow_templates()) {
+    ASSERT_LE(text.size(), jinja::maxTemplateBytes) << name;
+    auto start = std::chrono::steady_clock::now();
+    Result<ChatFormat> format = recognizeChatTemplate(text, &begin, &end);
+    std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    ASSERT_FALSE(format.ok()) << name;
+    EXPECT_EQ(format.error().code, ExitCode::Unsupported) << name;
+    EXPECT_LT(seconds.count(), 5) << name;
+    if (std::getenv("YUPANA_TEST_VERBOSE"))
+      std::printf("%-16s %.3f s  %s\n", name.c_str(), seconds.count(), format.error().message.c_str());
+  }
+}
+
+TEST(JinjaTest, Cancelled) {
+  const std::string begin = "<s>", end = "</s>";
+  int questions = 0;
+  Result<ChatFormat> format =
+      recognizeChatTemplate(slow_templates()["equality"], &begin, &end, [&] { return ++questions == 2; });
+  ASSERT_FALSE(format.ok());
+  EXPECT_EQ(format.error().code, ExitCode::Interrupted);
+  EXPECT_EQ(questions, 2);
 }
 
 // --- Recognition -----------------------------------------------------------------------------------------------------

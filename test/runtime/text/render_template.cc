@@ -20,7 +20,8 @@ std::optional<std::string> render(const json &question) {
   Result<jinja::Template> parsed = jinja::Template::parse(question["template"].get<std::string>());
   if (!parsed)
     return std::nullopt;
-  Result<std::string> text = parsed->render(question["variables"]);
+  jinja::Work work;
+  Result<std::string> text = parsed->render(question["variables"], work);
   return text ? std::optional<std::string>(*text) : std::nullopt;
 }
 
