@@ -11,7 +11,8 @@ Installs every package that building and testing need. All come from Debian 12 (
 which is where LLVM and MLIR 22 come from; the security updates are added to the sources of apt where they are missing.
 Needs root, or sudo. Says nothing when everything is installed already.
 
-  --all             also the second compiler, g++ 12, that tools/test.sh --all builds with
+  --all             also what tools/test.sh --all needs: the second compiler, g++ 12, and what Debian packages are made
+                    and tried with
   --toolkit FOLDER  also ptxas of the CUDA Toolkit 13.0, into FOLDER, from the wheels that NVIDIA has on PyPI; nothing
                     where CUDA_HOME or PATH have one
   --tokenizer FOLDER
@@ -21,7 +22,7 @@ TEXT
 }
 
 packages=(
-  binutils ca-certificates cmake git ninja-build strace                      # tools
+  binutils ca-certificates cmake git ninja-build pkg-config strace           # tools
   clang-22 libclang-rt-22-dev lld-22                                         # the compiler, its sanitizers, its linker
   libmlir-22-dev llvm-22-dev llvm-22-tools mlir-22-tools                     # MLIR, lit and FileCheck
   flatbuffers-compiler libflatbuffers-dev                                    # the metadata of a plan
@@ -86,7 +87,7 @@ main() {
   local toolkit='' tokenizer=''
   while [ $# -gt 0 ]; do
     case "$1" in
-      --all) packages+=(g++-12) ;;
+      --all) packages+=(g++-12 debootstrap dpkg-dev file python3-venv) ;;
       --toolkit) toolkit=${2:?setup.sh: --toolkit needs a folder} && shift ;;
       --tokenizer) tokenizer=${2:?setup.sh: --tokenizer needs a folder} && shift ;;
       --help | -h) usage && exit 0 ;;
