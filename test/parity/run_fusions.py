@@ -30,7 +30,7 @@ def check(cases, arguments, precision, disabled, enabled=()):
     switches = ["--disable-fusion", ",".join(disabled)] if disabled else []
     switches += ["--enable-fusion", ",".join(enabled)] if enabled else []
     tools.run([arguments.compiler, "compile", arguments.model, "-o", plan, "--precision", precision, "--cache",
-               arguments.work / "kernels", *switches])
+               arguments.work / "kernels", "--target", arguments.target, *switches])
     out.unlink(missing_ok=True)
     tools.run([arguments.runner, plan, "--tokens", arguments.model / "expected/tokens.json", "--logits", out])
     expected = arguments.model / "expected"
@@ -67,6 +67,7 @@ def main():
     parser.add_argument("model", type=pathlib.Path, help="a checkpoint with truth.npy and hf_bf16.npy in expected/")
     arguments = parser.parse_args()
     tools.work_folder(arguments)
+    arguments.target = tools.host_targets(arguments)[-1]
     cases = tools.Cases()
     names, chosen = (fusion_names(arguments, option) for option in ("--disable-fusion", "--enable-fusion"))
     others = [name for name in names if name not in chosen]
