@@ -21,6 +21,8 @@ from notes import apart
 YUPANA, RUN, BENCH, MODELS = (pathlib.Path(word).resolve() for word in sys.argv[1:5])
 NANO = MODELS / "nano"
 TARGET = ["--target", "x86-64-v3"]
+# Most plans here have the same kernels: each is compiled once.
+KERNELS = pathlib.Path(tempfile.mkdtemp())
 # Llama-4-Scout-17B-16E-Instruct, as published.
 SCOUT = {
     "architectures": ["Llama4ForConditionalGeneration"],
@@ -105,9 +107,10 @@ class Refit(unittest.TestCase):
     def setUpClass(cls):
         cls.plans = pathlib.Path(tempfile.mkdtemp())
         cls.addClassCleanup(shutil.rmtree, cls.plans)
+        cls.addClassCleanup(shutil.rmtree, KERNELS)
         cls.full, cls.stripped = cls.plans / "full.yplan", cls.plans / "stripped.yplan"
         for plan, more in ((cls.full, ()), (cls.stripped, ("--strip-weights",))):
-            done = call(YUPANA, "compile", NANO, "-o", plan, *TARGET, *more)
+            done = call(YUPANA, "compile", NANO, "-o", plan, *TARGET, "--cache", KERNELS, *more)
             assert (done.returncode, done.stderr) == (0, ""), done.stderr
 
     def setUp(self):
@@ -128,7 +131,7 @@ class Refit(unittest.TestCase):
 
     def compile(self, model, plan, *more):
         path = self.folder / plan
-        self.does(YUPANA, "compile", model, "-o", path, *TARGET, *more)
+        self.does(YUPANA, "compile", model, "-o", path, *TARGET, "--cache", KERNELS, *more)
         return path
 
     def refit(self, plan, model, *more):
@@ -161,7 +164,8 @@ class Refit(unittest.TestCase):
                     path.unlink()
                 for plan, source, strip in (("full", model, []), ("with", model, ["--strip-weights"]),
                                             ("without", configuration, ["--strip-weights"])):
-                    self.does(YUPANA, "compile", source, "-o", self.folder / plan, *target, *more, *strip)
+                    self.does(YUPANA, "compile", source, "-o", self.folder / plan, *target, "--cache", KERNELS,
+                              *more, *strip)
                 full = (self.folder / "full").read_bytes()
                 self.assertEqual(self.refit(self.folder / "with", model, "--same-digests", "-j1"), full)
                 self.assertEqual(self.refit(self.folder / "without", model, "-j3"), full)
