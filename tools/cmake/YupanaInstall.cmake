@@ -3,6 +3,7 @@
 # No file says where it was built or installed.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
+find_package(Threads REQUIRED)
 
 # One library of the core, its devices and the text layer, shared and static. Both are made of the objects of the parts.
 set(parts YupanaRuntime YupanaCpuRank YupanaCudaDevice YupanaProfile YupanaText)
