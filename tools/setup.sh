@@ -11,8 +11,8 @@ Installs every package that building and testing need. All come from Debian 12 (
 which is where LLVM and MLIR 22 come from; the security updates are added to the sources of apt where they are missing.
 Needs root, or sudo. Says nothing when everything is installed already.
 
-  --all             also what tools/test.sh --all needs: the second compiler, g++ 12, and what Debian packages are made
-                    and tried with
+  --all             also what tools/test.sh --all needs: the second compiler, g++ 12, what Debian packages are made and
+                    tried with, and Chromium, in which the page of yupana inspect --html is opened
   --toolkit FOLDER  also ptxas of the CUDA Toolkit 13.0, into FOLDER, from the wheels that NVIDIA has on PyPI; nothing
                     where CUDA_HOME or PATH have one
   --tokenizer FOLDER
@@ -87,7 +87,7 @@ main() {
   local toolkit='' tokenizer=''
   while [ $# -gt 0 ]; do
     case "$1" in
-      --all) packages+=(g++-12 debootstrap dpkg-dev file python3-venv) ;;
+      --all) packages+=(g++-12 chromium debootstrap dpkg-dev file python3-venv) ;;
       --toolkit) toolkit=${2:?setup.sh: --toolkit needs a folder} && shift ;;
       --tokenizer) tokenizer=${2:?setup.sh: --tokenizer needs a folder} && shift ;;
       --help | -h) usage && exit 0 ;;

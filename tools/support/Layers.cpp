@@ -4,6 +4,7 @@
 
 #include "tools/support/Layers.h"
 
+#include <algorithm>
 #include <charconv>
 
 using namespace yupana;
@@ -16,6 +17,20 @@ std::optional<uint32_t> yupana::layerInName(std::string_view name) {
   auto [end, error] = std::from_chars(name.data() + prefix.size(), name.data() + name.size(), layer);
   bool isWhole = error == std::errc() && end != name.data() + name.size() && *end == '.';
   return isWhole ? std::optional<uint32_t>(layer) : std::nullopt;
+}
+
+std::string yupana::shortWeightName(std::string_view name) {
+  if (layerInName(name))
+    name.remove_prefix(std::min(name.size(), name.find('.', std::string_view("layers.").size()) + 1));
+  size_t end = name.size();
+  while (end > 0 && name[end - 1] >= '0' && name[end - 1] <= '9')
+    --end;
+  if (end > 1 && end < name.size() && name[end - 1] == '_')
+    name = name.substr(0, end - 1);
+  constexpr std::string_view halves = ".even+odd";
+  if (name.size() > halves.size() && name.substr(name.size() - halves.size()) == halves)
+    name.remove_suffix(halves.size());
+  return std::string(name);
 }
 
 bool yupana::isTable(const schema::Weight &weight) {

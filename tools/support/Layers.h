@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -15,6 +16,10 @@ namespace yupana {
 
 /// The number in "layers.N.rest", which is how frontends name the weights of a layer.
 std::optional<uint32_t> layerInName(std::string_view name);
+
+/// "layers.3.experts.gate+up_4" -> "experts.gate+up": less the layer, less the number that keeps the names of several
+/// forms apart, and less the words on how the rows of a rotation are stored.
+std::string shortWeightName(std::string_view name);
 
 /// True for what was computed at compile time: its source then says how, "rope table: ...", and names no tensor.
 bool isTable(const schema::Weight &weight);

@@ -35,22 +35,6 @@ double power(double base, uint64_t exponent) {
   return result;
 }
 
-/// "layers.3.experts.gate+up_4" -> "experts.gate+up": less the layer, less the number that keeps names of several forms
-/// apart, and less the words on how the rows of a rotation are stored.
-std::string shortName(std::string_view name) {
-  if (layerInName(name))
-    name.remove_prefix(std::min(name.size(), name.find('.', std::string_view("layers.").size()) + 1));
-  size_t end = name.size();
-  while (end > 0 && name[end - 1] >= '0' && name[end - 1] <= '9')
-    --end;
-  if (end > 1 && end < name.size() && name[end - 1] == '_')
-    name = name.substr(0, end - 1);
-  constexpr std::string_view halves = ".even+odd";
-  if (name.size() > halves.size() && name.substr(name.size() - halves.size()) == halves)
-    name.remove_suffix(halves.size());
-  return std::string(name);
-}
-
 } // namespace
 
 StepShape StepShape::of(uint32_t sequences, uint32_t rows, const uint32_t *positions, const uint32_t *starts) {
@@ -206,7 +190,7 @@ std::string StepWork::purpose(uint32_t launch) const {
     if (!isProduct && isTable(weight))
       continue;
     std::string &to = isProduct ? products : others;
-    to += (to.empty() ? "" : ", ") + shortName(weight.name()->string_view());
+    to += (to.empty() ? "" : ", ") + shortWeightName(weight.name()->string_view());
   }
   if (of.attends)
     return "cache " + plan.cache_groups()->Get(*of.group)->name()->str();
@@ -219,6 +203,14 @@ double StepWork::expertsHit(double tokens) const {
   if (experts <= 0)
     return 0;
   return tokens == 1 ? chosen : experts * (1 - power(1 - chosen / experts, static_cast<uint64_t>(tokens)));
+}
+
+std::vector<uint32_t> StepWork::matrices(uint32_t launch) const {
+  std::vector<uint32_t> indexes;
+  for (const WeightUse &use : list[launch].weights)
+    if (use.role == Role::Matrix || use.role == Role::Experts)
+      indexes.push_back(use.index);
+  return indexes;
 }
 
 Work StepWork::ofWeight(const WeightUse &use, const Launch &launch, const StepShape &shape) const {

@@ -67,6 +67,8 @@ public:
   std::optional<uint32_t> layer(uint32_t launch) const { return list[launch].layer; }
   /// What it works on, in a few words: "q, k, v", "experts.gate+up, shared.gate+up", "cache full".
   std::string purpose(uint32_t launch) const;
+  /// The weights that it multiplies with, in the order it takes them.
+  std::vector<uint32_t> matrices(uint32_t launch) const;
   Work of(uint32_t launch, const StepShape &shape) const;
   /// Experts that a token is sent to.
   double expertsPerToken() const { return chosen; }

@@ -4,6 +4,7 @@
 // scripts read them; text from a plan that is not UTF-8 is replaced and not refused.
 
 #include "tools/yupana/PlanReport.h"
+#include "tools/yupana/PlanWork.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -204,6 +205,26 @@ Json programsJson(const schema::Plan &plan, const schema::Target &target) {
   return list;
 }
 
+/// What typical steps move and compute.
+Json stepsJson(const schema::Plan &plan, const schema::Target &target) {
+  Json list = Json::array();
+  for (const StepView &view : stepViews(plan, target)) {
+    Json launches = Json::array();
+    for (const LaunchView &launch : view.launches)
+      launches.push_back({{"on", launch.purpose},
+                          {"tile", launch.tile},
+                          {"cells", launch.cells ? Json(*launch.cells) : Json()},
+                          {"bytes", wholeNumber(launch.work.bytes)},
+                          {"flops", wholeNumber(launch.work.flops)}});
+    list.push_back({{"name", view.name},
+                    {"tokens", view.tokens},
+                    {"position", view.position},
+                    {"program", view.program},
+                    {"launches", std::move(launches)}});
+  }
+  return list;
+}
+
 Json memoryJson(const MemoryTotals &totals) {
   return {{"weights", totals.weights}, {"activations", totals.activations},
           {"cache", totals.cache},     {"inputs", totals.inputs},
@@ -245,7 +266,8 @@ Json targetJson(const OpenedPlan &plan, uint32_t index) {
           {"memory", memoryJson(memoryOf(plan, target))},
           {"arenas", arenasJson(target)},
           {"kernels", std::move(kernels)},
-          {"programs", programsJson(plan.metadata(), target)}};
+          {"programs", programsJson(plan.metadata(), target)},
+          {"steps", stepsJson(plan.metadata(), target)}};
 }
 
 } // namespace

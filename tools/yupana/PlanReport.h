@@ -67,6 +67,8 @@ std::string gridText(const schema::Launch &launch);
 /// The whole report, for people and as one JSON object. `tokenizer` is the plan's, null when it has none.
 std::string textReport(const OpenedPlan &plan, const PlanTokenizer *tokenizer);
 std::string jsonReport(const OpenedPlan &plan, const PlanTokenizer *tokenizer);
+/// The same as one page of HTML that needs nothing else.
+std::string htmlReport(const OpenedPlan &plan, const PlanTokenizer *tokenizer);
 
 } // namespace yupana
 
