@@ -21,9 +21,14 @@ void write_message(yupana_status_t *out, Code code, const char *file, const char
     used = snprintf(out->message, sizeof(out->message), "%s: ", file);
   if (used >= 0 && used < static_cast<int>(sizeof(out->message)))
     vsnprintf(out->message + used, sizeof(out->message) - static_cast<size_t>(used), format, arguments);
-  for (char *c = out->message; *c; ++c)
-    if (static_cast<unsigned char>(*c) < 0x20 || *c == 0x7f)
+  // Those below the space, DEL, and U+0080 to U+009F, which are C2 and a byte in UTF-8.
+  unsigned char before = 0;
+  for (char *c = out->message; *c; ++c) {
+    auto byte = static_cast<unsigned char>(*c);
+    if (byte < 0x20 || byte == 0x7f || (before == 0xC2 && byte < 0xA0))
       *c = '?';
+    before = byte;
+  }
 }
 
 } // namespace

@@ -10,7 +10,7 @@
 
 namespace yupana::runtime {
 
-inline constexpr uint32_t kMaxTables = 1u << 18; // FlatBuffers tables, shared ones counted as often as they are met
+inline constexpr uint32_t kMaxTables = 1u << 18; // FlatBuffers tables
 inline constexpr uint32_t kMaxDepth = 16;
 inline constexpr uint32_t kMaxStringBytes = 4096;
 inline constexpr uint32_t kMaxWeights = 1u << 16;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// First the structure, by FlatBuffers' own verifier, then what the tables say, each checked before those that refer to
-// it. The first fault ends the checks, so that a message names one place.
+// First the structure, then what the tables say, each checked before those that refer to it. The first fault ends the
+// checks, so that a message names one place.
 
 #include "runtime/plan/check.h"
 
 #include "runtime/plan/bounds.h"
 #include "runtime/plan/overlap.h"
+#include "runtime/plan/structure.h"
 
 #include <cfloat>
 #include <cstring>
@@ -19,11 +20,12 @@ using internal::check_string;
 using internal::CheckScope;
 using ull = unsigned long long;
 
-bool valid_utf8(const uint8_t *p, uint32_t bytes) {
+/// UTF-8 without control characters: what a plan calls its parts is written to terminals.
+bool valid_text(const uint8_t *p, uint32_t bytes) {
   const uint8_t *end = p + bytes;
   while (p < end) {
     uint32_t lead = *p++;
-    if (lead == 0)
+    if (lead < 0x20 || lead == 0x7F)
       return false;
     if (lead < 0x80)
       continue;
@@ -36,8 +38,8 @@ bool valid_utf8(const uint8_t *p, uint32_t bytes) {
         return false;
       point = point << 6 | (*p & 0x3F);
     }
-    // Overlong forms, surrogates and what lies beyond Unicode.
-    constexpr uint32_t kLeast[4] = {0, 0x80, 0x800, 0x10000};
+    // Control characters, overlong forms, surrogates and what lies beyond Unicode.
+    constexpr uint32_t kLeast[4] = {0, 0xA0, 0x800, 0x10000};
     if (point < kLeast[rest] || point > 0x10FFFF || (point >= 0xD800 && point <= 0xDFFF))
       return false;
   }
@@ -143,8 +145,8 @@ bool internal::check_string(const flatbuffers::String *string, const char *what,
     return true; // the structural verifier has required those that must be there
   if (string->size() > kMaxStringBytes)
     return report.invalid("a string of %s has %u bytes; expected at most %u", what, string->size(), kMaxStringBytes);
-  if (!valid_utf8(string->Data(), string->size()))
-    return report.invalid("a string of %s is not UTF-8 without NUL", what);
+  if (!valid_text(string->Data(), string->size()))
+    return report.invalid("a string of %s is not UTF-8 without control characters", what);
   return true;
 }
 
@@ -204,13 +206,8 @@ uint64_t history_row_bytes(const schema::Limits &limits) { return uint64_t{limit
 
 Code check_metadata(const uint8_t *metadata, uint64_t bytes, const Frame &frame, const Allocator &allocator,
                     const Report &report, const schema::Plan **out_plan) {
-  flatbuffers::Verifier::Options options;
-  // Without these a small file could make the verifier recurse or count for very long.
-  options.max_depth = kMaxDepth;
-  options.max_tables = kMaxTables;
-  flatbuffers::Verifier verifier(metadata, bytes, options);
-  if (!schema::VerifyPlanBuffer(verifier))
-    return report.fail(YUPANA_STATUS_INVALID_DATA, "the metadata is not a well-formed FlatBuffer of a plan");
+  if (!check_structure(metadata, bytes, report))
+    return YUPANA_STATUS_INVALID_DATA;
   const schema::Plan *plan = schema::GetPlan(metadata);
   CheckScope scope{*plan, frame, report};
   if (!check_string(plan->producer(), "the plan", report) || !check_limits(*plan->limits(), report) ||

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What must hold between the buffers of a target: those alive together share no byte, and the entries of one value
-// agree. Both are found by sorting, since a plan may have many thousands.
+// agree. Both are found by sorting, since a plan may have many thousands, and all of them on the same bytes.
 
 #include "runtime/plan/overlap.h"
 
@@ -34,13 +34,48 @@ Code sort_buffers(const Buffers &buffers, Before before, const Allocator &alloca
   return YUPANA_STATUS_OK;
 }
 
-bool lower(const schema::Buffer &a, const schema::Buffer &b) {
+bool by_place(const schema::Buffer &a, const schema::Buffer &b) {
   return a.arena() != b.arena() ? a.arena() < b.arena() : a.offset() < b.offset();
 }
+bool by_birth(const schema::Buffer &a, const schema::Buffer &b) { return a.first_launch() < b.first_launch(); }
+bool by_death(const schema::Buffer &a, const schema::Buffer &b) { return a.last_launch() < b.last_launch(); }
 
 bool by_name(const schema::Buffer &a, const schema::Buffer &b) {
   int order = strcmp(a.name()->c_str(), b.name()->c_str());
   return order != 0 ? order < 0 : a.first_launch() < b.first_launch();
+}
+
+/// Numbers from 0 on, of which some are marked.
+class MarkedSet {
+public:
+  static constexpr uint32_t kNone = UINT32_MAX;
+
+  Code allocate(const Allocator &allocator, uint32_t count, const Report &report) {
+    return words_.allocate(allocator, count / 64 + 1, "a set of buffers", report.out());
+  }
+  void flip(uint32_t i) { words_[i / 64] ^= uint64_t{1} << i % 64; }
+  bool has(uint32_t i) const { return words_[i / 64] >> i % 64 & 1; }
+  /// The nearest one marked below `i`, or above it.
+  uint32_t nearest(uint32_t i, bool above) const {
+    uint64_t lower = (uint64_t{1} << i % 64) - 1, word = i / 64;
+    uint64_t bits = words_[word] & (above ? ~(lower << 1 | 1) : lower);
+    while (!bits) {
+      word += above ? 1 : uint64_t(-1);
+      if (word >= words_.size())
+        return kNone;
+      bits = words_[word];
+    }
+    return static_cast<uint32_t>(word * 64) +
+           static_cast<uint32_t>(above ? __builtin_ctzll(bits) : 63 - __builtin_clzll(bits));
+  }
+
+private:
+  Array<uint64_t> words_;
+};
+
+/// True if `b` begins inside `a`, in the order of places.
+bool meet(const schema::Buffer &a, const schema::Buffer &b) {
+  return a.arena() == b.arena() && b.offset() - a.offset() < a.size();
 }
 
 } // namespace
@@ -61,26 +96,47 @@ Code check_entries(const schema::Target &target, const Allocator &allocator, con
   return YUPANA_STATUS_OK;
 }
 
+/// Launch by launch, buffers come to life and die. Those alive share no byte, so that a new one can only meet its
+/// neighbours among them.
 Code check_overlap(const yupana_plan_t &plan, uint32_t index, const Report &report) {
   const schema::Target &target = plan.target(index);
   const Buffers &buffers = *target.buffers();
-  Array<uint32_t> order;
-  if (Code code = sort_buffers(buffers, lower, plan.allocator, &order, report))
+  Array<uint32_t> places, births, deaths, ranks;
+  MarkedSet alive; // by rank among the places
+  const Allocator &allocator = plan.allocator;
+  Code code = sort_buffers(buffers, by_place, allocator, &places, report);
+  if (!code)
+    code = sort_buffers(buffers, by_birth, allocator, &births, report);
+  if (!code)
+    code = sort_buffers(buffers, by_death, allocator, &deaths, report);
+  if (!code)
+    code = ranks.allocate(allocator, buffers.size(), "ranks of buffers", report.out());
+  if (!code)
+    code = alive.allocate(allocator, buffers.size(), report);
+  if (code)
     return code;
-  // In order of offset, only what begins before the end of a buffer can overlap it. Quadratic when all buffers lie on
-  // the same bytes; kMaxBuffers bounds that.
-  for (uint32_t i = 0; i < buffers.size(); ++i) {
-    const schema::Buffer *a = buffers.Get(order[i]);
-    for (uint32_t j = i + 1; j < buffers.size(); ++j) {
-      const schema::Buffer *b = buffers.Get(order[j]);
-      if (b->arena() != a->arena() || b->offset() - a->offset() >= a->size())
-        break;
-      if (b->size() && a->first_launch() <= b->last_launch() && b->first_launch() <= a->last_launch())
+  for (uint32_t i = 0; i < buffers.size(); ++i)
+    ranks[places[i]] = i;
+  const uint32_t *dead = deaths.begin();
+  for (uint32_t born : births) {
+    const schema::Buffer &buffer = *buffers.Get(born);
+    for (; buffers.Get(*dead)->last_launch() < buffer.first_launch(); ++dead)
+      if (alive.has(ranks[*dead]))
+        alive.flip(ranks[*dead]);
+    if (!buffer.size())
+      continue; // empty ones meet nothing and never are among those alive
+    for (bool above : {false, true}) {
+      uint32_t neighbour = alive.nearest(ranks[born], above);
+      if (neighbour == MarkedSet::kNone)
+        continue;
+      const schema::Buffer &other = *buffers.Get(places[neighbour]);
+      const schema::Buffer &a = above ? buffer : other, &b = above ? other : buffer;
+      if (meet(a, b))
         return report.fail(YUPANA_STATUS_INVALID_DATA,
                            "target '%s': buffers '%s' and '%s' overlap while both are alive, during launch %u",
-                           target.name()->c_str(), a->name()->c_str(), b->name()->c_str(),
-                           std::max(a->first_launch(), b->first_launch()));
+                           target.name()->c_str(), a.name()->c_str(), b.name()->c_str(), buffer.first_launch());
     }
+    alive.flip(ranks[born]);
   }
   return YUPANA_STATUS_OK;
 }

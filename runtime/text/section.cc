@@ -79,7 +79,11 @@ const char *check_tokens(const Section &s) {
   return nullptr;
 }
 
-const char *check_merge_row(const Section &s, uint32_t left) {
+/// Bytes that merges may compare. Different pairs may join to one token, so that a long one could be compared as often
+/// as there are merges: work far beyond the size of the section.
+uint64_t most_compared_bytes(const TokenizerHeader &h) { return 64 * section_size(h); }
+
+const char *check_merge_row(const Section &s, uint32_t left, uint64_t *compared) {
   const TokenizerHeader &h = s.header;
   std::string_view left_text = s.token(left);
   for (uint32_t i = s.merge_rows[left]; i < s.merge_rows[left + 1]; ++i) {
@@ -89,6 +93,8 @@ const char *check_merge_row(const Section &s, uint32_t left) {
     if (i > s.merge_rows[left] && s.merges[i - 1].right >= merge.right)
       return "the tokenizer's merges are not sorted";
     std::string_view right_text = s.token(merge.right), result = s.token(merge.result);
+    if ((*compared += result.size()) > most_compared_bytes(h))
+      return "the tokenizer's merges join to the same long tokens too often";
     if (left_text.empty() || right_text.empty() || result.size() != left_text.size() + right_text.size() ||
         result.substr(0, left_text.size()) != left_text || result.substr(left_text.size()) != right_text)
       return "a merge of the tokenizer does not join its two tokens";
@@ -103,8 +109,9 @@ const char *check_merges(const Section &s) {
       return "the tokenizer's merge rows do not ascend";
   if (s.merge_rows[0] != 0 || s.merge_rows[h.id_count] != h.merge_count)
     return "the tokenizer's merge rows do not cover its merges";
+  uint64_t compared = 0;
   for (uint32_t id = 0; id < h.id_count; ++id)
-    if (const char *error = check_merge_row(s, id))
+    if (const char *error = check_merge_row(s, id, &compared))
       return error;
   return nullptr;
 }

@@ -117,6 +117,23 @@ TEST_F(SectionTest, MergeOutOfRange) {
   EXPECT_STREQ(open(), "a merge of the tokenizer names an id or rank out of range");
 }
 
+// Each merge would be compared with all of the long token.
+TEST_F(SectionTest, MergesOfOneLongToken) {
+  TokenizerModel model = small_model();
+  auto add = [&](std::string token) {
+    model.texts.push_back(std::move(token));
+    return static_cast<uint32_t>(model.texts.size() - 1);
+  };
+  uint32_t left = add(std::string(100000, 'x')), joined = add(std::string(100000, 'x') + "a"), rank = 2;
+  for (int i = 0; i < 2000; ++i)
+    model.merges.push_back({left, add("a"), joined, rank++});
+  model.isWord.resize(model.texts.size(), false);
+  std::vector<uint8_t> section = writeTokenizerSection(model);
+  text::Section opened;
+  EXPECT_STREQ(text::open_section(section.data(), section.size(), &opened),
+               "the tokenizer's merges join to the same long tokens too often");
+}
+
 TEST_F(SectionTest, MergeOfOtherTokens) {
   schema::TokenizerMerge merge = good.merges[0];
   merge.right = 'c';
