@@ -9,8 +9,8 @@ import subprocess
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 # What would run in a browser that took a name for markup.
 ATTACK = "\"'><script>document.title='owned'</script><img src=x onerror=alert(1)></title></style><svg/onload=alert(2)>&amp;"
-# A terminal's title, and a mark that turns the direction of writing.
-BYTES = "\\1B]0;owned\\07\\E2\\80\\AEdesrever"
+# A mark that turns the direction of writing. Control characters no plan may have in a name.
+BYTES = "\\E2\\80\\AEdesrever"
 
 
 def quoted(text):
