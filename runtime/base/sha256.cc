@@ -90,6 +90,22 @@ void Sha256::update(const void *data, size_t bytes) {
     memcpy(pending_, p, pending_bytes_);
 }
 
+void Sha256::update_both(Sha256 &first, const void *first_data, Sha256 &second, const void *second_data, size_t bytes) {
+  const uint8_t *a = static_cast<const uint8_t *>(first_data), *b = static_cast<const uint8_t *>(second_data);
+  if (first.compress_ == internal::sha256_compress_x86 && second.compress_ == first.compress_ &&
+      !first.pending_bytes_ && !second.pending_bytes_) {
+    size_t whole = bytes / 64 * 64;
+    internal::sha256_compress_both_x86(first.state_, a, second.state_, b, whole / 64);
+    first.total_bytes_ += whole;
+    second.total_bytes_ += whole;
+    a += whole;
+    b += whole;
+    bytes -= whole;
+  }
+  first.update(a, bytes);
+  second.update(b, bytes);
+}
+
 void Sha256::finish(uint8_t out[kBytes]) {
   uint64_t bits = total_bytes_ * 8;
   uint8_t tail[128] = {};

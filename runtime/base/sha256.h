@@ -22,6 +22,9 @@ public:
   void finish(uint8_t out[kBytes]);
 
   static void digest(const void *data, size_t bytes, uint8_t out[kBytes]);
+  /// Like first.update(first_data, bytes) and second.update(second_data, bytes), in up to half the time: a round waits
+  /// for the one before it, and the other message's rounds fill that time.
+  static void update_both(Sha256 &first, const void *first_data, Sha256 &second, const void *second_data, size_t bytes);
 
 private:
   using Compress = void (*)(uint32_t state[8], const uint8_t *blocks, size_t count);
@@ -38,6 +41,9 @@ extern const uint32_t kSha256Constants[64];
 /// True if this processor has the instructions of sha256_compress_x86.
 bool sha256_x86_available();
 void sha256_compress_x86(uint32_t state[8], const uint8_t *blocks, size_t count);
+/// `count` blocks of two messages each.
+void sha256_compress_both_x86(uint32_t first_state[8], const uint8_t *first, uint32_t second_state[8],
+                              const uint8_t *second, size_t count);
 } // namespace internal
 
 } // namespace yupana::runtime

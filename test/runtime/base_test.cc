@@ -57,6 +57,26 @@ TEST_P(Sha256Test, PiecesAndLengths) {
     }
 }
 
+TEST_P(Sha256Test, TwoSideBySide) {
+  std::string first(1000, 'x'), second(1000, 'y');
+  for (size_t i = 0; i < first.size(); ++i) {
+    first[i] = static_cast<char>(i * 7);
+    second[i] = static_cast<char>(i * 11 + 3);
+  }
+  for (size_t before : {0, 64, 5}) // blocks that are pending, or not
+    for (size_t length : {0, 1, 63, 64, 65, 128, 500}) {
+      Sha256 a(GetParam()), b(GetParam());
+      a.update(first.data(), before);
+      Sha256::update_both(a, first.data() + before, b, second.data(), length);
+      Sha256::update_both(b, second.data() + length, a, first.data() + before + length, 256);
+      uint8_t digests[2][Sha256::kBytes];
+      a.finish(digests[0]);
+      b.finish(digests[1]);
+      EXPECT_EQ(hex(digests[0]), sha256(first.substr(0, before + length + 256), Sha256::Code::portable));
+      EXPECT_EQ(hex(digests[1]), sha256(second.substr(0, length + 256), Sha256::Code::portable));
+    }
+}
+
 INSTANTIATE_TEST_SUITE_P(Codes, Sha256Test, testing::Values(Sha256::Code::fastest, Sha256::Code::portable));
 
 TEST(Crc32, PublishedVectors) {

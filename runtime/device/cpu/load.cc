@@ -2,6 +2,7 @@
 //
 // Weights into the host's memory. Workers claim chunks in ascending order, read them to where they stay and hash what
 // was just read while it is in the cache, so that reading and hashing overlap and the lowest damaged chunk is found.
+// Where there are chunks enough for everyone a worker takes two at a time, which are hashed in the time of one.
 
 #include "runtime/base/sha256.h"
 #include "runtime/device/cpu/cpu_device.h"
@@ -14,13 +15,16 @@ namespace yupana::runtime {
 namespace {
 
 // Small enough that what was just read is hashed out of the cache, large enough to keep a disk busy.
-constexpr uint64_t kWindowBytes = uint64_t{512} << 10;
+constexpr uint64_t kWindowBytes = uint64_t{256} << 10;
+/// Most chunks that a worker takes at a time.
+constexpr uint32_t kTogether = 2;
 
 /// Shared by the workers of one cpu_load.
 struct ChunkJob {
   const ChunkWork *work;
   Progress *progress;
-  uint8_t *windows;
+  uint8_t *windows;  // kTogether of each worker
+  uint32_t together; // chunks that a worker takes at a time
   std::atomic<uint64_t> next{0};
   std::atomic<uint64_t> unreadable{ChunkFault::kNone};
   std::atomic<uint64_t> damaged{ChunkFault::kNone};
@@ -32,31 +36,41 @@ void lower(std::atomic<uint64_t> &value, uint64_t to) {
   }
 }
 
-void process_chunk(ChunkJob &job, uint64_t chunk, uint32_t worker) {
+/// Chunks [first, first + count) in step, count 1 or 2: see Sha256::update_both.
+void process_chunks(ChunkJob &job, uint64_t first, uint32_t count, uint32_t worker) {
   const ChunkWork &work = *job.work;
-  uint64_t begin = chunk * schema::kDigestChunkBytes;
-  uint64_t left = work.bytes - begin;
-  uint64_t end = begin + (left < schema::kDigestChunkBytes ? left : schema::kDigestChunkBytes);
-  Sha256 hash;
-  for (uint64_t at = begin; at < end; at += kWindowBytes) {
+  Sha256 hash[kTogether];
+  for (uint64_t at = 0; at < schema::kDigestChunkBytes; at += kWindowBytes) {
     if (job.progress->cancelled())
       return;
-    uint64_t bytes = end - at < kWindowBytes ? end - at : kWindowBytes;
-    uint8_t *window = work.dst ? work.dst + at : job.windows + worker * kWindowBytes;
-    if (work.read && !work.reader->read(work.reader->user, window, bytes, work.file_offset + at))
-      return lower(job.unreadable, chunk);
-    if (work.digests)
-      hash.update(window, bytes);
-    job.progress->add(bytes);
+    const uint8_t *window[kTogether] = {};
+    uint64_t bytes[kTogether] = {};
+    for (uint32_t i = 0; i < count; ++i) {
+      uint64_t begin = (first + i) * schema::kDigestChunkBytes + at;
+      if (begin >= work.bytes)
+        break;
+      bytes[i] = work.bytes - begin < kWindowBytes ? work.bytes - begin : kWindowBytes;
+      uint8_t *to = work.dst ? work.dst + begin : job.windows + (worker * kTogether + i) * kWindowBytes;
+      if (work.read && !work.reader->read(work.reader->user, to, bytes[i], work.file_offset + begin))
+        return lower(job.unreadable, first + i);
+      window[i] = to;
+    }
+    if (!bytes[0])
+      break;
+    if (work.digests) {
+      Sha256::update_both(hash[0], window[0], hash[1], window[1], bytes[1]);
+      hash[0].update(window[0] + bytes[1], bytes[0] - bytes[1]);
+    }
+    job.progress->add(bytes[0] + bytes[1]);
     if (worker == 0)
       job.progress->report();
   }
-  if (!work.digests)
-    return;
-  uint8_t digest[Sha256::kBytes];
-  hash.finish(digest);
-  if (memcmp(digest, work.digests + chunk * Sha256::kBytes, Sha256::kBytes) != 0)
-    lower(job.damaged, chunk);
+  for (uint32_t i = 0; work.digests && i < count; ++i) {
+    uint8_t digest[Sha256::kBytes];
+    hash[i].finish(digest);
+    if (memcmp(digest, work.digests + (first + i) * Sha256::kBytes, Sha256::kBytes) != 0)
+      lower(job.damaged, first + i);
+  }
 }
 
 void run_chunks(void *argument, uint32_t worker) {
@@ -65,10 +79,10 @@ void run_chunks(void *argument, uint32_t worker) {
   // Chunks are claimed in order and finished once claimed, so the lowest bad one is found whoever meets it.
   while (!job.progress->cancelled() && job.unreadable.load(std::memory_order_relaxed) == ChunkFault::kNone &&
          job.damaged.load(std::memory_order_relaxed) == ChunkFault::kNone) {
-    uint64_t chunk = job.next.fetch_add(1, std::memory_order_relaxed);
+    uint64_t chunk = job.next.fetch_add(job.together, std::memory_order_relaxed);
     if (chunk >= chunks)
       return;
-    process_chunk(job, chunk, worker);
+    process_chunks(job, chunk, chunks - chunk < job.together ? 1 : job.together, worker);
   }
 }
 
@@ -107,12 +121,16 @@ Code cpu_load(Device *device, const Allocator &host, const ChunkWork &work, Prog
   ThreadPool &pool = cpu(device).pool;
   Memory windows;
   if (!work.dst)
-    if (Code code = windows.allocate(host, pool.threads() * kWindowBytes, kCacheLine, "reading windows", report.out()))
+    if (Code code = windows.allocate(host, pool.threads() * kTogether * kWindowBytes, kCacheLine, "reading windows",
+                                     report.out()))
       return code;
   ChunkJob job;
   job.work = &work;
   job.progress = &progress;
   job.windows = windows.data();
+  constexpr uint64_t kFewTurns = 4; // fewer turns than these leave workers waiting for the last one
+  uint64_t turns = work.bytes / (schema::kDigestChunkBytes * kTogether * pool.threads());
+  job.together = turns < kFewTurns ? 1 : kTogether;
   if (!progress.report())
     pool.run(run_chunks, &job);
   if (progress.report())
