@@ -92,7 +92,8 @@ void StepWork::countExperts(const schema::Target &target) {
     return;
   double elsewhere = static_cast<double>(model.parameters()) - expertElements;
   double share = (static_cast<double>(model.active_parameters()) - elsewhere) / expertElements;
-  chosen = std::clamp(static_cast<double>(static_cast<int64_t>(share * experts + 0.5)), 0.0, experts);
+  // Clamped before it is rounded: a plan that opens may claim any numbers of parameters.
+  chosen = static_cast<double>(static_cast<uint64_t>(std::clamp(share * experts, 0.0, experts) + 0.5));
 }
 
 void StepWork::addWeight(Launch &to, uint32_t index, bool gathers) const {

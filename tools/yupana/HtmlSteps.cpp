@@ -131,7 +131,8 @@ void addRoofline(std::string &out, const schema::Target &target, const std::vect
     }
   if (total <= 0)
     return;
-  double from = std::floor(std::log10(least)), to = std::ceil(std::log10(most * 1.5));
+  constexpr double greatest = 1e9;
+  double from = std::floor(std::log10(least)), to = std::ceil(std::log10(std::min(most, greatest) * 1.5));
   from = std::max(from, -2.0);
   auto place = [&](double intensity) {
     return std::clamp((std::log10(std::max(intensity, 1e-9)) - from) / (to - from), 0.0, 1.0);
