@@ -55,6 +55,13 @@ class Statistics(unittest.TestCase):
     def test_table(self):
         self.assertEqual(measure.table([("", "ratio"), ("prefill 128", "2.40")]), "             ratio\nprefill 128   2.40")
 
+    def test_a_share_of_other_programs_counts_none_of_our_own_time(self):
+        others = measure.Others()
+        others.begin = tuple(value - part for value, part in zip(others.now(), (1000, 250, 10)))
+        found = others.shares()
+        self.assertAlmostEqual(found["other_programs"], 0.25, delta=0.05)
+        self.assertAlmostEqual(found["stolen"], 0.01, delta=0.01)
+
     def test_rounded(self):
         self.assertEqual(measure.rounded({"a": [1.23456789, 3], "b": "x"}), {"a": [1.2346, 3], "b": "x"})
 

@@ -231,6 +231,7 @@ def parse_options():
     parser.add_argument("--repetitions", type=int, default=3, help="of a measurement within a round, after one to warm up")
     parser.add_argument("--prompts", type=numbers, default=[128, 512, 2048], metavar="N,N", help="tokens of the prompts")
     parser.add_argument("--new-tokens", type=int, default=64, help="tokens to decode")
+    parser.add_argument("--commit", default=measure.commit(), help="what the programs were built from (default: HEAD)")
     parser.add_argument("--remark", default="", help="what else to know of the machine, for the result")
     parser.add_argument("--json", type=pathlib.Path, help="write every number here")
     options = parser.parse_args()
@@ -250,15 +251,18 @@ def main():
     measure.run([python, "-B", pathlib.Path(__file__).with_name("hf_to_gguf.py"), options.checkpoint, model])
     measure.run([options.programs / "yupana", "compile", options.checkpoint, "-o", plan, "--precision", precision])
     context = -(-(max(options.prompts) + options.new_tokens) // 256) * 256
+    others = measure.Others()
     llama, yupana = Llama(python, model, options.threads, context), Yupana(options, plan)
     try:
         same = check_same_model(options, plan, llama, precision)
+        print(f"both compute the same model: {json.dumps(same)}; measuring", file=sys.stderr, flush=True)
         rounds = measure_rounds(options, yupana, llama)
     finally:
         llama.close()
+    others = others.shares()
     summary = summarise(options, rounds)
     measure.write_result(options.json, {
-        "date": measure.today(), "commit": measure.commit(), "machine": measure.machine(options.remark),
+        "date": measure.today(), "commit": options.commit, "machine": measure.machine(options.remark, others),
         "threads": options.threads, "precision": precision, "model": options.checkpoint.resolve().name,
         "commands": {"this": "test/benchmark/cpu_peer.py --checkpoint CHECKPOINT" + "".join(
                          f" --{name} {value}" for name, value in (("threads", options.threads), ("rounds", options.rounds))),
@@ -269,7 +273,8 @@ def main():
                      "gguf": GGUF.split("==")[1], "llama_cpp_system_info": llama.facts["system_info"]},
         "same_model": same, "summary": summary, "rounds": rounds})
     print(f"{options.checkpoint.resolve().name}, {precision}, {options.threads} threads, {measure.cpu_model()}, Yupana "
-          f"{yupana.version} ({yupana.target}), {LLAMA}")
+          f"{yupana.version} ({yupana.target}), {LLAMA}, {100 * others['other_programs']:.0f} % of the cores' time taken by "
+          "other programs")
     print(f"same model: {same['tokens']} tokens, {same['near_ties']} near a tie of two experts, the others at most "
           f"{same['worst_difference_away_from_ties']:.1e} of the range of their logits apart\n")
     print(text_table(summary))

@@ -148,6 +148,7 @@ def parse_options():
     parser.add_argument("--work", type=pathlib.Path, default=build / "disk-speed", help="a folder on that disk, removed")
     parser.add_argument("--target", help="what compile is for (default: native)")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--commit", default=measure.commit(), help="what the programs were built from (default: HEAD)")
     parser.add_argument("--remark", default="", help="what else to know of the machine, for the result")
     parser.add_argument("--json", type=pathlib.Path, help="write every number here")
     return parser.parse_args()
@@ -161,17 +162,18 @@ def main():
     bench.clean()
     code_alone = bench.code_alone()
     read_once(bench.files)
-    rounds = []
+    others, rounds = measure.Others(), []
     for number in range(options.rounds):
         rounds.append(bench.round(number))
         print(f"round {number + 1}: " + ", ".join(f"{key} {value:.4g}" for key, value in rounds[-1].items()),
               file=sys.stderr, flush=True)
+    others = others.shares()
     shutil.rmtree(options.work)
     summary = summarise(rounds)
     size = sum(file.stat().st_size for file in bench.files)
     target = f" --target {options.target}" if options.target else ""
     measure.write_result(options.json, {
-        "date": measure.today(), "commit": measure.commit(), "machine": measure.machine(options.remark),
+        "date": measure.today(), "commit": options.commit, "machine": measure.machine(options.remark, others),
         "model": options.checkpoint.resolve().name, "checkpoint_bytes": size,
         "commands": {"this": f"test/benchmark/disk_speed.py --checkpoint CHECKPOINT --rounds {options.rounds}{target}",
                      "copy": "cp CHECKPOINT/*.safetensors FOLDER; sync",
@@ -179,7 +181,8 @@ def main():
                      "load": "yupana-bench FOLDER/model.yplan --prompt-tokens 1 --max-new-tokens 0 --json"},
         "said": bench.said.strip().replace(str(options.work), "FOLDER"), "strip_weights_s": code_alone,
         "summary": summary, "rounds": rounds})
-    print(f"{options.checkpoint.resolve().name}, {size / 1e9:.2f} GB, {measure.cpu_model()}, {options.rounds} rounds\n")
+    print(f"{options.checkpoint.resolve().name}, {size / 1e9:.2f} GB, {measure.cpu_model()}, {options.rounds} rounds, "
+          f"{100 * others['other_programs']:.0f} % of the cores' time taken by other programs\n")
     print(text_table(summary) + f"; with --strip-weights {code_alone:.2f} s in all")
 
 

@@ -77,11 +77,32 @@ def cpu_features(interesting=("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "
     return []
 
 
-def machine(remark):
-    """What a reader needs to know of this machine, and nothing that names it."""
+class Others:
+    """How quiet the machine was from here on: the share of all cores' time that went to programs other than this one and
+    its ended children, and the share that the host of a virtual machine kept for itself."""
+
+    def __init__(self):
+        self.begin = self.now()
+
+    @staticmethod
+    def now():
+        words = pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+        user, nice, system, idle, iowait, irq, softirq, steal = (int(word) for word in words[:8])
+        ticks = os.sysconf("SC_CLK_TCK")
+        own = sum(os.times()[:4]) * ticks
+        busy = user + nice + system + irq + softirq
+        return busy + idle + iowait + steal, busy - own, steal
+
+    def shares(self):
+        whole, others, stolen = (end - begin for begin, end in zip(self.begin, self.now()))
+        return {"other_programs": max(0.0, others / max(whole, 1)), "stolen": stolen / max(whole, 1)}
+
+
+def machine(remark, others):
+    """What a reader needs to know of this machine, and nothing that names it; `others` as of the measured time."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {"cpu": cpu_model(), "cores": len(os.sched_getaffinity(0)), "features": cpu_features(),
-            "memory_bytes": memory, "kernel": platform.release(), "remark": remark}
+            "memory_bytes": memory, "kernel": platform.release(), "remark": remark, "shares_of_core_time": others}
 
 
 def today():
