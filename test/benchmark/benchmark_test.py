@@ -76,12 +76,12 @@ class Statistics(unittest.TestCase):
 
 class SameModel(unittest.TestCase):
     def setUp(self):
-        self.truth = np.random.default_rng(2).normal(size=(8, 50))
-        self.near = np.zeros(8, bool)
+        self.truth = np.random.default_rng(2).normal(size=(20, 50))
+        self.near = np.zeros(20, bool)
 
     def test_equal_logits_pass(self):
         facts = cpu_peer.judge(self.truth, self.truth + 1e-6, self.truth, self.near, "f32")
-        self.assertEqual((facts["tokens"], facts["near_ties"], facts["near_ties_that_differ"]), (8, 0, 0))
+        self.assertEqual((facts["tokens"], facts["near_ties"], facts["near_ties_that_differ"]), (20, 0, 0))
 
     def test_a_token_near_a_tie_may_differ_and_is_counted(self):
         theirs = self.truth.copy()
@@ -95,8 +95,9 @@ class SameModel(unittest.TestCase):
             with self.assertRaises(SystemExit) as raised:
                 cpu_peer.judge(self.truth, change(self.truth), self.truth, self.near, "bf16")
             self.assertIn("do not compute the same model", str(raised.exception.code))
-        with self.assertRaises(SystemExit):
+        with self.assertRaises(SystemExit) as raised:
             cpu_peer.judge(self.truth, self.truth, self.truth, ~self.near, "bf16")
+        self.assertIn("too few to tell", str(raised.exception.code))
 
 
 class Gguf(unittest.TestCase):

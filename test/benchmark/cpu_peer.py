@@ -41,12 +41,15 @@ import reference
 LLAMA, GGUF = "llama-cpp-python==0.3.36", "gguf==0.17.1"
 BUILD_OPTIONS = ("-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_EXAMPLES=OFF "
                  "-DLLAMA_BUILD_TESTS=OFF")
-CHECKED_TOKENS = 48
+CHECKED_TOKENS = 96
 # A token stands near a tie of two experts where a router prefers one by less than this many standard deviations of its
-# logits: rounding to bfloat16 may then choose the other one, rightly.
-NEAR_TIE = {"bf16": 0.05, "f32": 1e-4}
-# Largest difference of two logits over the range of the token's logits, away from ties.
-AGREEMENT = {"bf16": 0.03, "f32": 1e-4}
+# logits: rounding to bfloat16 may then choose the other one, rightly, and the logits are then as far apart as those of two
+# tokens. Through attention, such a token also moves what later ones compute, which the limits below leave room for; two
+# different models are apart by a third of the range and more on every token.
+NEAR_TIE = {"bf16": 0.06, "f32": 1e-3}
+# Largest difference of two logits over the range of the token's logits, away from ties: of any token, of the median one.
+AGREEMENT = {"bf16": (0.12, 0.06), "f32": (1e-3, 1e-4)}
+FEWEST_AWAY_FROM_TIES = 8
 
 
 def set_up(environment):
@@ -158,16 +161,20 @@ def check_same_model(options, plan, llama, precision):
 def judge(ours, theirs, truth, near, precision):
     """The verdict on logits [tokens, vocabulary] as facts for the result."""
     apart = np.abs(ours - theirs).max(-1) / (truth.max(-1) - truth.min(-1))
-    limit = AGREEMENT[precision]
-    wrong = int((~(apart <= limit) & ~near).sum())
-    facts = {"tokens": len(apart), "near_ties": int(near.sum()), "near_ties_that_differ": int(((apart > limit) & near).sum()),
-             "median_difference": float(np.median(apart)), "worst_difference_away_from_ties":
-             float(apart[~near].max()) if (~near).any() else None, "limit": limit,
+    limit, median_limit = AGREEMENT[precision]
+    away = apart[~near]
+    facts = {"tokens": len(apart), "near_ties": int(near.sum()), "near_ties_that_differ": int((apart[near] > limit).sum()),
+             "limit": limit, "worst_away_from_ties": float(away.max(initial=0)),
+             "median_away_from_ties": float(np.median(away)) if away.size else 0.0,
              "median_error_yupana": float(np.median(compare.errors(ours, truth))),
              "median_error_llama_cpp": float(np.median(compare.errors(theirs, truth)))}
-    if wrong or 2 * near.sum() > len(apart):
-        sys.exit(f"the two do not compute the same model: {wrong} of {len(apart)} tokens differ by more than {limit} of the "
-                 f"range of their logits without being one of the {near.sum()} near a tie of two experts: {json.dumps(facts)}")
+    if away.size < FEWEST_AWAY_FROM_TIES:
+        sys.exit(f"only {away.size} of {len(apart)} tokens are away from ties of two experts, which is too few to tell whether "
+                 "the two compute the same model")
+    wrong = int((~(away <= limit)).sum())
+    if wrong or not np.median(away) <= median_limit:
+        sys.exit(f"the two do not compute the same model: {wrong} of {away.size} tokens away from ties of two experts differ by "
+                 f"more than {limit} of the range of their logits: {json.dumps(facts)}")
     return facts
 
 
@@ -276,7 +283,8 @@ def main():
           f"{yupana.version} ({yupana.target}), {LLAMA}, {100 * others['other_programs']:.0f} % of the cores' time taken by "
           "other programs")
     print(f"same model: {same['tokens']} tokens, {same['near_ties']} near a tie of two experts, the others at most "
-          f"{same['worst_difference_away_from_ties']:.1e} of the range of their logits apart\n")
+          f"{same['worst_away_from_ties']:.1e} of the range of their logits apart, "
+          f"in the median {same['median_away_from_ties']:.1e}\n")
     print(text_table(summary))
     shutil.rmtree(options.work)
 

@@ -34,7 +34,7 @@ def main():
     peer, disk = (json.loads((options.work / f"{name}.py.json").read_text()) for name in ("cpu_peer", "disk_speed"))
     assert list(peer["summary"]) == ["prefill 32", "prefill 96", "decode 8"], peer["summary"]
     assert all(len(case["ratio"]["ratios"]) == 2 and case["ratio"]["min"] > 0 for case in peer["summary"].values())
-    assert peer["same_model"]["worst_difference_away_from_ties"] <= peer["same_model"]["limit"]
+    assert peer["same_model"]["worst_away_from_ties"] <= peer["same_model"]["limit"]
     assert len(disk["rounds"]) == 2 and disk["summary"]["weights_against_copy"]["min"] > 0
     assert not (options.work / "scratch").exists()
 
