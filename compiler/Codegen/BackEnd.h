@@ -25,6 +25,9 @@ struct CodegenOptions {
   /// A folder that keeps compiled kernels from one compilation to the next, created when it does not exist. The result
   /// does not depend on what is in it.
   std::optional<std::string> cacheDirectory;
+  /// The file that is being made: linkers and assemblers work in a folder beside it, which goes when they are done.
+  /// Empty: where the system has temporary files.
+  std::string output;
   /// What is written, in this order, of BackEnd::getImageFormats(); empty: the first of them.
   std::vector<plan::ImageFormat> formats;
 };

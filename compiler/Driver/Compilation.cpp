@@ -92,14 +92,14 @@ Result<void> Compilation::dump(ModuleOp module, size_t number, llvm::StringRef p
   std::string path = fmt::format("{}/{:02}-{}{}.mlir", options.dumpIrDirectory, number, phase.str(), suffix);
   std::error_code error;
   llvm::raw_fd_ostream stream(path, error);
-  if (!error) {
-    module.print(stream);
-    stream.close();
-    error = stream.error();
-    stream.clear_error();
-  }
   if (error)
-    return makeError(ExitCode::MissingFile, "{}: cannot be written: {}", path, error.message());
+    return makeError(ExitCode::MissingFile, "{}: cannot be created: {}", path, error.message());
+  module.print(stream);
+  stream.close();
+  error = stream.error();
+  stream.clear_error();
+  if (error)
+    return makeError(ExitCode::OutOfSpace, "{}: cannot be written: {}", path, error.message());
   return {};
 }
 
@@ -116,6 +116,7 @@ Result<void> Compilation::generateCode(ModuleOp module, const std::string &targe
   YUPANA_ASSIGN_OR_RETURN(const codegen::BackEnd *backEnd, codegen::lookupBackEnd(target));
   codegen::CodegenOptions codegenOptions;
   codegenOptions.jobs = options.jobs;
+  codegenOptions.output = options.output;
   if (!options.cacheDirectory.empty())
     codegenOptions.cacheDirectory = options.cacheDirectory;
   for (plan::ImageFormat format : backEnd->getImageFormats())

@@ -3,6 +3,7 @@
 #define YUPANA_COMPILER_EXPORT_OUTPUTFILE_H
 
 #include "compiler/Support/Error.h"
+#include "compiler/Support/TemporaryFile.h"
 
 #include <cstdint>
 #include <string>
@@ -10,20 +11,16 @@
 namespace yupana {
 
 /// A file that is there whole or not at all: written under a temporary name in the folder of its final one, renamed by
-/// commit(), removed by the destructor unless that happened. writeAt and readAt may be called by several threads at
+/// commit(), and removed unless that happened (TemporaryFile.h). writeAt and readAt may be called by several threads at
 /// once.
 class OutputFile {
 public:
-  /// ExitCode::MissingFile when the folder does not exist or may not be written.
+  /// ExitCode::MissingFile when the folder does not exist or may not be written, ExitCode::OutOfSpace when it is full.
   static Result<OutputFile> create(const std::string &path);
-
-  OutputFile(OutputFile &&other) noexcept;
-  OutputFile &operator=(OutputFile &&) = delete;
-  ~OutputFile();
 
   /// Makes the file `size` bytes long, all zero; ExitCode::OutOfSpace when the disk has no room for them.
   Result<void> reserve(uint64_t size);
-  /// Writes all of [data, data + size) at `offset`. ExitCode::OutOfSpace or ExitCode::MissingFile.
+  /// Writes all of [data, data + size) at `offset`. ExitCode::OutOfSpace when that is impossible, whatever the reason.
   Result<void> writeAt(uint64_t offset, const void *data, uint64_t size);
   /// Reads back bytes of the file, all or an error.
   Result<void> readAt(uint64_t offset, void *data, uint64_t size) const;
@@ -34,13 +31,11 @@ public:
   Result<void> commit();
 
 private:
-  OutputFile(std::string path, std::string temporary, int descriptor)
-      : path(std::move(path)), temporary(std::move(temporary)), descriptor(descriptor) {}
+  OutputFile(std::string path, TemporaryPath temporary) : path(std::move(path)), temporary(std::move(temporary)) {}
   Error systemError(const char *what) const;
 
   std::string path;
-  std::string temporary; ///< Empty once committed.
-  int descriptor = -1;
+  TemporaryPath temporary; ///< Without a path once committed.
 };
 
 } // namespace yupana

@@ -6,6 +6,7 @@
 #include "compiler/Export/SharedWork.h"
 
 #include <algorithm>
+#include <system_error>
 #include <thread>
 
 using namespace yupana;
@@ -55,8 +56,12 @@ Result<void> SharedWork::run(uint64_t count, Item item, unsigned mostThreads) {
   };
   uint64_t workers = std::max<uint64_t>(1, std::min<uint64_t>({options.jobs, mostThreads, count}));
   std::vector<std::thread> threads;
-  for (uint64_t i = 1; i < workers; ++i)
-    threads.emplace_back(work);
+  // Where the system has no thread left, those that it gave have to do.
+  try {
+    for (uint64_t i = 1; i < workers; ++i)
+      threads.emplace_back(work);
+  } catch (const std::system_error &) {
+  }
   work();
   for (std::thread &thread : threads)
     thread.join();

@@ -21,7 +21,8 @@ Result<InputFile> InputFile::open(std::string path) {
   // Without O_NONBLOCK, opening a FIFO would wait for a writer before its kind can be seen.
   int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0)
-    return makeError(ExitCode::MissingFile, "{}: cannot be opened: {}", path, std::strerror(errno));
+    return makeError(errno == ENOMEM ? ExitCode::OutOfSpace : ExitCode::MissingFile, "{}: cannot be opened: {}", path,
+                     std::strerror(errno));
   InputFile file(std::move(path), descriptor, 0);
   struct stat status;
   if (::fstat(descriptor, &status) != 0)

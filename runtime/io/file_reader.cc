@@ -58,8 +58,9 @@ void close_file(void *user) {
   destroy_object(allocator, file);
 }
 
+/// Opening a FIFO would wait for a writer, before its kind can be seen.
 Code open_descriptor(FileReader *file, const char *path, uint64_t *out_total, yupana_status_t *out_status) {
-  file->descriptor = open(path, O_RDONLY | O_CLOEXEC);
+  file->descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file->descriptor < 0)
     return fail(out_status, YUPANA_STATUS_UNREADABLE, "%s: cannot be opened for reading: %s", path, strerror(errno));
   struct stat info;

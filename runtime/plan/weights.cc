@@ -107,7 +107,7 @@ Code place(yupana_plan_t *plan, uint32_t index, SectionState &state, bool map, D
     // Digests follow every section of weights, so the padding never reaches beyond the last page of the file.
     state.mapped = static_cast<const uint8_t *>(plan->reader.map(plan->reader.user, padded, entry.offset));
     return state.mapped ? YUPANA_STATUS_OK
-                        : report.fail(YUPANA_STATUS_UNREADABLE, "section %u of weights cannot be mapped", index);
+                        : report.fail(YUPANA_STATUS_OUT_OF_MEMORY, "section %u of weights cannot be mapped", index);
   }
   if (Code code =
           device->kind->allocate(device, plan->allocator, padded, kCacheLine, "weights", &state.weights, report.out()))

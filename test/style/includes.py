@@ -14,6 +14,8 @@ DEVICE = ["runtime/device/device.h", "runtime/device/devices.h", "runtime/device
 
 # What keeps an output from destroying an input, for programs that know nothing else of the compiler.
 SAME_FILE = ["compiler/Support/SameFile.h"]
+# Files that a signal removes, for programs that write any.
+TEMPORARY = ["compiler/Support/TemporaryFile.h"]
 
 # Room: what it may include besides itself and the standard library. The longest name that fits a file holds.
 ARROWS = {
@@ -42,11 +44,11 @@ ARROWS = {
     "runtime/text": ["runtime/include", "runtime/schema"],
     "tools": ["compiler/Driver", "runtime/include", "runtime/plan", "runtime/schema"] + BASE + LLVM,
     "tools/simdriver": [],
-    "tools/support": ["runtime/include", "runtime/schema"],
+    "tools/support": ["runtime/include", "runtime/schema"] + TEMPORARY,
     "tools/yupana-bench": ["runtime/include", "runtime/plan", "runtime/schema", "tools/support"],
     "tools/yupana-opt": ["compiler/Pipelines", "compiler/Codegen", "dialects", "passes"] + SAME_FILE + LLVM,
     "tools/yupana": ["compiler/Driver", "runtime/include", "runtime/plan", "runtime/schema", "runtime/text", "tools/support"] + BASE + LLVM,
-    "tools/yupana-run": ["runtime/include", "runtime/schema", "runtime/text", "tools/support"] + SAME_FILE,
+    "tools/yupana-run": ["runtime/include", "runtime/schema", "runtime/text", "tools/support"] + SAME_FILE + TEMPORARY,
     "tools/cmake": LLVM,
 }
 INCLUDE = re.compile(r'^\s*#\s*(?:include|if __has_include\()\s*[<"]([^">]+)[">]', re.M)

@@ -16,10 +16,8 @@ using namespace yupana;
 static constexpr size_t enough = size_t{1} << 16;
 
 TextFile::~TextFile() {
-  if (descriptor >= 0)
+  if (descriptor >= 0 && temporary.path().empty())
     ::close(descriptor);
-  if (!temporary.empty())
-    ::unlink(temporary.c_str());
 }
 
 bool TextFile::fail(const char *what) {
@@ -32,13 +30,10 @@ bool TextFile::open(const std::string &filePath) {
   path = filePath;
   struct stat status;
   bool isSpecial = ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
-  std::string name = isSpecial ? path : path + ".tmp." + std::to_string(::getpid());
-  descriptor = ::open(name.c_str(), O_WRONLY | O_CLOEXEC | (isSpecial ? 0 : O_CREAT | O_EXCL), 0666);
-  if (descriptor < 0)
-    return fail("cannot be created");
   if (!isSpecial)
-    temporary = name;
-  return true;
+    temporary = TemporaryPath::create(path, TemporaryPath::File);
+  descriptor = isSpecial ? ::open(path.c_str(), O_WRONLY | O_CLOEXEC) : temporary.descriptor();
+  return descriptor >= 0 || fail("cannot be created");
 }
 
 bool TextFile::flush() {
@@ -65,12 +60,9 @@ bool TextFile::write(std::string_view text) {
 bool TextFile::commit() {
   if (!message.empty() || !flush())
     return false;
-  int closed = ::close(descriptor);
-  descriptor = -1;
-  if (closed != 0)
+  bool isInPlace = temporary.path().empty();
+  if ((isInPlace ? ::close(descriptor) : temporary.close()) != 0)
     return fail("cannot be written");
-  if (!temporary.empty() && ::rename(temporary.c_str(), path.c_str()) != 0)
-    return fail("cannot be given its name");
-  temporary.clear();
-  return true;
+  descriptor = -1;
+  return isInPlace || temporary.renameTo(path) == 0 || fail("cannot be given its name");
 }

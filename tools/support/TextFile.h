@@ -2,6 +2,8 @@
 #ifndef YUPANA_TOOLS_SUPPORT_TEXTFILE_H
 #define YUPANA_TOOLS_SUPPORT_TEXTFILE_H
 
+#include "compiler/Support/TemporaryFile.h"
+
 #include <string>
 #include <string_view>
 
@@ -31,7 +33,7 @@ private:
   bool flush();
 
   std::string path;
-  std::string temporary; ///< Empty when there is no file to remove or to rename.
+  TemporaryPath temporary; ///< None for what is written in place.
   std::string pending;
   std::string message;
   int descriptor = -1;

@@ -7,6 +7,7 @@
 
 #include "tools/yupana-bench/Benchmark.h"
 
+#include "tools/support/Process.h"
 #include "tools/support/ProgressBar.h"
 #include "tools/support/Targets.h"
 #include "tools/yupana-bench/RandomWeights.h"
@@ -211,6 +212,8 @@ yupana_status_code_t createContext(yupana_plan_t *plan, const Options &options, 
   limits.size = sizeof limits;
   yupana_plan_limits(plan, &limits);
   uint64_t positions = (uint64_t{options.promptTokens} + options.maxNewTokens) * options.batch;
+  if (options.mapWeights)
+    explainLostMappings(options.plan.c_str());
   ProgressBar bar("loading");
   yupana_progress_t progress = {sizeof progress, &bar, reportLoading};
   yupana_context_options_t contextOptions = {};

@@ -4,6 +4,7 @@
 // chosen by what the processor has, so the program itself runs on any of them.
 #include "tools/yupana-bench/Machine.h"
 
+#include "tools/support/Process.h"
 #include "tools/support/SystemMemory.h"
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 #include <functional>
 #include <immintrin.h>
 #include <sys/mman.h>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -126,8 +128,12 @@ double timeThreads(uint32_t threads, const std::function<void(uint32_t)> &work) 
     work(thread);
   };
   std::vector<std::thread> workers;
-  for (uint32_t thread = 1; thread < threads; ++thread)
-    workers.emplace_back(run, thread);
+  try {
+    for (uint32_t thread = 1; thread < threads; ++thread)
+      workers.emplace_back(run, thread);
+  } catch (const std::system_error &) {
+    endOutOfMemory(); // the plan, whose threads are not given back, left no room for these
+  }
   while (ready.load() != threads - 1)
     std::this_thread::yield();
   auto start = std::chrono::steady_clock::now();

@@ -54,7 +54,8 @@ before and after. A model that fits in the caches may exceed the bandwidth of me
 pages and activations, each once; its FLOPs those of matrices and attention.
 
 Exit codes: 0 done, 1 internal error, 2 usage, 3 file missing or unreadable, 4 input invalid or corrupt, 5 not
-supported, 6 plan and device do not fit, 7 not enough memory, 8 digest wrong, 130 interrupted.
+supported, 6 plan and device do not fit, 7 not enough memory, or a result that cannot be written, 8 digest wrong, 129,
+130, 141, 143 ended by a signal (hang-up, interrupt, a reader that left, termination).
 
 Example: yupana-bench model.yplan --prompt-tokens 512 --max-new-tokens 128 --json
 )";

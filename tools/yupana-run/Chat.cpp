@@ -7,6 +7,7 @@
 
 #include "runtime/text/conversation.h"
 
+#include "tools/support/Process.h"
 #include "tools/yupana-run/Generate.h"
 #include "tools/yupana-run/Inputs.h"
 #include "tools/yupana-run/Interrupts.h"
@@ -34,7 +35,7 @@ public:
   }
   void on_stop(size_t, text::Stop) override {}
   bool on_logits(size_t, uint32_t, uint32_t, const float *) override { return true; }
-  bool interrupted() override { return wasInterrupted(); }
+  bool interrupted() override { return wasInterrupted() || isOutputLost(); }
 
   /// Writes what is left and ends the line.
   void finish() {
@@ -45,8 +46,7 @@ public:
 
 private:
   void flush() {
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    std::fflush(stdout);
+    writeOutputNow(text);
     text.clear();
   }
 
@@ -61,7 +61,7 @@ public:
   Chat(const Session &session, const Options &options, yupana_context_t *context)
       : session(session), request(makeRequest(session, options)),
         generator(session.plan(), context, options.stepTokens), conversation(*session.tokenizer(), &generator, context),
-        isTerminal(::isatty(STDIN_FILENO) && ::isatty(STDOUT_FILENO)) {
+        lines(longestText(session)), isTerminal(::isatty(STDIN_FILENO) && ::isatty(STDOUT_FILENO)) {
     model.size = sizeof model;
     yupana_plan_model(session.plan(), &model);
     limits.size = sizeof limits;
@@ -90,15 +90,14 @@ private:
 
 bool Chat::readLine(std::string_view &line) {
   if (isTerminal) {
-    std::fputs("> ", stdout);
-    std::fflush(stdout);
+    writeOutputNow("> ");
   }
   // Nothing runs while a line is awaited: Ctrl-C then ends the program.
   endInterruptible();
   bool isThere = lines.next(line);
   beginInterruptible();
   if (isTerminal && !isThere)
-    std::fputc('\n', stdout);
+    writeOutput("\n");
   if (isThere && !line.empty() && line.back() == '\r')
     line.remove_suffix(1);
   return isThere;
@@ -133,15 +132,14 @@ int Chat::reply() {
   if (code != YUPANA_STATUS_OK)
     return report(status);
   if (reply.stop == text::Stop::length)
-    std::fprintf(stderr, "yupana-run: note: %s\n",
-                 reply.tokens.size() == request.max_new_tokens ? "the reply ends at --max-new-tokens"
-                                                               : "the reply ends because the context is full");
+    note(reply.tokens.size() == request.max_new_tokens ? "the reply ends at --max-new-tokens"
+                                                       : "the reply ends because the context is full");
   return exitDone;
 }
 
 int Chat::run() {
   std::string_view line;
-  while (readLine(line)) {
+  while (!isOutputLost() && readLine(line)) {
     if (line.empty())
       continue;
     int code = takeMessage(line);

@@ -8,6 +8,7 @@
 
 #include "compiler/Support/SameFile.h"
 #include "runtime/text/chat.h"
+#include "tools/support/Process.h"
 #include "tools/support/ProgressBar.h"
 #include "tools/support/Targets.h"
 #include "tools/yupana-run/Inputs.h"
@@ -97,7 +98,7 @@ public:
     logitsCode = logits.writeRows(sequences[request].firstRow + first, count, data);
     return logitsCode == exitDone;
   }
-  bool interrupted() override { return wasInterrupted(); }
+  bool interrupted() override { return wasInterrupted() || isOutputLost(); }
 
 private:
   bool isStopToken(size_t request, uint32_t id) const {
@@ -148,14 +149,14 @@ void Teller::stream() {
     return;
   for (; current < sequences.size(); ++current) {
     Sequence &sequence = sequences[current];
-    std::fwrite(sequence.text.data() + sequence.printed, 1, sequence.text.size() - sequence.printed, stdout);
+    writeOutput(std::string_view(sequence.text).substr(sequence.printed));
     sequence.printed = sequence.text.size();
     if (!sequence.stopped)
       break;
     if (requests[current].max_new_tokens)
-      std::fputc('\n', stdout);
+      writeOutput("\n");
   }
-  std::fflush(stdout);
+  writeOutputNow("");
 }
 
 void appendSeconds(std::string &out, const char *name, double seconds) {
@@ -195,7 +196,7 @@ void Teller::printJson(const std::vector<text::Reply> &replies, double loadSecon
     appendJson(out, i, replies[i], loadSeconds);
   }
   out += replies.size() > 1 ? "]\n" : "\n";
-  std::fwrite(out.data(), 1, out.size(), stdout);
+  writeOutputNow(out);
 }
 
 std::vector<text::Request> makeRequests(const Session &session, std::vector<Prompt> sequences, const Options &options) {
@@ -234,7 +235,9 @@ int runRequests(const Session &session, const Options &options, const std::vecto
     return report(status);
   if (options.json)
     teller.printJson(replies, loadSeconds);
-  // A file of logits that is not complete is not kept.
+  // Files of logits that are not complete, or not all that was asked for, are not kept; the end of the program tells.
+  if (isOutputLost())
+    return exitDone;
   bool interrupted = std::any_of(replies.begin(), replies.end(),
                                  [](const text::Reply &reply) { return reply.stop == text::Stop::interrupt; });
   if (interrupted)
@@ -257,6 +260,8 @@ int yupana::createContext(const Session &session, const Options &options, yupana
   uint32_t index = 0;
   if (!options.target.empty() && findTarget(session.plan(), options.target, index, status) != YUPANA_STATUS_OK)
     return report(status);
+  if (options.mapWeights)
+    explainLostMappings(session.path().c_str());
   auto loading = std::make_unique<Loading>();
   yupana_progress_t progress = {sizeof progress, loading.get(), reportLoading};
   yupana_context_options_t contextOptions = {};
@@ -296,8 +301,7 @@ int yupana::runGenerate(Session &session, const Options &options) {
     return code;
   std::vector<text::Request> requests = makeRequests(session, std::move(sequences), options);
   if (!session.tokenizer() && !options.json && requests[0].max_new_tokens)
-    std::fprintf(stderr, "yupana-run: note: %s was compiled without a tokenizer, so token ids are written\n",
-                 session.path().c_str());
+    note(session.path() + " was compiled without a tokenizer, so token ids are written");
   Teller teller(session, options, requests);
   if (!options.logits.empty())
     if (int code = teller.openLogits(options.logits))

@@ -10,6 +10,7 @@
 #include "runtime/text/unicode.h"
 #include "tools/yupana-run/Json.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -21,32 +22,42 @@ namespace {
 using Sequences = std::vector<Prompt>;
 
 /// Most bytes of a text or of a file of ids. A larger file was probably named by mistake.
-constexpr size_t largestInput = size_t{1} << 30;
+constexpr uint64_t largestInput = uint64_t{1} << 30;
 
-/// Reads a stream to its end; `name` stands for it in messages.
-int readAll(FILE *stream, const std::string &name, std::string &content) {
+yupana_limits_t limitsOf(const Session &session) {
+  yupana_limits_t limits;
+  limits.size = sizeof limits;
+  yupana_plan_limits(session.plan(), &limits);
+  return limits;
+}
+
+/// Reads a stream to its end, or until it has more than `most` bytes; `name` stands for it in messages.
+int readAll(FILE *stream, const std::string &name, uint64_t most, std::string &content) {
   char block[1 << 16];
   size_t count;
-  while ((count = std::fread(block, 1, sizeof block, stream)) > 0) {
-    if (content.size() + count > largestInput)
-      return report(exitInvalid, name + ": has more than " + std::to_string(largestInput) + " bytes");
+  while (content.size() <= most && (count = std::fread(block, 1, sizeof block, stream)) > 0)
     content.append(block, count);
-  }
   return std::ferror(stream) ? report(exitUnreadable, name + ": cannot be read: " + std::strerror(errno)) : exitDone;
 }
 
-/// The text that the value of a flag stands for; `name` is then what to call it in messages.
-int readText(const std::string &value, std::string &text, std::string &name) {
+/// The text that the value of a flag stands for; `name` is then what to call it in messages. A text that is too long
+/// for the plan however it is encoded is not read to its end, and not encoded.
+int readText(const Session &session, const std::string &value, std::string &text, std::string &name) {
+  uint64_t most = longestText(session);
   text = value;
   if (value == "-") {
     text.clear();
     name = "standard input";
-    if (int code = readAll(stdin, name, text))
+    // One more for the line end: `echo text |` means the text.
+    if (int code = readAll(stdin, name, most + 1, text))
       return code;
-    // `echo text |` means the text.
     if (!text.empty() && text.back() == '\n')
       text.pop_back();
   }
+  if (text.size() > most)
+    return report(exitUsage, name + ": has more than " + std::to_string(most) + " bytes, which is more than the " +
+                                 std::to_string(limitsOf(session).max_context) + " tokens hold that " + session.path() +
+                                 " was compiled for (yupana compile --max-context)");
   return checkText(text, name);
 }
 
@@ -56,7 +67,7 @@ int readPrompt(const Session &session, const Options &options, const std::string
                                        ": the plan was compiled without a tokenizer, so --prompt cannot be "
                                        "encoded; --tokens works");
   std::string text, name = "--prompt";
-  if (int code = readText(value, text, name))
+  if (int code = readText(session, value, text, name))
     return code;
   const text::Tokenizer &tokenizer = *session.tokenizer();
   text::EncodeOptions encode;
@@ -67,7 +78,7 @@ int readPrompt(const Session &session, const Options &options, const std::string
   if (ids.empty())
     return report(exitUsage, name + ": is empty, and the tokenizer has no begin token to go on from");
   if (ids.size() > 1 && tokenizer.begin_token() == ids[0] && ids[0] == ids[1])
-    std::fprintf(stderr, "yupana-run: note: the prompt starts with the begin token, so it is there twice\n");
+    note("the prompt starts with the begin token, so it is there twice");
   sequences.push_back({std::move(ids)});
   return exitDone;
 }
@@ -84,7 +95,7 @@ int readUser(const Session &session, const Options &options, const std::string &
   }
   std::string name = "--user";
   messages.push_back({text::Role::user, {}});
-  if (int code = readText(value, messages.back().content, name))
+  if (int code = readText(session, value, messages.back().content, name))
     return code;
   sequences.push_back({{}, /*isChat=*/true});
   text::encode_chat(*session.tokenizer(), messages, &sequences.back().ids);
@@ -94,7 +105,14 @@ int readUser(const Session &session, const Options &options, const std::string &
 /// True for a list of ids rather than the name of a file: digits, commas and spaces alone.
 bool isCommaList(const std::string &value) { return value.find_first_not_of("0123456789, ") == std::string::npos; }
 
-int readTokens(const std::string &value, Sequences &sequences) {
+/// Most bytes that a file needs for as many ids as a run can have, each with a line and some space of its own.
+uint64_t longestIds(const Session &session) {
+  yupana_limits_t limits = limitsOf(session);
+  constexpr uint64_t bytesOfId = 24, rest = 1 << 16;
+  return std::min(uint64_t{limits.max_batch} * limits.max_context * bytesOfId + rest, largestInput);
+}
+
+int readTokens(const Session &session, const std::string &value, Sequences &sequences) {
   std::string name = "--tokens", content;
   bool isFile = !isCommaList(value);
   if (isFile) {
@@ -103,10 +121,15 @@ int readTokens(const std::string &value, Sequences &sequences) {
     if (!file)
       return report(exitUnreadable, value + ": cannot be opened: " + std::strerror(errno) +
                                         " (--tokens takes a comma list of ids or a JSON file)");
-    int code = readAll(file, name, content);
+    uint64_t most = longestIds(session);
+    int code = readAll(file, name, most, content);
     std::fclose(file);
     if (code)
       return code;
+    if (content.size() > most)
+      return report(exitInvalid, name + ": has more than " + std::to_string(most) +
+                                     " bytes, more than the ids of the " + std::to_string(limitsOf(session).max_batch) +
+                                     " longest sequences of " + session.path() + " take");
   } else {
     content = "[" + value + "]";
   }
@@ -123,6 +146,15 @@ int readTokens(const std::string &value, Sequences &sequences) {
 }
 
 } // namespace
+
+uint64_t yupana::longestText(const Session &session) {
+  // What splits and merges text keeps every byte of it, so that no text has fewer tokens than its bytes would have if
+  // all were in the longest token.
+  size_t longest = 1;
+  for (uint32_t id = 0; id < session.tokenizer()->id_limit(); ++id)
+    longest = std::max(longest, session.tokenizer()->token(id).size());
+  return std::min(longest * limitsOf(session).max_context, largestInput);
+}
 
 std::vector<std::string> yupana::inputFiles(const Options &options) {
   std::vector<std::string> files = {options.plan};
@@ -146,9 +178,7 @@ int yupana::checkSequence(const Session &session, const std::vector<uint32_t> &s
   yupana_model_info_t model;
   model.size = sizeof model;
   yupana_plan_model(session.plan(), &model);
-  yupana_limits_t limits;
-  limits.size = sizeof limits;
-  yupana_plan_limits(session.plan(), &limits);
+  yupana_limits_t limits = limitsOf(session);
   if (sequence.size() > limits.max_context)
     return report(exitUsage, "a sequence has " + std::to_string(sequence.size()) + " tokens, " + session.path() +
                                  " was compiled for at most " + std::to_string(limits.max_context) +
@@ -164,7 +194,7 @@ int yupana::readInputs(const Session &session, const Options &options, Sequences
   for (const Input &input : options.inputs) {
     int code = input.kind == Input::Prompt ? readPrompt(session, options, input.value, sequences)
                : input.kind == Input::User ? readUser(session, options, input.value, sequences)
-                                           : readTokens(input.value, sequences);
+                                           : readTokens(session, input.value, sequences);
     if (code)
       return code;
   }

@@ -21,6 +21,9 @@ struct Prompt {
 /// or has an id that the model does not know. Returns an exit code, after reporting what went wrong.
 int readInputs(const Session &session, const Options &options, std::vector<Prompt> &sequences);
 
+/// The most bytes of a text that the plan's context may hold; the session has a tokenizer.
+uint64_t longestText(const Session &session);
+
 /// The files that the program reads: the plan, those of --tokens, and standard input where a text is `-`.
 std::vector<std::string> inputFiles(const Options &options);
 

@@ -5,6 +5,7 @@
 
 #include "tools/yupana-run/Interrupts.h"
 
+#include "compiler/Support/TemporaryFile.h"
 #include "tools/yupana-run/Options.h"
 
 #include <csignal>
@@ -18,8 +19,10 @@ volatile std::sig_atomic_t interrupted = 0;
 volatile std::sig_atomic_t underWay = 1;
 
 void onInterrupt(int) {
-  if (interrupted || !underWay)
+  if (interrupted || !underWay) {
+    removeTemporaries();
     ::_exit(exitInterrupted);
+  }
   interrupted = 1;
 }
 

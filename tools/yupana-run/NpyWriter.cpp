@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,17 +31,9 @@ static std::string makeHeader(uint64_t rows, uint64_t columns) {
   return header + dictionary;
 }
 
-NpyWriter::~NpyWriter() {
-  if (descriptor >= 0)
-    ::close(descriptor);
-  if (!temporary.empty())
-    ::unlink(temporary.c_str());
-}
-
-int NpyWriter::fail(const char *what) {
-  int reason = errno;
-  message = path + ": " + what + ": " + std::strerror(reason);
-  return reason == ENOSPC || reason == EDQUOT || reason == EFBIG ? exitOutOfSpace : exitUnreadable;
+int NpyWriter::fail(int code, const char *what) {
+  message = path + ": " + what + ": " + std::strerror(errno);
+  return code;
 }
 
 int NpyWriter::open(const std::string &filePath, uint64_t rows, uint64_t columnCount) {
@@ -54,11 +45,9 @@ int NpyWriter::open(const std::string &filePath, uint64_t rows, uint64_t columnC
     message = path + ": is not a regular file, which --logits needs";
     return exitUsage;
   }
-  std::string name = path + ".tmp." + std::to_string(::getpid());
-  descriptor = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (descriptor < 0)
-    return fail("cannot be created");
-  temporary = name;
+  temporary = TemporaryPath::create(path, TemporaryPath::File);
+  if (temporary.path().empty())
+    return fail(errno == ENOSPC || errno == EDQUOT ? exitOutOfSpace : exitUnreadable, "cannot be created");
   std::string header = makeHeader(rows, columns);
   headerBytes = header.size();
   return writeAll(header.data(), header.size(), 0);
@@ -72,12 +61,12 @@ int NpyWriter::writeRows(uint64_t first, uint64_t count, const float *data) {
 int NpyWriter::writeAll(const void *data, uint64_t bytes, uint64_t offset) {
   const char *next = static_cast<const char *>(data);
   while (bytes) {
-    ssize_t written =
-        ::pwrite(descriptor, next, std::min<uint64_t>(bytes, uint64_t{1} << 30), static_cast<off_t>(offset));
+    ssize_t written = ::pwrite(temporary.descriptor(), next, std::min<uint64_t>(bytes, uint64_t{1} << 30),
+                               static_cast<off_t>(offset));
     if (written < 0 && errno == EINTR)
       continue;
     if (written <= 0)
-      return fail("cannot be written");
+      return fail(exitOutOfSpace, "cannot be written");
     next += written;
     offset += static_cast<uint64_t>(written);
     bytes -= static_cast<uint64_t>(written);
@@ -86,12 +75,9 @@ int NpyWriter::writeAll(const void *data, uint64_t bytes, uint64_t offset) {
 }
 
 int NpyWriter::commit() {
-  int closed = ::close(descriptor);
-  descriptor = -1;
-  if (closed != 0)
-    return fail("cannot be written");
-  if (::rename(temporary.c_str(), path.c_str()) != 0)
-    return fail("cannot be given its name");
-  temporary.clear();
+  if (temporary.close() != 0)
+    return fail(exitOutOfSpace, "cannot be written");
+  if (temporary.renameTo(path) != 0)
+    return fail(exitOutOfSpace, "cannot be given its name");
   return exitDone;
 }

@@ -4,6 +4,8 @@
 #ifndef YUPANA_TOOLS_YUPANARUN_NPYWRITER_H
 #define YUPANA_TOOLS_YUPANARUN_NPYWRITER_H
 
+#include "compiler/Support/TemporaryFile.h"
+
 #include <cstdint>
 #include <string>
 
@@ -16,7 +18,6 @@ public:
   NpyWriter() = default;
   NpyWriter(const NpyWriter &) = delete;
   NpyWriter &operator=(const NpyWriter &) = delete;
-  ~NpyWriter();
 
   /// Starts a matrix of `rows` times `columns`. A path that is there and no regular file is refused.
   int open(const std::string &path, uint64_t rows, uint64_t columns);
@@ -28,13 +29,12 @@ public:
   const std::string &error() const { return message; }
 
 private:
-  int fail(const char *what);
+  int fail(int code, const char *what);
   int writeAll(const void *data, uint64_t bytes, uint64_t offset);
 
   std::string path;
-  std::string temporary; ///< Empty when there is no file to remove.
+  TemporaryPath temporary;
   std::string message;
-  int descriptor = -1;
   uint64_t columns = 0;
   uint64_t headerBytes = 0;
 };

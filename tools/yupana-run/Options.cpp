@@ -79,7 +79,8 @@ The tokenizer alone, line by line from standard input; reads no weights
   --help                print this
 
 Exit codes: 0 done, 1 internal error, 2 usage, 3 file missing or unreadable, 4 input invalid or corrupt, 5 not
-supported, 6 plan and device do not fit, 7 not enough memory or disk, 8 digest wrong, 130 interrupted.
+supported, 6 plan and device do not fit, 7 not enough memory or disk, or a result that cannot be written, 8 digest
+wrong, 129, 130, 141, 143 ended by a signal (hang-up, interrupt, a reader that left, termination).
 
 Example: yupana-run model.yplan --prompt "The capital of France is" --max-new-tokens 32
 )";

@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <cfloat>
-#include <cstdio>
+#include <string>
 #include <utility>
 
 using namespace yupana;
@@ -20,8 +20,7 @@ static void noteUnusedFlags(const Options &options, const text::Request &request
                              {"--top-p", options.topP.has_value()},
                              {"--min-p", options.minP.has_value()}})
     if (given)
-      std::fprintf(stderr, "yupana-run: note: %s has no effect: the temperature is 0, so the best token is taken\n",
-                   name);
+      note(std::string(name) + " has no effect: the temperature is 0, so the best token is taken");
 }
 
 void yupana::chooseSampling(const Session &session, const Options &options, text::Request &request) {

@@ -7,15 +7,18 @@
 
 #include "runtime/schema/tokenizer.h"
 #include "runtime/text/chat.h"
+#include "tools/support/Process.h"
 
-#include <cstdio>
+#include <unistd.h>
 
 using namespace yupana;
 
 int yupana::report(int code, const std::string &sentence) {
-  std::fprintf(stderr, "yupana-run: %s\n", sentence.c_str());
+  tell(STDERR_FILENO, "yupana-run: " + sentence + "\n");
   return code;
 }
+
+void yupana::note(const std::string &sentence) { tell(STDERR_FILENO, "yupana-run: note: " + sentence + "\n"); }
 
 int yupana::report(const yupana_status_t &status) {
   auto code = static_cast<yupana_status_code_t>(status.code);

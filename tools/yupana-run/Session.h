@@ -16,7 +16,9 @@ namespace yupana {
 
 /// Writes one sentence to standard error and returns `code`.
 int report(int code, const std::string &sentence);
-/// Likewise for a status of the library. A cancelled call says nothing: the user asked for it.
+/// Tells the user something that is no error.
+void note(const std::string &sentence);
+/// As report() for a status of the library. A cancelled call says nothing: the user asked for it.
 int report(const yupana_status_t &status);
 
 /// A plan and, when it has one, its tokenizer.

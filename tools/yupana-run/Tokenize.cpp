@@ -3,27 +3,28 @@
 // The tokenizer alone: standard input line by line, each line answered before the next is read, so that another program
 // can use it over pipes. Lines are JSON, since text may contain line ends itself.
 
+#include "tools/support/Process.h"
 #include "tools/yupana-run/Json.h"
 #include "tools/yupana-run/Lines.h"
 #include "tools/yupana-run/Session.h"
 
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <string_view>
 
 using namespace yupana;
 
 namespace {
 
-/// Line by line, so that another program can hold a conversation over pipes.
-int writeLine(std::string &line) {
+/// Line by line, so that another program can hold a conversation over pipes. False when output is lost, of which the
+/// end of the program tells.
+bool writeLine(std::string &line) {
   line.push_back('\n');
-  if (std::fwrite(line.data(), 1, line.size(), stdout) != line.size() || std::fflush(stdout) != 0)
-    return report(exitUnreadable, std::string("standard output: ") + std::strerror(errno));
+  bool isWritten = writeOutputNow(line);
   line.clear();
-  return exitDone;
+  return isWritten;
 }
+
+/// A tokenizer needs many times the memory of a line, of one word up to forty times.
+constexpr uint64_t longestLine = uint64_t{256} << 20;
 
 int requireTokenizer(const Session &session) {
   if (session.tokenizer())
@@ -38,20 +39,18 @@ int yupana::runTokenize(Session &session, const Options &options) {
     return code;
   text::EncodeOptions encode;
   encode.parse_special = !options.noSpecial;
-  Lines lines;
+  Lines lines(longestLine);
   std::string_view line;
   std::string text, out;
   std::vector<uint32_t> ids;
   while (lines.next(line)) {
-    if (line.size() > INT32_MAX)
-      return lines.fail("has 2 GiB or more");
     if (const char *problem = parseJsonString(line, text))
       return lines.fail(problem);
     ids.clear();
     session.tokenizer()->encode(text, encode, &ids);
     appendJsonIds(out, ids);
-    if (int code = writeLine(out))
-      return code;
+    if (!writeLine(out))
+      return exitDone;
   }
   return lines.result();
 }
@@ -60,7 +59,7 @@ int yupana::runDetokenize(Session &session) {
   if (int code = requireTokenizer(session))
     return code;
   const text::Tokenizer &tokenizer = *session.tokenizer();
-  Lines lines;
+  Lines lines(longestLine);
   std::string_view line;
   std::string text, out;
   std::vector<std::vector<uint32_t>> sequences;
@@ -76,8 +75,8 @@ int yupana::runDetokenize(Session &session) {
       text += tokenizer.token(id);
     }
     appendJsonString(out, text);
-    if (int code = writeLine(out))
-      return code;
+    if (!writeLine(out))
+      return exitDone;
   }
   return lines.result();
 }

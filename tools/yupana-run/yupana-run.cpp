@@ -2,24 +2,16 @@
 //
 // Runs plans: text or token ids in, text, token ids or logits out.
 #include "compiler/Support/SameFile.h"
+#include "compiler/Support/TemporaryFile.h"
+#include "tools/support/Process.h"
 #include "tools/yupana-run/Inputs.h"
 #include "tools/yupana-run/Session.h"
 
-#include <cstdio>
-#include <new>
-#include <unistd.h>
+#include <string>
 
 using namespace yupana;
 
-/// Without exceptions, a failed `new` can only end the program; it does so with the right exit code.
-static void endOutOfMemory() {
-  static constexpr char sentence[] = "yupana-run: not enough memory\n";
-  ssize_t ignored = ::write(STDERR_FILENO, sentence, sizeof sentence - 1);
-  (void)ignored;
-  ::_exit(exitOutOfSpace);
-}
-
-static int run(Session &session, const Options &options) {
+static int runMode(Session &session, const Options &options) {
   switch (options.mode) {
   case Options::Tokenize:
     return runTokenize(session, options);
@@ -42,16 +34,15 @@ static int openTrace(Trace &trace, const Options &options) {
   return trace.open(options.profile);
 }
 
-int main(int argc, char **argv) {
-  std::set_new_handler(endOutOfMemory);
+static int run(int argc, char **argv) {
   Options options;
   std::string error;
   if (int code = parseOptions(argc, argv, options, error))
     return report(code, error);
   if (options.mode == Options::Help)
-    return std::fputs(helpText, stdout) < 0 ? exitInternal : exitDone;
+    return writeOutput(helpText), exitDone;
   if (options.mode == Options::Version)
-    return std::printf("yupana-run %s\n", yupana_version()) < 0 ? exitInternal : exitDone;
+    return writeOutput(std::string("yupana-run ") + yupana_version() + "\n"), exitDone;
 
   Session session;
   uint64_t begin = Trace::now();
@@ -62,10 +53,16 @@ int main(int argc, char **argv) {
     return code;
   if (session.trace().isOpen())
     session.trace().span("open", begin, Trace::now());
-  int code = run(session, options);
+  int code = runMode(session, options);
   // What was interrupted can be looked at; a run that failed leaves no trace.
-  if (!session.trace().isOpen() || (code != exitDone && code != exitInterrupted))
+  if (!session.trace().isOpen() || isOutputLost() || (code != exitDone && code != exitInterrupted))
     return code;
   int written = session.trace().commit();
   return written ? written : code;
+}
+
+int main(int argc, char **argv) {
+  beginProcess("yupana-run", removeTemporaries);
+  removeTemporariesOnSignals();
+  return endProcess(run(argc, argv));
 }

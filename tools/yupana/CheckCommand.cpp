@@ -127,24 +127,24 @@ Result<Check> checkPlan(const OpenedPlan &plan, const std::string &target, const
 void printText(const OpenedPlan &plan, const Check &check) {
   const char *path = yupana_plan_name(plan.get());
   if (!check.ofThisMachine && !check.chosen)
-    fmt::print("{}: has no code for that machine\n", path);
+    print("{}: has no code for that machine\n", path);
   else if (!check.ofThisMachine)
-    fmt::print("{}: has code for {}\n", path, targetNameOf(plan, *check.chosen));
+    print("{}: has code for {}\n", path, targetNameOf(plan, *check.chosen));
   else if (!check.chosen)
-    fmt::print("{}: does not run on this machine\n", path);
+    print("{}: does not run on this machine\n", path);
   else
-    fmt::print("{}: {} on this machine, as {}\n", path, check.memoryFits() ? "runs" : "has no room",
-               targetNameOf(plan, *check.chosen));
+    print("{}: {} on this machine, as {}\n", path, check.memoryFits() ? "runs" : "has no room",
+          targetNameOf(plan, *check.chosen));
   for (size_t i = 0; i < check.fits.size(); ++i) {
     const Fit &fit = check.fits[i];
-    fmt::print("  {:<16}  {}{}{}\n", targetNameOf(plan, check.targets[i]), fit.verdict, fit.reason.empty() ? "" : ": ",
-               fit.reason);
+    print("  {:<16}  {}{}{}\n", targetNameOf(plan, check.targets[i]), fit.verdict, fit.reason.empty() ? "" : ": ",
+          fit.reason);
   }
   if (uint32_t missing = yupana_plan_missing_weights(plan.get()))
-    fmt::print("  lacks {} of {} weights: fill it with yupana refit\n", missing, plan.metadata().weights()->size());
+    print("  lacks {} of {} weights: fill it with yupana refit\n", missing, plan.metadata().weights()->size());
   if (!check.chosen)
     return;
-  fmt::print("  memory, with room for one sequence of {} positions\n", plan.metadata().limits()->max_context());
+  print("  memory, with room for one sequence of {} positions\n", plan.metadata().limits()->max_context());
   const MemoryTotals &memory = check.memory;
   for (auto [name, bytes] : {std::pair<const char *, uint64_t>{"weights", memory.weights},
                              {"cache", memory.cache},
@@ -152,9 +152,9 @@ void printText(const OpenedPlan &plan, const Check &check) {
                              {"inputs", memory.inputs},
                              {"code", memory.code},
                              {"scratch", memory.scratch(check.threads)}})
-    fmt::print("    {:<12}  {:>10}\n", name, formatBytes(static_cast<double>(bytes)));
-  fmt::print("    {:<12}  {:>10}{}\n", "total", formatBytes(static_cast<double>(check.needed())),
-             check.available ? " of " + formatBytes(static_cast<double>(*check.available)) + " available" : "");
+    print("    {:<12}  {:>10}\n", name, formatBytes(static_cast<double>(bytes)));
+  print("    {:<12}  {:>10}{}\n", "total", formatBytes(static_cast<double>(check.needed())),
+        check.available ? " of " + formatBytes(static_cast<double>(*check.available)) + " available" : "");
 }
 
 void printJson(const OpenedPlan &plan, const Check &check) {
@@ -185,7 +185,7 @@ void printJson(const OpenedPlan &plan, const Check &check) {
     report["threads"] = check.threads;
     report["available_memory"] = check.available ? Json(*check.available) : Json();
   }
-  fmt::print("{}\n", report.dump(2, ' ', false, Json::error_handler_t::replace));
+  print("{}\n", report.dump(2, ' ', false, Json::error_handler_t::replace));
 }
 
 Result<DeviceOption> deviceOption(const Arguments &arguments) {
@@ -207,7 +207,7 @@ Result<void> yupana::runCheck(const Words &words) {
       Arguments arguments,
       Arguments::parse(words, {{"--for", true}, {"--device", true}, {"--driver", true}, {"--json"}, {"--help"}}));
   if (arguments.has("--help"))
-    return fmt::print("{}", checkHelp), Result<void>();
+    return print("{}", checkHelp), Result<void>();
   YUPANA_ASSIGN_OR_RETURN(std::string path, arguments.only("the PLAN"));
   YUPANA_ASSIGN_OR_RETURN(std::string target, targetOption(arguments));
   YUPANA_ASSIGN_OR_RETURN(DeviceOption device, deviceOption(arguments));

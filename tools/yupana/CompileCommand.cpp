@@ -7,9 +7,9 @@
 #include "tools/yupana/Commands.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <memory>
 #include <thread>
+#include <unistd.h>
 
 using namespace yupana;
 
@@ -110,20 +110,20 @@ void yupana::printSummary(const std::string &output, const CompileSummary &summa
   if (summary.codeSeconds > 0)
     targets += fmt::format("; code took {:.1f} s, {} {:.1f} s", summary.codeSeconds,
                            summary.missingBytes ? "the file" : "weights", summary.weightSeconds);
-  if (summary.missingBytes)
-    fmt::print("{}: {} without weights, which take {} more, for {}\n", output, plan,
-               formatBytes(static_cast<double>(summary.missingBytes)), targets);
-  else
-    fmt::print("{}: {}, of which weights {}, for {}\n", output, plan,
-               formatBytes(static_cast<double>(summary.weightBytes)), targets);
+  std::string line = summary.missingBytes
+                         ? fmt::format("{}: {} without weights, which take {} more, for {}\n", output, plan,
+                                       formatBytes(static_cast<double>(summary.missingBytes)), targets)
+                         : fmt::format("{}: {}, of which weights {}, for {}\n", output, plan,
+                                       formatBytes(static_cast<double>(summary.weightBytes)), targets);
+  tell(STDOUT_FILENO, line);
 }
 
-/// Notes go to standard output as lines of their own; the bar draws over itself and is gone when its observer is, so an
+/// Notes go to standard error as lines of their own; the bar draws over itself and is gone when its observer is, so an
 /// error that follows stands alone.
 Observer yupana::makeObserver(const std::string &verb) {
   auto bar = std::make_shared<ProgressBar>(verb);
   Observer observer;
-  observer.note = [](const std::string &sentence) { fmt::print(stderr, "yupana: note: {}\n", sentence); };
+  observer.note = [](const std::string &sentence) { tell(STDERR_FILENO, fmt::format("yupana: note: {}\n", sentence)); };
   observer.progress = [bar](uint64_t done, uint64_t total) { bar->update(done, total); };
   observer.isCancelled = wasInterrupted;
   return observer;
@@ -150,7 +150,7 @@ Result<void> yupana::runCompile(const Words &words) {
                                                                  {"--help"}},
                                                                 plannedOptions));
   if (arguments.has("--help"))
-    return fmt::print("{}", compileHelpText()), Result<void>();
+    return print("{}", compileHelpText()), Result<void>();
   CompileOptions options;
   YUPANA_ASSIGN_OR_RETURN(options.checkpoint, arguments.only("the checkpoint FOLDER"));
   YUPANA_ASSIGN_OR_RETURN(options.output, outputOf(arguments));
@@ -183,7 +183,7 @@ Result<void> yupana::runCompile(const Words &words) {
     options.enabledFusions = splitList(*enabled);
   options.dumpIrDirectory = arguments.value("--dump-ir").value_or("");
   options.observer = makeObserver("weights");
-  catchInterrupts();
+  beginWriting();
   Result<CompileSummary> summary = compile(options);
   options.observer = {};
   YUPANA_RETURN_IF_ERROR(summary);
@@ -195,14 +195,14 @@ Result<void> yupana::runExport(const Words &words) {
   YUPANA_ASSIGN_OR_RETURN(Arguments arguments,
                           Arguments::parse(words, {{"-o", true}, {"--producer", true}, {"-j", true}, {"--help"}}));
   if (arguments.has("--help"))
-    return fmt::print("{}", exportHelp), Result<void>();
+    return print("{}", exportHelp), Result<void>();
   ExportModuleOptions options;
   YUPANA_ASSIGN_OR_RETURN(options.input, arguments.only("the module FILE.mlir"));
   YUPANA_ASSIGN_OR_RETURN(options.output, outputOf(arguments));
   options.producer = arguments.value("--producer").value_or("");
   YUPANA_ASSIGN_OR_RETURN(options.jobs, jobsOf(arguments));
   options.observer = makeObserver("weights");
-  catchInterrupts();
+  beginWriting();
   Result<CompileSummary> summary = exportModule(options);
   options.observer = {};
   YUPANA_RETURN_IF_ERROR(summary);

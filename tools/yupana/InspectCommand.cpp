@@ -37,7 +37,7 @@ static Result<void> writePage(const std::string &path, const std::string &plan, 
 Result<void> yupana::runInspect(const Words &words) {
   YUPANA_ASSIGN_OR_RETURN(Arguments arguments, Arguments::parse(words, {{"--json"}, {"--html", true}, {"--help"}}));
   if (arguments.has("--help"))
-    return fmt::print("{}", inspectHelp), Result<void>();
+    return print("{}", inspectHelp), Result<void>();
   YUPANA_ASSIGN_OR_RETURN(std::string path, arguments.only("the PLAN"));
   YUPANA_ASSIGN_OR_RETURN(OpenedPlan plan, OpenedPlan::open(path));
   YUPANA_ASSIGN_OR_RETURN(std::optional<PlanTokenizer> read, readTokenizer(plan));
@@ -47,6 +47,6 @@ Result<void> yupana::runInspect(const Words &words) {
     if (!arguments.has("--json"))
       return {};
   }
-  fmt::print("{}", arguments.has("--json") ? jsonReport(plan, tokenizer) : textReport(plan, tokenizer));
+  print("{}", arguments.has("--json") ? jsonReport(plan, tokenizer) : textReport(plan, tokenizer));
   return {};
 }

@@ -29,7 +29,7 @@ Result<void> yupana::runRefit(const Words &words) {
       Arguments arguments,
       Arguments::parse(words, {{"-o", true}, {"--same-digests"}, {"--allow-nonfinite"}, {"-j", true}, {"--help"}}));
   if (arguments.has("--help"))
-    return fmt::print("{}", refitHelp), Result<void>();
+    return print("{}", refitHelp), Result<void>();
   if (arguments.positional().size() != 2)
     return makeError(ExitCode::Usage, "found {} words, expected the PLAN and the checkpoint FOLDER, see --help",
                      arguments.positional().size());
@@ -41,7 +41,7 @@ Result<void> yupana::runRefit(const Words &words) {
   options.allowNonFinite = arguments.has("--allow-nonfinite");
   YUPANA_ASSIGN_OR_RETURN(options.jobs, jobsOf(arguments));
   options.observer = makeObserver("weights");
-  catchInterrupts();
+  beginWriting();
   Result<CompileSummary> summary = refit(options);
   options.observer = {};
   YUPANA_RETURN_IF_ERROR(summary);

@@ -14,11 +14,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <csignal>
 #include <cstring>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <filesystem>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
@@ -206,8 +208,9 @@ bool readAll(int file, void *data, size_t bytes) {
   return true;
 }
 
-/// The child's whole life.
+/// The child's whole life, which ends with that of its parent.
 [[noreturn]] void runChild(const OpenedPlan &plan, const schema::Target &target, const std::string &standIn, int file) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
   // The report is asked for; standard error is for the sentence of this command.
   if (int null = open("/dev/null", O_WRONLY); null >= 0)
     dup2(null, STDERR_FILENO);
@@ -299,7 +302,7 @@ Result<void> checkOutcome(const OpenedPlan &plan, const char *target, const Outc
   const char *path = yupana_plan_name(plan.get());
   // The stand-in also reports what it refuses and the runtime does without, such as cubins.
   if (out.status.code == YUPANA_STATUS_INTERNAL && !out.report.empty()) {
-    fmt::print("{}\n", out.report);
+    print("{}\n", out.report);
     return makeError(ExitCode::InvalidInput, "{}: target {} is faulty: {}", path, target, firstLine(out.report));
   }
   if (out.status.code == YUPANA_STATUS_NOT_FINITE)
@@ -323,10 +326,10 @@ Result<void> compare(const OpenedPlan &plan, const char *target, const Outcome &
     return {};
   float median = rows[rows.size() / 2];
   bool isF32 = plan.metadata().model()->precision()->string_view() == "f32";
-  fmt::print(", {:.1e} of their range from those of {}, {:.1e} at most", median, reference, rows.back());
+  print(", {:.1e} of their range from those of {}, {:.1e} at most", median, reference, rows.back());
   if (isF32 ? rows.back() <= f32Limit : median <= bf16MedianLimit)
     return {};
-  fmt::print("\n");
+  print("\n");
   return makeError(
       ExitCode::InvalidInput,
       "{}: logits of target {} differ from those of {} by {:.1e} of their range, {} rows; expected at most {:.1e}",
@@ -403,13 +406,13 @@ Result<void> yupana::simulate(const OpenedPlan &plan, const std::string &wanted,
   for (size_t i = 0; i < targets.size(); ++i) {
     const char *name = targets[i]->name()->c_str();
     YUPANA_RETURN_IF_ERROR(checkOutcome(plan, name, outcomes[i]));
-    fmt::print("{}: simulated {} steps, nothing found; {} rows of logits", name, outcomes[i].steps,
-               outcomes[i].logits.size() / outcomes[i].vocabulary);
+    print("{}: simulated {} steps, nothing found; {} rows of logits", name, outcomes[i].steps,
+          outcomes[i].logits.size() / outcomes[i].vocabulary);
     if (reference) {
       YUPANA_RETURN_IF_ERROR(compare(plan, name, outcomes[i], reference, expected));
-      fmt::print("\n");
+      print("\n");
     } else {
-      fmt::print(", compared with nothing: the plan has no CPU target that runs here\n");
+      print(", compared with nothing: the plan has no CPU target that runs here\n");
     }
   }
   return {};

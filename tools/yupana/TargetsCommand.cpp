@@ -27,10 +27,10 @@ const char *kindOf(const TargetSupport &target) { return target.isGpu ? "gpu" : 
 const char *yesOrNo(bool value) { return value ? "yes" : "no"; }
 
 void printText() {
-  fmt::print("{:<16}{:<6}{:<16}{}\n", "target", "kind", "code generator", "runs here");
+  print("{:<16}{:<6}{:<16}{}\n", "target", "kind", "code generator", "runs here");
   for (const TargetSupport &target : targetSupport())
-    fmt::print("{:<16}{:<6}{:<16}{}\n", target.name, kindOf(target), yesOrNo(target.hasCodeGenerator),
-               yesOrNo(target.runsHere));
+    print("{:<16}{:<6}{:<16}{}\n", target.name, kindOf(target), yesOrNo(target.hasCodeGenerator),
+          yesOrNo(target.runsHere));
 }
 
 void printJson() {
@@ -40,7 +40,7 @@ void printJson() {
                     {"kind", kindOf(target)},
                     {"code_generator", target.hasCodeGenerator},
                     {"runs_here", target.runsHere}});
-  fmt::print("{}\n", list.dump(2));
+  print("{}\n", list.dump(2));
 }
 
 } // namespace
@@ -48,7 +48,7 @@ void printJson() {
 Result<void> yupana::runTargets(const Words &words) {
   YUPANA_ASSIGN_OR_RETURN(Arguments arguments, Arguments::parse(words, {{"--json"}, {"--help"}}));
   if (arguments.has("--help"))
-    return fmt::print("{}", targetsHelp), Result<void>();
+    return print("{}", targetsHelp), Result<void>();
   if (!arguments.positional().empty())
     return makeError(ExitCode::Usage, "found {}, expected nothing after targets", inQuotes(arguments.positional()[0]));
   arguments.has("--json") ? printJson() : printText();

@@ -48,7 +48,7 @@ Result<void> yupana::runVerify(const Words &words) {
       Arguments arguments,
       Arguments::parse(words, {{"--for", true}, {"--threads", true}, {"--simulate"}, {"--driver", true}, {"--help"}}));
   if (arguments.has("--help"))
-    return fmt::print("{}", verifyHelp), Result<void>();
+    return print("{}", verifyHelp), Result<void>();
   YUPANA_ASSIGN_OR_RETURN(std::string path, arguments.only("the PLAN"));
   YUPANA_ASSIGN_OR_RETURN(std::optional<uint64_t> threads, arguments.number("--threads", 1, 1024));
   YUPANA_ASSIGN_OR_RETURN(std::string target, targetOption(arguments));
@@ -78,11 +78,11 @@ Result<void> yupana::runVerify(const Words &words) {
     YUPANA_RETURN_IF_ERROR(checkStatus(yupana_plan_verify(plan.get(), &options, &status), status));
   }
   YUPANA_RETURN_IF_ERROR(readTokenizer(plan));
-  fmt::print("{}: {} bytes in {} sections, all as recorded\n", path, yupana_plan_file_bytes(plan.get()),
-             yupana_plan_section_count(plan.get()));
+  print("{}: {} bytes in {} sections, all as recorded\n", path, yupana_plan_file_bytes(plan.get()),
+        yupana_plan_section_count(plan.get()));
   if (uint32_t missing = yupana_plan_missing_weights(plan.get()))
-    fmt::print("{} of {} weights are not in the file: fill it with yupana refit\n", missing,
-               plan.metadata().weights()->size());
+    print("{} of {} weights are not in the file: fill it with yupana refit\n", missing,
+          plan.metadata().weights()->size());
   if (arguments.has("--simulate"))
     return simulate(plan, target, standIn);
   return {};

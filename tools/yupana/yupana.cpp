@@ -4,12 +4,16 @@
 
 #include "tools/yupana/Commands.h"
 
+#include "compiler/Support/TemporaryFile.h"
 #include "runtime/schema/format.h"
 
 #include "llvm/Config/llvm-config.h"
+#include "llvm/Support/ErrorHandling.h"
 
 #include <csignal>
-#include <cstdio>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 using namespace yupana;
 
@@ -30,7 +34,8 @@ Compiles Llama 4 checkpoints, ahead of time, into plans that `yupana-run` runs.
 `yupana COMMAND --help` tells the options of a command.
 
 Exit codes: 0 done, 1 internal error, 2 usage, 3 file missing or unreadable, 4 input invalid or corrupt, 5 not
-supported, 6 plan and device do not fit, 7 not enough memory or disk, 8 digest wrong, 130 interrupted.
+supported, 6 plan and device do not fit, 7 not enough memory or disk, or a result that cannot be written, 8 digest
+wrong, 129, 130, 141, 143 ended by a signal (hang-up, interrupt, a reader that left, termination).
 )";
 
 struct Command {
@@ -45,7 +50,30 @@ constexpr Command commands[] = {
 
 volatile std::sig_atomic_t interrupted = 0;
 
-void onInterrupt(int) { interrupted = 1; }
+/// The second Ctrl-C ends the program at once, for when the first is not noticed in time.
+void onInterrupt(int) {
+  if (interrupted) {
+    removeTemporaries();
+    ::_exit(static_cast<int>(ExitCode::Interrupted));
+  }
+  interrupted = 1;
+}
+
+/// Grows the stack as far as code generation has ever needed it. The kernel, which cannot refuse it later, ends a
+/// process with SIGSEGV whose stack would grow past a limit on address space.
+[[gnu::noinline]] void growStack() {
+  constexpr size_t bytes = size_t{1} << 20, page = 4096;
+  rlimit limit = {};
+  if (::getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur < 2 * bytes)
+    return;
+  void *probe = ::mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (probe == MAP_FAILED)
+    endOutOfMemory();
+  ::munmap(probe, bytes);
+  volatile char touched[bytes];
+  for (size_t i = bytes; i >= page; i -= page)
+    touched[i - 1] = 0;
+}
 
 Result<void> runCommand(const std::string &name, const Words &words) {
   for (const Command &command : commands)
@@ -68,40 +96,50 @@ bool yupana::wasInterrupted() { return interrupted != 0; }
 void yupana::catchInterrupts() {
   struct sigaction action = {};
   action.sa_handler = onInterrupt;
-  // The second Ctrl-C ends the program at once, for when the first is not noticed in time.
-  action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
+  action.sa_flags = SA_RESTART;
   sigaction(SIGINT, &action, nullptr);
+}
+
+void yupana::beginWriting() {
+  catchInterrupts();
+  signal(SIGPIPE, SIG_IGN);
+  removeTemporariesOnSignals();
 }
 
 Result<void> yupana::runVersion(const Words &words) {
   YUPANA_ASSIGN_OR_RETURN(Arguments arguments, Arguments::parse(words, {{"--help"}}));
   if (arguments.has("--help"))
-    return fmt::print("usage: yupana version\n\nPrints the version, the plan format it writes, and that of LLVM.\n"),
+    return print("usage: yupana version\n\nPrints the version, the plan format it writes, and that of LLVM.\n"),
            Result<void>();
   if (!arguments.positional().empty())
     return makeError(ExitCode::Usage, "found {}, expected nothing after version", inQuotes(arguments.positional()[0]));
-  fmt::print("yupana {} (plan format {}.{}, LLVM {})\n", compilerVersion(), schema::kMajor, schema::kMinor,
-             LLVM_VERSION_STRING);
+  print("yupana {} (plan format {}.{}, LLVM {})\n", compilerVersion(), schema::kMajor, schema::kMinor,
+        LLVM_VERSION_STRING);
   return {};
 }
 
-int main(int argc, char **argv) {
-  Words words(argv + 1, argv + argc);
+static ExitCode run(const Words &words) {
   if (words.empty()) {
-    fmt::print(stderr, "{}", help);
-    return static_cast<int>(ExitCode::Usage);
+    tell(STDERR_FILENO, help);
+    return ExitCode::Usage;
   }
   std::string name = words.front();
   if (name == "--help" || name == "-h" || name == "help") {
-    fmt::print("{}", help);
-    return 0;
+    print("{}", help);
+    return ExitCode::Done;
   }
   if (name == "--version")
     name = "version";
   Result<void> result = runCommand(name, Words(words.begin() + 1, words.end()));
-  if (result && std::fflush(stdout) == 0)
-    return 0;
-  Error error = result ? makeError(ExitCode::MissingFile, "standard output cannot be written") : result.takeError();
-  fmt::print(stderr, "yupana: {}\n", error.message);
-  return static_cast<int>(error.code);
+  if (result)
+    return ExitCode::Done;
+  tell(STDERR_FILENO, fmt::format("yupana: {}\n", result.error().message));
+  return result.error().code;
+}
+
+int main(int argc, char **argv) {
+  beginProcess("yupana", removeTemporaries);
+  growStack();
+  llvm::install_bad_alloc_error_handler([](void *, const char *, bool) { endOutOfMemory(); });
+  return endProcess(static_cast<int>(run(Words(argv + 1, argv + argc))));
 }

@@ -36,7 +36,7 @@ Result<CompiledLibrary> codegen::compileCpuLibrary(kernel::LibraryOp library, co
     compiled.kernels.push_back({func.getSymName().str(), kernel.scratchBytes, /*sharedBytes=*/0, {KernelImage{0}}});
     objects.push_back(std::move(kernel.code.front().bytes));
   }
-  YUPANA_ASSIGN_OR_RETURN(std::string elf, linkObjects(objects, lldPath));
+  YUPANA_ASSIGN_OR_RETURN(std::string elf, linkObjects(objects, lldPath, options.output));
   compiled.images.push_back({plan::ImageFormat::ElfX86, std::move(elf)});
   return compiled;
 }

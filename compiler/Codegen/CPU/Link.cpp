@@ -30,9 +30,10 @@ Result<std::string> findLinker(const std::string &asked) {
 
 } // namespace
 
-Result<std::string> codegen::linkObjects(const std::vector<std::string> &objects, const std::string &lldPath) {
+Result<std::string> codegen::linkObjects(const std::vector<std::string> &objects, const std::string &lldPath,
+                                         const std::string &output) {
   YUPANA_ASSIGN_OR_RETURN(std::string linker, findLinker(lldPath));
-  YUPANA_ASSIGN_OR_RETURN(TemporaryFolder folder, TemporaryFolder::create("yupana-link"));
+  YUPANA_ASSIGN_OR_RETURN(TemporaryFolder folder, TemporaryFolder::create(output));
   // The names of the objects in a response file: a command line may be too short for them.
   std::string names;
   for (size_t i = 0; i < objects.size(); ++i) {
@@ -40,7 +41,7 @@ Result<std::string> codegen::linkObjects(const std::vector<std::string> &objects
     YUPANA_RETURN_IF_ERROR(writeFile(path, objects[i]));
     names += "\"" + path + "\"\n";
   }
-  std::string list = folder.file("objects"), output = folder.file("library"), messages = folder.file("messages");
+  std::string list = folder.file("objects"), library = folder.file("library"), messages = folder.file("messages");
   YUPANA_RETURN_IF_ERROR(writeFile(list, names));
 
   // Read-only to the last byte: no relocations are left, so nothing has to be writable while loading either.
@@ -61,7 +62,7 @@ Result<std::string> codegen::linkObjects(const std::vector<std::string> &objects
                                  "noexecstack",
                                  response,
                                  "-o",
-                                 output};
+                                 library};
   YUPANA_ASSIGN_OR_RETURN(int status, runTool(linker, arguments, messages));
   constexpr uint64_t largestLibrary = uint64_t(1) << 30;
   if (status != 0) {
@@ -69,5 +70,5 @@ Result<std::string> codegen::linkObjects(const std::vector<std::string> &objects
     return makeError(ExitCode::Internal, "{}: ended with status {}: {}", linker, status,
                      said ? inQuotes(*said) : std::string("without a message"));
   }
-  return readWholeFile(output, largestLibrary);
+  return readWholeFile(library, largestLibrary);
 }

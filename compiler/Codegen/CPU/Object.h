@@ -15,8 +15,10 @@ namespace yupana::codegen {
 /// Errors as of writeMachineCode; ExitCode::Unsupported if the kernel would call a function of a library.
 Result<MachineCode> compileToObject(mlir::ModuleOp module, const Target &target, const std::string &symbol);
 
-/// Links `objects` in their order with the ld.lld at `lldPath` (empty: the default) into a shared object.
-Result<std::string> linkObjects(const std::vector<std::string> &objects, const std::string &lldPath);
+/// Links `objects` in their order with the ld.lld at `lldPath` (empty: the default) into a shared object. `output` is
+/// as in CodegenOptions.
+Result<std::string> linkObjects(const std::vector<std::string> &objects, const std::string &lldPath,
+                                const std::string &output);
 
 } // namespace yupana::codegen
 

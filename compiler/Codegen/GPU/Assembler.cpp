@@ -83,14 +83,14 @@ Result<KernelCode> cuda::readAssemblerMessages(llvm::StringRef messages, const s
   return code;
 }
 
-Result<Assembler> Assembler::find() {
+Result<Assembler> Assembler::find(const std::string &output) {
   std::optional<std::string> program = findProgram();
   if (!program)
     return makeError(ExitCode::MissingFile,
                      "ptxas: not found, neither in the folder bin of CUDA_HOME nor on the PATH; {}", whatToInstall);
   Assembler assembler;
   assembler.program = *program;
-  YUPANA_ASSIGN_OR_RETURN(TemporaryFolder folder, TemporaryFolder::create("yupana-ptxas"));
+  YUPANA_ASSIGN_OR_RETURN(TemporaryFolder folder, TemporaryFolder::create(output));
   std::string messages = folder.file("messages");
   YUPANA_ASSIGN_OR_RETURN(int status, runTool(assembler.program, {"--version"}, messages));
   YUPANA_ASSIGN_OR_RETURN(std::string said, readWholeFile(messages, largestOutput));

@@ -19,7 +19,8 @@ namespace {
 /// What compiles the kernels of one library.
 class KernelCompiler {
 public:
-  KernelCompiler(const Target &target, ArrayRef<plan::ImageFormat> formats) : target(target), formats(formats) {}
+  KernelCompiler(const Target &target, ArrayRef<plan::ImageFormat> formats, const std::string &output)
+      : target(target), formats(formats), output(output) {}
 
   /// Finds the tools that the formats need.
   Result<void> prepare();
@@ -32,6 +33,7 @@ private:
 
   const Target &target;
   ArrayRef<plan::ImageFormat> formats;
+  const std::string &output;
   std::optional<cuda::Assembler> assembler;
   std::optional<TemporaryFolder> folder;
 };
@@ -41,8 +43,8 @@ private:
 Result<void> KernelCompiler::prepare() {
   if (!llvm::is_contained(formats, plan::ImageFormat::Cubin))
     return {};
-  YUPANA_ASSIGN_OR_RETURN(assembler, cuda::Assembler::find());
-  YUPANA_ASSIGN_OR_RETURN(TemporaryFolder created, TemporaryFolder::create("yupana-ptxas"));
+  YUPANA_ASSIGN_OR_RETURN(assembler, cuda::Assembler::find(output));
+  YUPANA_ASSIGN_OR_RETURN(TemporaryFolder created, TemporaryFolder::create(output));
   folder.emplace(std::move(created));
   return {};
 }
@@ -81,7 +83,7 @@ Result<CompiledLibrary> codegen::compileGpuLibrary(kernel::LibraryOp library, co
   std::vector<plan::ImageFormat> formats = options.formats;
   if (formats.empty())
     formats.push_back(plan::ImageFormat::Cubin);
-  KernelCompiler compiler(target, formats);
+  KernelCompiler compiler(target, formats, options.output);
   YUPANA_RETURN_IF_ERROR(compiler.prepare());
   YUPANA_ASSIGN_OR_RETURN(
       std::vector<CompiledKernel> kernels,

@@ -22,7 +22,7 @@ public:
   /// Looks in the folder bin of CUDA_HOME, then on the PATH. ExitCode::MissingFile, with what to install, when there
   /// is none or it is not of release 13.0: older ones do not know PTX 9.0, what newer ones write the first drivers of
   /// series 580 need not take, and the bytes of a plan must not depend on the machine that compiles it.
-  static Result<Assembler> find();
+  static Result<Assembler> find(const std::string &output = "");
 
   /// "13.0.88": two assemblers of one version write the same bytes.
   const std::string &version() const { return release; }

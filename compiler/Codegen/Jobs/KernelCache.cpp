@@ -19,6 +19,9 @@
 #include "llvm/Support/SHA256.h"
 #include "llvm/Support/xxhash.h"
 
+#include <cerrno>
+#include <cstring>
+
 using namespace yupana;
 using namespace yupana::codegen;
 
@@ -57,13 +60,11 @@ std::optional<CompiledKernel> KernelCache::find(llvm::StringRef key) const {
 
 Result<void> KernelCache::keep(llvm::StringRef key, const CompiledKernel &kernel) const {
   std::string path = pathOf(key), packed = packKernel(kernel);
-  llvm::SmallString<128> unfinished;
-  llvm::sys::fs::createUniquePath(path + ".%%%%%%%%", unfinished, /*MakeAbsolute=*/false);
-  YUPANA_RETURN_IF_ERROR(writeFile(unfinished.str().str(), digestOf(packed) + packed));
-  if (std::error_code error = llvm::sys::fs::rename(unfinished, path)) {
-    llvm::sys::fs::remove(unfinished);
-    return makeError(ExitCode::OutOfSpace, "{}: cannot be written: {}", path, error.message());
-  }
+  TemporaryPath unfinished = TemporaryPath::create(path, TemporaryPath::File);
+  if (!unfinished.path().empty())
+    YUPANA_RETURN_IF_ERROR(writeFile(unfinished.path(), digestOf(packed) + packed));
+  if (unfinished.path().empty() || unfinished.renameTo(path) != 0)
+    return makeError(ExitCode::OutOfSpace, "{}: cannot be written: {}", path, std::strerror(errno));
   return {};
 }
 

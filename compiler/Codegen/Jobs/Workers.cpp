@@ -64,11 +64,13 @@ void writeAll(int descriptor, llvm::StringRef bytes) {
   }
 }
 
-/// Runs in the new process. Signals end it as they end any program, and it ends with the process that waits for it,
-/// also when that is killed. It leaves by _exit, so that nothing registered for the exit of this program runs twice.
+/// Runs in the new process. Signals that are not ignored end it as they end any program, and it ends with the process
+/// that waits for it, also when that is killed. It leaves by _exit, so that nothing registered for the exit of this
+/// program runs twice.
 [[noreturn]] void workAndExit(int result, int messages, pid_t parent, llvm::function_ref<Result<std::string>()> work) {
   for (int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE})
-    signal(number, SIG_DFL);
+    if (signal(number, SIG_DFL) == SIG_IGN)
+      signal(number, SIG_IGN);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   // The parent may have ended before the line above took effect.
   if (getppid() != parent)
@@ -145,8 +147,8 @@ static std::string firstLine(const Descriptor &messages) {
   return llvm::StringRef(text, count > 0 ? static_cast<size_t>(count) : 0).ltrim().split('\n').first.str();
 }
 
-/// The first byte of a result is its exit code. A process that sent none has crashed, most likely in LLVM, and its last
-/// words are all that can be told.
+/// The first byte of a result is its exit code. A process that sent none has no memory left, or the system has and
+/// killed it, or it has crashed, most likely in LLVM: its last words are all that can be told.
 Result<std::string> Pool::finish(Worker &worker) {
   int status = 0;
   while (waitpid(worker.process, &status, 0) < 0 && errno == EINTR)
@@ -159,6 +161,9 @@ Result<std::string> Pool::finish(Worker &worker) {
       return content;
     return Error{code, content};
   }
+  bool isKilled = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+  if (isKilled || (WIFEXITED(status) && WEXITSTATUS(status) == static_cast<int>(ExitCode::OutOfSpace)))
+    return makeError(ExitCode::OutOfSpace, "kernel {}: not enough memory to compile it", name);
   std::string said = firstLine(worker.messages);
   std::string end = WIFSIGNALED(status) ? fmt::format("signal {} ({})", WTERMSIG(status), strsignal(WTERMSIG(status)))
                                         : fmt::format("status {}", WEXITSTATUS(status));
@@ -190,10 +195,18 @@ Result<std::vector<std::string>> Pool::run(unsigned workers) {
   // After an error nothing new is started. What was started before it is waited for, so that the error with the lowest
   // number is there whoever was faster.
   for (size_t next = 0; (next < names.size() && !failed) || !running.empty();) {
-    if (next < names.size() && !failed && running.size() < workers)
-      YUPANA_RETURN_IF_ERROR(start(next++));
-    else
+    if (next == names.size() || failed || running.size() >= workers) {
       waitForSome();
+      continue;
+    }
+    Result<void> started = start(next);
+    if (!started && running.empty())
+      return started.takeError();
+    // Where there is no room for one more process, those that run have to do.
+    if (started)
+      ++next;
+    else
+      workers = static_cast<unsigned>(running.size());
   }
   std::vector<std::string> made;
   for (Result<std::string> &result : results) {

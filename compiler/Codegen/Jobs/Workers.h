@@ -18,7 +18,7 @@ namespace yupana::codegen {
 ///
 /// Fails with the error of the lowest i that has one. A process that crashes is ExitCode::Internal: the error names
 /// names[i], the signal and the first line that the process said on its standard error. ExitCode::OutOfSpace when no
-/// process can be started.
+/// process can be started, and for one that is killed or ends itself with that code.
 ///
 /// No other thread of this process may hold a lock that `work` needs; those of malloc do not matter.
 Result<std::vector<std::string>> runInProcesses(llvm::ArrayRef<std::string> names, unsigned workers,

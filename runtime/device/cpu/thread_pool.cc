@@ -64,9 +64,11 @@ void *ThreadPool::enter(void *argument) {
 Code ThreadPool::start(const Allocator &allocator, uint32_t threads, yupana_status_t *out_status) {
   if (Code code = workers_.allocate(allocator, threads, "worker threads", out_status))
     return code;
-  // Workers inherit a mask that blocks every signal: signals are handled by threads of the program.
+  // Workers inherit a mask that blocks every signal: signals are handled by threads of the program. What a mapping of a
+  // file that was cut raises is for the thread that reads it.
   sigset_t all, before;
   sigfillset(&all);
+  sigdelset(&all, SIGBUS);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   expected_.store(threads, std::memory_order_release);
   threads_ = 1;

@@ -176,7 +176,7 @@ std::string homeWith(const TemporaryFolder &folder, const std::string &script) {
 }
 
 TEST(AssemblerProgram, IsRefusedOfAnotherVersion) {
-  auto folder = TemporaryFolder::create("yupana-test");
+  auto folder = TemporaryFolder::create("");
   ASSERT_TRUE(folder);
   for (const char *version : {"12.4.131", "13.1.80"}) {
     std::string home = homeWith(*folder, fmt::format("echo 'Cuda compilation tools, release x, V{}'\n", version));
@@ -190,7 +190,7 @@ TEST(AssemblerProgram, IsRefusedOfAnotherVersion) {
 }
 
 TEST(AssemblerProgram, IsQuotedWhereItFails) {
-  auto folder = TemporaryFolder::create("yupana-test");
+  auto folder = TemporaryFolder::create("");
   ASSERT_TRUE(folder);
   std::string home =
       homeWith(*folder, "case $1 in --version) echo ', V13.0.88';; *) echo no such thing; exit 9;; esac\n");
@@ -209,7 +209,7 @@ TEST(AssemblerProgram, MakesCubinsOfEveryTarget) {
   Result<Assembler> assembler = Assembler::find();
   if (!assembler)
     GTEST_SKIP() << assembler.error().message;
-  auto folder = TemporaryFolder::create("yupana-test"), other = TemporaryFolder::create("yupana-test");
+  auto folder = TemporaryFolder::create(""), other = TemporaryFolder::create("");
   ASSERT_TRUE(folder && other);
   for (const char *target : gpuTargets) {
     Result<MachineCode> text = compile(kernelText(), target);
@@ -231,7 +231,7 @@ TEST(AssemblerProgram, NamesTheKernelThatSpills) {
   Result<Assembler> assembler = Assembler::find();
   if (!assembler)
     GTEST_SKIP() << assembler.error().message;
-  auto folder = TemporaryFolder::create("yupana-test");
+  auto folder = TemporaryFolder::create("");
   ASSERT_TRUE(folder);
   // More values are alive at once than .maxnreg allows registers.
   std::string ptx = ".version 9.0\n.target sm_80\n.address_size 64\n.visible .entry crowded(.param .u64 p)\n"

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Output that is lost must not look like success: the first failure is remembered, and a program that is otherwise done
+// ends with exit code 7. Notes and errors go past the buffers of the C library, since nothing can be said about a line
+// that nobody can read. A closed descriptor is given a file that cannot be read or written in its direction, so that
+// its use fails as before, and a plan that is opened next does not get its number.
+
+#include "tools/support/Process.h"
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <fcntl.h>
+#include <initializer_list>
+#include <new>
+#include <unistd.h>
+
+using namespace yupana;
+
+namespace {
+
+constexpr int outOfSpace = 7; ///< Of the exit codes that all programs share.
+
+const char *program = "yupana";
+void (*cleanUpAtEnd)() = nullptr;
+int outputFailure = 0; ///< errno of the first write that failed.
+const char *mappedFile = "";
+
+void fillClosedDescriptors() {
+  for (int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(descriptor, F_GETFD) >= 0 || errno != EBADF)
+      continue;
+    // The lowest free number is this one. A root without devices has at least the folder itself.
+    if (::open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+      ::open("/", O_RDONLY | O_DIRECTORY);
+  }
+}
+
+[[noreturn]] void endWith(int code, std::initializer_list<std::string_view> sentence) {
+  tell(STDERR_FILENO, program);
+  for (std::string_view part : sentence)
+    tell(STDERR_FILENO, part);
+  if (cleanUpAtEnd)
+    cleanUpAtEnd();
+  ::_exit(code);
+}
+
+void onLostMapping(int) {
+  constexpr int invalidInput = 4;
+  endWith(invalidInput, {": ", mappedFile,
+                         ": was cut, or cannot be read, while it is mapped; expected a file that stays "
+                         "as it is\n"});
+}
+
+void noteFailure() {
+  if (!outputFailure)
+    outputFailure = errno ? errno : EIO;
+}
+
+} // namespace
+
+void yupana::beginProcess(const char *name, void (*cleanUp)()) {
+  program = name;
+  cleanUpAtEnd = cleanUp;
+  fillClosedDescriptors();
+  ::signal(SIGXFSZ, SIG_IGN);
+  std::set_new_handler(endOutOfMemory);
+}
+
+bool yupana::writeOutput(std::string_view text) {
+  if (!outputFailure && std::fwrite(text.data(), 1, text.size(), stdout) != text.size())
+    noteFailure();
+  return !outputFailure;
+}
+
+bool yupana::writeOutputNow(std::string_view text) {
+  if (writeOutput(text) && std::fflush(stdout) != 0)
+    noteFailure();
+  return !outputFailure;
+}
+
+bool yupana::isOutputLost() { return outputFailure != 0; }
+
+int yupana::endProcess(int code) {
+  if (std::fclose(stdout) != 0)
+    noteFailure();
+  if (code != 0 || !outputFailure)
+    return code;
+  tell(STDERR_FILENO,
+       std::string(program) + ": standard output: cannot be written: " + std::strerror(outputFailure) + "\n");
+  return outOfSpace;
+}
+
+void yupana::tell(int descriptor, std::string_view line) {
+  while (!line.empty()) {
+    ssize_t written = ::write(descriptor, line.data(), line.size());
+    if (written < 0 && errno == EINTR)
+      continue;
+    if (written <= 0)
+      return;
+    line.remove_prefix(static_cast<size_t>(written));
+  }
+}
+
+void yupana::explainLostMappings(const char *file) {
+  mappedFile = file;
+  struct sigaction action = {};
+  action.sa_handler = onLostMapping;
+  ::sigaction(SIGBUS, &action, nullptr);
+}
+
+void yupana::endOutOfMemory() { endWith(outOfSpace, {": not enough memory\n"}); }
