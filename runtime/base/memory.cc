@@ -38,6 +38,8 @@ Code Allocator::adopt(const yupana_allocator_t *from, Allocator *out_allocator, 
   return YUPANA_STATUS_OK;
 }
 
+bool Allocator::is_system() const { return table_.alloc == system_alloc; }
+
 void *Allocator::alloc(uint64_t bytes, uint64_t alignment) const {
   return bytes == 0 ? nullptr : table_.alloc(table_.user, bytes, alignment);
 }

@@ -23,6 +23,9 @@ public:
   /// INVALID_ARGUMENT when `from` is incomplete. `from` may be null.
   static Code adopt(const yupana_allocator_t *from, Allocator *out_allocator, yupana_status_t *out_status);
 
+  /// True for the C library.
+  bool is_system() const;
+
   /// Null when there is no memory, and for 0 bytes.
   void *alloc(uint64_t bytes, uint64_t alignment) const;
   void free(void *memory, uint64_t bytes, uint64_t alignment) const;

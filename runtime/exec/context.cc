@@ -5,6 +5,7 @@
 
 #include "runtime/exec/context.h"
 
+#include "runtime/exec/room.h"
 #include "runtime/plan/bounds.h"
 #include "runtime/plan/code.h"
 #include "runtime/plan/weights.h"
@@ -151,19 +152,6 @@ Code load_weights(yupana_context_t &context, const yupana_context_options_t &opt
   return code;
 }
 
-/// Refuses a target that uses weights which nobody can provide. It runs before the device is opened, so that the answer
-/// comes at once.
-Code check_weights_present(const yupana_context_t &context, const yupana_context_options_t &options,
-                           const Array<uint32_t> &used, const Report &report) {
-  const yupana_filler_t *filler = options.filler;
-  if (filler && filler->size >= offsetof(yupana_filler_t, period) && filler->fill)
-    return YUPANA_STATUS_OK;
-  for (uint32_t i = 0; i < used.size(); ++i)
-    if (used[i] && context.root().weights()->Get(i)->section() == schema::kNoSection)
-      return report.fail(YUPANA_STATUS_INVALID_DATA, "the plan has no weights: fill it with yupana refit");
-  return YUPANA_STATUS_OK;
-}
-
 Code open_device(yupana_context_t &context, const DeviceChoice &choice, const yupana_context_options_t &options,
                  const Report &report) {
   const schema::Target &target = context.target();
@@ -180,9 +168,12 @@ Code prepare(yupana_context_t &context, const DeviceChoice &choice, const yupana
   Uses uses;
   if (Code code = find_uses(context, &uses, report))
     return code;
+  // Before the device is opened, so that the answer comes at once.
   if (Code code = check_weights_present(context, options, uses.weights, report))
     return code;
   if (Code code = open_device(context, choice, options, report))
+    return code;
+  if (Code code = check_room(context, options, uses.weights, report))
     return code;
   if (Code code = load_code(*context.plan, context.target_index, options.digests != YUPANA_DIGEST_OFF, context.device,
                             &context.kernels, report))

@@ -5,7 +5,6 @@
 #include "tools/yupana-bench/Machine.h"
 
 #include "tools/support/Process.h"
-#include "tools/support/SystemMemory.h"
 
 #include <algorithm>
 #include <atomic>
@@ -161,7 +160,7 @@ class Buffer {
 public:
   Buffer() {
     constexpr uint64_t wanted = uint64_t{1} << 30, least = uint64_t{64} << 20;
-    bytes = std::clamp(availableMemory().value_or(wanted) / 4, least, wanted) / hugePage * hugePage;
+    bytes = std::clamp(yupana_available_memory() / 4, least, wanted) / hugePage * hugePage;
     data = static_cast<uint8_t *>(std::aligned_alloc(hugePage, bytes));
     if (data)
       ::madvise(data, bytes, MADV_HUGEPAGE);

@@ -7,7 +7,6 @@
 #include "runtime/schema/targets.h"
 #include "tools/support/Devices.h"
 #include "tools/support/ProgressBar.h"
-#include "tools/support/SystemMemory.h"
 #include "tools/support/Targets.h"
 #include "tools/yupana/Commands.h"
 #include "tools/yupana/PlanReport.h"
@@ -54,10 +53,14 @@ const char *targetNameOf(const OpenedPlan &plan, uint32_t target) {
   return plan.metadata().targets()->Get(target)->name()->c_str();
 }
 
+std::optional<uint64_t> knownMemory(uint64_t available) {
+  return available == UINT64_MAX ? std::nullopt : std::optional<uint64_t>(available);
+}
+
 /// Memory that nobody uses, of the host or of the GPU that the chosen target runs on.
 std::optional<uint64_t> availableTo(const OpenedPlan &plan, uint32_t target, const yupana_device_t &device) {
   if (isHostTarget(*plan.metadata().targets()->Get(target)))
-    return availableMemory();
+    return knownMemory(yupana_available_memory());
   uint64_t available = 0;
   if (yupana_gpu_memory(&device, &available, nullptr, nullptr) != YUPANA_STATUS_OK)
     return std::nullopt;

@@ -346,6 +346,13 @@ YUPANA_API yupana_status_code_t yupana_plan_best_target(const yupana_plan_t *pla
 YUPANA_API const char *yupana_native_target(const yupana_device_t *device);
 
 /**
+ * Bytes of the host's memory that this process could use without pushing others out: what the kernel calls available,
+ * or less where a control group above this process or the limit on its address space allows less. UINT64_MAX where the
+ * system does not say.
+ */
+YUPANA_API uint64_t yupana_available_memory(void);
+
+/**
  * Bytes of a GPU's memory: what nobody uses now, and all there is. `device` may be NULL, which is the first GPU; so is
  * any device. Starts the GPU. INCOMPATIBLE when there is no such GPU, INTERNAL when it does not say.
  */
