@@ -73,7 +73,7 @@ std::string respellNonFinite(std::string_view text) {
 class StrictBuilder final : public nlohmann::json_sax<json> {
 public:
   /// With `respelled`, `text` comes from respellNonFinite().
-  StrictBuilder(std::string_view text, bool respelled) : text(text), respelled(respelled) {}
+  StrictBuilder(std::string_view text, bool respelled, JsonSink *sink) : text(text), respelled(respelled), sink(sink) {}
 
   json root;
   std::string problem; ///< What was wrong, once an event has returned false.
@@ -122,28 +122,65 @@ private:
     return &*container.emplace(std::move(pendingKey), std::move(value)).first;
   }
 
-  bool add(json value) { return place(std::move(value)), true; }
+  /// True inside of a list or object whose members the sink takes.
+  bool isSunk() const { return sunk && containers.back() == sunk; }
+  std::string keyHere() const { return containers.back()->is_array() ? std::string() : pendingKey; }
+
+  bool add(json value) {
+    if (isSunk())
+      sink->take(keyHere(), std::move(value));
+    else
+      place(std::move(value));
+    return true;
+  }
 
   bool open(json value) {
     if (containers.size() == maxJsonDepth) {
       problem = fmt::format("is nested deeper than {} levels", maxJsonDepth);
       return false;
     }
+    if (isSunk()) {
+      memberKey = keyHere();
+      member = std::move(value);
+      containers.push_back(&member);
+      return true;
+    }
+    if (!containers.empty())
+      path.push_back(keyHere());
     containers.push_back(place(std::move(value)));
+    if (sink && !sunk && !path.empty() && sink->wants(path, containers.back()->is_object()))
+      sunk = containers.back();
     return true;
   }
 
-  bool close() { return containers.pop_back(), true; }
+  bool close() {
+    json *closed = containers.back();
+    containers.pop_back();
+    if (sunk && closed == &member) {
+      sink->take(memberKey, std::move(member));
+      return true;
+    }
+    if (closed == sunk)
+      sunk = nullptr;
+    if (!path.empty())
+      path.pop_back();
+    return true;
+  }
 
   std::string_view text;
   bool respelled;
   std::vector<json *> containers; ///< Open ones, outermost first. Only the innermost one grows, so they do not move.
   std::string pendingKey;
+  JsonSink *sink;
+  std::vector<std::string> path; ///< The keys of `containers`, without those of `member`.
+  json *sunk = nullptr;          ///< The container whose members the sink takes.
+  json member;                   ///< The one being built for it, if it is a container itself, and its key.
+  std::string memberKey;
 };
 
 } // namespace
 
-Result<json> yupana::parseJson(std::string_view text, std::string_view file) {
+Result<json> yupana::parseJson(std::string_view text, std::string_view file, JsonSink *sink) {
   auto invalid = [&](std::string_view problem) {
     return explainFileKind(text, file, "JSON", makeError(ExitCode::InvalidInput, "{}: {}", file, problem));
   };
@@ -152,7 +189,7 @@ Result<json> yupana::parseJson(std::string_view text, std::string_view file) {
     return invalid(fmt::format("is not valid JSON: byte {} is zero", zero));
   std::string respelled = respellNonFinite(text);
   std::string_view parsed = respelled.empty() ? text : respelled;
-  StrictBuilder builder(parsed, !respelled.empty());
+  StrictBuilder builder(parsed, !respelled.empty(), sink);
   if (!json::sax_parse(parsed, &builder))
     return invalid(builder.problem);
   return std::move(builder.root);

@@ -28,9 +28,10 @@ Result<json> parseIfThere(const std::string &path) {
 }
 
 /// Nothing for a tokenizer.json that is sound and not understood.
-Result<std::optional<TokenizerModel>> readTokenizerJson(const std::string &path, std::vector<std::string> &notes) {
+Result<std::optional<TokenizerModel>> readTokenizerJson(const std::string &path, uint64_t vocabularySize,
+                                                        std::vector<std::string> &notes) {
   YUPANA_ASSIGN_OR_RETURN(std::string text, readWholeFile(path, maxTokenizerBytes));
-  Result<TokenizerModel> model = parseTokenizerJson(text, path);
+  Result<TokenizerModel> model = parseTokenizerJson(text, path, vocabularySize);
   if (model)
     return std::optional<TokenizerModel>(std::move(model).value());
   if (model.error().code != ExitCode::Unsupported)
@@ -138,7 +139,7 @@ Result<std::optional<ChatFormat>> readChatFormat(const std::string &folder, cons
 const TokenizerModel::AddedToken *addedAtStart(const TokenizerModel &model, std::string_view text) {
   const TokenizerModel::AddedToken *longest = nullptr;
   for (const TokenizerModel::AddedToken &token : model.added) {
-    const std::string &added = model.texts[token.id];
+    std::string_view added = model.texts[token.id];
     bool begins = !added.empty() && text.substr(0, added.size()) == added;
     if (begins && (!longest || added.size() > model.texts[longest->id].size()))
       longest = &token;
@@ -149,14 +150,15 @@ const TokenizerModel::AddedToken *addedAtStart(const TokenizerModel &model, std:
 /// Tells of tokens that the embedding has no row for.
 void noteTokensBeyond(const TokenizerModel &model, const std::string &folder, uint64_t vocabularySize,
                       std::vector<std::string> &notes) {
-  uint64_t count = 0, first = 0;
-  for (uint64_t id = vocabularySize; id < model.texts.size(); ++id)
-    if (!model.texts[id].empty() && count++ == 0)
-      first = id;
+  uint64_t count = 0;
+  uint32_t first = 0;
+  for (uint64_t place = vocabularySize; place < model.texts.size(); ++place)
+    if (!model.texts[place].empty() && count++ == 0)
+      first = static_cast<uint32_t>(place);
   if (count)
     notes.push_back(fmt::format("{}: the tokenizer's token {} has the id {}, but the model knows {} ids, so text with "
                                 "it cannot be run{}",
-                                folder, inQuotes(model.texts[first]), first, vocabularySize,
+                                folder, inQuotes(model.texts[first]), model.places.idAt(first), vocabularySize,
                                 count > 1 ? fmt::format("; {} more are like it", count - 1) : ""));
 }
 
@@ -167,7 +169,7 @@ Result<CompiledTokenizer> yupana::compileTokenizer(const std::string &folder, ui
                                                    const std::function<bool()> &isCancelled) {
   std::optional<TokenizerModel> model;
   if (std::string path = folder + "/tokenizer.json"; pathExists(path)) {
-    YUPANA_ASSIGN_OR_RETURN(model, readTokenizerJson(path, notes));
+    YUPANA_ASSIGN_OR_RETURN(model, readTokenizerJson(path, vocabularySize, notes));
   } else if (pathExists(folder + "/tokenizer.model")) {
     YUPANA_ASSIGN_OR_RETURN(model, readTokenizerModel(folder, vocabularySize, notes));
   } else {

@@ -26,13 +26,22 @@ struct SectionArrays {
   std::vector<uint32_t> chatOffsets;
   std::string text;
   std::string chat;
+
+  size_t bytes() const {
+    size_t words32 = textOffsets.size() + words.size() + byteIds.size() + mergeRows.size() + chatOffsets.size();
+    return words32 * sizeof(uint32_t) + merges.size() * sizeof merges[0] + added.size() * sizeof added[0] +
+           text.size() + chat.size();
+  }
 };
 
 void addTexts(const TokenizerModel &model, SectionArrays &arrays) {
   arrays.byteIds.assign(256, schema::kNoToken);
+  arrays.text.reserve(model.texts.bytes());
+  arrays.textOffsets.reserve(model.texts.size() + 1);
+  arrays.words.reserve(model.texts.size());
   arrays.textOffsets.push_back(0);
   for (uint32_t id = 0; id < model.texts.size(); ++id) {
-    const std::string &text = model.texts[id];
+    std::string_view text = model.texts[id];
     arrays.text += text;
     arrays.textOffsets.push_back(static_cast<uint32_t>(arrays.text.size()));
     if (!model.isWord[id])
@@ -51,6 +60,7 @@ void addMerges(const TokenizerModel &model, SectionArrays &arrays) {
     return a.left != b.left ? a.left < b.left : a.right < b.right;
   });
   arrays.mergeRows.assign(model.texts.size() + 1, 0);
+  arrays.merges.reserve(sorted.size());
   for (const TokenizerModel::Merge &merge : sorted) {
     arrays.merges.push_back({merge.right, merge.rank, merge.result});
     ++arrays.mergeRows[merge.left + 1];
@@ -124,6 +134,8 @@ std::vector<uint8_t> yupana::writeTokenizerSection(const TokenizerModel &model) 
   header.chat_flags = chatFlags(model);
 
   std::vector<uint8_t> section;
+  section.reserve(sizeof header + arrays.bytes() + folds.size() * sizeof folds[0] +
+                  classes.index.size() * sizeof(uint16_t) + classes.blocks.size());
   append(section, std::vector<schema::TokenizerHeader>{header});
   append(section, arrays.textOffsets);
   append(section, arrays.words);

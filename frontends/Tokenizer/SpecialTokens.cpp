@@ -21,14 +21,17 @@ void addToken(TokenizerModel &model, uint32_t id, const std::string &text, bool 
     model.texts.resize(id + 1);
     model.isWord.resize(id + 1);
   }
-  model.texts[id] = text;
+  model.texts.set(id, text);
   model.added.push_back({id, isSpecial, isNormalized});
+}
+
+std::optional<uint32_t> idOfKey(const std::string &key) {
+  return asId(json::parse(key, nullptr, /*allow_exceptions=*/false));
 }
 
 /// One entry of added_tokens_decoder, `key` being its id.
 Result<void> addEntry(TokenizerModel &model, const std::string &key, const json &entry, std::string_view file) {
-  json number = json::parse(key, nullptr, /*allow_exceptions=*/false);
-  std::optional<uint32_t> id = asId(number);
+  std::optional<uint32_t> id = idOfKey(key);
   std::optional<std::string> text = entry.is_object() ? asTokenText(entry) : std::nullopt;
   if (!id || !text || text->empty())
     return makeError(ExitCode::InvalidInput,
@@ -39,24 +42,31 @@ Result<void> addEntry(TokenizerModel &model, const std::string &key, const json 
     if (isTrue(entry, option))
       return makeError(ExitCode::Unsupported, "{}: {} of the added token {} is true, supported is false", file, option,
                        shown(*text));
-  if (*id < model.texts.size() && !model.texts[*id].empty() && model.texts[*id] != *text)
+  uint32_t place = model.places.of(*id);
+  if (place < model.texts.size() && !model.texts[place].empty() && model.texts[place] != *text)
     return makeError(ExitCode::InvalidInput, "{}: added token {} has the id {} of another token", file, shown(*text),
                      *id);
-  addToken(model, *id, *text, isTrue(entry, "special"), isTrue(entry, "normalized"));
+  addToken(model, place, *text, isTrue(entry, "special"), isTrue(entry, "normalized"));
   return {};
 }
 
-Result<void> addEntries(TokenizerModel &model, const json &entries, std::string_view file) {
+Result<void> addEntries(TokenizerModel &model, const json &entries, std::string_view file, uint64_t vocabularySize) {
   if (!entries.is_object())
     return makeError(ExitCode::InvalidInput, "{}: added_tokens_decoder is {}, expected an object", file,
                      jsonTypeName(entries));
+  uint64_t known = std::max<uint64_t>(vocabularySize, model.texts.size());
+  std::vector<uint32_t> beyond;
+  for (const auto &[key, entry] : entries.items())
+    if (std::optional<uint32_t> id = idOfKey(key); id && *id >= known)
+      beyond.push_back(*id);
+  model.places = TokenPlaces(known, std::move(beyond));
   for (const auto &[key, entry] : entries.items())
     YUPANA_RETURN_IF_ERROR(addEntry(model, key, entry, file));
   std::unordered_set<std::string_view> seen;
   for (const TokenizerModel::AddedToken &token : model.added)
     if (!seen.insert(model.texts[token.id]).second)
       return makeError(ExitCode::InvalidInput, "{}: added_tokens_decoder has {} twice", file,
-                       shown(model.texts[token.id]));
+                       shown(std::string(model.texts[token.id])));
   return {};
 }
 
@@ -114,12 +124,10 @@ Result<void> yupana::addSpecialTokens(TokenizerModel &model, std::string_view co
   if (!root.is_object())
     return makeError(ExitCode::InvalidInput, "{}: is {}, expected an object", file, jsonTypeName(root));
   if (const json &entries = member(root, "added_tokens_decoder"); !entries.is_null())
-    YUPANA_RETURN_IF_ERROR(addEntries(model, entries, file));
+    YUPANA_RETURN_IF_ERROR(addEntries(model, entries, file, vocabularySize));
   else
     addMetaTokens(model, vocabularySize);
-  uint64_t bytes = 0;
-  for (const std::string &text : model.texts)
-    bytes += text.size();
+  uint64_t bytes = model.texts.bytes();
   if (bytes > schema::kMaxTokenizerText)
     return makeError(ExitCode::InvalidInput, "{}: the tokens have {} bytes in all, at most {} are expected", file,
                      bytes, schema::kMaxTokenizerText);

@@ -17,6 +17,69 @@
 
 namespace yupana {
 
+/// The bytes of every id, empty for an id without a token. Takes eight bytes an id beside them.
+class TokenTexts {
+public:
+  TokenTexts() = default;
+  TokenTexts(std::initializer_list<std::string_view> texts) {
+    for (std::string_view text : texts)
+      push_back(text);
+  }
+
+  size_t size() const { return places.size(); }
+  /// Ids that are new have no token.
+  void resize(size_t count) { places.resize(count); }
+  /// Makes room for texts of so many bytes in all.
+  void reserve(size_t bytes) { pool.reserve(bytes); }
+  /// Valid until the next text is set.
+  std::string_view operator[](size_t id) const {
+    return std::string_view(pool).substr(places[id].begin, places[id].length);
+  }
+  /// `id` is below size().
+  void set(size_t id, std::string_view text) {
+    places[id] = {static_cast<uint32_t>(pool.size()), static_cast<uint32_t>(text.size())};
+    pool += text;
+  }
+  void push_back(std::string_view text) {
+    places.emplace_back();
+    set(places.size() - 1, text);
+  }
+  /// Bytes of all texts.
+  uint64_t bytes() const {
+    uint64_t sum = 0;
+    for (const Place &place : places)
+      sum += place.length;
+    return sum;
+  }
+
+private:
+  struct Place {
+    uint32_t begin = 0, length = 0;
+  };
+  std::string pool;
+  std::vector<Place> places;
+};
+
+/// Where tokens stand that the model does not know: behind those it knows without a gap, however far their ids are, so
+/// that a single id costs no memory. A model is run with neither, so that it does not matter which number they have.
+class TokenPlaces {
+public:
+  TokenPlaces() = default;
+  /// Ids from `known` on are moved; `beyond` has those of all tokens there, in any order.
+  TokenPlaces(uint64_t known, std::vector<uint32_t> beyond);
+
+  /// The place of a token, which is its id where the model knows it; nothing for an id of no token.
+  std::optional<uint32_t> find(uint32_t id) const;
+  /// As of find(), for the id of a token.
+  uint32_t of(uint32_t id) const { return find(id).value_or(id); }
+  /// The id of the token at `place`.
+  uint32_t idAt(uint32_t place) const { return place < known ? place : beyond[place - known]; }
+
+private:
+  uint32_t known = UINT32_MAX;
+  std::vector<uint32_t> beyond; ///< In ascending order.
+};
+
 /// A byte-level BPE tokenizer whose text is split in one of the ways that the runtime knows.
 struct TokenizerModel {
   /// `left` followed by `right` becomes `result`; ids. The pair of lowest rank merges first, of equal ranks the
@@ -34,8 +97,9 @@ struct TokenizerModel {
     bool normalized; ///< Looked for in what the others left over.
   };
 
-  /// Bytes of every id; empty for an id without a token.
-  std::vector<std::string> texts;
+  /// By the places of tokens, which all ids below are, too.
+  TokenTexts texts;
+  TokenPlaces places;
   /// Ids that merging may produce, by id: the vocabulary without the tokens that were only added to it.
   std::vector<bool> isWord;
   /// In ascending rank, no pair twice.
@@ -60,7 +124,8 @@ inline constexpr size_t maxTokenBytes = 1024;
 
 /// Reads the text of a `tokenizer.json`; `file` names it in errors. ExitCode::InvalidInput when it contradicts itself,
 /// ExitCode::Unsupported, naming the field, when it asks for another tokenizer than TokenizerModel describes.
-Result<TokenizerModel> parseTokenizerJson(std::string_view text, std::string_view file);
+/// Takes up to three times the text's memory. The model knows ids below `vocabularySize`.
+Result<TokenizerModel> parseTokenizerJson(std::string_view text, std::string_view file, uint64_t vocabularySize);
 
 /// Reads the text of a `tokenizer.model` as tiktoken writes it: a line for every word, its bytes in base64, a space and
 /// its rank, which is its id. Text is split as Llama 4 splits it, there are no added tokens yet, and of the pairs whose

@@ -2,18 +2,17 @@
 //
 // tokenizer.json as the `tokenizers` library writes it. Fields that have no say in what the library's `encode` and
 // `decode` give are not looked at: truncation and padding (callers switch them off), unk_token and fuse_unk (every byte
-// has a token), offsets.
+// has a token), offsets. The vocabulary, the merges and the added tokens are no part of the JSON value.
 #include "frontends/Tokenizer/Tokenizer.h"
 
-#include "compiler/Support/Json.h"
 #include "frontends/Tokenizer/JsonFields.h"
+#include "frontends/Tokenizer/TokenizerEntries.h"
 #include "runtime/schema/tokenizer.h"
 
 #include <utf8proc.h>
 
 #include <algorithm>
 #include <array>
-#include <unordered_map>
 #include <unordered_set>
 
 using namespace yupana;
@@ -71,7 +70,8 @@ private:
 /// Reads one file, part by part, into a model.
 class Reader {
 public:
-  Reader(const json &root, std::string_view file) : root(root), file(file) {}
+  Reader(const json &root, const TokenizerEntries &entries, std::string_view file, uint64_t vocabularySize)
+      : root(root), entries(entries), file(file), vocabularySize(vocabularySize) {}
 
   Result<TokenizerModel> read() {
     if (!root.is_object())
@@ -93,34 +93,35 @@ private:
   template <typename... Args> Error invalid(fmt::format_string<Args...> format, Args &&...args) const {
     return makeError(ExitCode::InvalidInput, "{}: {}", file, fmt::format(format, std::forward<Args>(args)...));
   }
+  static std::string quoted(std::string_view text) { return shown(std::string(text)); }
 
   Result<void> readPipeline();
   Result<void> checkModel() const;
+  void placeTokens();
+  Result<void> indexVocabulary();
   Result<void> readVocabulary();
   Result<void> readAdded();
-  Result<void> readAddedToken(const json &entry);
+  Result<void> readAddedToken(const TokenizerEntries::Added &token);
   Result<void> checkTexts() const;
   Result<void> readMerges();
-  Result<void> readMerge(const json &entry);
+  Result<TokenizerModel::Merge> readMerge(size_t number) const;
+  void dropRepeatedMerges();
   Result<void> readPostProcessor(const json &processor);
   Result<void> readTemplate(const json &processor);
 
-  /// Makes room for `id` and gives it `text`.
-  void setText(uint32_t id, std::string text, bool isWord) {
-    if (id >= model.texts.size()) {
-      model.texts.resize(id + 1);
-      model.isWord.resize(id + 1);
-    }
-    model.texts[id] = std::move(text);
-    model.isWord[id] = isWord;
+  std::optional<uint32_t> findWord(std::string_view spelling) const {
+    return wordsBySpelling.find(hash(spelling), [&](uint32_t word) { return entries.spelling(word) == spelling; });
   }
 
   const json &root;
+  const TokenizerEntries &entries;
   std::string_view file;
+  uint64_t vocabularySize;
   ByteAlphabet alphabet;
   TokenizerModel model;
-  std::unordered_map<std::string_view, uint32_t> vocabulary; ///< As spelled in the file; the keys live in `root`.
-  std::unordered_set<uint32_t> undecoded; ///< Vocabulary ids that cannot be bytes; they must be added tokens.
+  std::hash<std::string_view> hash;
+  IndexTable wordsBySpelling;
+  std::vector<bool> undecoded; ///< By place: words that cannot be bytes; they must be added tokens.
 };
 
 /// Everything around the model: normalizer, pre-tokenizer and decoder.
@@ -173,82 +174,107 @@ Result<void> Reader::checkModel() const {
   return {};
 }
 
-Result<void> Reader::readVocabulary() {
-  const json &bpe = member(root, "model");
-  model.ignoreMerges = isTrue(bpe, "ignore_merges");
-  const json &entries = member(bpe, "vocab");
-  if (!entries.is_object())
-    return invalid("model.vocab is {}, expected an object", jsonTypeName(entries));
-  std::vector<const std::string *> spellings;
-  for (auto entry = entries.begin(); entry != entries.end(); ++entry) {
-    std::optional<uint32_t> id = asId(entry.value());
-    if (!id)
-      return invalid("model.vocab gives {} the id {}, expected a whole number below {}", shown(entry.key()),
-                     shown(entry.value()), schema::kMaxTokenizerEntries);
-    if (*id < model.texts.size() && spellings[*id])
-      return invalid("model.vocab gives {} and {} the same id {}", shown(*spellings[*id]), shown(entry.key()), *id);
-    std::optional<std::string> bytes = alphabet.decode(entry.key());
-    if (!bytes)
-      undecoded.insert(*id);
-    else if (bytes->empty())
-      return invalid("model.vocab gives an empty text the id {}", *id);
-    setText(*id, bytes.value_or(entry.key()), bytes.has_value());
-    spellings.resize(model.texts.size());
-    spellings[*id] = &entry.key();
-    vocabulary.emplace(entry.key(), *id);
+/// Makes room for every token.
+void Reader::placeTokens() {
+  std::vector<uint32_t> beyond;
+  uint32_t last = 0;
+  auto see = [&](uint32_t id) {
+    last = std::max(last, id);
+    if (id >= vocabularySize)
+      beyond.push_back(id);
+  };
+  for (size_t word = 0; word < entries.wordCount(); ++word)
+    see(entries.idOf(word));
+  for (const TokenizerEntries::Added &token : entries.addedTokens())
+    see(token.id);
+  model.places = TokenPlaces(vocabularySize, std::move(beyond));
+  size_t count = model.places.of(last) + size_t{1};
+  model.texts.resize(count);
+  model.texts.reserve(entries.spellingBytes());
+  model.isWord.resize(count);
+  undecoded.resize(count);
+}
+
+Result<void> Reader::indexVocabulary() {
+  wordsBySpelling = IndexTable(entries.wordCount());
+  for (uint32_t word = 0; word < entries.wordCount(); ++word) {
+    std::string_view spelling = entries.spelling(word);
+    if (findWord(spelling))
+      return invalid("the key {} stands twice in one object", inQuotes(spelling));
+    wordsBySpelling.add(hash(spelling), word);
   }
   return {};
 }
 
-Result<void> Reader::readAddedToken(const json &entry) {
-  const json &content = member(entry, "content");
-  std::optional<uint32_t> id = asId(member(entry, "id"));
-  if (!content.is_string() || !id)
-    return invalid("an entry of added_tokens is {}, expected an object with `content` and an `id` below {}",
-                   shown(entry), schema::kMaxTokenizerEntries);
-  const std::string &text = content.get_ref<const std::string &>();
-  if (text.empty())
-    return {}; // the library looks for no empty token
-  for (const char *option : {"single_word", "lstrip", "rstrip"})
-    if (isTrue(entry, option))
-      return unsupported(fmt::format("{} of the added token {}", option, shown(content)), true, "false");
-
-  auto known = vocabulary.find(text);
-  if (known != vocabulary.end()) {
-    if (known->second != *id)
-      return invalid("added token {} has the id {}, model.vocab gives it {}", shown(content), *id, known->second);
-    undecoded.erase(*id);
-    if (model.texts[*id] != text)
-      return unsupported("added_tokens", content, "a text that is spelled the same in the byte-level alphabet");
-  } else if (*id < model.texts.size() && !model.texts[*id].empty()) {
-    return invalid("added token {} has the id {} of another token", shown(content), *id);
-  } else {
-    setText(*id, text, /*isWord=*/false);
+Result<void> Reader::readVocabulary() {
+  const json &bpe = member(root, "model");
+  model.ignoreMerges = isTrue(bpe, "ignore_merges");
+  if (const json &vocabulary = member(bpe, "vocab"); !vocabulary.is_object())
+    return invalid("model.vocab is {}, expected an object", jsonTypeName(vocabulary));
+  if (entries.wordError)
+    return *entries.wordError;
+  YUPANA_RETURN_IF_ERROR(indexVocabulary());
+  placeTokens();
+  std::vector<uint32_t> wordOf(model.texts.size(), UINT32_MAX);
+  for (uint32_t word = 0; word < entries.wordCount(); ++word) {
+    std::string_view spelling = entries.spelling(word);
+    uint32_t id = entries.idOf(word), place = model.places.of(id);
+    if (wordOf[place] != UINT32_MAX)
+      return invalid("model.vocab gives {} and {} the same id {}", quoted(entries.spelling(wordOf[place])),
+                     quoted(spelling), id);
+    wordOf[place] = word;
+    std::optional<std::string> bytes = alphabet.decode(spelling);
+    if (bytes && bytes->empty())
+      return invalid("model.vocab gives an empty text the id {}", id);
+    undecoded[place] = !bytes;
+    model.isWord[place] = bytes.has_value();
+    model.texts.set(place, bytes ? std::string_view(*bytes) : spelling);
   }
-  model.added.push_back({*id, isTrue(entry, "special"), isTrue(entry, "normalized")});
+  return {};
+}
+
+Result<void> Reader::readAddedToken(const TokenizerEntries::Added &token) {
+  if (!token.option.empty())
+    return unsupported(fmt::format("{} of the added token {}", token.option, shown(token.content)), true, "false");
+  uint32_t place = model.places.of(token.id);
+  if (std::optional<uint32_t> word = findWord(token.content)) {
+    if (entries.idOf(*word) != token.id)
+      return invalid("added token {} has the id {}, model.vocab gives it {}", shown(token.content), token.id,
+                     entries.idOf(*word));
+    undecoded[place] = false;
+    if (model.texts[place] != token.content)
+      return unsupported("added_tokens", token.content, "a text that is spelled the same in the byte-level alphabet");
+  } else if (!model.texts[place].empty()) {
+    return invalid("added token {} has the id {} of another token", shown(token.content), token.id);
+  } else {
+    model.texts.set(place, token.content);
+  }
+  model.added.push_back({place, token.special, token.normalized});
   return {};
 }
 
 Result<void> Reader::readAdded() {
-  const json &entries = member(root, "added_tokens");
-  if (!entries.is_array() && !entries.is_null())
-    return invalid("added_tokens is {}, expected a list", jsonTypeName(entries));
-  for (const json &entry : entries)
-    YUPANA_RETURN_IF_ERROR(readAddedToken(entry));
+  const json &list = member(root, "added_tokens");
+  if (!list.is_array() && !list.is_null())
+    return invalid("added_tokens is {}, expected a list", jsonTypeName(list));
+  for (const TokenizerEntries::Added &token : entries.addedTokens())
+    YUPANA_RETURN_IF_ERROR(readAddedToken(token));
+  if (entries.addedError)
+    return *entries.addedError;
 
   std::unordered_set<std::string_view> seen;
   for (const TokenizerModel::AddedToken &token : model.added)
     if (!seen.insert(model.texts[token.id]).second)
-      return invalid("added_tokens has {} twice", shown(model.texts[token.id]));
+      return invalid("added_tokens has {} twice", quoted(model.texts[token.id]));
   return {};
 }
 
 /// What holds only of vocabulary and added tokens together.
 Result<void> Reader::checkTexts() const {
-  if (!undecoded.empty()) {
-    uint32_t id = *std::min_element(undecoded.begin(), undecoded.end());
+  if (auto first = std::find(undecoded.begin(), undecoded.end(), true); first != undecoded.end()) {
+    auto place = static_cast<uint32_t>(first - undecoded.begin());
     return invalid("model.vocab has {} (id {}), which has characters outside the byte-level alphabet",
-                   shown(model.texts[id]), id);
+                   quoted(model.texts[place]), model.places.idAt(place));
   }
   std::array<bool, 256> hasByte{};
   uint64_t bytes = 0;
@@ -266,54 +292,58 @@ Result<void> Reader::checkTexts() const {
   return {};
 }
 
-/// A merge is written "a b" or, since texts may hold spaces, ["a", "b"].
-Result<void> Reader::readMerge(const json &entry) {
-  std::string_view left, right;
-  if (entry.is_string()) {
-    std::string_view both = entry.get_ref<const std::string &>();
-    size_t space = both.find(' ');
-    if (space != std::string_view::npos && both.find(' ', space + 1) == std::string_view::npos) {
-      left = both.substr(0, space);
-      right = both.substr(space + 1);
-    }
-  } else if (entry.is_array() && entry.size() == 2 && entry[0].is_string() && entry[1].is_string()) {
-    left = entry[0].get_ref<const std::string &>();
-    right = entry[1].get_ref<const std::string &>();
+Result<TokenizerModel::Merge> Reader::readMerge(size_t number) const {
+  TokenizerEntries::Merge merge = entries.merge(number);
+  std::string joined = std::string(merge.left).append(merge.right);
+  std::array<uint32_t, 3> places;
+  std::array<std::string_view, 3> spellings = {merge.left, merge.right, joined};
+  for (size_t i = 0; i < places.size(); ++i) {
+    std::optional<uint32_t> word = findWord(spellings[i]);
+    uint32_t place = word ? model.places.of(entries.idOf(*word)) : 0;
+    if (!word || !model.isWord[place])
+      return invalid("model.merges has the entry {}, but model.vocab has no {}",
+                     quoted(std::string(merge.left).append(" ").append(merge.right)), quoted(spellings[i]));
+    places[i] = place;
   }
-  if (left.empty() || right.empty())
-    return invalid("model.merges has the entry {}, expected \"a b\" or [\"a\", \"b\"]", shown(entry));
+  return TokenizerModel::Merge{places[0], places[1], places[2], /*rank=*/0};
+}
 
-  std::array<uint32_t, 3> ids;
-  std::string joined = std::string(left).append(right);
-  std::array<std::string_view, 3> spellings = {left, right, joined};
-  for (size_t i = 0; i < ids.size(); ++i) {
-    auto found = vocabulary.find(spellings[i]);
-    if (found == vocabulary.end() || !model.isWord[found->second])
-      return invalid("model.merges has the entry {}, but model.vocab has no {}", shown(entry),
-                     shown(std::string(spellings[i])));
-    ids[i] = found->second;
+/// Of equal pairs the library keeps the last.
+void Reader::dropRepeatedMerges() {
+  std::vector<TokenizerModel::Merge> &merges = model.merges;
+  IndexTable seen(merges.size());
+  size_t kept = merges.size();
+  for (size_t i = merges.size(); i-- > 0;) {
+    TokenizerModel::Merge merge = merges[i];
+    size_t pair = (uint64_t(merge.left) << 32 | merge.right) * 0x9E3779B97F4A7C15 >> 20;
+    bool isRepeated = seen.find(pair,
+                                [&](uint32_t other) {
+                                  return merges[other].left == merge.left && merges[other].right == merge.right;
+                                })
+                          .has_value();
+    if (isRepeated)
+      continue;
+    merges[--kept] = merge;
+    seen.add(pair, static_cast<uint32_t>(kept));
   }
-  model.merges.push_back({ids[0], ids[1], ids[2], /*rank=*/0});
-  return {};
+  merges.erase(merges.begin(), merges.begin() + static_cast<ptrdiff_t>(kept));
 }
 
 Result<void> Reader::readMerges() {
-  const json &entries = member(member(root, "model"), "merges");
-  if (!entries.is_array())
-    return invalid("model.merges is {}, expected a list", jsonTypeName(entries));
-  if (entries.size() > schema::kMaxTokenizerEntries)
-    return invalid("model.merges has {} entries, at most {} are expected", entries.size(),
+  const json &list = member(member(root, "model"), "merges");
+  if (!list.is_array())
+    return invalid("model.merges is {}, expected a list", jsonTypeName(list));
+  if (entries.mergeCount() > schema::kMaxTokenizerEntries)
+    return invalid("model.merges has {} entries, at most {} are expected", entries.mergeCount(),
                    schema::kMaxTokenizerEntries);
-  for (const json &entry : entries)
-    YUPANA_RETURN_IF_ERROR(readMerge(entry));
-
-  // Of equal pairs the library keeps the last.
-  std::unordered_set<uint64_t> seen;
-  std::vector<TokenizerModel::Merge> kept;
-  for (auto merge = model.merges.rbegin(); merge != model.merges.rend(); ++merge)
-    if (seen.insert(uint64_t(merge->left) << 32 | merge->right).second)
-      kept.push_back(*merge);
-  model.merges.assign(kept.rbegin(), kept.rend());
+  if (entries.mergeError)
+    return *entries.mergeError;
+  model.merges.reserve(entries.mergeCount());
+  for (size_t number = 0; number < entries.mergeCount(); ++number) {
+    YUPANA_ASSIGN_OR_RETURN(TokenizerModel::Merge merge, readMerge(number));
+    model.merges.push_back(merge);
+  }
+  dropRepeatedMerges();
   for (uint32_t rank = 0; rank < model.merges.size(); ++rank)
     model.merges[rank].rank = rank;
   return {};
@@ -334,10 +364,10 @@ Result<void> Reader::readTemplate(const json &processor) {
       member(member(member(processor, "special_tokens"), name.get_ref<const std::string &>().c_str()), "ids");
   if (!ids.is_array() || ids.size() != 1)
     return unsupported(fmt::format("post_processor.special_tokens of {}", shown(name)), ids, "one id");
-  std::optional<uint32_t> id = asId(ids[0]);
-  if (!id || *id >= model.texts.size() || model.texts[*id].empty())
+  std::optional<uint32_t> id = asId(ids[0]), place = id ? model.places.find(*id) : id;
+  if (!place || *place >= model.texts.size() || model.texts[*place].empty())
     return invalid("post_processor puts {} before the text, which is the id of no token", shown(ids[0]));
-  model.beginToken = *id;
+  model.beginToken = *place;
   return {};
 }
 
@@ -360,7 +390,9 @@ Result<void> Reader::readPostProcessor(const json &processor) {
 
 } // namespace
 
-Result<TokenizerModel> yupana::parseTokenizerJson(std::string_view text, std::string_view file) {
-  YUPANA_ASSIGN_OR_RETURN(json root, parseJson(text, file));
-  return Reader(root, file).read();
+Result<TokenizerModel> yupana::parseTokenizerJson(std::string_view text, std::string_view file,
+                                                  uint64_t vocabularySize) {
+  TokenizerEntries entries(file);
+  YUPANA_ASSIGN_OR_RETURN(json root, parseJson(text, file, &entries));
+  return Reader(root, entries, file, vocabularySize).read();
 }

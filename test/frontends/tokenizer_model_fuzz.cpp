@@ -26,7 +26,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   }
   for (const TokenizerModel::Merge &merge : model->merges) {
     require(merge.rank < model->merges.size());
-    require(model->texts[merge.left] + model->texts[merge.right] == model->texts[merge.result]);
+    require(std::string(model->texts[merge.left]).append(model->texts[merge.right]) == model->texts[merge.result]);
   }
   if (!addSpecialTokens(*model, config, "tokenizer_config.json", 3000))
     return 0;

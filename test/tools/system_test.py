@@ -266,6 +266,25 @@ class System(unittest.TestCase):
                 self.assertEqual((done.returncode, len(sentences(said))), (7, 1), said)
                 self.assertEqual((self.folder / "left").read_text(), "")
 
+    @unittest.skipUnless(LONG, "takes long")
+    def test_control_groups(self):
+        """A group above that of the process, in the older hierarchy or the newer one."""
+        for place, limit in (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")):
+            outer = pathlib.Path(place) / f"yupana-{os.getpid()}"
+            try:
+                (outer / "inner").mkdir(parents=True)
+                (outer / limit).write_text(str(24 * MIB))
+            except OSError:
+                continue
+            try:
+                enter = lambda: (outer / "inner/cgroup.procs").write_text(str(os.getpid()))
+                self.refused([RUN, self.plan, "--tokens", "5"], 7, "are available", preexec_fn=enter)
+            finally:
+                (outer / "inner").rmdir()
+                outer.rmdir()
+            return
+        self.skipTest("no group can be made on this machine")
+
     # Files that are none
 
     def test_plans_that_are_no_files(self):
@@ -356,6 +375,9 @@ class System(unittest.TestCase):
         self.sweep(self.compile_words(self.out, SMALL, cache=LONG is False), start, 8 << 30, MIB // 2 if LONG else 4 * MIB,
                    16 if LONG else 1)
         start = self.least([RUN, "--version"])
+        run = [RUN, self.plan, "--tokens", "5,6", "--max-new-tokens", "2"]
+        self.refused(run, 7, "nano.yplan: weights and activations need", "are available",
+                     preexec_fn=limits(AS=start + 20 * MIB))
         for more in ((), ("--mmap",)):
             self.sweep([RUN, self.plan, "--tokens", "5,6", "--max-new-tokens", "2", *more], start, 1 << 30,
                        MIB if LONG else 8 * MIB, 1)
@@ -377,6 +399,56 @@ class System(unittest.TestCase):
                 self.assertEqual(len(sentences(done.stderr)), done.returncode != 0, done.stderr)
                 self.out.unlink(missing_ok=True)
                 self.assertEqual(self.left(), [])
+
+    def with_tokenizer(self, change):
+        """A copy of a checkpoint whose tokenizer.json `change` has changed."""
+        copy = self.folder / "checkpoint"
+        shutil.copytree(NANO, copy, ignore=shutil.ignore_patterns("expected"))
+        tokenizer = json.loads((copy / "tokenizer.json").read_text())
+        change(tokenizer)
+        with open(copy / "tokenizer.json", "w") as file:
+            json.dump(tokenizer, file, separators=(",", ":"))
+        return copy
+
+    def test_an_id_far_beyond_the_vocabulary(self):
+        far = (1 << 24) - 1
+        copy = self.with_tokenizer(lambda tokenizer: tokenizer["added_tokens"].append(
+            {**tokenizer["added_tokens"][0], "id": far, "content": "<|far|>"}))
+        base, least = peak_memory(self.compile_words(self.out))
+        self.assertEqual(base.returncode, 0, base.stderr)
+        size = self.out.stat().st_size
+        done, peak = peak_memory(self.compile_words(self.out, copy))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(f"'<|far|>' has the id {far}", done.stderr)
+        self.assertLess(peak - least, 16 * MIB)
+        self.assertLess(self.out.stat().st_size - size, 65536)
+        # It is still a token, and one that cannot be run.
+        self.refused([RUN, self.out, "--prompt", "a<|far|>"], 4, "vocabulary")
+
+    @unittest.skipUnless(LONG, "takes long")
+    def test_a_large_tokenizer(self):
+        """198 MB of words and merges take at most four times their size, and so does what is read in another order."""
+        def enlarge(tokenizer):
+            draw = random.Random(1)
+            model = tokenizer["model"]
+            known = set(model["vocab"].values()) | {token["id"] for token in tokenizer["added_tokens"]}
+            letters = "abcdefghijklmnopqrstuvwxyz"
+            quarter = [a + b + c + d for a in letters for b in letters for c in letters for d in letters]
+            words = [word for word in quarter if word not in model["vocab"]]
+            pairs = {(draw.randrange(len(quarter)), draw.randrange(len(quarter))) for _ in range(5_900_000)}
+            ids = iter(range(max(known) + 1, 1 << 24))
+            model["vocab"].update(zip(words, ids))
+            model["vocab"].update((quarter[left] + quarter[right], next(ids)) for left, right in sorted(pairs))
+            model["merges"] += [quarter[left] + " " + quarter[right] for left, right in sorted(pairs)]
+            tokenizer["model"] = {"merges": model.pop("merges"), **model}
+        copy = self.with_tokenizer(enlarge)
+        size = (copy / "tokenizer.json").stat().st_size
+        self.assertGreater(size, 190e6)
+        done, peak = peak_memory(self.compile_words(self.out, copy))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        print(f"{size / 1e6:.0f} MB took {peak / 1e6:.0f} MB", file=sys.stderr)
+        self.assertLess(peak, 4 * size)
+        self.assertIn("has the id", done.stderr)
 
 
 if __name__ == "__main__":
