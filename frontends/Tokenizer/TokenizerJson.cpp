@@ -302,7 +302,7 @@ Result<TokenizerModel::Merge> Reader::readMerge(size_t number) const {
     uint32_t place = word ? model.places.of(entries.idOf(*word)) : 0;
     if (!word || !model.isWord[place])
       return invalid("model.merges has the entry {}, but model.vocab has no {}",
-                     quoted(std::string(merge.left).append(" ").append(merge.right)), quoted(spellings[i]));
+                     shown(json::array({merge.left, merge.right})), quoted(spellings[i]));
     places[i] = place;
   }
   return TokenizerModel::Merge{places[0], places[1], places[2], /*rank=*/0};

@@ -333,7 +333,7 @@ TEST_F(StepTest, ReadersThatCannotMapAreRefused) {
   reader.unmap = [](void *, const void *, uint64_t) { FAIL() << "nothing was mapped"; };
   yupana_plan_t *plan = nullptr;
   ASSERT_EQ(yupana_plan_open(&reader, nullptr, &plan, &status), YUPANA_STATUS_OK);
-  EXPECT_EQ(create(plan, options, &status), YUPANA_STATUS_UNREADABLE);
+  EXPECT_EQ(create(plan, options, &status), YUPANA_STATUS_OUT_OF_MEMORY);
   yupana_plan_release(plan);
 }
 

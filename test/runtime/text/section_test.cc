@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <optional>
 
 using namespace yupana;
 
@@ -18,7 +19,8 @@ TokenizerModel small_model() {
   TokenizerModel model;
   for (int byte = 0; byte < 256; ++byte)
     model.texts.push_back(std::string(1, static_cast<char>(byte)));
-  model.texts.insert(model.texts.end(), {"ab", "abc", "<|x|>", "", "<|xy|>"});
+  for (const char *text : {"ab", "abc", "<|x|>", "", "<|xy|>"})
+    model.texts.push_back(text);
   model.isWord.assign(model.texts.size(), true);
   model.isWord[258] = model.isWord[259] = model.isWord[260] = false;
   model.merges = {{'a', 'b', 256, 0}, {256, 'c', 257, 1}};
@@ -219,6 +221,14 @@ TEST_F(SectionTest, AddedTokensInText) {
   EXPECT_EQ(ids, (std::vector<uint32_t>{'<', '|', 'x', '|', '>', 260}));
 }
 
+/// The id of a text; nothing if there is none.
+std::optional<uint32_t> find_text(const TokenizerModel &model, std::string_view text) {
+  for (uint32_t id = 0; id < model.texts.size(); ++id)
+    if (model.texts[id] == text)
+      return id;
+  return std::nullopt;
+}
+
 /// Joins the pair of lowest rank, the leftmost among equals, by looking at all pairs each time.
 std::vector<uint32_t> reference_merge(const TokenizerModel &model, const std::string &word) {
   std::vector<uint32_t> ids;
@@ -250,8 +260,8 @@ TEST(MergeTest, AgreesWithPlainMerging) {
     for (int i = 0; i < 30; ++i) {
       uint32_t left = parts[random.below(static_cast<uint32_t>(parts.size()))];
       uint32_t right = parts[random.below(static_cast<uint32_t>(parts.size()))];
-      std::string joined = model.texts[left] + model.texts[right];
-      if (std::find(model.texts.begin(), model.texts.end(), joined) != model.texts.end() || joined.size() > 12)
+      std::string joined = std::string(model.texts[left]).append(model.texts[right]);
+      if (find_text(model, joined) || joined.size() > 12)
         continue;
       uint32_t id = static_cast<uint32_t>(model.texts.size());
       model.texts.push_back(joined);
@@ -274,9 +284,8 @@ TEST(MergeTest, AgreesWithPlainMerging) {
       for (uint32_t length = 1 + random.below(40); length; --length)
         word.push_back(static_cast<char>('a' + random.below(3)));
       std::vector<uint32_t> ids, expected = reference_merge(model, word);
-      auto whole = std::find(model.texts.begin(), model.texts.end(), word);
-      if (model.ignoreMerges && whole != model.texts.end())
-        expected = {static_cast<uint32_t>(whole - model.texts.begin())};
+      if (std::optional<uint32_t> whole = find_text(model, word); model.ignoreMerges && whole)
+        expected = {*whole};
       merger.encode(word, &ids);
       EXPECT_EQ(ids, expected) << word;
     }

@@ -111,6 +111,56 @@ TEST_F(TokenizerJsonTest, IdTwice) {
   expect_error(ExitCode::InvalidInput, "the same id 5");
 }
 
+// Whatever comes first in the file, words, merges and added tokens are the same.
+TEST_F(TokenizerJsonTest, OrderOfTheFile) {
+  std::vector<uint8_t> section = writeTokenizerSection(*parse());
+  nlohmann::ordered_json other = {{"model", nlohmann::ordered_json::object()}};
+  for (const char *field : {"merges", "vocab", "type", "ignore_merges"})
+    other["model"][field] = root["model"][field];
+  for (const auto &[key, value] : root.items())
+    if (key != "model")
+      other[key] = value;
+  Result<TokenizerModel> model = parseTokenizerJson(other.dump(), "tokenizer.json");
+  ASSERT_TRUE(model.ok()) << model.error().message;
+  EXPECT_EQ(writeTokenizerSection(*model), section);
+}
+
+// Tokens that the model does not know are counted and not placed by their ids, so that a far one takes nothing.
+TEST_F(TokenizerJsonTest, IdsBeyondTheVocabulary) {
+  for (uint32_t id : {(1u << 24) - 1, 2000000u}) {
+    json token = root["added_tokens"][0];
+    token["id"] = id;
+    token["content"] = "<|" + std::to_string(id) + "|>";
+    root["added_tokens"].push_back(token);
+  }
+  Result<TokenizerModel> model = parseTokenizerJson(root.dump(), "tokenizer.json", 1536);
+  ASSERT_TRUE(model.ok()) << model.error().message;
+  ASSERT_EQ(model->texts.size(), 1538u);
+  EXPECT_EQ(model->texts[1536], "<|2000000|>");
+  EXPECT_EQ(model->texts[1537], "<|16777215|>");
+  EXPECT_EQ(model->places.idAt(1537), 16777215u);
+  EXPECT_EQ(model->places.find(2000000), 1536u);
+  EXPECT_EQ(model->places.find(2000001), std::nullopt);
+  EXPECT_EQ(model->places.find(7), 7u);
+}
+
+TEST_F(TokenizerJsonTest, WordTwice) {
+  std::string text = root.dump();
+  text.insert(text.find("\"vocab\":{") + 9, "\"!\":7,");
+  Result<TokenizerModel> model = parseTokenizerJson(text, "tokenizer.json");
+  ASSERT_FALSE(model.ok());
+  EXPECT_EQ(model.error().message, "tokenizer.json: the key '!' stands twice in one object");
+}
+
+// Of equal pairs the last counts, with the rank that it then has.
+TEST_F(TokenizerJsonTest, MergeTwice) {
+  std::vector<uint8_t> section = writeTokenizerSection(*parse());
+  json &merges = root["model"]["merges"];
+  merges.insert(merges.begin(), merges.back());
+  merges.insert(merges.begin(), merges[5]);
+  EXPECT_EQ(writeTokenizerSection(*parse()), section);
+}
+
 TEST_F(TokenizerJsonTest, IdOutOfRange) {
   root["model"]["vocab"]["!"] = 1 << 24;
   expect_error(ExitCode::InvalidInput, "the id 16777216");
