@@ -5,6 +5,7 @@
 #include "tools/yupana-bench/Machine.h"
 
 #include "tools/support/Process.h"
+#include "yupana/yupana.h"
 
 #include <algorithm>
 #include <atomic>
