@@ -9,6 +9,7 @@
 #include "compiler/Driver/CheckpointSource.h"
 #include "compiler/Driver/Compilation.h"
 #include "compiler/Driver/Diagnostics.h"
+#include "compiler/Driver/FinalChecks.h"
 #include "compiler/Driver/OpenCheckpoint.h"
 #include "compiler/Pipelines/Pipelines.h"
 #include "compiler/Support/File.h"
@@ -17,7 +18,6 @@
 #include "runtime/include/yupana/yupana.h"
 
 #include "mlir/Parser/Parser.h"
-#include "llvm/Support/JSON.h"
 
 #include <algorithm>
 #include <chrono>
@@ -178,8 +178,8 @@ Result<Maxima> chooseMaxima(const CompileOptions &options, const llama4::TextCon
 /// tells when none does.
 Result<std::vector<uint8_t>> readTokenizer(const CompileOptions &options, llama4::ModelConfig &config) {
   std::vector<std::string> notes;
-  YUPANA_ASSIGN_OR_RETURN(CompiledTokenizer tokenizer,
-                          compileTokenizer(options.checkpoint, config.text.vocabSize, notes));
+  YUPANA_ASSIGN_OR_RETURN(CompiledTokenizer tokenizer, compileTokenizer(options.checkpoint, config.text.vocabSize,
+                                                                        notes, options.observer.isCancelled));
   config.tokenizerEos = tokenizer.endToken;
   for (const std::string &sentence : notes)
     note(options.observer, sentence);
@@ -204,14 +204,15 @@ std::string thisCompiler() { return fmt::format("yupana {}", compilerVersion());
 Result<CompileSummary> yupana::compile(const CompileOptions &given) {
   CompileOptions options = given;
   YUPANA_RETURN_IF_ERROR(checkFusions(options));
-  if (!llvm::json::isUTF8(options.name))
-    return makeError(ExitCode::Usage, "--name is {}, expected UTF-8", inQuotes(options.name));
+  YUPANA_RETURN_IF_ERROR(checkModelName(options.name));
   YUPANA_ASSIGN_OR_RETURN(options.targets, resolveTargets(options));
   YUPANA_RETURN_IF_ERROR(checkFormats(options));
+  CheckpointState before(options.checkpoint);
   YUPANA_ASSIGN_OR_RETURN(OpenedCheckpoint checkpoint,
                           openCheckpoint(options.checkpoint, options.stripWeights, options.observer));
   YUPANA_ASSIGN_OR_RETURN(std::vector<std::string> inputFiles, filesOf(options.checkpoint));
   YUPANA_RETURN_IF_ERROR(keepInputs(options.output, inputFiles));
+  YUPANA_RETURN_IF_ERROR(OutputFile::create(options.output)); // it is removed at once
   if (!options.dumpIrDirectory.empty())
     YUPANA_RETURN_IF_ERROR(keepInputsFromDumps(options.dumpIrDirectory, inputFiles));
   YUPANA_ASSIGN_OR_RETURN(options.precision, choosePrecision(options, checkpoint));
@@ -220,6 +221,7 @@ Result<CompileSummary> yupana::compile(const CompileOptions &given) {
   YUPANA_ASSIGN_OR_RETURN(Maxima maxima, chooseMaxima(options, checkpoint.config.text));
   ExportInputs inputs{thisCompiler(), {}};
   YUPANA_ASSIGN_OR_RETURN(inputs.tokenizer, readTokenizer(options, checkpoint.config));
+  YUPANA_RETURN_IF_ERROR(checkFitsPlan(options.checkpoint, checkpoint.config));
 
   MLIRContext context(MLIRContext::Threading::DISABLED);
   loadDialects(context);
@@ -234,7 +236,7 @@ Result<CompileSummary> yupana::compile(const CompileOptions &given) {
   double codeSeconds = secondsSince(start);
   YUPANA_RETURN_IF_ERROR(checkCancelled(options.observer));
   start = std::chrono::steady_clock::now();
-  ExportOptions exporting = exportOptionsFor(options.output, options.jobs, options.observer);
+  ExportOptions exporting = exportOptionsFor(options.output, options.jobs, options.observer, &before);
   if (options.stripWeights)
     exporting.weights = checkpoint.tensors ? ExportWeights::Digested : ExportWeights::Sized;
   std::unique_ptr<TensorSource> source = checkpoint.source(options.precision, options.allowNonFinite);

@@ -8,6 +8,7 @@
 
 #include "compiler/Driver/CheckpointSource.h"
 #include "compiler/Support/File.h"
+#include "compiler/Support/Printable.h"
 #include "compiler/Support/SameFile.h"
 #include "runtime/schema/format.h"
 
@@ -24,7 +25,8 @@ void yupana::note(const Observer &observer, const std::string &sentence) {
     observer.note(sentence);
 }
 
-ExportOptions yupana::exportOptionsFor(const std::string &output, unsigned jobs, const Observer &observer) {
+ExportOptions yupana::exportOptionsFor(const std::string &output, unsigned jobs, const Observer &observer,
+                                       const CheckpointState *before) {
   ExportOptions options;
   options.outputPath = output;
   options.jobs = jobs;
@@ -32,6 +34,10 @@ ExportOptions yupana::exportOptionsFor(const std::string &output, unsigned jobs,
     if (observer.progress)
       observer.progress(done, total);
     return !observer.isCancelled || !observer.isCancelled();
+  };
+  options.check = [output, before](const OutputFile &file, uint64_t bytes) -> Result<void> {
+    YUPANA_RETURN_IF_ERROR(before ? before->checkUnchanged() : Result<void>());
+    return readBack(file, bytes, output);
   };
   return options;
 }
@@ -50,7 +56,7 @@ std::string yupana::modelName(const std::string &folder) {
       name = model.empty() ? organisation.str() : model.str();
     }
   }
-  return llvm::json::fixUTF8(name);
+  return withoutControls(llvm::json::fixUTF8(name));
 }
 
 std::unique_ptr<TensorSource> OpenedCheckpoint::source(const std::string &precision, bool allowNonFinite) const {

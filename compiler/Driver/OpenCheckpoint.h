@@ -5,6 +5,7 @@
 #define YUPANA_COMPILER_DRIVER_OPENCHECKPOINT_H
 
 #include "compiler/Driver/Driver.h"
+#include "compiler/Driver/FinalChecks.h"
 #include "compiler/Export/Export.h"
 #include "frontends/Llama4/Import.h"
 
@@ -31,7 +32,7 @@ struct OpenedCheckpoint {
 
 /// What a model in `folder` is called: the repository in a cache of the Hugging Face hub, which has
 /// models--ORGANISATION--NAME/snapshots/REVISION, else the folder, as the user wrote it, without following links. Bytes
-/// that are not UTF-8 become U+FFFD.
+/// that are not UTF-8, and control characters, become U+FFFD.
 std::string modelName(const std::string &folder);
 
 /// Reads the configuration in `folder` and the headers of its tensors, and tells `observer` what was left out. A folder
@@ -45,8 +46,10 @@ Result<std::vector<std::string>> filesOf(const std::string &folder);
 /// ExitCode::Usage when `output` is one of `inputs`.
 Result<void> keepInputs(const std::string &output, const std::vector<std::string> &inputs);
 
-/// Options of the exporter that tell `observer`, which must outlive them, of progress and ask it whether to stop.
-ExportOptions exportOptionsFor(const std::string &output, unsigned jobs, const Observer &observer);
+/// Options of the exporter that tell `observer` of progress and ask it whether to stop, have the plan read back, and
+/// hold the checkpoint to what it was `before`, which is null where there is none. Both must outlive them.
+ExportOptions exportOptionsFor(const std::string &output, unsigned jobs, const Observer &observer,
+                               const CheckpointState *before = nullptr);
 
 /// Tells the user a sentence.
 void note(const Observer &observer, const std::string &sentence);

@@ -7,6 +7,7 @@
 #include "compiler/Driver/Refit.h"
 
 #include "compiler/Driver/Compilation.h"
+#include "compiler/Driver/FinalChecks.h"
 #include "compiler/Driver/OpenCheckpoint.h"
 #include "compiler/Driver/RefitParts.h"
 #include "compiler/Export/Metadata.h"
@@ -82,8 +83,9 @@ private:
 
 class Refitter {
 public:
-  Refitter(const RefitOptions &options, yupana_plan_t *plan, InputFile file, const OpenedCheckpoint &checkpoint)
-      : options(options), plan(plan), file(std::move(file)), checkpoint(checkpoint),
+  Refitter(const RefitOptions &options, yupana_plan_t *plan, InputFile file, const OpenedCheckpoint &checkpoint,
+           const CheckpointState &before)
+      : options(options), plan(plan), file(std::move(file)), checkpoint(checkpoint), before(before),
         root(*schema::GetPlan(yupana_plan_metadata(plan, nullptr))),
         source(checkpoint.source(root.model()->precision()->str(), options.allowNonFinite)), metadata(root.UnPack()),
         context(MLIRContext::Threading::DISABLED) {
@@ -106,6 +108,7 @@ private:
   yupana_plan_t *plan;
   InputFile file; ///< The plan's.
   const OpenedCheckpoint &checkpoint;
+  const CheckpointState &before; ///< The checkpoint's files when it was opened.
   const schema::Plan &root;
   std::unique_ptr<TensorSource> source;
   std::unique_ptr<schema::PlanT> metadata; ///< What the new plan says.
@@ -225,10 +228,10 @@ Result<void> Refitter::write(const WeightSection &weights) {
         yupana_plan_read_section(plan, static_cast<uint32_t>(index), bytes.data(), bytes.size(), &status), status));
     YUPANA_RETURN_IF_ERROR(out.writeSection(output, copy, bytes));
   }
-  YUPANA_RETURN_IF_ERROR(writeWeightSections(output, out, weightSections, weights,
-                                             exportOptionsFor(options.output, options.jobs, options.observer)));
-  YUPANA_RETURN_IF_ERROR(out.writeFrame(output));
-  return output.commit();
+  ExportOptions exporting = exportOptionsFor(options.output, options.jobs, options.observer, &before);
+  YUPANA_RETURN_IF_ERROR(checkWithoutWeights(output, out, exporting));
+  YUPANA_RETURN_IF_ERROR(writeWeightSections(output, out, weightSections, weights, exporting));
+  return finishPlan(output, out, exporting);
 }
 
 Result<CompileSummary> Refitter::run() {
@@ -254,10 +257,12 @@ Result<CompileSummary> Refitter::run() {
 Result<CompileSummary> yupana::refit(const RefitOptions &options) {
   YUPANA_ASSIGN_OR_RETURN(PlanPointer plan, openStripped(options.plan));
   YUPANA_ASSIGN_OR_RETURN(InputFile file, InputFile::open(options.plan));
+  CheckpointState before(options.checkpoint);
   YUPANA_ASSIGN_OR_RETURN(OpenedCheckpoint checkpoint,
                           openCheckpoint(options.checkpoint, /*mayLackTensors=*/false, options.observer));
   YUPANA_ASSIGN_OR_RETURN(std::vector<std::string> inputs, filesOf(options.checkpoint));
   inputs.push_back(options.plan);
   YUPANA_RETURN_IF_ERROR(keepInputs(options.output, inputs));
-  return Refitter(options, plan.get(), std::move(file), checkpoint).run();
+  YUPANA_RETURN_IF_ERROR(OutputFile::create(options.output));
+  return Refitter(options, plan.get(), std::move(file), checkpoint, before).run();
 }

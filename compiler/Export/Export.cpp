@@ -95,8 +95,8 @@ Result<void> writeSections(OutputFile &file, PlanFile &plan, const PlanOps &ops,
   }
   if (!inputs.tokenizer.empty())
     YUPANA_RETURN_IF_ERROR(plan.writeSection(file, numbers.tokenizer, inputs.tokenizer));
-  YUPANA_RETURN_IF_ERROR(writeWeightSections(file, plan, numbers.weights, weights, options));
-  return plan.writeFrame(file);
+  YUPANA_RETURN_IF_ERROR(checkWithoutWeights(file, plan, options));
+  return writeWeightSections(file, plan, numbers.weights, weights, options);
 }
 
 } // namespace
@@ -117,7 +117,7 @@ Result<ExportSummary> yupana::exportPlan(ModuleOp module, const TensorSource &so
   YUPANA_ASSIGN_OR_RETURN(OutputFile file, OutputFile::create(options.outputPath));
   YUPANA_RETURN_IF_ERROR(file.reserve(plan.bytes()));
   YUPANA_RETURN_IF_ERROR(writeSections(file, plan, ops, numbers, metadata, weights.section, inputs, options));
-  YUPANA_RETURN_IF_ERROR(file.commit());
+  YUPANA_RETURN_IF_ERROR(finishPlan(file, plan, options));
   uint64_t missingBytes = 0;
   for (const auto &weight : weights.missing)
     missingBytes += weight->bytes();

@@ -49,6 +49,8 @@ struct ExportInputs {
   std::vector<uint8_t> tokenizer;
 };
 
+class OutputFile;
+
 /// What becomes of the weights that come from tensors. Tables are always written.
 enum class ExportWeights {
   Written,
@@ -65,6 +67,9 @@ struct ExportOptions {
   /// by one thread at a time, several times a second. May be empty.
   std::function<bool(uint64_t done, uint64_t total)> progress;
   ExportWeights weights = ExportWeights::Written;
+  /// Asked about the plan of `bytes` bytes in `file` before the first weight is made, with all but the weights in it,
+  /// and again when it is complete and about to get its name. An error stops the export. May be empty.
+  std::function<Result<void>(const OutputFile &file, uint64_t bytes)> check;
 };
 
 struct ExportSummary {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Sizes of all sections are known before the first byte is written, so that the file is reserved whole and threads
-// write anywhere in it. Header and table come last: without them the file is no plan.
+// write anywhere in it. Header and table come last: without them the file is no plan. What it is of a plan without its
+// weights is shown to whoever checks it and taken back.
 
 #include "compiler/Export/PlanFile.h"
 
@@ -71,6 +72,22 @@ Result<void> PlanFile::writeFrame(OutputFile &file) const {
   header.header_crc32 = llvm::crc32(bytesOf(&header).take_front(offsetof(schema::FileHeader, header_crc32)));
   YUPANA_RETURN_IF_ERROR(file.writeAt(0, &header, sizeof(header)));
   return file.writeAt(header.section_table_offset, table.data(), table.size());
+}
+
+Result<void> yupana::checkWithoutWeights(OutputFile &file, const PlanFile &plan, const ExportOptions &options) {
+  if (!options.check)
+    return {};
+  YUPANA_RETURN_IF_ERROR(plan.writeFrame(file));
+  YUPANA_RETURN_IF_ERROR(options.check(file, plan.bytes()));
+  const schema::FileHeader none = {};
+  return file.writeAt(0, &none, sizeof(none));
+}
+
+Result<void> yupana::finishPlan(OutputFile &file, const PlanFile &plan, const ExportOptions &options) {
+  YUPANA_RETURN_IF_ERROR(plan.writeFrame(file));
+  if (options.check)
+    YUPANA_RETURN_IF_ERROR(options.check(file, plan.bytes()));
+  return file.commit();
 }
 
 WeightSections yupana::addWeightSections(PlanFile &plan, const WeightSection &weights) {

@@ -43,6 +43,13 @@ struct WeightSections {
   uint32_t weights = 0, digests = 0;
 };
 
+/// Asks `options.check` about a plan of which all but the weights is written. Its header is then taken back, so that a
+/// file without its weights is no plan.
+Result<void> checkWithoutWeights(OutputFile &file, const PlanFile &plan, const ExportOptions &options);
+
+/// Writes header and table, asks `options.check`, and gives the file its name.
+Result<void> finishPlan(OutputFile &file, const PlanFile &plan, const ExportOptions &options);
+
 /// Appends the sections that `weights` needs: none when it is empty.
 WeightSections addWeightSections(PlanFile &plan, const WeightSection &weights);
 

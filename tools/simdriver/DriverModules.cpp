@@ -31,7 +31,7 @@ void writeLog(const std::string &text, const int *options, void **values, unsign
 
 Result refuse(Result result, const std::string &why, const int *options, void **values, unsigned count) {
   writeLog(why, options, values, count);
-  fprintf(stderr, "simdriver: %s\n", why.c_str());
+  print(why);
   state().report = why;
   return result;
 }

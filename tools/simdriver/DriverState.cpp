@@ -46,10 +46,17 @@ ptx::Device &simdriver::device() {
   return *s.device;
 }
 
+void simdriver::print(std::string text) {
+  for (char &c : text)
+    if ((static_cast<unsigned char>(c) < 0x20 && c != '\n') || static_cast<unsigned char>(c) >= 0x7f)
+      c = '?';
+  fprintf(stderr, "simdriver: %s\n", text.c_str());
+}
+
 Result simdriver::die(Result result, const std::string &report) {
   State &s = state();
   s.report = report;
-  fprintf(stderr, "simdriver: %s\n", report.c_str());
+  print(report);
   if (isSticky(result))
     s.dead = result;
   return result;

@@ -119,6 +119,8 @@ Result enter(bool context, const std::function<Result()> &body);
 
 /// Remembers and prints a report; the context is dead from here on.
 Result die(Result result, const std::string &report);
+/// Writes a line to standard error. Text of a module may be in it: what is not printable ASCII becomes a question mark.
+void print(std::string text);
 
 bool isLive(void *handle, Kind kind);
 template <class T> T *keep(T *handle, Kind kind) {

@@ -33,8 +33,20 @@ std::string yupana::shortWeightName(std::string_view name) {
   return std::string(name);
 }
 
+std::string yupana::shortened(std::string_view text, size_t longest) {
+  if (text.size() <= longest)
+    return std::string(text);
+  size_t end = longest;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
+    --end;
+  return std::string(text.substr(0, end)) + "...";
+}
+
 bool yupana::isTable(const schema::Weight &weight) {
-  return weight.source() && weight.source()->string_view().find(" table: ") != std::string_view::npos;
+  // Asked once per argument of a launch, so a long source is not searched to its end.
+  constexpr size_t wordsEnd = 64;
+  return weight.source() &&
+         weight.source()->string_view().substr(0, wordsEnd).find(" table: ") != std::string_view::npos;
 }
 
 bool yupana::runsOverRows(const schema::Launch &launch) {

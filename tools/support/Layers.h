@@ -21,6 +21,10 @@ std::optional<uint32_t> layerInName(std::string_view name);
 /// forms apart, and less the words on how the rows of a rotation are stored.
 std::string shortWeightName(std::string_view name);
 
+/// The first `longest` bytes of `text`, in UTF-8, or up to three less so that no character is cut, and "..." behind
+/// them; all of a text that is no longer. For names that a report repeats as often as something refers to them.
+std::string shortened(std::string_view text, size_t longest);
+
 /// True for what was computed at compile time: its source then says how, "rope table: ...", and names no tensor.
 bool isTable(const schema::Weight &weight);
 

@@ -9,11 +9,15 @@
 #include "tools/support/Layers.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string_view>
 
 using namespace yupana;
 
 namespace {
+
+/// Bytes of what a launch is said to work on. Names may be long, and launches that refer to them many.
+constexpr size_t longestPurpose = 160;
 
 double elementsOf(const schema::Weight &weight) {
   double elements = 1;
@@ -92,8 +96,7 @@ void StepWork::countExperts(const schema::Target &target) {
     return;
   double elsewhere = static_cast<double>(model.parameters()) - expertElements;
   double share = (static_cast<double>(model.active_parameters()) - elsewhere) / expertElements;
-  // Clamped before it is rounded: a plan that opens may claim any numbers of parameters.
-  chosen = static_cast<double>(static_cast<uint64_t>(std::clamp(share * experts, 0.0, experts) + 0.5));
+  chosen = std::clamp(std::floor(share * experts + 0.5), 0.0, experts);
 }
 
 void StepWork::addWeight(Launch &to, uint32_t index, bool gathers) const {
@@ -191,13 +194,14 @@ std::string StepWork::purpose(uint32_t launch) const {
     if (!isProduct && isTable(weight))
       continue;
     std::string &to = isProduct ? products : others;
-    to += (to.empty() ? "" : ", ") + shortWeightName(weight.name()->string_view());
+    if (to.size() <= longestPurpose)
+      to += (to.empty() ? "" : ", ") + shortWeightName(weight.name()->string_view());
   }
   if (of.attends)
-    return "cache " + plan.cache_groups()->Get(*of.group)->name()->str();
+    return "cache " + shortened(plan.cache_groups()->Get(*of.group)->name()->string_view(), longestPurpose);
   if (products.empty() && others.empty())
     return of.overRows ? "logits" : of.writesHistory ? "history of tokens" : "";
-  return products.empty() ? others : products;
+  return shortened(products.empty() ? others : products, longestPurpose);
 }
 
 double StepWork::expertsHit(double tokens) const {

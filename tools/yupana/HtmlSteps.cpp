@@ -154,7 +154,7 @@ void addRoofline(std::string &out, const schema::Target &target, const std::vect
         continue;
       addMark(marks, {std::to_string(no),
                       fmt::format("{} {}, {:.1f} % of the least time",
-                                  escaped(target.kernels()->Get(launch->kernel)->symbol()->string_view()),
+                                  escaped(shortSymbol(*target.kernels()->Get(launch->kernel))),
                                   escaped(launch->purpose), 100 * share),
                       roof.bound(launch->work), place(intensity), share / top});
     }
@@ -205,10 +205,10 @@ void addLaunch(std::string &out, const schema::Target &target, const LaunchView 
       "<tr data-launch=\"{}\"><th scope=\"row\"><span class=\"no {}\">{}</span> <span class=\"mono\">{}</span></th>"
       "<td class=\"long\">{}</td><td class=\"tile\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td "
       "class=\"n\">{}</td>",
-      launch.number, roof ? roof->bound(work) : "cx", no,
-      escaped(target.kernels()->Get(launch.kernel)->symbol()->string_view()), escaped(launch.purpose),
-      launch.tile.empty() ? "–" : launch.tile, launch.cells ? number(*launch.cells) : "per device",
-      bytes(wholeNumber(work.bytes)), flops(wholeNumber(work.flops)));
+      launch.number, roof ? roof->bound(work) : "cx", no, escaped(shortSymbol(*target.kernels()->Get(launch.kernel))),
+      escaped(launch.purpose), launch.tile.empty() ? "–" : launch.tile,
+      launch.cells ? number(*launch.cells) : "per device", bytes(wholeNumber(work.bytes)),
+      flops(wholeNumber(work.flops)));
   if (roof) {
     double seconds = roof->seconds(work), share = total > 0 ? seconds * times / total : 0;
     add(out,

@@ -6,6 +6,8 @@
 #include "tools/yupana/PlanReport.h"
 #include "tools/yupana/PlanWork.h"
 
+#include "compiler/Support/Printable.h"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -192,7 +194,7 @@ Json programsJson(const schema::Plan &plan, const schema::Target &target) {
     for (uint32_t i = 0; i < layers.size(); ++i) {
       const schema::Launch &launch = *program->launches()->Get(i);
       launches.push_back(
-          {{"kernel", target.kernels()->Get(launch.kernel())->symbol()->str()}, {"grid", gridText(launch)}});
+          {{"kernel", shortSymbol(*target.kernels()->Get(launch.kernel()))}, {"grid", gridText(launch)}});
       if (launch.threads())
         launches.back().update({{"threads", launch.threads()}, {"shared_bytes", launch.shared_bytes()}});
       if (layers[i])
@@ -247,12 +249,15 @@ Json imagesJson(const schema::Kernel &kernel) {
 Json targetJson(const OpenedPlan &plan, uint32_t index) {
   const schema::Target &target = *plan.metadata().targets()->Get(index);
   Fit fit = fitOf(plan, index);
+  std::vector<std::vector<uint32_t>> programCounts;
+  for (const schema::StepProgram *program : *target.programs())
+    programCounts.push_back(kernelCounts(target, *program));
   Json kernels = Json::array();
   for (uint32_t i = 0; i < target.kernels()->size(); ++i) {
     const schema::Kernel &kernel = *target.kernels()->Get(i);
     Json counts = Json::array();
-    for (const schema::StepProgram *program : *target.programs())
-      counts.push_back(kernelCounts(target, *program)[i]);
+    for (const std::vector<uint32_t> &ofProgram : programCounts)
+      counts.push_back(ofProgram[i]);
     kernels.push_back({{"symbol", kernel.symbol()->str()},
                        {"arguments", kernel.arguments()},
                        {"scratch_bytes", kernel.scratch_bytes()},
@@ -290,5 +295,5 @@ std::string yupana::jsonReport(const OpenedPlan &plan, const PlanTokenizer *toke
   if (tokenizer)
     report["tokenizer"] = tokenizerJson(*tokenizer);
   // A path need not be UTF-8, which JSON is.
-  return report.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return escapeControls(report.dump(2, ' ', false, Json::error_handler_t::replace)) + "\n";
 }

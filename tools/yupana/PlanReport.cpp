@@ -6,6 +6,8 @@
 #include "tools/yupana/PlanReport.h"
 
 #include "runtime/plan/check.h"
+#include "tools/support/Layers.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -54,11 +56,16 @@ bool yupana::hasImages(const schema::Target &target, schema::ImageFormat format)
   });
 }
 
+/// Sizes that a plan claims need not be of this world, nor their sums.
+static void addTo(uint64_t &sum, uint64_t bytes) {
+  if (__builtin_add_overflow(sum, bytes, &sum))
+    sum = UINT64_MAX;
+}
+
 uint64_t MemoryTotals::total(uint32_t threads) const {
   uint64_t sum = 0;
   for (uint64_t bytes : {weights, activations, cache, inputs, code, scratch(threads)})
-    if (__builtin_add_overflow(sum, bytes, &sum))
-      return UINT64_MAX;
+    addTo(sum, bytes);
   return sum;
 }
 
@@ -82,20 +89,20 @@ MemoryTotals yupana::memoryOf(const OpenedPlan &plan, const schema::Target &targ
         hasHistory |= argument->kind() == schema::ArgumentKind::history;
       }
   for (uint32_t section : sections)
-    totals.weights += plan.section(section).bytes;
+    addTo(totals.weights, plan.section(section).bytes);
   for (uint32_t weight : missing)
-    totals.weights += root.weights()->Get(weight)->size();
+    addTo(totals.weights, root.weights()->Get(weight)->size());
   for (const schema::Arena *arena : *target.arenas())
-    totals.activations += arena->size();
+    addTo(totals.activations, arena->size());
   for (const schema::Kernel *kernel : *target.kernels())
     totals.scratchPerThread = std::max(totals.scratchPerThread, kernel->scratch_bytes());
   totals.cache = yupana_plan_kv_bytes(plan.get(), limits.max_context(), 1);
   for (uint32_t input = 0; input < runtime::kStepInputs; ++input)
     totals.inputs += runtime::input_bytes(static_cast<schema::StepInput>(input), limits);
   for (const schema::CacheGroup *group : *root.cache_groups())
-    totals.inputs += uint64_t{runtime::page_table_entries(*group, limits)} * limits.max_batch() * sizeof(uint32_t);
+    addTo(totals.inputs, uint64_t{runtime::page_table_entries(*group, limits)} * limits.max_batch() * sizeof(uint32_t));
   if (hasHistory)
-    totals.inputs += runtime::history_row_bytes(limits) * limits.max_batch();
+    addTo(totals.inputs, runtime::history_row_bytes(limits) * limits.max_batch());
   for (uint32_t section : codeSectionsOf(target))
     totals.code += plan.section(section).bytes;
   return totals;
@@ -110,20 +117,33 @@ std::vector<uint32_t> yupana::codeSectionsOf(const schema::Target &target) {
 }
 
 ArenaUse yupana::arenaUseOf(const schema::Target &target, uint32_t arena) {
-  // Signed changes of the bytes alive, summed up launch by launch.
-  std::vector<int64_t> change(size_t{launchCount(target)} + 1);
+  // Buffers that come to life at a launch, and those that are gone at it, which leave first.
+  struct Change {
+    uint64_t launch;
+    bool comes;
+    uint64_t bytes;
+    bool operator<(const Change &other) const {
+      return std::pair(launch, comes) < std::pair(other.launch, other.comes);
+    }
+  };
+  std::vector<Change> changes;
   for (const schema::Buffer *buffer : *target.buffers()) {
     if (buffer->arena() != arena)
       continue;
-    change[buffer->first_launch()] += static_cast<int64_t>(buffer->size());
-    change[size_t{buffer->last_launch()} + 1] -= static_cast<int64_t>(buffer->size());
+    changes.push_back({buffer->first_launch(), true, buffer->size()});
+    changes.push_back({uint64_t{buffer->last_launch()} + 1, false, buffer->size()});
   }
+  std::sort(changes.begin(), changes.end());
+  // Buffers of a plan that nobody verified may overlap, and their sum be beyond 64 bits.
+  __extension__ using Wide = unsigned __int128;
   ArenaUse use;
-  int64_t alive = 0;
-  for (size_t launch = 0; launch < change.size(); ++launch) {
-    alive += change[launch];
-    if (alive > static_cast<int64_t>(use.peak))
-      use = {static_cast<uint64_t>(alive), static_cast<uint32_t>(launch)};
+  Wide alive = 0, peak = 0;
+  for (const Change &change : changes) {
+    alive = change.comes ? alive + change.bytes : alive - change.bytes;
+    if (alive > peak) {
+      peak = alive;
+      use = {static_cast<uint64_t>(std::min<Wide>(peak, UINT64_MAX)), static_cast<uint32_t>(change.launch)};
+    }
   }
   return use;
 }
@@ -166,6 +186,8 @@ std::string yupana::digestText(const uint8_t *digest) {
     text += fmt::format("{:02x}", digest[i]);
   return text;
 }
+
+std::string yupana::shortSymbol(const schema::Kernel &kernel) { return shortened(kernel.symbol()->string_view(), 80); }
 
 std::string yupana::gridText(const schema::Launch &launch) {
   constexpr const char *names[] = {"", "T", "S", "R", "+", "*", "ceildiv", "min", "max", "sms"};

@@ -61,6 +61,9 @@ uint32_t launchCount(const schema::Target &target);
 std::string sectionKindName(uint32_t kind);
 /// In hexadecimal; `digest` has 32 bytes.
 std::string digestText(const uint8_t *digest);
+/// The kernel's symbol, cut after 80 bytes: for places that name a kernel as often as it is launched, where a long one
+/// would make a long report of a short plan.
+std::string shortSymbol(const schema::Kernel &kernel);
 /// A grid in the notation of the IR: "T 256 ceildiv 8 *".
 std::string gridText(const schema::Launch &launch);
 

@@ -4,6 +4,7 @@
 // another, and a drawing of each arena over the launches of a step, which shows at a glance what keeps it from being
 // smaller.
 
+#include "compiler/Support/Printable.h"
 #include "tools/support/ProgressBar.h"
 #include "tools/yupana/PlanReport.h"
 
@@ -19,6 +20,8 @@ namespace {
 
 /// Columns of the drawing of an arena; a column stands for one launch or for several.
 constexpr uint32_t drawingColumns = 64;
+/// Widest column of names: every line is as wide, so a longer name stands out of it alone.
+constexpr size_t widestName = 60;
 
 template <typename... Args> void add(std::string &out, fmt::format_string<Args...> format, Args &&...args) {
   fmt::format_to(std::back_inserter(out), format, std::forward<Args>(args)...);
@@ -63,9 +66,9 @@ void addModel(std::string &out, const OpenedPlan &plan) {
         root.weights()->size());
 }
 
-/// A text as JSON writes it, so that line ends and quotes show.
+/// A text as JSON writes it, so that line ends, quotes and control characters show.
 std::string quoted(std::string_view text) {
-  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return escapeControls(nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 void addTokenizer(std::string &out, const PlanTokenizer *tokenizer) {
@@ -103,7 +106,7 @@ void addSections(std::string &out, const OpenedPlan &plan) {
 void addWeights(std::string &out, const schema::Plan &root) {
   size_t width = 4;
   for (const schema::Weight *weight : *root.weights())
-    width = std::max<size_t>(width, weight->name()->size());
+    width = std::clamp<size_t>(weight->name()->size(), width, widestName);
   add(out, "\nWeights\n  {:<{}}  {:<9}  {:<4}  {:>18}  {:>18}  shape; source\n", "name", width, "layout", "type",
       "offset", "bytes");
   for (const schema::Weight *weight : *root.weights())
@@ -144,14 +147,15 @@ void addMemory(std::string &out, const MemoryTotals &totals) {
 /// "2 gemm_3, map_4": the kernels of some launches, in the order they first run.
 std::string kernelList(const schema::Target &target, const std::vector<uint32_t> &kernels) {
   std::vector<uint32_t> order;
+  std::map<uint32_t, size_t> counts;
   for (uint32_t kernel : kernels)
-    if (std::find(order.begin(), order.end(), kernel) == order.end())
+    if (++counts[kernel] == 1)
       order.push_back(kernel);
   std::string list;
   for (uint32_t kernel : order) {
-    auto count = std::count(kernels.begin(), kernels.end(), kernel);
+    size_t count = counts[kernel];
     list += fmt::format("{}{}{}", list.empty() ? "" : ", ", count > 1 ? std::to_string(count) + " " : "",
-                        target.kernels()->Get(kernel)->symbol()->c_str());
+                        shortSymbol(*target.kernels()->Get(kernel)));
   }
   return list;
 }
@@ -164,14 +168,13 @@ void addLayers(std::string &out, const schema::Plan &root, const schema::Target 
   for (uint32_t i = 0; i < layers.size(); ++i)
     launches[layers[i]].push_back(program.launches()->Get(i)->kernel());
   std::vector<std::pair<std::vector<uint32_t>, std::vector<uint32_t>>> lines; ///< Layers, and what each launches.
+  std::map<std::vector<uint32_t>, size_t> lineOf;                             ///< By what its layers launch.
   for (const auto &[layer, kernels] : launches) {
-    auto same = std::find_if(lines.begin(), lines.end(), [&wanted = kernels](const auto &line) {
-      return !line.first.empty() && line.second == wanted;
-    });
-    if (!layer || same == lines.end())
-      same = lines.insert(lines.end(), {{}, kernels});
+    size_t line = layer ? lineOf.emplace(kernels, lines.size()).first->second : lines.size();
+    if (line == lines.size())
+      lines.push_back({{}, kernels});
     if (layer)
-      same->first.push_back(*layer);
+      lines[line].first.push_back(*layer);
   }
   for (const auto &[numbers, kernels] : lines)
     add(out, "    {}{}: {} launches, {}\n",
@@ -182,15 +185,11 @@ void addLayers(std::string &out, const schema::Plan &root, const schema::Target 
 }
 
 /// ", 168 registers, 49,152 bytes shared": what a block takes of a multiprocessor, as far as the images say it; empty
-/// for a CPU. Shared memory is what the code fixes and what the launch adds.
-std::string resourcesOf(const schema::Target &target, const schema::StepProgram &program, uint32_t kernel) {
-  uint64_t shared = 0;
-  for (const schema::Launch *launch : *program.launches())
-    if (launch->kernel() == kernel)
-      shared = std::max<uint64_t>(shared, launch->shared_bytes());
+/// for a CPU. Shared memory is what the code fixes and what a launch adds, at most `shared`.
+std::string resourcesOf(const schema::Kernel &kernel, uint64_t shared) {
   std::string text;
   bool isHost = true;
-  for (const schema::KernelImage *image : *target.kernels()->Get(kernel)->images()) {
+  for (const schema::KernelImage *image : *kernel.images()) {
     isHost = isHost && image->format() == schema::ImageFormat::elf_x86_64;
     if (image->format() != schema::ImageFormat::cubin)
       continue;
@@ -212,10 +211,13 @@ void addKernels(std::string &out, const schema::Plan &root, const schema::Target
       add(out, ", {:.1f} per layer", static_cast<double>(launches) / root.model()->layers());
     add(out, "\n");
     std::vector<uint32_t> counts = kernelCounts(target, *program);
+    std::vector<uint64_t> shared(counts.size()); ///< What launches add.
+    for (const schema::Launch *launch : *program->launches())
+      shared[launch->kernel()] = std::max<uint64_t>(shared[launch->kernel()], launch->shared_bytes());
     for (uint32_t i = 0; i < counts.size(); ++i)
-      if (counts[i])
-        add(out, "    {:>5} x  {}, {} arguments{}\n", counts[i], target.kernels()->Get(i)->symbol()->c_str(),
-            target.kernels()->Get(i)->arguments(), resourcesOf(target, *program, i));
+      if (const schema::Kernel &kernel = *target.kernels()->Get(i); counts[i])
+        add(out, "    {:>5} x  {}, {} arguments{}\n", counts[i], shortSymbol(kernel), kernel.arguments(),
+            resourcesOf(kernel, shared[i]));
     if (step)
       addLayers(out, root, target, *program);
   }
@@ -242,7 +244,7 @@ void addArena(std::string &out, const schema::Target &target, uint32_t index) {
   for (const schema::Buffer *buffer : *target.buffers())
     if (buffer->arena() == index) {
       buffers.push_back(buffer);
-      width = std::max<size_t>(width, buffer->name()->size());
+      width = std::clamp<size_t>(buffer->name()->size(), width, widestName);
     }
   std::sort(buffers.begin(), buffers.end(), [](const schema::Buffer *a, const schema::Buffer *b) {
     return std::pair(a->offset(), a->first_launch()) < std::pair(b->offset(), b->first_launch());

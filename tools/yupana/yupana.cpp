@@ -4,6 +4,7 @@
 
 #include "tools/yupana/Commands.h"
 
+#include "compiler/Support/Printable.h"
 #include "compiler/Support/TemporaryFile.h"
 #include "runtime/schema/format.h"
 
@@ -133,7 +134,7 @@ static ExitCode run(const Words &words) {
   Result<void> result = runCommand(name, Words(words.begin() + 1, words.end()));
   if (result)
     return ExitCode::Done;
-  tell(STDERR_FILENO, fmt::format("yupana: {}\n", result.error().message));
+  tell(STDERR_FILENO, fmt::format("yupana: {}\n", withoutControls(result.error().message)));
   return result.error().code;
 }
 
