@@ -212,7 +212,7 @@ Result<CompileSummary> yupana::compile(const CompileOptions &given) {
                           openCheckpoint(options.checkpoint, options.stripWeights, options.observer));
   YUPANA_ASSIGN_OR_RETURN(std::vector<std::string> inputFiles, filesOf(options.checkpoint));
   YUPANA_RETURN_IF_ERROR(keepInputs(options.output, inputFiles));
-  YUPANA_RETURN_IF_ERROR(OutputFile::create(options.output)); // it is removed at once
+  YUPANA_RETURN_IF_ERROR(OutputFile::check(options.output));
   if (!options.dumpIrDirectory.empty())
     YUPANA_RETURN_IF_ERROR(keepInputsFromDumps(options.dumpIrDirectory, inputFiles));
   YUPANA_ASSIGN_OR_RETURN(options.precision, choosePrecision(options, checkpoint));

@@ -263,6 +263,6 @@ Result<CompileSummary> yupana::refit(const RefitOptions &options) {
   YUPANA_ASSIGN_OR_RETURN(std::vector<std::string> inputs, filesOf(options.checkpoint));
   inputs.push_back(options.plan);
   YUPANA_RETURN_IF_ERROR(keepInputs(options.output, inputs));
-  YUPANA_RETURN_IF_ERROR(OutputFile::create(options.output));
+  YUPANA_RETURN_IF_ERROR(OutputFile::check(options.output));
   return Refitter(options, plan.get(), std::move(file), checkpoint, before).run();
 }

@@ -25,10 +25,17 @@ Error OutputFile::systemError(const char *what) const {
 }
 
 /// A device or a pipe could not be renamed to, and is refused.
-Result<OutputFile> OutputFile::create(const std::string &path) {
+Result<void> OutputFile::check(const std::string &path) {
   struct stat status;
   if (stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
     return makeError(ExitCode::MissingFile, "{}: exists and is no regular file", path);
+  if (access(folderOf(path).c_str(), W_OK | X_OK) != 0)
+    return makeError(ExitCode::MissingFile, "{}: cannot create a file in its folder: {}", path, std::strerror(errno));
+  return {};
+}
+
+Result<OutputFile> OutputFile::create(const std::string &path) {
+  YUPANA_RETURN_IF_ERROR(check(path));
   OutputFile file(path, TemporaryPath::create(path, TemporaryPath::File));
   if (!file.temporary.path().empty())
     return file;

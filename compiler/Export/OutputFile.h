@@ -15,6 +15,8 @@ namespace yupana {
 /// once.
 class OutputFile {
 public:
+  /// ExitCode::MissingFile when create() would refuse the name, for a look before long work; makes nothing.
+  static Result<void> check(const std::string &path);
   /// ExitCode::MissingFile when the folder does not exist or may not be written, ExitCode::OutOfSpace when it is full.
   static Result<OutputFile> create(const std::string &path);
 

@@ -68,21 +68,35 @@ void yupana::beginProcess(const char *name, void (*cleanUp)()) {
   std::set_new_handler(endOutOfMemory);
 }
 
+/// A signal that only sets a flag may end a write before its time: it is then gone on with.
+static bool wasCutBySignal() {
+  if (errno != EINTR)
+    return false;
+  std::clearerr(stdout);
+  return true;
+}
+
 bool yupana::writeOutput(std::string_view text) {
-  if (!outputFailure && std::fwrite(text.data(), 1, text.size(), stdout) != text.size())
-    noteFailure();
+  while (!outputFailure && !text.empty()) {
+    text.remove_prefix(std::fwrite(text.data(), 1, text.size(), stdout));
+    if (!text.empty() && !wasCutBySignal())
+      noteFailure();
+  }
   return !outputFailure;
 }
 
 bool yupana::writeOutputNow(std::string_view text) {
-  if (writeOutput(text) && std::fflush(stdout) != 0)
-    noteFailure();
+  writeOutput(text);
+  while (!outputFailure && std::fflush(stdout) != 0)
+    if (!wasCutBySignal())
+      noteFailure();
   return !outputFailure;
 }
 
 bool yupana::isOutputLost() { return outputFailure != 0; }
 
 int yupana::endProcess(int code) {
+  writeOutputNow("");
   if (std::fclose(stdout) != 0)
     noteFailure();
   if (code != 0 || !outputFailure)

@@ -161,7 +161,7 @@ class ChatTest(unittest.TestCase):
     def test_bad_lines_in_a_pipe(self):
         for stdin, code, part in ((b"Hello!\n\xFF\n", 4, b"line 2: is not well-formed UTF-8 at byte 0"),
                                   (b"Hello!\n" + b"x " * 5000 + b"\n", 2, b"the context is full: with this message"),
-                                  (b"x" * 3000000, 2, b"the context is full")):
+                                  (b"x" * 3000000, 4, b"line 1: has more than")):
             result = self.chat(stdin, "--max-new-tokens", "3")
             self.assertEqual(result.returncode, code, result.stderr)
             self.assertIn(part, result.stderr)

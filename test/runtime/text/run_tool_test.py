@@ -188,7 +188,7 @@ class ToolTest(unittest.TestCase):
         self.assertEqual(self.prompt_tokens("--prompt", "-", stdin="a\0b\0"), [1472, *self.encode("a\0b\0")])
         for text in ("x" * 2000000, "x " * 1000000, "\u4e2d\r" * 500000):
             for flag in ("--user", "--prompt"):
-                self.expect(2, "compiled for at most 64", self.plan, flag, "-", stdin=text, VOCABULARY=1536)
+                self.expect(2, "was compiled for", self.plan, flag, "-", stdin=text, VOCABULARY=1536)
         for flag in ("--user", "--prompt"):
             self.expect(4, f"{flag}: is not well-formed UTF-8 at byte 1", self.plan, flag, b"a\xED\xA0\x80")
             self.expect(4, "standard input: is not well-formed UTF-8 at byte 2", self.plan, flag, "-", stdin=b"ab\xFF")
