@@ -179,7 +179,8 @@ def main():
                      "copy": "cp CHECKPOINT/*.safetensors FOLDER; sync",
                      "compile": f"yupana compile CHECKPOINT -o FOLDER/model.yplan{target}; sync",
                      "load": "yupana-bench FOLDER/model.yplan --prompt-tokens 1 --max-new-tokens 0 --json"},
-        "said": bench.said.strip().replace(str(options.work), "FOLDER"), "strip_weights_s": code_alone,
+        "said": bench.said.strip().replace(str(options.work), "FOLDER").replace(str(options.checkpoint), "CHECKPOINT"),
+        "strip_weights_s": code_alone,
         "summary": summary, "rounds": rounds})
     print(f"{options.checkpoint.resolve().name}, {size / 1e9:.2f} GB, {measure.cpu_model()}, {options.rounds} rounds, "
           f"{100 * others['other_programs']:.0f} % of the cores' time taken by other programs\n")
