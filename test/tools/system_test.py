@@ -180,7 +180,7 @@ class System(unittest.TestCase):
     def end(self, process, number):
         process.send_signal(number)
         _, stderr = process.communicate(timeout=60)
-        return process.returncode, stderr.decode()
+        return process.returncode, (stderr or b"").decode()
 
     def test_signals_leave_nothing(self):
         for number, code in ((signal.SIGTERM, 143), (signal.SIGHUP, 129)):
@@ -443,7 +443,7 @@ class System(unittest.TestCase):
             tokenizer["model"] = {"merges": model.pop("merges"), **model}
         copy = self.with_tokenizer(enlarge)
         size = (copy / "tokenizer.json").stat().st_size
-        self.assertGreater(size, 190e6)
+        self.assertGreater(size, 185e6)
         done, peak = peak_memory(self.compile_words(self.out, copy))
         self.assertEqual(done.returncode, 0, done.stderr)
         print(f"{size / 1e6:.0f} MB took {peak / 1e6:.0f} MB", file=sys.stderr)
