@@ -28,7 +28,7 @@ Error OutputFile::systemError(const char *what) const {
 Result<void> OutputFile::check(const std::string &path) {
   struct stat status;
   if (stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
-    return makeError(ExitCode::MissingFile, "{}: exists and is no regular file", path);
+    return makeError(ExitCode::OutOfSpace, "{}: cannot be written: is not a regular file", path);
   if (access(folderOf(path).c_str(), W_OK | X_OK) != 0)
     return makeError(ExitCode::MissingFile, "{}: cannot create a file in its folder: {}", path, std::strerror(errno));
   return {};

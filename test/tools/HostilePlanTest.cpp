@@ -171,7 +171,7 @@ protected:
 
   /// What was measured of a plan.
   struct Cost {
-    double seconds = 0; ///< Of the processor: to open, report in both forms, add up and verify.
+    double seconds = 0; ///< Of the processor: to open, report in every form, add up and verify.
     size_t fileBytes = 0, reportBytes = 0;
   };
 
@@ -193,7 +193,8 @@ protected:
     cost.fileBytes = std::filesystem::file_size(path);
     std::clock_t start = std::clock();
     Result<OpenedPlan> plan = OpenedPlan::open(path);
-    cost.reportBytes = textReport(*plan, nullptr).size() + jsonReport(*plan, nullptr).size();
+    cost.reportBytes =
+        textReport(*plan, nullptr).size() + jsonReport(*plan, nullptr).size() + htmlReport(*plan, nullptr).size();
     memoryOf(*plan, *plan->metadata().targets()->Get(0));
     yupana_status_t status;
     yupana_verify_options_t options = {sizeof(options), 1, 0, nullptr};

@@ -106,8 +106,8 @@ class FinalChecks(unittest.TestCase):
         self.refused(self.compile(checkpoint), 4, "NaN")
         missing = self.folder / "missing" / "out"
         self.refused(self.compile(checkpoint, plan=missing), 3, f"{missing}: cannot create a file in its folder")
-        self.refused(self.compile(checkpoint, plan=f"{self.folder}/"), 3, "is no regular file")
-        self.refused(self.compile(checkpoint, plan="/dev/null"), 3, "is no regular file")
+        self.refused(self.compile(checkpoint, plan=f"{self.folder}/"), 7, "is not a regular file")
+        self.refused(self.compile(checkpoint, plan="/dev/full"), 7, "is not a regular file")
 
     def test_changed_meanwhile(self):
         def touch(path):

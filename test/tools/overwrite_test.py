@@ -136,6 +136,16 @@ class Overwrite(unittest.TestCase):
         with module.open() as stdin:
             self.refuses_each_name(OPT, module, lambda output: ["-", "-o", output], stdin)
 
+    def test_opt_output_that_is_lost(self):
+        module = self.folder / "module.mlir"
+        module.write_text(MODULE)
+        full = open("/dev/full", "w")
+        self.addCleanup(full.close)
+        for words, stdout, name in ((["-o", "/dev/full"], subprocess.PIPE, "/dev/full"), ([], full, "standard output")):
+            done = subprocess.run([OPT, module, *words], stdout=stdout, stderr=subprocess.PIPE, text=True)
+            self.assertEqual((done.returncode, done.stderr),
+                             (7, f"yupana-opt: {name}: cannot be written: No space left on device\n"))
+
     def test_run(self):
         plans = self.folder / "plans"
         plans.mkdir()

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Runs `yupana check`, `inspect`, `inspect --json` and `verify` on whatever it is given. Each ends with a sentence or a
-// report; a report is in proportion to its plan and has no control characters. The mutator changes single objects and
-// makes all digests right again.
+// Runs `yupana check`, `inspect`, `inspect --json` and `verify` on whatever it is given, and makes the page of
+// `inspect --html`. Each ends with a sentence or a report; a report is in proportion to its plan and has no control
+// characters. The mutator changes single objects and makes all digests right again.
 
 #include "test/runtime/plan_mutator.h"
 #include "tools/yupana/Commands.h"
+#include "tools/yupana/PlanReport.h"
 
 #include <cstdio>
 #include <cstdlib>
@@ -57,14 +58,29 @@ std::string takeOutput() {
   return text;
 }
 
-void run(Result<void> (*command)(const Words &), Words words, size_t planBytes) {
-  words.insert(words.begin(), "/proc/self/fd/" + std::to_string(planFile));
-  Result<void> result = command(words);
-  std::string text = takeOutput();
+std::string planPath() { return "/proc/self/fd/" + std::to_string(planFile); }
+
+void checkReport(const Words &words, const std::string &text, size_t planBytes) {
   if (text.size() > 100 * planBytes + (size_t{64} << 10))
     give_up("a report out of proportion", words, std::to_string(text.size()));
   if (hasControls(text))
     give_up("control characters", words, text);
+}
+
+/// The page without the file: a name under /proc cannot be renamed to.
+void makePage(size_t planBytes) {
+  Result<OpenedPlan> plan = OpenedPlan::open(planPath());
+  if (!plan)
+    return;
+  Result<std::optional<PlanTokenizer>> tokenizer = readTokenizer(*plan);
+  if (tokenizer)
+    checkReport({"--html"}, htmlReport(*plan, *tokenizer ? &**tokenizer : nullptr), planBytes);
+}
+
+void run(Result<void> (*command)(const Words &), Words words, size_t planBytes) {
+  words.insert(words.begin(), planPath());
+  Result<void> result = command(words);
+  checkReport(words, takeOutput(), planBytes);
   if (!result && (result.error().message.empty() || result.error().code == ExitCode::Internal))
     give_up("an error that is none of the plan", words, result.error().message);
 }
@@ -94,6 +110,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   run(runCheck, {"--for", "sm_90a", "--json"}, size);
   run(runInspect, {}, size);
   run(runInspect, {"--json"}, size);
+  makePage(size);
   run(runVerify, {"--threads", "1"}, size);
   return 0;
 }

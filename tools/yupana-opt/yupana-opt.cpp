@@ -22,8 +22,11 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Support/FileUtilities.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "mlir/Transforms/Passes.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/ToolOutputFile.h"
 #include "llvm/Support/raw_ostream.h"
 
 /// Ends the program with the documented exit code when the output is the input: a pass that fails would leave neither.
@@ -33,6 +36,33 @@ static void keepInput(const std::string &input, const std::string &output) {
     llvm::errs() << "yupana-opt: " << *sentence << "\n";
     std::exit(2);
   }
+}
+
+static int report(const llvm::Twine &sentence, int code) {
+  llvm::errs() << "yupana-opt: " << sentence << "\n";
+  return code;
+}
+
+/// What MLIR's driver does with one file, but that an output that is lost ends with the documented exit code: LLVM's
+/// stream would end the program as if the compiler were at fault.
+static int runPasses(const std::string &input, const std::string &output, mlir::DialectRegistry &registry) {
+  std::string sentence;
+  std::unique_ptr<llvm::MemoryBuffer> buffer = mlir::openInputFile(input, &sentence);
+  if (!buffer)
+    return report(sentence, 3);
+  std::unique_ptr<llvm::ToolOutputFile> file = mlir::openOutputFile(output, &sentence);
+  if (!file)
+    return report(sentence, 3);
+  if (mlir::failed(
+          mlir::MlirOptMain(file->os(), std::move(buffer), registry, mlir::MlirOptMainConfig::createFromCLOptions())))
+    return 1;
+  file->os().flush();
+  if (std::error_code error = file->os().error()) {
+    file->os().clear_error();
+    return report((output == "-" ? "standard output" : output) + ": cannot be written: " + error.message(), 7);
+  }
+  file->keep();
+  return 0;
 }
 
 int main(int argc, char **argv) {
@@ -50,5 +80,8 @@ int main(int argc, char **argv) {
   yupana::codegen::cuda::registerCodegenGPUPasses();
   auto [input, output] = mlir::registerAndParseCLIOptions(argc, argv, "Yupana pass driver\n", registry);
   keepInput(input, output);
-  return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, input, output, registry));
+  mlir::MlirOptMainConfig config = mlir::MlirOptMainConfig::createFromCLOptions();
+  if (config.shouldShowDialects() || config.shouldListPasses())
+    return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, input, output, registry));
+  return runPasses(input, output, registry);
 }

@@ -42,8 +42,8 @@ int NpyWriter::open(const std::string &filePath, uint64_t rows, uint64_t columnC
   struct stat status;
   // A device or pipe would be replaced by the renamed file.
   if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
-    message = path + ": is not a regular file, which --logits needs";
-    return exitUsage;
+    message = path + ": cannot be written: is not a regular file, which --logits needs";
+    return exitOutOfSpace;
   }
   temporary = TemporaryPath::create(path, TemporaryPath::File);
   if (temporary.path().empty())

@@ -255,7 +255,7 @@ class ToolTest(unittest.TestCase):
         self.expect(4, "a row is not finite", self.plan, "--tokens", "3,4", NOT_FINITE_AT=3)
 
     def test_logits_into_what_is_no_file(self):
-        self.expect(2, "not a regular file", self.plan, "--tokens", "3", "--logits", "/dev/null")
+        self.expect(7, "not a regular file", self.plan, "--tokens", "3", "--logits", "/dev/null")
         self.expect(3, "cannot be created", self.plan, "--tokens", "3", "--logits", self.folder / "no" / "out.npy")
 
     def test_unknown_target(self):
