@@ -31,7 +31,7 @@ Result<json> parseIfThere(const std::string &path) {
 Result<std::optional<TokenizerModel>> readTokenizerJson(const std::string &path, uint64_t vocabularySize,
                                                         std::vector<std::string> &notes) {
   YUPANA_ASSIGN_OR_RETURN(std::string text, readWholeFile(path, maxTokenizerBytes));
-  Result<TokenizerModel> model = parseTokenizerJson(text, path, vocabularySize);
+  Result<TokenizerModel> model = parseTokenizerJson(std::move(text), path, vocabularySize);
   if (model)
     return std::optional<TokenizerModel>(std::move(model).value());
   if (model.error().code != ExitCode::Unsupported)

@@ -124,8 +124,9 @@ inline constexpr size_t maxTokenBytes = 1024;
 
 /// Reads the text of a `tokenizer.json`; `file` names it in errors. ExitCode::InvalidInput when it contradicts itself,
 /// ExitCode::Unsupported, naming the field, when it asks for another tokenizer than TokenizerModel describes.
-/// Takes up to three times the text's memory. The model knows ids below `vocabularySize`.
-Result<TokenizerModel> parseTokenizerJson(std::string_view text, std::string_view file,
+/// Takes up to three times the text's memory, and frees the text on the way. The model knows ids below
+/// `vocabularySize`.
+Result<TokenizerModel> parseTokenizerJson(std::string text, std::string_view file,
                                           uint64_t vocabularySize = schema::kMaxTokenizerEntries);
 
 /// Reads the text of a `tokenizer.model` as tiktoken writes it: a line for every word, its bytes in base64, a space and

@@ -390,9 +390,11 @@ Result<void> Reader::readPostProcessor(const json &processor) {
 
 } // namespace
 
-Result<TokenizerModel> yupana::parseTokenizerJson(std::string_view text, std::string_view file,
-                                                  uint64_t vocabularySize) {
+Result<TokenizerModel> yupana::parseTokenizerJson(std::string text, std::string_view file, uint64_t vocabularySize) {
   TokenizerEntries entries(file);
   YUPANA_ASSIGN_OR_RETURN(json root, parseJson(text, file, &entries));
+  // The entries hold all that is used of it, and what is made of them next takes as much memory again. Assigning an
+  // empty string would keep the memory.
+  std::string().swap(text);
   return Reader(root, entries, file, vocabularySize).read();
 }
