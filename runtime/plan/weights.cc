@@ -177,12 +177,11 @@ Code fill_locked(yupana_plan_t &plan, FilledWeights &filled, const Array<uint32_
       return code;
   for (uint32_t i = 0; i < used.size(); ++i) {
     FillItem &item = filled.items[i];
-    if (!used[i] || !item.dst)
-      continue;
-    if (item.state == FillItem::filled)
+    if (item.state != FillItem::filled)
+      // An earlier filling that failed may have left others wanted.
+      item.state = used[i] && item.dst ? FillItem::wanted : FillItem::absent;
+    else if (used[i])
       progress.add(item.bytes);
-    else
-      item.state = FillItem::wanted;
   }
   return device->kind->fill(device, filler, filled.items, progress, report);
 }

@@ -242,6 +242,30 @@ TEST_F(PlanFileTest, SumsDoNotWrap) {
   EXPECT_EQ(arenaUseOf(only, 1).peak, uint64_t{1} << 60);
 }
 
+// The number of the buffer for sampled tokens means nothing without a program that samples.
+TEST_F(PlanFileTest, NumbersThatMeanNothingAreNotFollowed) {
+  PlanSpec spec = test::test_plan();
+  spec.sections.pop_back();
+  idle_launches(spec, 1);
+  target(spec).sampled = 1000000;
+  EXPECT_NE(htmlReport(save(spec), nullptr).find("</html>"), std::string::npos);
+}
+
+// Programs are drawn one by one, too, where such a buffer begins before the first launch.
+TEST_F(PlanFileTest, BuffersOfSeveralProgramsAreDrawnWithinEach) {
+  PlanSpec spec = test::test_plan();
+  spec.sections.pop_back();
+  uint32_t last = 0;
+  for (const auto &program : target(spec).programs)
+    last += static_cast<uint32_t>(program->launches.size());
+  uint32_t arena = add_arena(spec, 1 << 30);
+  for (const char *name : {"long", "longer"})
+    add_buffer(spec, name, arena, 64, 0, last - 1);
+  std::string page = htmlReport(save(spec), nullptr);
+  EXPECT_NE(page.find("Program alone"), std::string::npos);
+  EXPECT_EQ(page.find("x=\"42949"), std::string::npos);
+}
+
 // Nobody has verified what is inspected: buffers may overlap, and the bytes alive at once be more than 2^64.
 TEST_F(PlanFileTest, BytesInUseDoNotWrap) {
   PlanSpec spec = test::test_plan();

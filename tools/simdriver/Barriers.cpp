@@ -29,7 +29,7 @@ void release(Block &block, NamedBarrier &barrier) {
     if (kind == BarKind::CountTrue)
       forLanes(warp->active, [d = warp->at<uint32_t>(inst.d), total](int lane) { d[lane] = total; });
     else if (kind == BarKind::AllTrue)
-      setPredicate(*warp, inst.d, warp->active, total == barrier.arrived ? ~0u : 0);
+      setPredicate(*warp, inst.d, warp->active, barrier.falseLanes ? 0 : ~0u);
     else if (kind == BarKind::AnyTrue)
       setPredicate(*warp, inst.d, warp->active, total ? ~0u : 0);
     warp->undefinedAt(inst.d) &= ~warp->active;
@@ -69,8 +69,11 @@ void barrier(Warp &warp, const Inst &inst, uint32_t lanes) {
   // Whole warps count, the last one of a block, too, which may have fewer threads.
   barrier.arrived += 32;
   auto kind = static_cast<BarKind>(inst.kind);
-  if (kind > BarKind::Arrive)
-    barrier.trueLanes += static_cast<uint32_t>(__builtin_popcount(*warp.at<uint32_t>(inst.c) & lanes));
+  if (kind > BarKind::Arrive) {
+    uint32_t trueLanes = *warp.at<uint32_t>(inst.c) & lanes;
+    barrier.trueLanes += static_cast<uint32_t>(__builtin_popcount(trueLanes));
+    barrier.falseLanes += static_cast<uint32_t>(__builtin_popcount(lanes & ~trueLanes));
+  }
   if (block.launch->races) {
     barrier.knowledge.join(warp.knowledge);
     ++warp.knowledge.own[warp.index];

@@ -170,7 +170,7 @@ bool Device::read(void *data, uint64_t address, size_t bytes, bool evenUndefined
 bool Device::fill(uint64_t address, const void *pattern, size_t patternBytes, size_t count) {
   if (count == 0)
     return true;
-  if (!contains(address, patternBytes * count))
+  if (count > SIZE_MAX / patternBytes || !contains(address, patternBytes * count))
     return false;
   for (size_t i = 0; i < count; ++i)
     memcpy(state->memory.host(address) + i * patternBytes, pattern, patternBytes);

@@ -106,7 +106,7 @@ struct NamedBarrier {
   uint32_t needed = 0;  ///< 0: all threads of the block that have not ended.
   std::vector<Warp *> waiting;
   Knowledge knowledge;
-  uint32_t trueLanes = 0; ///< Of bar.red.
+  uint32_t trueLanes = 0, falseLanes = 0; ///< Of bar.red.
 };
 
 /// Slots of a block's clock: its warps, then mbarriers, then warpgroups whose wgmma reads shared memory.

@@ -204,6 +204,10 @@ void yupana::ptx::decodeMatrix(Decoder &decoder) {
   std::vector<uint32_t> registers;
   for (const OperandText &element : decoder.elements(decoder.operand(load ? 0 : 1)))
     registers.push_back(load ? decoder.destination(element, 4) : decoder.source(element, 4));
+  // Four matrices have 32 rows, of which each lane names one.
+  size_t matrices = decoder.has("x4") ? 4 : decoder.has("x2") ? 2 : 1;
+  if (registers.size() != matrices)
+    decoder.unsupported(fmt::format("{} registers for {} matrices", registers.size(), matrices));
   decoder.list(inst, registers);
   decoder.address(decoder.operand(load ? 1 : 0), 4, inst.a, inst.immediate);
   inst.kind = decoder.has("trans");

@@ -92,6 +92,8 @@ void logic3(Warp &warp, const Inst &inst, uint32_t lanes) {
 void decodeVector(Decoder &decoder, int bytes) {
   bool packs = decoder.operand(1).kind == OperandText::Vector;
   auto elements = decoder.elements(decoder.operand(packs ? 1 : 0));
+  if (elements.empty())
+    decoder.unsupported("a vector has no elements");
   int each = bytes / static_cast<int>(elements.size());
   Inst inst;
   std::vector<uint32_t> registers;

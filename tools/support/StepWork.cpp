@@ -138,12 +138,16 @@ void StepWork::addLaunch(const schema::Target &target, const schema::StepProgram
              std::find(buffers.begin(), buffers.end(), argument->index()) == buffers.end())
       buffers.push_back(argument->index());
   }
+  // Without a program that samples the number means nothing, and no reader has checked it.
+  bool samples = std::any_of(target.programs()->begin(), target.programs()->end(),
+                             [](const auto *other) { return other->function() == schema::Function::sample; });
+  const schema::Buffer *sampled = samples ? target.buffers()->Get(target.sampled()) : nullptr;
   for (uint32_t index : buffers) {
     const schema::Buffer &buffer = *target.buffers()->Get(index);
     // A value may have several entries, all of one name.
     std::string_view name = buffer.name()->string_view();
     bool isOfRows = name == target.buffers()->Get(target.logits())->name()->string_view() ||
-                    name == target.buffers()->Get(target.sampled())->name()->string_view();
+                    (sampled && name == sampled->name()->string_view());
     made.buffers.push_back({static_cast<double>(buffer.size()), isOfRows});
   }
   for (const WeightUse &use : made.weights)

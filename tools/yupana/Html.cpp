@@ -41,8 +41,8 @@ bool isShown(uint32_t character) {
   if (character < 0x20)
     return character == '\n' || character == '\t';
   bool isControl = character >= 0x7F && character < 0xA0;
-  bool isDirection = (character >= 0x200E && character <= 0x200F) || (character >= 0x202A && character <= 0x202E) ||
-                     (character >= 0x2066 && character <= 0x2069);
+  bool isDirection = character == 0x061C || (character >= 0x200E && character <= 0x200F) ||
+                     (character >= 0x202A && character <= 0x202E) || (character >= 0x2066 && character <= 0x2069);
   bool isNone = (character & 0xFFFE) == 0xFFFE || (character >= 0xFDD0 && character <= 0xFDEF);
   return !isControl && !isDirection && !isNone;
 }

@@ -136,12 +136,14 @@ void addRectangles(std::string &out, const Arena &arena, const Scale &scale, Ran
     if (buffer->last_launch() < range.first || buffer->first_launch() >= range.last)
       continue;
     double bottom = scale.at(buffer->offset()), top = scale.at(endOf(*buffer));
+    // A buffer may live through several programs, of which only some are drawn.
+    uint32_t first = std::max(buffer->first_launch(), range.first) - range.first;
+    uint32_t last = std::min(buffer->last_launch(), range.last - 1) - range.first;
     add(out,
         "<rect class=\"{}\" x=\"{}\" y=\"{:.2f}\" width=\"{}\" height=\"{:.2f}\"><title>{}: {} at offset {}, "
         "launches {} to {}</title></rect>\n",
-        colour(arena.kinds.at(kindOf(buffer->name()->string_view()))), buffer->first_launch() - range.first,
-        1000 * (1 - top), buffer->last_launch() - buffer->first_launch() + 1, 1000 * (top - bottom),
-        escaped(buffer->name()->string_view()), formatBytes(static_cast<double>(buffer->size())),
+        colour(arena.kinds.at(kindOf(buffer->name()->string_view()))), first, 1000 * (1 - top), last - first + 1,
+        1000 * (top - bottom), escaped(buffer->name()->string_view()), formatBytes(static_cast<double>(buffer->size())),
         grouped(buffer->offset()), buffer->first_launch(), buffer->last_launch());
   }
 }

@@ -90,6 +90,22 @@ END:)");
   EXPECT_EQ(run.out, (Words{40, 0, 1}));
 }
 
+// The last warp of a block may have fewer threads.
+TEST(Barriers, ReductionOverPartOfAWarp) {
+  for (uint32_t limit : {47u, 48u}) {
+    std::string text = kernelText(1, "setp.lt.u32 %p1, %r60, " + std::to_string(limit) + R"(;
+  bar.red.and.pred %p2, 0, %p1;
+  selp.b32 %r2, 1, 2, %p2;
+  setp.ne.u32 %p4, %r60, 0;
+  @%p4 bra END;
+  st.global.b32 [%rd1], %r2;
+END:)");
+    Outcome run = runKernel(text, 1, 48, 0, 1);
+    ASSERT_FALSE(run.report) << run.report.message;
+    EXPECT_EQ(run.out[0], limit == 48 ? 1u : 2u);
+  }
+}
+
 TEST(Barriers, EndedThreads) {
   Outcome run = runKernel(
       kernelText(1, "setp.lt.u32 %p1, %r60, 32;\n @%p1 ret;\n bar.sync 0;\n st.global.b32 [%rd1], 3;"), 1, 64, 0, 1);

@@ -73,6 +73,15 @@ static Words matrices(const std::string &how, const std::string &registers, cons
   return run.out;
 }
 
+TEST(Matrix, LdmatrixTakesARegisterForEachMatrix) {
+  for (const char *registers : {"{%r20, %r21}", "{%r20, %r21, %r22, %r23, %r24, %r25}"}) {
+    std::string text = kernelText(1, std::string("ldmatrix.sync.aligned.m8n8.x4.shared.b16 ") + registers + ", [%r3];");
+    Outcome run = runKernel(text, 1, 32, 512, 32);
+    EXPECT_EQ(run.report.fault, Fault::Unsupported);
+    EXPECT_NE(run.report.message.find("registers for 4 matrices"), std::string::npos) << run.report.message;
+  }
+}
+
 TEST(Matrix, LdmatrixRows) {
   Words second = matrices("x4", "{%r20, %r21, %r22, %r23}", "%r21"),
         turned = matrices("x2.trans", "{%r20, %r21}", "%r20");
