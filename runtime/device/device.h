@@ -67,13 +67,16 @@ struct InputRange {
   uint64_t bytes;
 };
 
+/// Steps that may be on their way at once. Each has a slot, 0 to kStepsInFlight - 1, for what the host keeps of it.
+inline constexpr uint32_t kStepsInFlight = 4;
+
 /// What leaves a device after a step.
 enum StepResult : uint32_t { kLogits, kSampled, kStepResults };
 
 struct StepOutput {
   void *address;  // where kernels left it
   uint64_t bytes; // 0: it is not wanted
-  void *host;     // where the host can read and write it until the next step; of finish
+  void *host;     // where the host can read and write it, of ids until the slot's next step; of finish
 };
 
 struct DeviceOptions {
@@ -119,9 +122,12 @@ struct DeviceKind {
   /// A block of `bytes` bytes, all zero on both sides. OUT_OF_MEMORY.
   Code (*allocate_inputs)(Device *device, const Allocator &host, uint64_t bytes, InputBlock *out_block,
                           yupana_status_t *out_status);
-  /// Before the launches of a step: makes `ranges` of the block, in ascending order, visible to kernels. A failure is
-  /// the answer of every later function of this device that has one.
-  void (*send_inputs)(Device *device, const InputBlock &block, const InputRange *ranges, uint32_t count);
+  /// Before the launches of a step, whose slot is free: makes `ranges` of the block, in ascending order, visible to
+  /// kernels of this step and not of those before it; the host may then write to the block again. A failure is the
+  /// answer of every later function of this device that has one.
+  void (*send_inputs)(Device *device, const InputBlock &block, uint32_t slot, const InputRange *ranges, uint32_t count);
+  /// Copies within the device's memory, behind all that it was given before. Failures as of send_inputs.
+  void (*copy)(Device *device, void *to, const void *from, uint64_t bytes);
 
   /// Takes the bytes of a section of code, which are not needed afterwards. INVALID_DATA, OUT_OF_MEMORY, and
   /// INCOMPATIBLE for code that this very device does not take, whose format is then no longer in `formats`.
@@ -140,8 +146,11 @@ struct DeviceKind {
   /// When a context is created, after all launches have been prepared: steps of these sizes and launches are going to
   /// be run often, and may be made quicker. OUT_OF_MEMORY, INTERNAL.
   LaunchFunction *capture;
-  /// Ends a step: all launches are done, and `host` is filled in for the outputs that are wanted. INTERNAL.
-  Code (*finish)(Device *device, StepOutput outputs[kStepResults], yupana_status_t *out_status);
+  /// Behind the launches of a step: fills in `host` for the outputs that are wanted, which are there once the slot has
+  /// been waited for. INTERNAL.
+  Code (*finish)(Device *device, uint32_t slot, StepOutput outputs[kStepResults], yupana_status_t *out_status);
+  /// Waits for the step of a slot. Slots are waited for in the order of their steps. INTERNAL.
+  Code (*wait)(Device *device, uint32_t slot, yupana_status_t *out_status);
 
   /// Goes through all chunks with several threads, which claim them in ascending order. CANCELLED, or OK with
   /// `*out_fault` filled in, or OUT_OF_MEMORY for windows, which come from `host`.

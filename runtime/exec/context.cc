@@ -116,6 +116,9 @@ Code allocate_cache(yupana_context_t &context, uint64_t kv_bytes, const Report &
     if (Code code = context.groups[i].prepare(context.device, context.allocator, *context.root().cache_groups()->Get(i),
                                               context.limits(), context.max_sequences, pages[i], report.out()))
       return code;
+  uint64_t spans = uint64_t{kStepsInFlight} * context.limits().max_batch();
+  if (Code code = context.step_spans.allocate(context.allocator, spans, "steps in flight", report.out()))
+    return code;
   return context.sequences.allocate(context.allocator, context.max_sequences, "sequences", report.out());
 }
 
@@ -250,6 +253,7 @@ void yupana_context_info(const yupana_context_t *context, yupana_context_info_t 
   info.max_sequences = context->max_sequences;
   info.sequences = context->alive_sequences;
   info.kv_positions = context->kv_positions;
+  info.runs_apart = !context->device->kind->has_host_memory;
   copy_sized(out, info);
 }
 
@@ -270,7 +274,7 @@ void yupana_context_memory(const yupana_context_t *context, yupana_memory_info_t
   context->device->kind->memory(context->device, &info);
   info.bookkeeping += sizeof(*context) + context->inputs.bookkeeping_bytes() + context->sequences.bytes() +
                       context->kernels.bytes() + context->launches.bytes() + context->arguments.bytes() +
-                      context->active.bytes() + context->weights.bytes();
+                      context->active.bytes() + context->step_spans.bytes() + context->weights.bytes();
   info.total = info.weights + info.cache + info.arenas + info.inputs + info.scratch + info.code + info.bookkeeping;
   copy_sized(out, info);
 }

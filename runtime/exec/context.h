@@ -24,6 +24,24 @@ struct Sequence {
   uint32_t length;
   uint32_t batch_mark; // the last step attempt that named it
   uint64_t number;
+  // Where its next token is, if the step with number `drawn_step`, from 1, drew one: a row of what that step sampled.
+  uint64_t drawn_step;
+  uint32_t drawn_row;
+};
+
+/// A span of a step that has been submitted.
+struct SubmittedSpan {
+  uint32_t slot;
+  uint32_t length; // of the sequence, before the step
+  uint32_t rows;
+  uint32_t sample;
+};
+
+/// A step that has been submitted and not been waited for.
+struct SubmittedStep {
+  uint32_t spans;
+  uint32_t rows;
+  StepOutput outputs[kStepResults];
 };
 
 inline constexpr uint32_t kMaxContextSequences = 1u << 20;
@@ -54,6 +72,11 @@ struct yupana_context_t {
   yupana::runtime::Array<yupana::runtime::PreparedLaunch> launches; // of all programs
   yupana::runtime::Array<void *> arguments;
   yupana::runtime::Array<yupana::runtime::ActiveLaunch> active;
+  /// Steps count from 1. Those above `waited` are in flight, at most kStepsInFlight; step n has slot n %
+  /// kStepsInFlight.
+  uint64_t submitted = 0, waited = 0;
+  yupana::runtime::SubmittedStep steps[yupana::runtime::kStepsInFlight] = {};
+  yupana::runtime::Array<yupana::runtime::SubmittedSpan> step_spans; // [kStepsInFlight][max_batch]
 
   const yupana::schema::Plan &root() const { return *plan->root; }
   const yupana::schema::Limits &limits() const { return *plan->root->limits(); }
@@ -80,10 +103,10 @@ Code choose_pages(const yupana_plan_t &plan, uint64_t kv_bytes, uint32_t sequenc
 /// Fills programs, launches and arguments; everything they point at is allocated. OUT_OF_MEMORY.
 Code prepare_launches(yupana_context_t &context, yupana_status_t *out_status);
 
-/// Runs the program for a step (`function` step: the first whose max_tokens is enough), or does something else with its
-/// launches. Codes of `what`.
-Code run_program(yupana_context_t &context, schema::Function function, const StepSizes &sizes, LaunchFunction *what,
-                 yupana_status_t *out_status);
+/// Runs the program for a step, the first whose max_tokens is enough, with `sample` the one that samples behind it, or
+/// does something else with their launches. Codes of `what`.
+Code run_programs(yupana_context_t &context, const StepSizes &sizes, bool sample, LaunchFunction *what,
+                  yupana_status_t *out_status);
 
 /// yupana_context_create on the device chosen, whose kind is that of the target or stands in for it.
 Code create_context(const DeviceChoice &choice, yupana_plan_t *plan, uint32_t target,

@@ -19,13 +19,15 @@ Code StepInputs::prepare(Device *device, const Allocator &allocator, const schem
     end += (bytes + kCacheLine - 1) & ~(kCacheLine - 1);
     return offset;
   };
+  StepSizes maxima{limits.max_step_tokens(), limits.max_batch(), limits.max_logit_rows()};
   uint32_t groups = plan.cache_groups()->size();
+  static_assert(static_cast<uint32_t>(schema::StepInput::token_ids) == 0);
+  inputs_[0] = take(input_bytes(schema::StepInput::token_ids, maxima));
   for (uint32_t i = 0; i < groups; ++i) {
     uint64_t row_bytes = page_table_entries(*plan.cache_groups()->Get(i), limits) * sizeof(uint32_t);
     tables_[i] = {take(row_bytes * limits.max_batch()), row_bytes};
   }
-  StepSizes maxima{limits.max_step_tokens(), limits.max_batch(), limits.max_logit_rows()};
-  for (uint32_t i = 0; i < kStepInputs; ++i)
+  for (uint32_t i = 1; i < kStepInputs; ++i)
     inputs_[i] = take(input_bytes(static_cast<schema::StepInput>(i), maxima));
   uint64_t most_ranges = uint64_t{groups} * limits.max_batch() + kStepInputs;
   if (Code code = ranges_.allocate(allocator, most_ranges, "ranges of step inputs", out))
@@ -33,11 +35,14 @@ Code StepInputs::prepare(Device *device, const Allocator &allocator, const schem
   return device->kind->allocate_inputs(device, allocator, end + kArenaPadding, &block_, out);
 }
 
-void StepInputs::send(Device *device, const StepSizes &sizes) {
-  for (uint32_t i = 0; i < kStepInputs; ++i)
+void StepInputs::send(Device *device, uint32_t slot, const StepSizes &sizes, uint32_t kept) {
+  uint64_t known = kept * sizeof(uint32_t), ids = sizes.tokens * sizeof(uint32_t);
+  ranges_[0] = {inputs_[0] + known, ids - known};
+  for (uint32_t i = 1; i < kStepInputs; ++i)
     if (uint64_t bytes = input_bytes(static_cast<schema::StepInput>(i), sizes))
       ranges_[count_++] = {inputs_[i], bytes};
-  device->kind->send_inputs(device, block_, ranges_.data(), count_);
+  uint32_t skipped = known == ids;
+  device->kind->send_inputs(device, block_, slot, ranges_.data() + skipped, count_ - skipped);
 }
 
 } // namespace yupana::runtime

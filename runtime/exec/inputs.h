@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the host tells kernels before a step, page tables first and then the step inputs, at fixed places in one block:
-// a device needs one transfer, and only of what the step uses. On a CPU the block is where kernels read.
+// What the host tells kernels before a step, at fixed places in one block: token ids, page tables, then the other step
+// inputs. A device needs one transfer, and only of what the step uses. Ids come first because sampling writes those of
+// the next step over them, which a transfer of what lies around them must not touch. On a CPU the block is where
+// kernels read.
 
 #ifndef YUPANA_RUNTIME_EXEC_INPUTS_H
 #define YUPANA_RUNTIME_EXEC_INPUTS_H
@@ -30,12 +32,13 @@ public:
   uint8_t *device_table(uint32_t group) const { return block_.device + tables_[group].offset; }
 
   /// A step in the order of these calls: it uses the first `entries` entries of rows of page tables, groups and rows
-  /// ascending, and of the inputs what its sizes say; then all of it goes to the device.
-  void begin() { count_ = 0; }
+  /// ascending, and of the inputs what its sizes say, but for the first `kept` token ids, which the device has; then
+  /// all of it goes to the device.
+  void begin() { count_ = 1; }
   void use_table_row(uint32_t group, uint32_t row, uint32_t entries) {
     ranges_[count_++] = {at(group, row), entries * sizeof(uint32_t)};
   }
-  void send(Device *device, const StepSizes &sizes);
+  void send(Device *device, uint32_t slot, const StepSizes &sizes, uint32_t kept);
 
   uint64_t bytes() const { return block_.memory.size(); }
   uint64_t bookkeeping_bytes() const { return ranges_.bytes(); }
@@ -50,7 +53,7 @@ private:
   InputBlock block_ = {};
   Table tables_[kMaxCacheGroups] = {};
   uint64_t inputs_[kStepInputs] = {};
-  Array<InputRange> ranges_; // of the step being prepared
+  Array<InputRange> ranges_; // of the step being prepared, that of token ids first
   uint32_t count_ = 0;
 };
 

@@ -65,27 +65,28 @@ uint32_t program_of(const yupana_context_t &context, uint32_t number) {
   return program;
 }
 
-void send_inputs(Device *device, const InputBlock &block, const InputRange *ranges, uint32_t count) {
+/// A context's launches stand in one array, in order, and each begins with what the device is given.
+uint32_t number_of(const yupana_context_t &context, const ActiveLaunch &active) {
+  auto *prepared = reinterpret_cast<const PreparedLaunch *>(active.launch);
+  return static_cast<uint32_t>(prepared - context.launches.data());
+}
+
+void send_inputs(Device *device, const InputBlock &block, uint32_t slot, const InputRange *ranges, uint32_t count) {
   Profile &profile = profile_of(device);
   profile.programs = profile.launches = 0;
   profile.step_begin = profile_now();
-  profile.real->send_inputs(device, block, ranges, count);
+  profile.real->send_inputs(device, block, slot, ranges, count);
 }
 
-Code run(Device *device, const StepSizes &sizes, const ActiveLaunch *launches, uint32_t count,
-         yupana_status_t *status) {
+Code run_program(Device *device, const StepSizes &sizes, const ActiveLaunch *launches, uint32_t count,
+                 yupana_status_t *status) {
   Profile &profile = profile_of(device);
-  if (!profile.profiler.event || profile.programs == kProgramsPerStep)
-    return profile.real->run(device, sizes, launches, count, status);
   const yupana_context_t &context = *profile.context;
   Ran &ran = profile.ran[profile.programs];
   ran.first = profile.launches;
   ran.count = count;
-  for (uint32_t i = 0; i < count; ++i) {
-    // A context's launches stand in one array, in order, and each begins with what the device is given.
-    auto *prepared = reinterpret_cast<const PreparedLaunch *>(launches[i].launch);
-    profile.active[ran.first + i] = {static_cast<uint32_t>(prepared - context.launches.data()), launches[i].cells};
-  }
+  for (uint32_t i = 0; i < count; ++i)
+    profile.active[ran.first + i] = {number_of(context, launches[i]), launches[i].cells};
   LaunchSpan *spans = profile.spans.data() + uint64_t{ran.first} * device->workers;
   for (uint64_t i = 0; i < uint64_t{count} * device->workers; ++i)
     spans[i] = {};
@@ -99,6 +100,23 @@ Code run(Device *device, const StepSizes &sizes, const ActiveLaunch *launches, u
   profile.launches += count;
   ++profile.programs;
   return code;
+}
+
+/// A step's launches come at once, those of its own program first.
+Code run(Device *device, const StepSizes &sizes, const ActiveLaunch *launches, uint32_t count,
+         yupana_status_t *status) {
+  Profile &profile = profile_of(device);
+  if (!profile.profiler.event)
+    return profile.real->run(device, sizes, launches, count, status);
+  const yupana_context_t &context = *profile.context;
+  for (uint32_t first = 0, last; first < count && profile.programs < kProgramsPerStep; first = last) {
+    uint32_t program = program_of(context, number_of(context, launches[first]));
+    for (last = first + 1; last < count && program_of(context, number_of(context, launches[last])) == program; ++last) {
+    }
+    if (Code code = run_program(device, sizes, launches + first, last - first, status))
+      return code;
+  }
+  return YUPANA_STATUS_OK;
 }
 
 void tell_launches(const Profile &profile, uint32_t workers, const Ran &ran, yupana_profile_event_t event) {
@@ -141,9 +159,12 @@ void tell(const Profile &profile, uint32_t workers, uint64_t end) {
   }
 }
 
-Code finish(Device *device, StepOutput outputs[kStepResults], yupana_status_t *status) {
+/// Launches that are timed are waited for, so a step has ended where its results have been asked for.
+Code finish(Device *device, uint32_t slot, StepOutput outputs[kStepResults], yupana_status_t *status) {
   Profile &profile = profile_of(device);
-  Code code = profile.real->finish(device, outputs, status);
+  Code code = profile.real->finish(device, slot, outputs, status);
+  if (!code && profile.profiler.event && profile.programs)
+    code = profile.real->wait(device, slot, status);
   if (!code && profile.profiler.event && profile.programs)
     tell(profile, device->workers, profile_now());
   return code;

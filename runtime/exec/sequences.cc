@@ -37,6 +37,7 @@ yupana_status_code_t yupana_sequence_create(yupana_context_t *context, uint64_t 
       continue;
     sequence.alive = 1;
     sequence.length = 0;
+    sequence.drawn_step = 0;
     sequence.number = number;
     ++context->alive_sequences;
     *out_sequence = name_of(slot, sequence);
@@ -73,6 +74,8 @@ yupana_status_code_t yupana_sequence_truncate(yupana_context_t *context, yupana_
                   state.length, length, context->root().cache_groups()->Get(i)->name()->c_str(), length);
   for (uint32_t i = 0; i < context->group_count(); ++i)
     context->groups[i].truncate(slot, length);
+  if (length < state.length)
+    state.drawn_step = 0;
   state.length = length;
   return succeed(out_status);
 }

@@ -3,6 +3,9 @@
 // A step in four parts: everything that can be refused is checked; pages change hands; inputs are written; programs
 // run. Only the first can refuse, so a refused step has changed nothing. A device that fails while it runs ends the use
 // of its context.
+//
+// Steps are given to the device one behind the other and waited for in that order. What a step changes here, lengths
+// and pages, is changed when it is given: all that later steps do with pages lies behind it in the device's order, too.
 
 #include "runtime/exec/context.h"
 
@@ -100,23 +103,44 @@ Code check_span(yupana_context_t &context, const yupana_span_t &span, uint32_t i
   if (sequence.batch_mark == context.step_attempts)
     return fail(out, kInvalid, "span %u names the sequence of an earlier span", i);
   sequence.batch_mark = context.step_attempts;
-  if (span.token_count == 0 || !span.tokens)
+  if (span.token_from_previous > 1)
+    return fail(out, kInvalid, "span %u has token_from_previous %u; expected 0 or 1", i, span.token_from_previous);
+  if (span.token_count == 0 || (!span.tokens && !span.token_from_previous))
     return fail(out, kInvalid, "span %u has no tokens", i);
+  if (span.token_from_previous &&
+      (span.token_count != 1 || !context.submitted || sequence.drawn_step != context.submitted))
+    return fail(out, kInvalid, "span %u has %u tokens of the step before, which drew none for its sequence", i,
+                span.token_count);
   uint32_t most = context.limits().max_context();
   if (span.token_count > most - sequence.length)
     return fail(out, kInvalid, "span %u adds %u tokens to %u positions; the plan holds at most %u per sequence", i,
                 span.token_count, sequence.length, most);
   uint32_t vocab = context.root().model()->vocab_size();
-  for (uint32_t t = 0; t < span.token_count; ++t)
+  for (uint32_t t = 0; t < span.token_count && !span.token_from_previous; ++t)
     if (span.tokens[t] >= vocab)
       return fail(out, kInvalid, "span %u, token %u has id %u; the vocabulary has %u", i, t, span.tokens[t], vocab);
   return check_rows(span, i, out);
 }
 
-Code check_batch_header(const yupana_context_t &context, const yupana_batch_t *batch,
-                        const yupana_step_result_t *result, yupana_status_t *out) {
-  if (!batch || batch->size < sizeof(yupana_batch_t) || !result || result->size < sizeof(yupana_step_result_t))
-    return fail(out, kInvalid, "a step needs a batch and a result with sizes");
+Code check_result(const yupana_step_result_t *result, yupana_status_t *out) {
+  if (!result || result->size < sizeof(yupana_step_result_t))
+    return fail(out, kInvalid, "a step needs a result with its size");
+  return YUPANA_STATUS_OK;
+}
+
+/// Logits have one place, which a step that follows would write over.
+Code check_flight(const yupana_context_t &context, yupana_status_t *out) {
+  uint64_t flying = context.submitted - context.waited;
+  if (flying == kStepsInFlight)
+    return fail(out, kInvalid, "%u steps are in flight, which is the most", kStepsInFlight);
+  if (flying && context.steps[context.submitted % kStepsInFlight].outputs[kLogits].bytes)
+    return fail(out, kInvalid, "the step before gives logits: wait for it first");
+  return YUPANA_STATUS_OK;
+}
+
+Code check_batch_header(const yupana_context_t &context, const yupana_batch_t *batch, yupana_status_t *out) {
+  if (!batch || batch->size < sizeof(yupana_batch_t))
+    return fail(out, kInvalid, "a step needs a batch with its size");
   uint32_t most = context.limits().max_batch();
   if (batch->span_count == 0 || batch->span_count > most || !batch->spans)
     return fail(out, kInvalid, "the batch has %u spans; the plan takes 1 to %u", batch->span_count, most);
@@ -198,6 +222,46 @@ void change_pages(yupana_context_t &context, const Spans &spans) {
   }
 }
 
+uint32_t *drawn_tokens(const yupana_context_t &context) {
+  return reinterpret_cast<uint32_t *>(context.inputs.device_input(static_cast<uint32_t>(StepInput::token_ids)));
+}
+
+/// Tokens of the step before are where it read its own. They stay there if they are the first of this step in the same
+/// order: returns how many they are. Else all that was drawn goes to the buffer which the plan has for it and nothing
+/// uses between two steps, to be placed from there.
+uint32_t keep_drawn(yupana_context_t &context, const Spans &spans, bool *out_moves) {
+  uint32_t drawn = 0, kept = 0;
+  for (uint32_t i = 0; i < spans.size(); ++i)
+    if (spans[i].token_from_previous) {
+      ++drawn;
+      kept += i == kept && context.sequences[slot_of(context, spans[i])].drawn_row == i;
+    }
+  *out_moves = kept != drawn;
+  if (kept == drawn)
+    return kept;
+  context.device->kind->copy(context.device, context.buffer_address(context.target().sampled()), drawn_tokens(context),
+                             context.steps[context.submitted % kStepsInFlight].rows * sizeof(uint32_t));
+  return 0;
+}
+
+/// Once the inputs are there. Where host and kernels share memory, a token that could not be drawn is seen: the step
+/// runs with another one, since what comes of it is of no use to anybody.
+void place_drawn(yupana_context_t &context, const Spans &spans, bool moves) {
+  auto *ids = context.inputs.input<uint32_t>(StepInput::token_ids);
+  const auto *starts = context.inputs.input<uint32_t>(StepInput::sequence_starts);
+  const auto *aside = static_cast<uint32_t *>(context.buffer_address(context.target().sampled()));
+  for (uint32_t i = 0; i < spans.size(); ++i) {
+    if (!spans[i].token_from_previous)
+      continue;
+    uint32_t token = starts[i];
+    if (moves)
+      context.device->kind->copy(context.device, drawn_tokens(context) + token,
+                                 aside + context.sequences[slot_of(context, spans[i])].drawn_row, sizeof(uint32_t));
+    if (ids[token] == YUPANA_NO_TOKEN)
+      ids[token] = 0;
+  }
+}
+
 /// Inputs are those of plan.fbs, token by token and sequence by sequence; starts has an entry more, so that a
 /// sequence's tokens are starts[i] to starts[i + 1].
 void write_token_inputs(yupana_context_t &context, const Spans &spans) {
@@ -212,7 +276,8 @@ void write_token_inputs(yupana_context_t &context, const Spans &spans) {
     uint32_t slot = slot_of(context, span), length = context.sequences[slot].length;
     starts[i] = token;
     slots[i] = slot;
-    memcpy(ids + token, span.tokens, span.token_count * sizeof(uint32_t));
+    if (!span.token_from_previous)
+      memcpy(ids + token, span.tokens, span.token_count * sizeof(uint32_t));
     for (uint32_t t = 0; t < span.token_count; ++t, ++token) {
       positions[token] = length + t;
       owners[token] = i;
@@ -256,17 +321,44 @@ void write_row_inputs(yupana_context_t &context, const Spans &spans) {
   }
 }
 
-/// `values` values of four bytes of a buffer.
-StepOutput output(const yupana_context_t &context, uint32_t buffer, uint64_t values) {
-  return {context.buffer_address(buffer), values * 4, nullptr};
+/// Remembers a step that the device has been given, and moves its sequences forward.
+void note_submitted(yupana_context_t &context, const Spans &spans, SubmittedStep &step) {
+  uint64_t number = ++context.submitted;
+  SubmittedSpan *noted = context.step_spans.data() + number % kStepsInFlight * context.limits().max_batch();
+  step.spans = spans.size();
+  uint32_t row = 0;
+  for (uint32_t i = 0; i < spans.size(); ++i) {
+    const yupana_span_t &span = spans[i];
+    uint32_t slot = slot_of(context, span), rows = rows_of(span);
+    Sequence &sequence = context.sequences[slot];
+    noted[i] = {slot, sequence.length, rows, span.sample};
+    sequence.length += span.token_count;
+    row += rows;
+    if (span.sample && rows && token_of_row(span, rows - 1) == span.token_count - 1) {
+      sequence.drawn_step = number;
+      sequence.drawn_row = row - 1;
+    }
+  }
+}
+
+/// Of a lost device: its sequences are as long as before the first step that was not waited for.
+void take_back_steps(yupana_context_t &context) {
+  for (; context.submitted != context.waited; --context.submitted) {
+    uint64_t slot = context.submitted % kStepsInFlight;
+    const SubmittedSpan *spans = context.step_spans.data() + slot * context.limits().max_batch();
+    for (uint32_t i = 0; i < context.steps[slot].spans; ++i) {
+      Sequence &sequence = context.sequences[spans[i].slot];
+      sequence.length = static_cast<uint32_t>(least(sequence.length, spans[i].length));
+    }
+  }
 }
 
 /// Hides the choices made for rows whose spans did not ask for one. NOT_FINITE when a kernel could make none for a row
 /// whose span did.
-Code check_sampled(const Spans &spans, uint32_t *sampled, yupana_status_t *status) {
+Code check_sampled(const SubmittedStep &step, const SubmittedSpan *spans, uint32_t *sampled, yupana_status_t *status) {
   Code code = succeed(status);
-  for (uint32_t i = 0, row = 0; i < spans.size(); ++i)
-    for (uint32_t r = rows_of(spans[i]); r > 0; --r, ++row)
+  for (uint32_t i = 0, row = 0; i < step.spans; ++i)
+    for (uint32_t r = spans[i].rows; r > 0; --r, ++row)
       if (!spans[i].sample)
         sampled[row] = YUPANA_NO_TOKEN;
       else if (sampled[row] == YUPANA_NO_TOKEN)
@@ -276,46 +368,81 @@ Code check_sampled(const Spans &spans, uint32_t *sampled, yupana_status_t *statu
 
 } // namespace
 
-yupana_status_code_t yupana_context_step(yupana_context_t *context, const yupana_batch_t *batch,
-                                         yupana_step_result_t *out_result, yupana_status_t *out_status) {
-  if (Code code = check_batch_header(*context, batch, out_result, out_status))
+yupana_status_code_t yupana_context_submit(yupana_context_t *context, const yupana_batch_t *batch,
+                                           yupana_status_t *out_status) {
+  if (Code code = check_batch_header(*context, batch, out_status))
     return code;
   Spans spans(*batch);
   StepSizes sizes;
   bool sample = false;
   if (Code code = check_batch(*context, spans, &sizes, &sample, out_status))
     return code;
+  if (Code code = check_flight(*context, out_status))
+    return code;
   if (Code code = check_pages(*context, spans, out_status))
     return code;
 
+  Device *device = context->device;
+  const DeviceKind &kind = *device->kind;
+  const schema::Target &target = context->target();
+  auto slot = static_cast<uint32_t>((context->submitted + 1) % kStepsInFlight);
+  bool moves = false;
+  uint32_t kept = keep_drawn(*context, spans, &moves);
   change_pages(*context, spans);
   write_token_inputs(*context, spans);
   write_row_inputs(*context, spans);
-  context->inputs.send(context->device, sizes);
+  context->inputs.send(device, slot, sizes, kept);
+  place_drawn(*context, spans, moves);
 
-  yupana_step_result_t result = {};
-  result.rows = sizes.rows;
-  result.vocab_size = context->root().model()->vocab_size();
-  const schema::Target &target = context->target();
-  StepOutput outputs[kStepResults] = {};
+  SubmittedStep &step = context->steps[slot];
+  step = {};
+  step.rows = sizes.rows;
   // Logits leave the device only where the caller reads them: a row has an entry for each word of the vocabulary.
   if (!batch->keep_logits)
-    outputs[kLogits] = output(*context, target.logits(), uint64_t{sizes.rows} * result.vocab_size);
+    step.outputs[kLogits] = {context->buffer_address(target.logits()),
+                             uint64_t{4} * sizes.rows * context->root().model()->vocab_size(), nullptr};
   if (sample)
-    outputs[kSampled] = output(*context, target.sampled(), sizes.rows);
-  const DeviceKind &kind = *context->device->kind;
-  Code code = run_program(*context, schema::Function::step, sizes, kind.run, out_status);
-  if (!code && sample)
-    code = run_program(*context, schema::Function::sample, sizes, kind.run, out_status);
+    step.outputs[kSampled] = {drawn_tokens(*context), uint64_t{4} * sizes.rows, nullptr};
+  Code code = run_programs(*context, sizes, sample, kind.run, out_status);
   if (!code)
-    code = kind.finish(context->device, outputs, out_status);
+    code = kind.finish(device, slot, step.outputs, out_status);
   if (code)
     return code;
-  for (uint32_t i = 0; i < spans.size(); ++i)
-    context->sequences[slot_of(*context, spans[i])].length += spans[i].token_count;
-  result.logits = static_cast<const float *>(outputs[kLogits].host);
-  auto *sampled = static_cast<uint32_t *>(outputs[kSampled].host);
+  note_submitted(*context, spans, step);
+  return succeed(out_status);
+}
+
+yupana_status_code_t yupana_context_wait(yupana_context_t *context, yupana_step_result_t *out_result,
+                                         yupana_status_t *out_status) {
+  if (Code code = check_result(out_result, out_status))
+    return code;
+  if (context->submitted == context->waited)
+    return fail(out_status, kInvalid, "no step is in flight");
+  auto slot = static_cast<uint32_t>((context->waited + 1) % kStepsInFlight);
+  if (Code code = context->device->kind->wait(context->device, slot, out_status)) {
+    take_back_steps(*context);
+    return code;
+  }
+  ++context->waited;
+  const SubmittedStep &step = context->steps[slot];
+  yupana_step_result_t result = {};
+  result.rows = step.rows;
+  result.vocab_size = context->root().model()->vocab_size();
+  result.logits = static_cast<const float *>(step.outputs[kLogits].host);
+  auto *sampled = static_cast<uint32_t *>(step.outputs[kSampled].host);
   result.sampled = sampled;
   copy_sized(out_result, result);
-  return sample ? check_sampled(spans, sampled, out_status) : succeed(out_status);
+  const SubmittedSpan *spans = context->step_spans.data() + slot * context->limits().max_batch();
+  return sampled ? check_sampled(step, spans, sampled, out_status) : succeed(out_status);
+}
+
+yupana_status_code_t yupana_context_step(yupana_context_t *context, const yupana_batch_t *batch,
+                                         yupana_step_result_t *out_result, yupana_status_t *out_status) {
+  if (Code code = check_result(out_result, out_status))
+    return code;
+  if (context->submitted != context->waited)
+    return fail(out_status, kInvalid, "steps are in flight: wait for them first");
+  if (Code code = yupana_context_submit(context, batch, out_status))
+    return code;
+  return yupana_context_wait(context, out_result, out_status);
 }

@@ -36,7 +36,7 @@ runtime::Code allocate_inputs(Device *device, const Allocator &host, uint64_t by
   return YUPANA_STATUS_OK;
 }
 
-void send_inputs(Device *, const InputBlock &block, const InputRange *ranges, uint32_t count) {
+void send_inputs(Device *, const InputBlock &block, uint32_t, const InputRange *ranges, uint32_t count) {
   for (uint32_t i = 0; i < count; ++i) {
     EXPECT_TRUE(i == 0 || ranges[i].offset >= ranges[i - 1].offset + ranges[i - 1].bytes) << "ascending";
     ASSERT_LE(ranges[i].offset + ranges[i].bytes, counts.block_bytes);
@@ -52,7 +52,7 @@ runtime::Code run(Device *device, const runtime::StepSizes &sizes, const runtime
   return kDevices[0]->run(device, sizes, launches, count, status);
 }
 
-runtime::Code finish(Device *, runtime::StepOutput *outputs, yupana_status_t *) {
+runtime::Code finish(Device *, uint32_t, runtime::StepOutput *outputs, yupana_status_t *) {
   for (uint32_t i = 0; i < runtime::kStepResults; ++i) {
     if (!outputs[i].bytes)
       continue;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include "test/runtime/step_support.h"
+#include "test/runtime/ahead_support.h"
 
 #include <cmath>
 #include <functional>
@@ -216,6 +216,93 @@ TEST_F(StepTest, SamplingNeedsAProgram) {
   ask.sample = 1;
   EXPECT_EQ(Step(c.get(), {ask}).code, YUPANA_STATUS_UNSUPPORTED);
   EXPECT_EQ(length(c, s), 0u);
+}
+
+TEST_F(StepTest, StepsMayRunAhead) {
+  yupana_context_options_t options = with_threads(2);
+  options.kv_bytes = yupana_plan_kv_bytes(opened_.plan.get(), 60, 4);
+  ContextOwner c = context(options);
+  expect_ahead(c.get());
+}
+
+// What was submitted beyond the end of a text is truncated away while it runs; the sequence goes on from there.
+TEST_F(StepTest, SequencesAreCutWhileStepsAreInFlight) {
+  ContextOwner c = context();
+  Ahead ahead(c.get(), 2);
+  ahead.add(4);
+  for (int i = 0; i < 3; ++i)
+    ASSERT_EQ(ahead.step({0}), YUPANA_STATUS_OK) << ahead.status.message;
+  yupana_sequence_t s = ahead.sequence(0);
+  EXPECT_EQ(length(c, s), 6u);
+  ASSERT_EQ(yupana_sequence_truncate(c.get(), s, 4, nullptr), YUPANA_STATUS_OK);
+  EXPECT_EQ(ahead.step({0}), YUPANA_STATUS_INVALID_ARGUMENT) << "the token that was drawn is cut off";
+  ASSERT_EQ(ahead.wait_for_all(), YUPANA_STATUS_OK);
+  Tokens tokens = make_tokens(4, 1);
+  tokens.push_back(9);
+  EXPECT_EQ(Step(c.get(), {span(s, {9})}).logits, expected_logits(tokens, 4));
+}
+
+// A token that could not be drawn ends no step and reaches no memory.
+TEST_F(StepTest, WhatFollowsATokenThatWasNotDrawnRuns) {
+  ContextOwner c = context();
+  yupana_sequence_t s = sequence(c);
+  Tokens tokens = make_tokens(2);
+  yupana_span_t first = span(s, tokens, YUPANA_ROWS_LAST), next = first;
+  first.sample = 1;
+  first.seed = TEST_NOT_FINITE_SEED;
+  next.token_from_previous = next.token_count = next.sample = 1;
+  yupana_batch_t one = {sizeof(one), &first, 1, 1}, two = {sizeof(two), &next, 1, 1};
+  ASSERT_EQ(yupana_context_submit(c.get(), &one, nullptr), YUPANA_STATUS_OK);
+  ASSERT_EQ(yupana_context_submit(c.get(), &two, nullptr), YUPANA_STATUS_OK);
+  auto result = sized<yupana_step_result_t>();
+  EXPECT_EQ(yupana_context_wait(c.get(), &result, nullptr), YUPANA_STATUS_NOT_FINITE);
+  EXPECT_EQ(yupana_context_wait(c.get(), &result, nullptr), YUPANA_STATUS_OK);
+  EXPECT_EQ(length(c, s), 3u);
+}
+
+// Every rule of submitting and waiting, and what it leaves as it was.
+TEST_F(StepTest, RulesOfStepsInFlight) {
+  ContextOwner c = context();
+  yupana_sequence_t s = sequence(c), other = sequence(c);
+  Tokens tokens = make_tokens(1);
+  yupana_status_t status = {};
+  auto submit = [&](yupana_sequence_t sequence, uint32_t sample, uint32_t previous, uint32_t keep_logits = 1) {
+    yupana_span_t one = span(sequence, tokens, YUPANA_ROWS_LAST);
+    one.sample = sample;
+    one.token_from_previous = previous;
+    yupana_batch_t batch = {sizeof(batch), &one, 1, keep_logits};
+    return yupana_context_submit(c.get(), &batch, &status);
+  };
+  auto expect_refused = [&](yupana_status_code_t code, const char *words) {
+    EXPECT_EQ(code, YUPANA_STATUS_INVALID_ARGUMENT) << words;
+    EXPECT_NE(strstr(status.message, words), nullptr) << status.message;
+  };
+  auto result = sized<yupana_step_result_t>();
+  expect_refused(yupana_context_wait(c.get(), &result, &status), "no step is in flight");
+  expect_refused(submit(s, 1, 1), "the step before, which drew none");
+  expect_refused(submit(s, 1, 2), "token_from_previous 2");
+  ASSERT_EQ(submit(s, 0, 0), YUPANA_STATUS_OK);
+  expect_refused(submit(s, 1, 1), "the step before, which drew none");
+  ASSERT_EQ(submit(s, 1, 0), YUPANA_STATUS_OK);
+  ASSERT_EQ(submit(other, 1, 0), YUPANA_STATUS_OK);
+  expect_refused(submit(s, 1, 1), "the step before, which drew none");
+  yupana_span_t many = span(other, make_tokens(2), YUPANA_ROWS_LAST);
+  many.token_from_previous = 1;
+  yupana_batch_t batch = {sizeof(batch), &many, 1, 1};
+  expect_refused(yupana_context_submit(c.get(), &batch, &status), "2 tokens of the step before");
+  expect_refused(yupana_context_step(c.get(), &batch, &result, &status), "wait for them first");
+  ASSERT_EQ(submit(other, 1, 1, /*keep_logits=*/0), YUPANA_STATUS_OK);
+  expect_refused(submit(other, 1, 1), "4 steps are in flight");
+  ASSERT_EQ(yupana_context_wait(c.get(), &result, nullptr), YUPANA_STATUS_OK);
+  expect_refused(submit(other, 1, 1), "gives logits: wait for it first");
+  result.size = 8;
+  expect_refused(yupana_context_wait(c.get(), &result, &status), "its size");
+  result.size = sizeof(result);
+  for (int i = 0; i < 3; ++i)
+    ASSERT_EQ(yupana_context_wait(c.get(), &result, nullptr), YUPANA_STATUS_OK);
+  EXPECT_NE(result.logits, nullptr);
+  EXPECT_EQ(length(c, s), 2u);
+  EXPECT_EQ(length(c, other), 2u);
 }
 
 struct Refused {

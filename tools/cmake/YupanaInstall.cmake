@@ -6,7 +6,7 @@ include(CMakePackageConfigHelpers)
 find_package(Threads REQUIRED)
 
 # One library of the core, its devices and the text layer, shared and static. Both are made of the objects of the parts.
-set(parts YupanaRuntime YupanaCpuRank YupanaRoom YupanaCudaDevice YupanaProfile YupanaText)
+set(parts YupanaRuntime YupanaCpuRank YupanaRoom YupanaFiles YupanaCudaDevice YupanaProfile YupanaText)
 set(objects)
 foreach(part ${parts})
   list(APPEND objects $<TARGET_OBJECTS:${part}>)

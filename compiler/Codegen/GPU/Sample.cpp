@@ -250,7 +250,8 @@ Value SampleEmitter::keyOf(Value logit) {
   return e.select(e.less(e.integer(infinityKey), magnitude), e.integer(nanKey), key);
 }
 
-/// Sets the bit of every id in the row's history at a position below the row's.
+/// Sets the bit of every id in the row's history at a position below the row's. One that could not be drawn stands
+/// there for as long as the steps run that were submitted behind it; it sets some bit.
 void SampleEmitter::markHistory() {
   auto strided = [&](Value end, function_ref<void(Value)> body) {
     e.loop(e.thread, end, e.threads, {}, [&](Value i, ValueRange) {
@@ -265,7 +266,8 @@ void SampleEmitter::markHistory() {
   Value slotOfRow = e.widen(parameter(op.getSlots(), e.i32));
   Value tokens = e.element(e.address(op.getHistory()), slotOfRow, context * 4);
   strided(parameter(op.getPositions(), e.i32), [&](Value position) {
-    Value id = e.loadFrom(op.getHistory(), e.i32, e.element(tokens, e.widen(position), 4));
+    Value held = e.loadFrom(op.getHistory(), e.i32, e.element(tokens, e.widen(position), 4));
+    Value id = e.make<arith::MinUIOp>(held, e.integer(vocabulary - 1));
     Value bit = e.shiftLeft(e.integer(1), e.bitAnd(id, 31));
     e.make<LLVM::AtomicRMWOp>(LLVM::AtomicBinOp::_or, e.element(seen, e.shiftRight(id, 5), 4), bit,
                               LLVM::AtomicOrdering::monotonic);

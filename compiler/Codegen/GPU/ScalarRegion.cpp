@@ -123,10 +123,23 @@ LogicalResult ScalarRegion::emitVarying(ArrayRef<Operation *> ops) {
   return success();
 }
 
+/// Indices of a load that gathers. One that was itself loaded may be an id that nobody could draw, where a step takes
+/// its ids from the one before: its row means nothing, but has to lie within the table.
+static SmallVector<Value> gatherIndices(KernelEmitter &e, kernel::LoadOp load, SmallVector<Value> indices) {
+  auto type = cast<kernel::ViewType>(load.getView().getType());
+  for (auto [i, index] : llvm::enumerate(load.getIndices())) {
+    auto cast = index.getDefiningOp<arith::IndexCastUIOp>();
+    int64_t size = type.getDimSize(static_cast<unsigned>(i));
+    if (cast && cast.getIn().getDefiningOp<kernel::LoadOp>() && !ShapedType::isDynamic(size))
+      indices[i] = e.make<arith::MinUIOp>(indices[i], e.integer(size - 1));
+  }
+  return indices;
+}
+
 LogicalResult ScalarRegion::emit(Operation *op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case([&](kernel::LoadOp load) {
-        Value address = elementAddress(e, load.getView(), getAll(load.getIndices()));
+        Value address = elementAddress(e, load.getView(), gatherIndices(e, load, getAll(load.getIndices())));
         bind(load.getValue(), e.loadFrom(load.getView(), load.getValue().getType(), address));
         return success();
       })

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The table of the CPU. Kernels and host share memory here, so sending inputs and ending a step cost nothing: the first
-// does nothing and the second answers with the kernels' own addresses.
+// The table of the CPU. Kernels and host share memory here, so inputs are where they have to be, and logits stay where
+// kernels left them. A step has run when it has been given; its ids are put aside, since the next step writes over
+// them.
 
 #include "runtime/device/cpu/cpu_device.h"
 
@@ -43,7 +44,9 @@ Code cpu_allocate_inputs(Device *device, const Allocator &host, uint64_t bytes, 
   return YUPANA_STATUS_OK;
 }
 
-void cpu_send_inputs(Device *, const InputBlock &, const InputRange *, uint32_t) {}
+void cpu_send_inputs(Device *, const InputBlock &, uint32_t, const InputRange *, uint32_t) {}
+
+void cpu_copy(Device *, void *to, const void *from, uint64_t bytes) { memcpy(to, from, bytes); }
 
 void cpu_close(Device *device) {
   CpuDevice &opened = cpu(device);
@@ -58,6 +61,11 @@ Code cpu_prepare(CpuDevice &device, const DeviceOptions &options, const Report &
     return code;
   // A grid that asks for the number of multiprocessors gets that of what runs cells at once here.
   device.workers = device.sms = device.pool.threads();
+  device.id_bytes = options.result_bytes[kSampled];
+  if (device.id_bytes)
+    if (Code code = device.ids.allocate(device.allocator, kStepsInFlight * device.id_bytes, kCacheLine,
+                                        "sampled tokens", report.out()))
+      return code;
   if (!options.scratch_bytes)
     return YUPANA_STATUS_OK;
   // A line of padding keeps workers apart and kernels that read whole vectors inside.
@@ -91,7 +99,7 @@ void cpu_memory(const Device *device, yupana_memory_info_t *out) {
   const auto &opened = *static_cast<const CpuDevice *>(device);
   out->scratch += opened.scratch.size();
   out->code += opened.image.bytes();
-  out->bookkeeping += sizeof(opened) + opened.pool.bytes();
+  out->bookkeeping += sizeof(opened) + opened.pool.bytes() + opened.ids.size();
 }
 
 Code cpu_load_image(Device *device, schema::ImageFormat, const uint8_t *bytes, uint64_t size, const Report &report) {
@@ -109,12 +117,18 @@ Code cpu_capture(Device *, const StepSizes &, const ActiveLaunch *, uint32_t, yu
   return YUPANA_STATUS_OK;
 }
 
-Code cpu_finish(Device *, StepOutput outputs[kStepResults], yupana_status_t *) {
-  for (uint32_t i = 0; i < kStepResults; ++i)
-    if (outputs[i].bytes)
-      outputs[i].host = outputs[i].address;
+Code cpu_finish(Device *device, uint32_t slot, StepOutput outputs[kStepResults], yupana_status_t *) {
+  if (outputs[kLogits].bytes)
+    outputs[kLogits].host = outputs[kLogits].address;
+  StepOutput &ids = outputs[kSampled];
+  if (ids.bytes) {
+    ids.host = cpu(device).ids.data() + slot * cpu(device).id_bytes;
+    memcpy(ids.host, ids.address, ids.bytes);
+  }
   return YUPANA_STATUS_OK;
 }
+
+Code cpu_wait(Device *, uint32_t, yupana_status_t *) { return YUPANA_STATUS_OK; }
 
 } // namespace
 
@@ -130,12 +144,14 @@ const DeviceKind kCpuDevice = {0,
                                cpu_zero,
                                cpu_allocate_inputs,
                                cpu_send_inputs,
+                               cpu_copy,
                                cpu_load_image,
                                cpu_find_kernel,
                                cpu_prepare_launch,
                                cpu_run,
                                cpu_capture,
                                cpu_finish,
+                               cpu_wait,
                                cpu_load,
                                cpu_fill};
 

@@ -19,6 +19,8 @@ struct CpuDevice : Device {
   ElfImage image;
   Memory scratch;
   uint64_t scratch_stride; // of a worker
+  Memory ids;              // [kStepsInFlight][id_bytes], what was sampled
+  uint64_t id_bytes;
 };
 
 inline CpuDevice &cpu(Device *device) { return *static_cast<CpuDevice *>(device); }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The table of a GPU, and its memory. The host writes inputs where the GPU can copy from without its help (pinned), and
-// only what a step uses crosses the bus, in few transfers. Failures of calls that return nothing are kept and told by
-// the next call that returns something, so that no step goes on after one.
+// The table of a GPU, and its memory. Inputs are put where the GPU can copy from without the host's help (pinned), in a
+// place for each step in flight, and only what a step uses crosses the bus, in few transfers. Failures of calls that
+// return nothing are kept and told by the next call that returns something, so that no step goes on after one.
 
 #include "runtime/device/cuda/cuda_device.h"
 
@@ -13,7 +13,7 @@ namespace yupana::runtime::cuda {
 namespace {
 
 // Ranges of inputs that lie closer are one transfer: starting one costs about as much as moving this many bytes.
-constexpr uint64_t kTransferGap = uint64_t{32} << 10;
+constexpr uint64_t kTransferGap = uint64_t{64} << 10;
 
 /// An allocation of the GPU's memory, which may outlive the device that made it: weights belong to the plan. It holds
 /// the calls that free it, since the driver's table is the device's.
@@ -103,38 +103,56 @@ void cuda_zero(Device *device, void *memory, uint64_t bytes) {
     fail_device(opened, result, nullptr);
 }
 
-/// Inputs exist twice, here and on the GPU, at equal offsets.
+/// Inputs exist on both sides, at equal offsets, and once more for each step that the GPU has not copied yet.
 Code cuda_allocate_inputs(Device *device, const Allocator &host, uint64_t bytes, InputBlock *out,
                           yupana_status_t *status) {
   CudaDevice &opened = gpu(device);
   if (Code code = cuda_allocate(device, host, bytes, kDriverAlignment, "step inputs", &out->memory, status))
     return code;
   cuda_zero(device, out->memory.data(), bytes);
+  out->host = static_cast<uint8_t *>(keep(opened, sizeof(Kept) + bytes));
+  if (!out->host)
+    return fail(status, YUPANA_STATUS_OUT_OF_MEMORY, "no memory for step inputs");
+  out->host += sizeof(Kept);
+  out->device = out->memory.data();
+  opened.input_bytes = bytes;
   Current current(opened);
   Result result = current.result();
   if (result == kSuccess)
-    result = opened.driver.allocate_host(&opened.pinned_inputs, bytes, kHostPortable);
-  if (result != kSuccess)
-    return fail_call(opened, result, "pinned memory for step inputs", status);
-  memset(opened.pinned_inputs, 0, bytes);
-  out->host = static_cast<uint8_t *>(opened.pinned_inputs);
-  out->device = out->memory.data();
-  return YUPANA_STATUS_OK;
+    result = opened.driver.allocate_host(&opened.pinned_inputs, kStepsInFlight * bytes, kHostPortable);
+  return result == kSuccess ? YUPANA_STATUS_OK : fail_call(opened, result, "pinned memory for step inputs", status);
 }
 
-void cuda_send_inputs(Device *device, const InputBlock &block, const InputRange *ranges, uint32_t count) {
+/// What lies between two ranges that go together is what the GPU has there already.
+void cuda_send_inputs(Device *device, const InputBlock &block, uint32_t slot, const InputRange *ranges,
+                      uint32_t count) {
   CudaDevice &opened = gpu(device);
   if (opened.failure.code)
     return;
+  uint8_t *pinned = static_cast<uint8_t *>(opened.pinned_inputs) + slot * opened.input_bytes;
   Current current(opened);
   Result result = current.result();
   for (uint32_t first = 0, last; first < count && result == kSuccess; first = last) {
     uint64_t begin = ranges[first].offset, end = begin;
     for (last = first; last < count && ranges[last].offset - end <= kTransferGap; ++last)
       end = ranges[last].offset + ranges[last].bytes;
-    result = opened.driver.copy_in(reinterpret_cast<Address>(block.device + begin), block.host + begin, end - begin,
+    memcpy(pinned + begin, block.host + begin, end - begin);
+    result = opened.driver.copy_in(reinterpret_cast<Address>(block.device + begin), pinned + begin, end - begin,
                                    opened.stream);
   }
+  if (result != kSuccess)
+    fail_device(opened, result, nullptr);
+}
+
+void cuda_copy(Device *device, void *to, const void *from, uint64_t bytes) {
+  CudaDevice &opened = gpu(device);
+  if (opened.failure.code)
+    return;
+  Current current(opened);
+  Result result = current.result();
+  if (result == kSuccess)
+    result =
+        opened.driver.copy_within(reinterpret_cast<Address>(to), reinterpret_cast<Address>(from), bytes, opened.stream);
   if (result != kSuccess)
     fail_device(opened, result, nullptr);
 }
@@ -150,6 +168,9 @@ void cuda_close(Device *device) {
       driver.wait_stream(opened.stream);
       driver.destroy_stream(opened.stream);
     }
+    for (Event end : opened.ends)
+      if (end)
+        driver.destroy_event(end);
     for (CapturedStep *step = opened.captured; step; step = step->older)
       driver.destroy_executable(step->executable);
     for (LoadedLibrary *library = opened.libraries; library; library = library->older)
@@ -186,12 +207,15 @@ Code prepare_gpu(CudaDevice &device, const DeviceOptions &options, yupana_status
     result = driver.device_attribute(&device.max_shared, kMaxSharedPerBlock, device.gpu.number);
   if (result == kSuccess)
     result = driver.create_stream(&device.stream, kStreamNonBlocking);
+  for (uint32_t i = 0; i < kStepsInFlight && result == kSuccess; ++i)
+    result = driver.create_event(&device.ends[i], kEventDisableTiming);
   if (result != kSuccess)
     return fail_call(device, result, "a stream", status);
   device.sms = static_cast<uint32_t>(sms);
   device.workers = 1;
-  if (uint64_t bytes = options.result_bytes[kSampled])
-    if (Result pinned = driver.allocate_host(&device.pinned_ids, bytes, kHostPortable))
+  device.id_bytes = options.result_bytes[kSampled];
+  if (device.id_bytes)
+    if (Result pinned = driver.allocate_host(&device.pinned_ids, kStepsInFlight * device.id_bytes, kHostPortable))
       return fail_call(device, pinned, "pinned memory for sampled tokens", status);
   uint64_t logits = options.result_bytes[kLogits];
   return device.logits.allocate(device.allocator, logits ? logits : 1, 4096, "logits on the host", status);
@@ -302,12 +326,14 @@ const DeviceKind kCudaDevice = {1,
                                 cuda_zero,
                                 cuda_allocate_inputs,
                                 cuda_send_inputs,
+                                cuda_copy,
                                 cuda_load_image,
                                 cuda_find_kernel,
                                 cuda_prepare_launch,
                                 cuda_run,
                                 cuda_capture,
                                 cuda_finish,
+                                cuda_wait,
                                 cuda_load,
                                 cuda_fill};
 

@@ -30,7 +30,8 @@ struct LoadedLibrary : Kept {
 struct CapturedStep : Kept {
   CapturedStep *older;
   StepSizes sizes;
-  const DeviceLaunch *first; // of the program
+  uint32_t count;            // of launches
+  const DeviceLaunch *first; // of them
   Executable executable;
 };
 
@@ -56,10 +57,13 @@ struct CudaDevice : Device {
   CapturedStep *captured;   // likewise
   uint64_t kept_bytes;
   uint64_t image_bytes;
-  void *pinned_inputs; // the host's side of the input block
-  void *pinned_ids;    // where sampled tokens arrive
-  Memory logits;       // where logits arrive: pageable, for most programs never touch it
-  uint32_t sizes[3];   // of the step, read by the driver when it launches
+  void *pinned_inputs; // [kStepsInFlight][input_bytes], where the GPU copies the inputs of steps from
+  uint64_t input_bytes;
+  void *pinned_ids; // [kStepsInFlight][id_bytes], where sampled tokens arrive
+  uint64_t id_bytes;
+  Event ends[kStepsInFlight]; // of the steps in flight
+  Memory logits;              // where logits arrive: pageable, for most programs never touch it
+  uint32_t sizes[3];          // of the step, read by the driver when it launches
   /// What an earlier call of the driver failed with, of which nobody could be told at once; `code` is OK before.
   yupana_status_t failure;
 };
@@ -119,7 +123,8 @@ Code cuda_run(Device *device, const StepSizes &sizes, const ActiveLaunch *launch
               yupana_status_t *out_status);
 Code cuda_capture(Device *device, const StepSizes &sizes, const ActiveLaunch *launches, uint32_t count,
                   yupana_status_t *out_status);
-Code cuda_finish(Device *device, StepOutput outputs[kStepResults], yupana_status_t *out_status);
+Code cuda_finish(Device *device, uint32_t slot, StepOutput outputs[kStepResults], yupana_status_t *out_status);
+Code cuda_wait(Device *device, uint32_t slot, yupana_status_t *out_status);
 
 Code cuda_load(Device *device, const Allocator &host, const ChunkWork &work, Progress &progress, ChunkFault *out_fault,
                const Report &report);

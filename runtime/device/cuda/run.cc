@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The launches of a step on a GPU. One stream keeps them in order, so that each sees what those before it wrote, and
-// the host is not waited for in between; it waits once, when the step ends. A call that fails leaves the GPU's memory
-// in a state nobody knows, so it ends the context.
+// The launches of a step on a GPU. One stream keeps them in order, so that each sees what those before it wrote, steps
+// one behind the other, too, and the host is not waited for in between; it waits for an event behind a step. A call
+// that fails leaves the GPU's memory in a state nobody knows, so it ends the context.
 
 #include "runtime/device/cuda/cuda_device.h"
 
@@ -22,11 +22,11 @@ Result launch_all(CudaDevice &device, const StepSizes &sizes, const ActiveLaunch
 }
 
 /// The launches as they were captured; null when they were not. A program's launches with the same sizes have the same
-/// cells, so its first tells the program.
+/// cells, so the first tells the program, and their number whether it samples.
 const CapturedStep *find_captured(const CudaDevice &device, const StepSizes &sizes, const ActiveLaunch *launches,
                                   uint32_t count) {
   for (const CapturedStep *step = device.captured; step && count; step = step->older)
-    if (step->first == launches[0].launch && step->sizes.tokens == sizes.tokens &&
+    if (step->first == launches[0].launch && step->count == count && step->sizes.tokens == sizes.tokens &&
         step->sizes.sequences == sizes.sequences && step->sizes.rows == sizes.rows)
       return step;
   return nullptr;
@@ -107,19 +107,20 @@ Code cuda_capture(Device *device, const StepSizes &sizes, const ActiveLaunch *la
     return fail_call(opened, result, "steps that are captured", status);
   step->sizes = sizes;
   step->first = launches[0].launch;
+  step->count = count;
   step->older = opened.captured;
   opened.captured = step;
   return YUPANA_STATUS_OK;
 }
 
-/// Results come back in the same stream, behind the launches. The one wait of a step is here.
-Code cuda_finish(Device *device, StepOutput outputs[kStepResults], yupana_status_t *status) {
+/// Results come back in the same stream, behind the launches.
+Code cuda_finish(Device *device, uint32_t slot, StepOutput outputs[kStepResults], yupana_status_t *status) {
   CudaDevice &opened = gpu(device);
   if (Code code = check_alive(opened, status))
     return code;
   void *places[kStepResults] = {};
   places[kLogits] = opened.logits.data();
-  places[kSampled] = opened.pinned_ids;
+  places[kSampled] = static_cast<uint8_t *>(opened.pinned_ids) + slot * opened.id_bytes;
   Current current(opened);
   Result result = current.result();
   for (uint32_t i = 0; i < kStepResults; ++i) {
@@ -131,7 +132,19 @@ Code cuda_finish(Device *device, StepOutput outputs[kStepResults], yupana_status
                                       opened.stream);
   }
   if (result == kSuccess)
-    result = opened.driver.wait_stream(opened.stream);
+    result = opened.driver.record_event(opened.ends[slot], opened.stream);
+  return result == kSuccess ? YUPANA_STATUS_OK : fail_device(opened, result, status);
+}
+
+/// Of the event and not of the stream, in which steps that follow may stand already.
+Code cuda_wait(Device *device, uint32_t slot, yupana_status_t *status) {
+  CudaDevice &opened = gpu(device);
+  if (Code code = check_alive(opened, status))
+    return code;
+  Current current(opened);
+  Result result = current.result();
+  if (result == kSuccess)
+    result = opened.driver.wait_event(opened.ends[slot]);
   return result == kSuccess ? YUPANA_STATUS_OK : fail_device(opened, result, status);
 }
 

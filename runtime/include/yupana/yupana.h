@@ -460,6 +460,8 @@ typedef struct yupana_context_info_t {
   uint32_t max_sequences;
   uint32_t sequences;    /**< alive now */
   uint64_t kv_positions; /**< positions the cache has room for; more where groups free their chunks */
+  uint32_t runs_apart;   /**< 1: steps run beside the host, which gains by submitting the next one early */
+  uint32_t reserved;
 } yupana_context_info_t;
 YUPANA_API void yupana_context_info(const yupana_context_t *context, yupana_context_info_t *out);
 
@@ -518,7 +520,11 @@ typedef struct yupana_span_t {
   uint32_t row_count;
   uint32_t sample;   /**< 1: choose a token for every wanted row */
   float temperature; /**< 0 takes the best token, the lowest id on ties; finite, not negative */
-  uint32_t reserved;
+  /**
+   * 1: the span's only token is the one that the step submitted just before drew behind the last token of its span of
+   * this sequence; `tokens` is not read. That step need not have been waited for.
+   */
+  uint32_t token_from_previous;
   uint64_t seed;
   /* How a token is chosen, in the order of transformers' logits processors: repetition_penalty, temperature, top_k,
      top_p, min_p. Where a limit cuts between equal logits, lower ids stay; one token always does. */
@@ -541,7 +547,7 @@ typedef struct yupana_batch_t {
 /** Token id of rows for which no sampling was asked. */
 #define YUPANA_NO_TOKEN UINT32_MAX
 
-/** Rows come in the order of the spans and, within one, of its tokens. Arrays live until the next step. */
+/** Rows come in the order of the spans and, within one, of its tokens. Arrays live until the next step is submitted. */
 typedef struct yupana_step_result_t {
   size_t size;
   uint32_t rows;
@@ -555,13 +561,37 @@ typedef struct yupana_step_result_t {
  * sequences share the batch. A step that fails leaves every sequence, its pages and its length as they were.
  * Sampled tokens depend on the logits, the parameters, (seed, number, position) and the tokens of the sequence alone.
  * INVALID_ARGUMENT (a rule above, limits.max_step_tokens, max_logit_rows or max_context broken, token id not below
- * vocab_size), UNSUPPORTED (sampling from a plan without a sampling program), OUT_OF_MEMORY (no free pages); INTERNAL
+ * vocab_size, a step in flight), UNSUPPORTED (sampling from a plan without a sampling program), OUT_OF_MEMORY (no free pages); INTERNAL
  * when the device fails while it runs: the context can then only be released.
  * NOT_FINITE is no failure of the step, which has been done and whose `*out_result` is filled in: of a row that was to
  * be sampled, the logits hold NaN or positive infinity, and YUPANA_NO_TOKEN stands for its token.
  */
 YUPANA_API yupana_status_code_t yupana_context_step(yupana_context_t *context, const yupana_batch_t *batch,
                                                     yupana_step_result_t *out_result, yupana_status_t *out_status);
+
+/** How many steps may be in flight: submitted and not waited for. */
+#define YUPANA_STEPS_IN_FLIGHT 4
+
+/**
+ * The first half of yupana_context_step: gives a step to the device and returns as soon as that is done, which on a
+ * processor is when the step has run. Sequences are longer from here on; they may be truncated and released while the
+ * step is in flight, and its spans may name those that steps in flight have. With token_from_previous a step may be
+ * submitted before the one is waited for whose tokens it goes on with, so that the device never waits for the host;
+ * what was submitted beyond the end of a text is truncated away. A token that could not be drawn (NOT_FINITE) counts as
+ * some token of the vocabulary there.
+ * Fails as yupana_context_step does, and with INVALID_ARGUMENT when YUPANA_STEPS_IN_FLIGHT are in flight, or the last of
+ * them gives logits. After INTERNAL, waiting for the steps in flight fails, too.
+ */
+YUPANA_API yupana_status_code_t yupana_context_submit(yupana_context_t *context, const yupana_batch_t *batch,
+                                                      yupana_status_t *out_status);
+
+/**
+ * The second half: waits for the first step in flight and gives its results. INVALID_ARGUMENT when none is; NOT_FINITE
+ * as above; INTERNAL when the device failed: then no step is in flight any more, and the sequences of those that were
+ * are as long as before the first of them.
+ */
+YUPANA_API yupana_status_code_t yupana_context_wait(yupana_context_t *context, yupana_step_result_t *out_result,
+                                                    yupana_status_t *out_status);
 
 #ifdef __cplusplus
 }

@@ -66,7 +66,7 @@ class ContextInfo(Sized):
 class Span(Sized):
     _fields_ = [("size", c_size_t), ("sequence", c_uint64), ("tokens", POINTER(c_uint32)), ("token_count", c_uint32),
                 ("rows", c_uint32), ("row_list", POINTER(c_uint32)), ("row_count", c_uint32), ("sample", c_uint32),
-                ("temperature", c_float), ("reserved", c_uint32), ("seed", c_uint64), ("top_k", c_uint32),
+                ("temperature", c_float), ("token_from_previous", c_uint32), ("seed", c_uint64), ("top_k", c_uint32),
                 ("top_p", c_float), ("min_p", c_float), ("repetition_penalty", c_float)]
 
 

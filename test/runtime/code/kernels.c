@@ -8,7 +8,10 @@
 typedef unsigned int u32;
 typedef unsigned long long u64;
 
-/* args: token ids, table f32 [vocab], values f32 [T], positions, owners, slots u32 [S], history u32 [N][context] */
+/*
+ * A token that could not be drawn has an id of its own, which the table does not hold.
+ * args: token ids, table f32 [vocab], values f32 [T], positions, owners, slots u32 [S], history u32 [N][context]
+ */
 void test_embed(void *const *args, const u32 *sizes, u32 first, u32 last, void *scratch) {
   const u32 *ids = args[0];
   const float *table = args[1];
@@ -16,7 +19,7 @@ void test_embed(void *const *args, const u32 *sizes, u32 first, u32 last, void *
   const u32 *positions = args[3], *owners = args[4], *slots = args[5];
   u32 *history = args[6];
   for (u32 t = first; t < last; ++t) {
-    values[t] = table[ids[t]];
+    values[t] = table[ids[t] < TEST_VOCAB ? ids[t] : 0];
     history[slots[owners[t]] * TEST_MAX_CONTEXT + positions[t]] = ids[t];
   }
 }

@@ -3,8 +3,8 @@
 // The CUDA device of the runtime on a driver made for tests: the test model's steps give the numbers that they give on
 // a processor, every call of the driver may fail at any time, and what a machine or a plan lacks is said.
 
+#include "test/runtime/ahead_support.h"
 #include "test/runtime/cuda/fake_driver.h"
-#include "test/runtime/step_support.h"
 
 #include "runtime/schema/targets.h"
 
@@ -157,6 +157,48 @@ TEST_F(CudaTest, DecodingIsCaptured) {
   ASSERT_EQ(Step(c.get(), {span(a, three)}).code, YUPANA_STATUS_OK);
   EXPECT_EQ(driver.graph_launches, 12) << "a prompt of three tokens is no decoding step";
   EXPECT_GT(driver.launches, captured);
+}
+
+TEST_F(CudaTest, StepsMayRunAhead) {
+  Bytes bytes = write(spec());
+  OpenedPlan opened(bytes);
+  ContextOwner c = create(opened);
+  ASSERT_TRUE(c);
+  int64_t allocations = fake_driver().allocations;
+  expect_ahead(c.get());
+  EXPECT_EQ(fake_driver().allocations, allocations);
+}
+
+// After the first, a step of decoding is one launch of a graph, which samples, too, one copy in and one out; whoever
+// waits late gives the GPU nothing else in between.
+TEST_F(CudaTest, ADecodeStepIsThreeCalls) {
+  Bytes bytes = write(spec());
+  OpenedPlan opened(bytes);
+  FakeDriver &driver = fake_driver();
+  for (uint32_t in_flight : {0u, 1u, 3u})
+    for (uint32_t sequences : {1u, 3u, TEST_MAX_BATCH}) {
+      ContextOwner c = create(opened);
+      ASSERT_TRUE(c);
+      Ahead ahead(c.get(), in_flight);
+      std::vector<uint32_t> order;
+      for (uint32_t i = 0; i < sequences; ++i) {
+        ahead.add(2 + i);
+        order.push_back(i);
+      }
+      ASSERT_EQ(ahead.step(order), YUPANA_STATUS_OK) << ahead.status.message;
+      constexpr int kSteps = 9;
+      driver.given.clear();
+      for (int i = 0; i < kSteps; ++i)
+        ASSERT_EQ(ahead.step(order), YUPANA_STATUS_OK) << ahead.status.message;
+      EXPECT_EQ(ahead.in_flight(), in_flight);
+      std::map<std::string, int64_t> expected = {
+          {"cuMemcpyHtoDAsync", kSteps}, {"cuGraphLaunch", kSteps}, {"cuMemcpyDtoHAsync", kSteps}};
+      // Pages that are used for the first time are cleared.
+      driver.given.erase("cuMemsetD8Async");
+      EXPECT_EQ(driver.given, expected) << sequences << " sequences, " << in_flight << " in flight";
+      ASSERT_EQ(ahead.wait_for_all(), YUPANA_STATUS_OK);
+      ahead.expect_contents();
+    }
 }
 
 TEST_F(CudaTest, TwoContextsRunAtOnce) {
@@ -383,6 +425,33 @@ TEST_F(CudaTest, RowsThatAreNotFiniteHaveAStatus) {
   EXPECT_EQ(yupana_context_step(c.get(), &batch, &result, &status), YUPANA_STATUS_OK) << "nobody asked for a token";
 }
 
+/// Steps that run ahead, one of which may fail. True if one did: then all that were in flight are taken back, and the
+/// context is dead.
+bool fails_ahead(yupana_context_t *context) {
+  Ahead ahead(context, 2);
+  ahead.add(3);
+  ahead.add(2);
+  yupana_status_code_t code = YUPANA_STATUS_OK;
+  for (const std::vector<uint32_t> &order : {std::vector<uint32_t>{0, 1}, {0, 1}, {0, 1}, {1, 0}})
+    if (!code)
+      code = ahead.step(order);
+  if (!code)
+    code = ahead.wait_for_all();
+  if (!code)
+    return false;
+  EXPECT_EQ(code, YUPANA_STATUS_INTERNAL) << ahead.status.message;
+  auto result = sized<yupana_step_result_t>();
+  yupana_status_t status = {};
+  yupana_context_wait(context, &result, &status);
+  EXPECT_EQ(yupana_context_wait(context, &result, &status), YUPANA_STATUS_INVALID_ARGUMENT) << "none is in flight";
+  for (uint32_t i = 0; i < 2; ++i) {
+    uint32_t length = 0;
+    yupana_sequence_length(context, ahead.sequence(i), &length);
+    EXPECT_EQ(length, ahead.held(i));
+  }
+  return true;
+}
+
 /// Creates a context and does some steps while call `fail_at` of the driver fails. False when no call was made to fail.
 bool run_with_failure(const OpenedPlan &opened, int64_t fail_at, int fail_with, bool stays, int *unnoticed_pushes) {
   FakeDriver &driver = fake_driver();
@@ -433,6 +502,10 @@ bool run_with_failure(const OpenedPlan &opened, int64_t fail_at, int fail_with, 
         }
         EXPECT_EQ(step.logits, expected_range(tokens, done, done + 3)) << "call " << fail_at << " " << driver.failed;
         done += 3;
+      }
+      if (!refused && fails_ahead(c.get())) {
+        EXPECT_FALSE(driver.failed.empty());
+        refused = true;
       }
       closing = driver.calls;
     }

@@ -464,6 +464,10 @@ const std::set<std::string> kAlwaysDone = {"cuDevicePrimaryCtxRelease",
                                            "cuGraphDestroy",
                                            "cuGraphExecDestroy"};
 
+/// What gives a stream something to do. Only events are not counted: they are part of waiting.
+const std::set<std::string> kGive = {"cuMemcpyHtoDAsync", "cuMemcpyDtoHAsync", "cuMemcpyDtoDAsync",
+                                     "cuMemsetD8Async",   "cuLaunchKernel",    "cuGraphLaunch"};
+
 /// The entry point of a function above: one call at a time, counted, failing on demand.
 template <auto function> struct Entry;
 template <typename... Parameters, Result (*function)(Parameters...)> struct Entry<function> {
@@ -476,6 +480,8 @@ template <typename... Parameters, Result (*function)(Parameters...)> struct Entr
     Result failure = enter(name, !kWithoutContext.count(name));
     if (failure && !kAlwaysDone.count(name))
       return failure;
+    if (kGive.count(name))
+      ++fake_driver().given[name];
     Result result = function(parameters...);
     return failure ? failure : result;
   }

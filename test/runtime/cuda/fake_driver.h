@@ -9,6 +9,7 @@
 #define YUPANA_TEST_RUNTIME_CUDA_FAKE_DRIVER_H
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 namespace yupana::test {
@@ -35,6 +36,7 @@ struct FakeDriver {
   std::string misuse; // the first thing that no driver would allow; empty when there was none
   int64_t allocations = 0, copies_in = 0, copies_out = 0, launches = 0, graph_launches = 0; // since the beginning
   uint64_t used = 0;                                                                        // bytes of all GPUs
+  std::map<std::string, int64_t> given; // how often each call gave a stream something to do, but for events
 
   // Alive:
   int64_t contexts = 0, blocks = 0, pinned = 0, streams = 0, events = 0, libraries = 0, graphs = 0;

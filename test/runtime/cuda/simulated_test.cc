@@ -3,8 +3,8 @@
 // A hand-written plan of literal PTX, through the C API and the CUDA device of the runtime, on the stand-in for the
 // driver: it interprets the PTX, puts asynchronous work off, and reports races, undefined values and leaks.
 
+#include "test/runtime/ahead_support.h"
 #include "test/runtime/cuda/ptx_plan.h"
-#include "test/runtime/step_support.h"
 #include "yupana/profile.h"
 
 #include <dlfcn.h>
@@ -68,6 +68,20 @@ TEST(SimulatedTest, StepsGiveWhatAProcessorGives) {
       sum += (p + 1) * (second[p] + 1);
     Step sampled(c.get(), {drawn, held});
     EXPECT_EQ(sampled.sampled, (Tokens{(77 + 1 + 31) % TEST_VOCAB + 300 + 20000 + 400000, sum}));
+  }
+  EXPECT_EQ(alive(), 0u);
+}
+
+// Ids stay on the device from step to step; what is undefined or read too early would be told.
+TEST(SimulatedTest, StepsMayRunAhead) {
+  Bytes bytes = write(ptx_plan());
+  OpenedPlan opened(bytes);
+  ASSERT_TRUE(opened.plan) << opened.status.message;
+  yupana_status_t status = {};
+  {
+    ContextOwner c = create(opened, &status);
+    ASSERT_TRUE(c) << status.message;
+    expect_ahead(c.get());
   }
   EXPECT_EQ(alive(), 0u);
 }
