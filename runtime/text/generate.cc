@@ -5,6 +5,10 @@
 // token for each, prompts share what is left, and no long prompt holds the others up for more than a step. Room is
 // reserved for the whole of a request when it starts, since pages that run out in the middle could only be found by
 // ending another request. The result does not depend on who shares a step.
+//
+// On a GPU one step runs while the next is submitted. The host then knows the length of every sequence and not its last
+// token, which the device takes from the step before. Who is certain to end has no part in the step ahead; who ends
+// nevertheless, with a stop token, is cut back to where its reply ended.
 
 #include "runtime/text/generate.h"
 
@@ -23,6 +27,7 @@ Generator::Generator(yupana_plan_t *plan, yupana_context_t *context, uint32_t st
   step_tokens_ = step_tokens ? std::min(step_tokens, limits_.max_step_tokens) : limits_.max_step_tokens;
   max_active_ = std::min(limits_.max_batch, info.max_sequences);
   free_positions_ = info.kv_positions;
+  runs_apart_ = info.runs_apart != 0;
 }
 
 /// Every request gets a reply and a call of on_stop, also when it never started. Sequences are released in any case,
@@ -57,6 +62,14 @@ yupana_status_code_t Generator::run(const std::vector<Request> &requests, Observ
   for (Active &active : active_)
     release(active, nullptr);
   active_.clear();
+  // Steps ahead of the last reply, which nobody wants.
+  yupana_step_result_t dropped = {};
+  dropped.size = sizeof dropped;
+  for (; !flights_.empty(); flights_.pop_front()) {
+    yupana_status_code_t last = yupana_context_wait(context_, &dropped, code == YUPANA_STATUS_OK ? status : nullptr);
+    if (code == YUPANA_STATUS_OK && last != YUPANA_STATUS_NOT_FINITE)
+      code = last;
+  }
   if (code != YUPANA_STATUS_OK || !not_finite_.code)
     return code;
   if (status)
@@ -96,6 +109,15 @@ uint32_t Generator::remaining_prompt(const Active &active) const {
   return length - std::min(active.done, length);
 }
 
+/// Tokens that a sequence can go on by: of its prompt, or the next one, unless what is in flight ends its reply anyway.
+uint32_t Generator::most_tokens(const Active &active) const {
+  uint32_t remaining = remaining_prompt(active);
+  if (remaining || !active.is_drawing)
+    return std::max<uint32_t>(remaining, 1);
+  size_t written = (*replies_)[active.request].tokens.size() + 1;
+  return written < (*requests_)[active.request].max_new_tokens && active.done < limits_.max_context;
+}
+
 /// Rows of logits that a sequence needs when it goes on by `take` tokens.
 uint32_t Generator::wanted_rows(const Active &active, uint32_t take) const {
   const Request &request = (*requests_)[active.request];
@@ -117,7 +139,7 @@ void Generator::deal() {
     for (size_t i = 0; i < active_.size() && tokens; ++i) {
       Active &active = active_[(turn_ + i) % active_.size()];
       uint32_t more_rows = wanted_rows(active, active.take + 1) - wanted_rows(active, active.take);
-      if (active.take == std::max<uint32_t>(remaining_prompt(active), 1) || more_rows > rows)
+      if (active.take == most_tokens(active) || more_rows > rows)
         continue;
       ++active.take;
       --tokens;
@@ -136,6 +158,7 @@ yupana_span_t Generator::make_span(const Active &active) const {
   uint32_t remaining = remaining_prompt(active);
   span.tokens = remaining ? request.prompt.data() + active.done : &active.next;
   span.token_count = active.take;
+  span.token_from_previous = !remaining && active.is_drawing;
   uint32_t rows = wanted_rows(active, active.take);
   span.rows = !rows ? YUPANA_ROWS_NONE : request.want_logits && remaining ? YUPANA_ROWS_ALL : YUPANA_ROWS_LAST;
   // With logits of a whole prompt every row is sampled; only the last one is used.
@@ -149,84 +172,122 @@ yupana_span_t Generator::make_span(const Active &active) const {
   return span;
 }
 
-/// Logits stay on the device unless a request wants those of its prompt. NOT_FINITE is of single rows: the others of
-/// the step go on.
-yupana_status_code_t Generator::step(yupana_status_t *status) {
+/// Logits stay on the device unless a request wants those of its prompt. With nothing to submit there is no flight
+/// more.
+yupana_status_code_t Generator::submit(yupana_status_t *status) {
   deal();
   std::vector<yupana_span_t> spans;
-  yupana_batch_t batch = {};
-  batch.keep_logits = 1;
+  Flight flight = {};
+  uint32_t row = 0;
   for (const Active &active : active_)
     if (active.take) {
       spans.push_back(make_span(active));
-      if ((*requests_)[active.request].want_logits && remaining_prompt(active))
-        batch.keep_logits = 0;
+      bool logits = (*requests_)[active.request].want_logits && remaining_prompt(active);
+      uint32_t rows = wanted_rows(active, active.take);
+      flight.parts.push_back({active.request, active.done, active.take, row, rows, logits, spans.back().sample != 0});
+      flight.has_logits |= logits;
+      row += rows;
     }
+  if (spans.empty())
+    return YUPANA_STATUS_OK;
+  yupana_batch_t batch = {};
   batch.size = sizeof batch;
   batch.spans = spans.data();
   batch.span_count = static_cast<uint32_t>(spans.size());
+  batch.keep_logits = !flight.has_logits;
+  yupana_status_code_t code = yupana_context_submit(context_, &batch, status);
+  if (code != YUPANA_STATUS_OK)
+    return code;
+  size_t part = 0;
+  for (Active &active : active_) {
+    active.done += active.take;
+    active.is_drawing = active.take && flight.parts[part].draws;
+    part += active.take != 0;
+  }
+  flights_.push_back(std::move(flight));
+  return YUPANA_STATUS_OK;
+}
+
+/// NOT_FINITE is of single rows: the others of the step go on.
+yupana_status_code_t Generator::collect(yupana_status_t *status) {
   yupana_step_result_t result = {};
   result.size = sizeof result;
   yupana_status_t step_status = {};
-  yupana_status_code_t code = yupana_context_step(context_, &batch, &result, &step_status);
+  yupana_status_code_t code = yupana_context_wait(context_, &result, &step_status);
+  Flight flight = std::move(flights_.front());
+  flights_.pop_front();
   if (code != YUPANA_STATUS_OK && code != YUPANA_STATUS_NOT_FINITE) {
+    flights_.clear(); // they went with the device
     if (status)
       *status = step_status;
     return code;
   }
-
-  uint32_t row = 0;
-  for (Active &active : active_) {
-    if (!active.take)
+  for (const Part &part : flight.parts) {
+    auto active =
+        std::find_if(active_.begin(), active_.end(), [&](const Active &a) { return a.request == part.request; });
+    if (active == active_.end()) // its reply ended before this step
       continue;
-    uint32_t rows = wanted_rows(active, active.take);
-    if (!take_results(&active, result, row, step_status)) {
+    if (!take_results(part, &*active, result, step_status)) {
       if (status) {
         status->code = YUPANA_STATUS_CANCELLED;
         status->message[0] = '\0';
       }
       return YUPANA_STATUS_CANCELLED;
     }
-    row += rows;
   }
   return YUPANA_STATUS_OK;
 }
 
-/// Hands the rows of one sequence on and moves it forward. False when the observer gave up.
-bool Generator::take_results(Active *active, const yupana_step_result_t &result, uint32_t first_row,
+/// Waits for one step. The one ahead of it may be refused, as where there is no page for a token that is never needed:
+/// it is then submitted once it is known to be.
+yupana_status_code_t Generator::step(yupana_status_t *status) {
+  if (flights_.empty())
+    if (yupana_status_code_t code = submit(status); code != YUPANA_STATUS_OK)
+      return code;
+  if (runs_apart_ && !flights_.back().has_logits)
+    submit(nullptr);
+  return collect(status);
+}
+
+/// Hands the rows of one sequence on. False when the observer gave up.
+bool Generator::take_results(const Part &part, Active *active, const yupana_step_result_t &result,
                              const yupana_status_t &step_status) {
-  const Request &request = (*requests_)[active->request];
-  uint32_t remaining = remaining_prompt(*active), rows = wanted_rows(*active, active->take);
-  if (request.want_logits && remaining &&
-      !observer_->on_logits(active->request, active->done, rows, result.logits + size_t{first_row} * result.vocab_size))
+  if (part.has_logits &&
+      !observer_->on_logits(part.request, part.first, part.rows, result.logits + size_t{part.row} * result.vocab_size))
     return false;
-  bool prompt_read = active->take >= remaining;
-  active->done += active->take;
-  if (!prompt_read)
+  uint32_t end = part.first + part.take;
+  if (end < (*requests_)[part.request].prompt.size())
     return true;
-  if (!request.max_new_tokens) {
+  if (!part.draws) {
     finish(active, Stop::length);
-  } else if (uint32_t id = result.sampled[first_row + rows - 1]; id != YUPANA_NO_TOKEN) {
-    accept_token(active, id);
+  } else if (uint32_t id = result.sampled[part.row + part.rows - 1]; id != YUPANA_NO_TOKEN) {
+    accept_token(active, id, end);
   } else {
     if (!not_finite_.code)
       not_finite_ = step_status;
     finish(active, Stop::not_finite);
   }
+  // What was submitted ahead goes on from a token that is no part of the reply.
+  if ((*replies_)[part.request].stop != Stop::running)
+    active->done = end;
   return true;
 }
 
-void Generator::accept_token(Active *active, uint32_t id) {
+/// `held`: tokens in front of the one that was drawn.
+void Generator::accept_token(Active *active, uint32_t id, uint32_t held) {
   std::vector<uint32_t> &tokens = (*replies_)[active->request].tokens;
   tokens.push_back(id);
   active->next = id;
+  // Of a step ahead the token is not known yet.
+  if (active->done == held)
+    active->is_drawing = false;
   observer_->on_token(active->request, id);
   const uint32_t *stops = model_.stop_tokens;
   const Request &request = (*requests_)[active->request];
   if (id == request.stop_token ||
       std::find(stops, stops + model_.stop_token_count, id) != stops + model_.stop_token_count)
     finish(active, Stop::eos);
-  else if (tokens.size() == request.max_new_tokens || active->done == limits_.max_context)
+  else if (tokens.size() == request.max_new_tokens || held == limits_.max_context)
     finish(active, Stop::length);
 }
 
@@ -238,8 +299,13 @@ void Generator::finish(Active *active, Stop stop) {
 /// Gives back what a request took.
 yupana_status_code_t Generator::release(const Active &active, yupana_status_t *status) {
   free_positions_ += active.reserved;
-  bool is_own = !(*requests_)[active.request].sequence;
-  return is_own ? yupana_sequence_release(context_, active.sequence, status) : YUPANA_STATUS_OK;
+  if (!(*requests_)[active.request].sequence)
+    return yupana_sequence_release(context_, active.sequence, status);
+  uint32_t length = 0;
+  yupana_status_code_t code = yupana_sequence_length(context_, active.sequence, &length);
+  return code == YUPANA_STATUS_OK && length > active.done
+             ? yupana_sequence_truncate(context_, active.sequence, active.done, status)
+             : code;
 }
 
 yupana_status_code_t Generator::release_finished(yupana_status_t *status) {

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <vector>
 
 namespace yupana::text {
@@ -67,6 +68,9 @@ public:
 /// prompts are answered while long ones are still being read; each sequence's tokens go in order. Which step a token
 /// falls in changes no result. Sequences that find no room (limits.max_batch, or cache for prompt and reply) wait for
 /// others to end.
+///
+/// Where a context runs apart from the host, a step is submitted before the one before it is waited for, with the
+/// tokens that that one draws. What it computed behind the end of a reply is dropped, so replies are the same.
 class Generator {
 public:
   /// `plan` is the one `context` was made from; both outlive the generator, and other sequences in `context` are only
@@ -85,20 +89,36 @@ private:
   struct Active {
     size_t request;
     yupana_sequence_t sequence;
-    uint32_t done;     // tokens the sequence holds
+    uint32_t done;     // tokens the sequence holds, with those of steps in flight
     uint32_t take;     // tokens it goes on by in the next step
     uint32_t next;     // the token to go on with once the prompt is read
+    bool is_drawing;   // the step in flight that was submitted last draws that token
     uint64_t reserved; // positions of cache kept for it
+  };
+  /// What a step in flight does for a request.
+  struct Part {
+    size_t request;
+    uint32_t first, take; // the sequence goes on from `first` tokens
+    uint32_t row, rows;
+    bool has_logits; // of the prompt, which are wanted
+    bool draws;
+  };
+  struct Flight {
+    std::vector<Part> parts;
+    bool has_logits;
   };
 
   yupana_status_code_t admit(yupana_status_t *status);
   void deal();
+  uint32_t most_tokens(const Active &active) const;
   uint32_t wanted_rows(const Active &active, uint32_t take) const;
   yupana_span_t make_span(const Active &active) const;
+  yupana_status_code_t submit(yupana_status_t *status);
+  yupana_status_code_t collect(yupana_status_t *status);
   yupana_status_code_t step(yupana_status_t *status);
-  bool take_results(Active *active, const yupana_step_result_t &result, uint32_t first_row,
+  bool take_results(const Part &part, Active *active, const yupana_step_result_t &result,
                     const yupana_status_t &step_status);
-  void accept_token(Active *active, uint32_t id);
+  void accept_token(Active *active, uint32_t id, uint32_t held);
   void finish(Active *active, Stop stop);
   yupana_status_code_t release(const Active &active, yupana_status_t *status);
   yupana_status_code_t release_finished(yupana_status_t *status);
@@ -110,6 +130,7 @@ private:
   yupana_limits_t limits_;
   uint32_t step_tokens_;
   uint32_t max_active_;
+  bool runs_apart_;
   uint64_t free_positions_;
 
   const std::vector<Request> *requests_ = nullptr;
@@ -119,6 +140,7 @@ private:
   size_t waiting_ = 0; // the first request not yet under way
   size_t turn_ = 0;    // who is dealt to first in the next step
   std::vector<Active> active_;
+  std::deque<Flight> flights_; // the steps in flight
 };
 
 } // namespace yupana::text

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <map>
 #include <string>
 
@@ -21,8 +22,14 @@ struct yupana_plan_t {
 struct yupana_context_t {
   std::map<yupana_sequence_t, std::vector<uint32_t>> sequences;
   yupana_sequence_t next_name = 1;
-  std::vector<float> logits;
-  std::vector<uint32_t> sampled;
+  struct Flight {
+    std::vector<float> logits;
+    std::vector<uint32_t> sampled;
+    bool keeps_logits, lacks_token;
+  };
+  std::deque<Flight> flights;
+  Flight result;                               // of the last that was waited for
+  std::map<yupana_sequence_t, uint32_t> drawn; // by the last step
 };
 
 namespace {
@@ -53,7 +60,9 @@ void check_span(const yupana_context_t *context, const yupana_span_t &span) {
   require(found != context->sequences.end(), "span of a sequence that is not alive");
   require(span.token_count > 0, "empty span");
   require(found->second.size() + span.token_count <= fake_core().max_context, "max_context");
-  for (uint32_t i = 0; i < span.token_count; ++i)
+  if (span.token_from_previous)
+    require(span.token_count == 1 && context->drawn.count(span.sequence), "a token that the step before did not draw");
+  for (uint32_t i = 0; i < span.token_count && !span.token_from_previous; ++i)
     require(span.tokens[i] < fake_core().vocab_size, "token id");
 }
 
@@ -215,13 +224,17 @@ yupana_status_code_t yupana_context_create(yupana_plan_t *, const yupana_context
   return YUPANA_STATUS_OK;
 }
 
-void yupana_context_release(yupana_context_t *context) { delete context; }
+void yupana_context_release(yupana_context_t *context) {
+  require(!context || context->flights.empty(), "steps in flight that nobody waits for");
+  delete context;
+}
 
 void yupana_context_info(const yupana_context_t *, yupana_context_info_t *out) {
   *out = {};
   out->size = sizeof *out;
   out->max_sequences = fake_core().max_batch;
   out->kv_positions = fake_core().kv_positions;
+  out->runs_apart = fake_core().runs_apart;
 }
 
 yupana_status_code_t yupana_sequence_create(yupana_context_t *context, uint64_t, yupana_sequence_t *out_sequence,
@@ -235,6 +248,7 @@ yupana_status_code_t yupana_sequence_create(yupana_context_t *context, uint64_t,
 
 yupana_status_code_t yupana_sequence_release(yupana_context_t *context, yupana_sequence_t sequence, yupana_status_t *) {
   require(context->sequences.erase(sequence) == 1, "release of a sequence that is not alive");
+  context->drawn.erase(sequence);
   --fake_core().alive;
   return YUPANA_STATUS_OK;
 }
@@ -253,13 +267,21 @@ yupana_status_code_t yupana_sequence_truncate(yupana_context_t *context, yupana_
   require(found != context->sequences.end() && length <= found->second.size(), "length to truncate to");
   if (length < fake_core().shortest)
     return fail(out_status, YUPANA_STATUS_INVALID_ARGUMENT, "pages are freed");
+  if (length < found->second.size())
+    context->drawn.erase(sequence);
   found->second.resize(length);
   return YUPANA_STATUS_OK;
 }
 
-yupana_status_code_t yupana_context_step(yupana_context_t *context, const yupana_batch_t *batch,
-                                         yupana_step_result_t *out_result, yupana_status_t *out_status) {
+/// Runs the step at once and keeps what it gave.
+yupana_status_code_t yupana_context_submit(yupana_context_t *context, const yupana_batch_t *batch,
+                                           yupana_status_t *out_status) {
   check_batch(context, batch);
+  require(context->flights.size() < YUPANA_STEPS_IN_FLIGHT, "steps in flight");
+  require(context->flights.empty() || context->flights.back().keeps_logits, "a step behind one that gives logits");
+  for (uint32_t s = 0; s < batch->span_count; ++s)
+    if (context->sequences[batch->spans[s].sequence].size() + batch->spans[s].token_count > fake_core().full_at)
+      return fail(out_status, YUPANA_STATUS_OUT_OF_MEMORY, "no free pages");
   if (fake_core().steps.size() == fake_core().fail_at_step)
     return fail(out_status, YUPANA_STATUS_OUT_OF_MEMORY, "no free pages");
   if (fake_core().steps.size() == 10 && std::getenv("FAKE_ENDLESS"))
@@ -269,32 +291,52 @@ yupana_status_code_t yupana_context_step(yupana_context_t *context, const yupana
   if (std::getenv("FAKE_GENERATION"))
     std::fprintf(stderr, "span %g %u %g %g %g %llu\n", double{last.temperature}, last.top_k, double{last.top_p},
                  double{last.min_p}, double{last.repetition_penalty}, static_cast<unsigned long long>(last.seed));
-  bool lacks_token = false;
-  context->logits.clear();
-  context->sampled.clear();
+  yupana_context_t::Flight flight = {{}, {}, batch->keep_logits != 0, false};
+  std::map<yupana_sequence_t, uint32_t> drawn;
   for (uint32_t s = 0; s < batch->span_count; ++s) {
     const yupana_span_t &span = batch->spans[s];
     fake_core().steps.back().push_back(span.token_count);
     std::vector<uint32_t> &tokens = context->sequences[span.sequence];
     for (uint32_t i = 0; i < span.token_count; ++i) {
-      tokens.push_back(span.tokens[i]);
+      tokens.push_back(span.token_from_previous ? context->drawn[span.sequence] : span.tokens[i]);
       if (i + rows_of(span) < span.token_count)
         continue;
       std::vector<float> row = yupana::test::fake_logits(tokens);
-      context->logits.insert(context->logits.end(), row.begin(), row.end());
+      flight.logits.insert(flight.logits.end(), row.begin(), row.end());
       bool finite = tokens.size() != fake_core().not_finite_at;
-      context->sampled.push_back(span.sample && finite ? yupana::test::fake_next(tokens) : YUPANA_NO_TOKEN);
-      lacks_token |= span.sample && !finite;
+      flight.sampled.push_back(span.sample && finite ? yupana::test::fake_next(tokens) : YUPANA_NO_TOKEN);
+      flight.lacks_token |= span.sample && !finite;
+      if (span.sample && i + 1 == span.token_count)
+        drawn[span.sequence] = finite ? flight.sampled.back() : 0;
     }
     fake_core().last_tokens = tokens;
     if (span.sample)
       trace(tokens);
   }
-  out_result->rows = static_cast<uint32_t>(context->sampled.size());
+  context->drawn = drawn;
+  context->flights.push_back(flight);
+  fake_core().most_in_flight = std::max(fake_core().most_in_flight, context->flights.size());
+  return YUPANA_STATUS_OK;
+}
+
+yupana_status_code_t yupana_context_wait(yupana_context_t *context, yupana_step_result_t *out_result,
+                                         yupana_status_t *out_status) {
+  require(!context->flights.empty(), "no step is in flight");
+  context->result = std::move(context->flights.front());
+  context->flights.pop_front();
+  const yupana_context_t::Flight &result = context->result;
+  out_result->rows = static_cast<uint32_t>(result.sampled.size());
   out_result->vocab_size = fake_core().vocab_size;
-  out_result->logits = context->logits.data();
-  out_result->sampled = context->sampled.data();
-  return lacks_token ? fail(out_status, YUPANA_STATUS_NOT_FINITE, "a row is not finite") : YUPANA_STATUS_OK;
+  out_result->logits = result.keeps_logits ? nullptr : result.logits.data();
+  out_result->sampled = result.sampled.data();
+  return result.lacks_token ? fail(out_status, YUPANA_STATUS_NOT_FINITE, "a row is not finite") : YUPANA_STATUS_OK;
+}
+
+yupana_status_code_t yupana_context_step(yupana_context_t *context, const yupana_batch_t *batch,
+                                         yupana_step_result_t *out_result, yupana_status_t *out_status) {
+  require(context->flights.empty(), "a step while others are in flight");
+  yupana_status_code_t code = yupana_context_submit(context, batch, out_status);
+  return code == YUPANA_STATUS_OK ? yupana_context_wait(context, out_result, out_status) : code;
 }
 
 yupana_status_code_t yupana_context_profile(yupana_context_t *, const yupana_profiler_t *,

@@ -26,11 +26,14 @@ struct FakeCore {
   uint32_t fail_at_step = UINT32_MAX;  // this step reports OUT_OF_MEMORY
   uint32_t not_finite_at = UINT32_MAX; // the logits after so many tokens of a sequence hold no token
   uint32_t shortest = 0;               // truncating to less is refused, as where pages are freed
+  uint32_t runs_apart = 0;             // 1: the next step may be submitted early
+  uint32_t full_at = UINT32_MAX;       // no sequence gets more tokens, as without pages
 
   /// Token counts of the spans of every step.
   std::vector<std::vector<uint32_t>> steps;
   yupana_span_t last_span = {}; // of the last step
   uint32_t alive = 0;           // sequences not released
+  size_t most_in_flight = 0;
   /// All tokens of the sequence that the last span went on with.
   std::vector<uint32_t> last_tokens;
 };

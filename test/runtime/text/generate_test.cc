@@ -238,6 +238,112 @@ TEST_F(GenerateTest, StopTokenOfARequest) {
   EXPECT_EQ(replies[1].tokens, free);
 }
 
+/// What a run gave, with and without steps that run ahead.
+struct Outcome {
+  yupana_status_code_t code;
+  std::vector<std::vector<uint32_t>> tokens, told;
+  std::vector<Stop> stops;
+  std::map<size_t, std::vector<float>> logits;
+  size_t steps;
+  bool operator==(const Outcome &other) const {
+    return code == other.code && tokens == other.tokens && told == other.told && stops == other.stops &&
+           logits == other.logits;
+  }
+};
+
+class GenerateAheadTest : public GenerateTest {
+protected:
+  Outcome outcome(const std::vector<Request> &requests, bool apart, uint32_t step_tokens = 0) {
+    test::fake_core().runs_apart = apart;
+    test::fake_core().steps.clear();
+    listener = Listener();
+    Outcome out = {run(requests, step_tokens), {}, {}, {}, listener.logits, test::fake_core().steps.size()};
+    for (size_t i = 0; i < requests.size(); ++i) {
+      out.tokens.push_back(replies[i].tokens);
+      out.told.push_back(listener.tokens[i]);
+      out.stops.push_back(replies[i].stop);
+    }
+    return out;
+  }
+};
+
+// Ends of all kinds, at every place: a stop token, a limit, a full context, logits that are not finite, no more pages.
+TEST_F(GenerateAheadTest, RepliesAreThoseOfSingleSteps) {
+  std::vector<Request> requests = {prompt(9, 1, 12), prompt(1, 2, 5), prompt(23, 3, 7), prompt(4, 4, 60),
+                                   prompt(2, 5, 1),  prompt(3, 6, 0), prompt(17, 7, 3)};
+  requests[5].want_logits = requests[6].want_logits = true;
+  for (uint32_t step_tokens : {0u, 1u, 2u, 5u})
+    for (uint32_t stop = 0; stop < 97; stop += 7)
+      for (uint32_t bad : {UINT32_MAX, 6u, 10u, 11u})
+        for (uint32_t full : {UINT32_MAX, 12u}) {
+          test::fake_core() = test::FakeCore();
+          test::fake_core().stop_tokens = {stop};
+          test::fake_core().not_finite_at = bad;
+          test::fake_core().full_at = full;
+          Outcome single = outcome(requests, false, step_tokens);
+          EXPECT_EQ(test::fake_core().most_in_flight, 1u);
+          Outcome ahead = outcome(requests, true, step_tokens);
+          if (full == UINT32_MAX) {
+            EXPECT_TRUE(ahead == single) << step_tokens << " " << stop << " " << bad;
+            EXPECT_EQ(test::fake_core().most_in_flight, 2u);
+          } else {
+            // Which sequence finds no page first depends on the order of steps.
+            EXPECT_EQ(ahead.code == YUPANA_STATUS_OUT_OF_MEMORY, single.code == YUPANA_STATUS_OUT_OF_MEMORY);
+          }
+        }
+}
+
+// Alone, a reply costs a step more at most, and none where its length ends it.
+TEST_F(GenerateAheadTest, OneStepIsDroppedAtMost) {
+  test::fake_core().stop_tokens.clear();
+  Outcome single = outcome({prompt(5, 1, 9)}, false), ahead = outcome({prompt(5, 1, 9)}, true);
+  EXPECT_TRUE(ahead == single);
+  EXPECT_EQ(ahead.steps, single.steps);
+  test::fake_core().max_context = 11;
+  single = outcome({prompt(5, 1, 90)}, false), ahead = outcome({prompt(5, 1, 90)}, true);
+  EXPECT_TRUE(ahead == single);
+  EXPECT_EQ(ahead.steps, single.steps);
+  test::fake_core().max_context = 64;
+  test::fake_core().stop_tokens = {single.tokens[0][4]};
+  single = outcome({prompt(5, 1, 90)}, false), ahead = outcome({prompt(5, 1, 90)}, true);
+  EXPECT_TRUE(ahead == single);
+  EXPECT_EQ(ahead.steps, single.steps + 1);
+  // Nor does the last page that a step ahead does not get end a reply.
+  test::fake_core().full_at = 5 + static_cast<uint32_t>(single.tokens[0].size()) - 1;
+  EXPECT_TRUE(outcome({prompt(5, 1, 90)}, true) == single);
+}
+
+// A sequence that stays alive holds the prompt and the reply but its last token, however the reply ended.
+TEST_F(GenerateAheadTest, SequencesThatStayAreCutToTheirReply) {
+  test::fake_core().runs_apart = 1;
+  for (size_t interrupt : {size_t{2}, size_t{5}, SIZE_MAX})
+    for (uint32_t stop = 0; stop < 97; stop += 5) {
+      test::fake_core().stop_tokens = {stop};
+      test::fake_core().steps.clear();
+      listener = Listener();
+      listener.interrupt_after = interrupt;
+      yupana_context_t *context = nullptr;
+      yupana_context_create(nullptr, nullptr, nullptr, &context, nullptr);
+      Request request = prompt(6, 1, 9);
+      yupana_sequence_create(context, 0, &request.sequence, nullptr);
+      text::Generator generator(nullptr, context, 0);
+      ASSERT_EQ(generator.run({request}, &listener, &replies, &status), YUPANA_STATUS_OK);
+      std::vector<uint32_t> all = expected_reply(request);
+      ASSERT_LE(replies[0].tokens.size(), all.size());
+      EXPECT_TRUE(std::equal(replies[0].tokens.begin(), replies[0].tokens.end(), all.begin()));
+      uint32_t length = 0, known = 6 + static_cast<uint32_t>(replies[0].tokens.size());
+      yupana_sequence_length(context, request.sequence, &length);
+      EXPECT_LE(length, known);
+      EXPECT_GE(length + 1, known);
+      if (replies[0].stop != Stop::interrupt) {
+        EXPECT_EQ(length + 1, known);
+        EXPECT_EQ(replies[0].tokens, all);
+      }
+      yupana_sequence_release(context, request.sequence, nullptr);
+      yupana_context_release(context);
+    }
+}
+
 TEST_F(GenerateTest, ObserverCanGiveUp) {
   listener.gives_up = true;
   Request request = prompt(8, 1, 0);
