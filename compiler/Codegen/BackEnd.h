@@ -50,6 +50,7 @@ struct LibraryKernel {
   int64_t scratchBytes = 0; ///< What a worker has to give it; 0 on a GPU.
   int64_t sharedBytes = 0;  ///< What a launch adds to the shared memory that the code fixes; 0 on a CPU.
   std::vector<KernelImage> images;
+  bool waits = false; ///< For the launch before it; never on a CPU.
 };
 
 struct CompiledLibrary {

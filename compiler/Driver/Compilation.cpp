@@ -145,6 +145,7 @@ Result<void> Compilation::generateCode(ModuleOp module, const std::string &targe
   for (auto [kernel, compiled] : llvm::zip_equal(kernels, code->kernels)) {
     plan::KernelOp op = kernel;
     op.setScratch(compiled.scratchBytes);
+    op.setWaits(compiled.waits);
     auto images = llvm::map_to_vector(compiled.images, [&](const codegen::KernelImage &image) -> Attribute {
       return plan::KernelImageAttr::get(&context, image.image, image.registers, image.sharedBytes, image.spillBytes);
     });

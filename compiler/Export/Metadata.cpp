@@ -282,7 +282,7 @@ flatbuffers::Offset<schema::Kernel> MetadataWriter::writeKernel(plan::KernelOp o
                       static_cast<ImageFormat>(image.getFormat()));
   }
   return schema::CreateKernelDirect(builder, op.getSymbol().str().c_str(), op.getScratch(),
-                                    narrow(op.getNumArguments(), "a kernel's arguments"), &uses);
+                                    narrow(op.getNumArguments(), "a kernel's arguments"), &uses, op.getWaits());
 }
 
 flatbuffers::Offset<schema::Target> MetadataWriter::writeTarget(plan::TargetOp op) {

@@ -130,6 +130,7 @@ private:
     // Images, and how much scratch and shared memory a kernel needs, are there once code is generated.
     for (auto &[name, func] : tables.kernels)
       plan::KernelOp::create(inside, func.getLoc(), name.getValue(), /*scratch=*/0, func.getBody().getNumArguments(),
+                             /*waits=*/false,
                              /*images=*/ArrayAttr());
     for (auto program : getOperation().getOps<kernel::ProgramOp>())
       buildProgram(inside, program);

@@ -45,6 +45,7 @@ struct DeviceLaunch {
   uint32_t argument_count;
   uint32_t threads;
   uint32_t shared_bytes;
+  bool waits;     // its kernel waits for the launch before it, so that it may begin earlier
   void *prepared; // the device's own, of prepare_launch
 };
 

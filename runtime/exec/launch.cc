@@ -82,7 +82,7 @@ Code prepare_launches(yupana_context_t &context, yupana_status_t *out) {
       for (const schema::Argument *argument : *launch->arguments())
         context.arguments[next_argument++] = resolve(context, program->function(), *argument);
       prepared = {{context.kernels[launch->kernel()], resolved, launch->arguments()->size(), launch->threads(),
-                   launch->shared_bytes(), nullptr},
+                   launch->shared_bytes(), context.target().kernels()->Get(launch->kernel())->waits(), nullptr},
                   launch->grid()};
       if (Code failed = context.device->kind->prepare_launch(context.device, &prepared.launch, out))
         return failed;

@@ -154,6 +154,8 @@ bool TargetCheck::check_kernels() {
 
 /// `first` is the first image of the target. Host code is one image for all kernels, and stands alone.
 bool TargetCheck::check_images(const schema::Kernel &kernel, const schema::KernelImage &first) {
+  if (host_ && kernel.waits())
+    return invalid("kernel '%s' waits for the launch before it, which is for GPUs", kernel.symbol()->c_str());
   uint32_t met = 0;
   for (const schema::KernelImage *image : *kernel.images()) {
     auto format = static_cast<uint32_t>(image->format());

@@ -45,8 +45,8 @@ constexpr Field kFields[] = {
     kName, kU64, kU64, kByte,
     // Buffer: name, arena, offset, size, first_launch, last_launch
     kName, kU32, kU64, kU64, kU32, kU32,
-    // Kernel: symbol, scratch_bytes, arguments, images
-    kName, kU64, kU32, structs<schema::KernelImage>(),
+    // Kernel: symbol, scratch_bytes, arguments, images, waits
+    kName, kU64, kU32, structs<schema::KernelImage>(), kByte,
     // Launch: kernel, grid, arguments, threads, shared_bytes
     kU32, structs<schema::GridTerm>(), structs<schema::Argument>(), kU32, kU32,
     // StepProgram: function, max_tokens, launches
@@ -58,8 +58,8 @@ constexpr Field kFields[] = {
     tables(kCacheGroupTable), tables(kTargetTable)};
 // clang-format on
 /// Of every table, and the end of the last.
-constexpr uint8_t kFirstField[] = {0, 6, 17, 21, 25, 36, 41, 45, 51, 55, 60, 63, 70, 76};
-static_assert(sizeof(kFirstField) == kTableCount + 1 && sizeof(kFields) == 76 * sizeof(Field));
+constexpr uint8_t kFirstField[] = {0, 6, 17, 21, 25, 36, 41, 45, 51, 56, 61, 64, 71, 77};
+static_assert(sizeof(kFirstField) == kTableCount + 1 && sizeof(kFields) == 77 * sizeof(Field));
 
 class StructureCheck {
 public:

@@ -155,6 +155,8 @@ uint8_t *yupana::ptx::globalAt(Warp &warp, const Inst &inst, uint64_t address, u
 
 void yupana::ptx::orderGlobal(Warp &warp, uint64_t address, uint32_t bytes, AccessKind kind) {
   Launch &launch = *warp.block->launch;
+  if (!launch.dependents.earlier.empty())
+    orderBehindEarlier(warp, address, bytes, kind.write);
   Agent agent{warp.block->index, warp.index, warp.clock(), currentInst->statement, kind.strong, kind.async};
   if (kind.pending)
     agent.clock = neverKnown;

@@ -223,6 +223,8 @@ uint32_t yupana::ptx::mostSharedBytes(unsigned capability) {
 Report Device::launch(const Program &program, const LaunchShape &shape, const std::vector<uint8_t> &parameters,
                       Statistics *statistics) {
   Launch &launch = state->launch;
+  launch.dependents.begin(launch.former, launch.shadow, shape.dependent && state->options.races && launch.former);
+  launch.former = state->options.races ? program.weak_from_this().lock() : nullptr;
   launch.program = &program;
   launch.memory = &state->memory;
   launch.options = &state->options;

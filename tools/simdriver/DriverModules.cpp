@@ -101,9 +101,9 @@ Result find(void **function, void *handle, const char *name) {
 
 int mostShared() { return static_cast<int>(ptx::mostSharedBytes(state().options.capability)); }
 
-/// What cuLaunchKernel and cuLaunchKernelEx share.
+/// What cuLaunchKernel and cuLaunchKernelEx share. `dependent`: with programmatic stream serialization.
 Result launch(void *handle, const unsigned grid[3], const unsigned block[3], unsigned shared, void *streamHandle,
-              void **parameters, void **extra) {
+              void **parameters, void **extra, bool dependent) {
   if (!isLive(handle, Kind::Function))
     return InvalidHandle;
   Stream *stream = streamOf(streamHandle);
@@ -135,7 +135,9 @@ Result launch(void *handle, const unsigned grid[3], const unsigned block[3], uns
   shape.threads = static_cast<uint32_t>(threads);
   shape.sharedBytes = shared;
   // It keeps its program: a launch may come to its turn when the caller's handle is gone.
-  auto run = [program = function->program, shape, bytes]() -> Result {
+  auto run = [program = function->program, shape, bytes, dependent]() mutable -> Result {
+    // What is no launch ends before anything behind it begins.
+    shape.dependent = dependent && state().launched == state().running;
     ptx::Report fault = device().launch(*program, shape, bytes);
     switch (fault.fault) {
     case ptx::Fault::None:
@@ -150,7 +152,7 @@ Result launch(void *handle, const unsigned grid[3], const unsigned block[3], uns
       return die(LaunchFailed, fault.message);
     }
   };
-  return enqueue(stream, {"launch " + function->name, std::move(run)});
+  return enqueue(stream, {"launch " + function->name, std::move(run), /*isLaunch=*/true});
 }
 
 } // namespace
@@ -245,7 +247,8 @@ YUPANA_ENTRY cuLaunchKernel(void *function, unsigned gridX, unsigned gridY, unsi
                             unsigned blockY, unsigned blockZ, unsigned shared, void *stream, void **parameters,
                             void **extra) {
   unsigned grid[] = {gridX, gridY, gridZ}, block[] = {blockX, blockY, blockZ};
-  return enter(true, [&] { return launch(function, grid, block, shared, stream, parameters, extra); });
+  return enter(true,
+               [&] { return launch(function, grid, block, shared, stream, parameters, extra, /*dependent=*/false); });
 }
 
 namespace {
@@ -267,13 +270,16 @@ struct LaunchConfig {
 
 YUPANA_ENTRY cuLaunchKernelEx(const LaunchConfig *config, void *function, void **parameters, void **extra) {
   return enter(true, [&]() -> Result {
+    bool dependent = false;
     for (unsigned i = 0; i < config->count; ++i) {
       const LaunchAttribute &attribute = config->attributes[i];
       // 4 is the cluster's shape; other attributes are hints.
       bool cluster = attribute.id == 4 && uint64_t{attribute.value[0]} * attribute.value[1] * attribute.value[2] > 1;
-      if (cluster)
+      // 6 lets the kernel begin before the one before it has ended.
+      dependent |= attribute.id == 6 && attribute.value[0];
+      if (cluster || (dependent && state().options.capability < 90))
         return NotSupported;
     }
-    return launch(function, config->grid, config->block, config->shared, config->stream, parameters, extra);
+    return launch(function, config->grid, config->block, config->shared, config->stream, parameters, extra, dependent);
   });
 }

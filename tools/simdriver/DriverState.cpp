@@ -94,7 +94,11 @@ Result simdriver::drain(Stream *stream, const std::function<bool()> &until) {
   while (!stream->queue.empty() && !(until && until())) {
     Work work = std::move(stream->queue.front());
     stream->queue.pop_front();
-    if (Result result = work.run())
+    State &s = state();
+    s.running = stream;
+    Result result = work.run();
+    s.launched = work.isLaunch ? stream : nullptr;
+    if (result)
       return result;
   }
   return Success;

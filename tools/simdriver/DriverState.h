@@ -52,6 +52,7 @@ struct Stream;
 struct Work {
   std::string topology;
   std::function<Result()> run;
+  bool isLaunch = false;
 };
 
 struct Graph {
@@ -105,6 +106,10 @@ struct State {
   std::set<Stream *> streams;
   Stream nullStream;
   std::map<Address, size_t> memory;
+
+  /// The stream whose last work was a launch, which is the last of all.
+  Stream *launched = nullptr;
+  Stream *running = nullptr; ///< Whose work is being done.
 
   // Failures on demand.
   uint64_t calls = 0, failAt = ~uint64_t{0};

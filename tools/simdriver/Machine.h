@@ -4,6 +4,7 @@
 #ifndef YUPANA_TOOLS_SIMDRIVER_MACHINE_H
 #define YUPANA_TOOLS_SIMDRIVER_MACHINE_H
 
+#include "tools/simdriver/Dependents.h"
 #include "tools/simdriver/Memory.h"
 #include "tools/simdriver/Program.h"
 #include "tools/simdriver/Shadow.h"
@@ -146,6 +147,8 @@ struct Launch {
   std::atomic<uint64_t> events{0};
   std::atomic<bool> failed{false};
   bool races = false, undefined = false;
+  Dependents dependents;
+  std::shared_ptr<const Program> former; ///< Of the launch before, if its accesses were noted.
 };
 
 /// The instruction that runs on this thread, for reports.

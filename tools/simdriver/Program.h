@@ -8,6 +8,7 @@
 
 #include "tools/simdriver/Syntax.h"
 
+#include <memory>
 #include <unordered_map>
 
 namespace yupana::ptx {
@@ -91,7 +92,7 @@ struct ModuleData {
   std::vector<uint8_t> initial;
 };
 
-struct Program {
+struct Program : std::enable_shared_from_this<Program> {
   std::string name;
   KernelInfo info;
   std::vector<Inst> code;

@@ -107,6 +107,8 @@ struct LaunchShape {
   uint32_t grid = 1, threads = 32;
   uint32_t sharedBytes = 0; ///< Dynamic shared memory.
   uint32_t gridY = 1, gridZ = 1;
+  /// With programmatic stream serialization: it may begin before the launch that the device was given last has ended.
+  bool dependent = false;
 };
 
 /// One device: its memory and its launches. One thread at a time.

@@ -36,6 +36,7 @@ void Knowledge::joinForeign(uint32_t block, const OtherBlocks &foreign) {
 }
 
 void Knowledge::join(const Knowledge &other) {
+  hasWaited |= other.hasWaited;
   if (own.empty())
     own = other.own;
   else

@@ -27,6 +27,8 @@ using OtherBlocks = std::map<uint32_t, std::shared_ptr<const Clock>>;
 struct Knowledge {
   Clock own;
   std::shared_ptr<const OtherBlocks> others;
+  /// The launches before this one have ended: griddepcontrol.wait has returned, here or for who told of it.
+  bool hasWaited = false;
   void join(const Knowledge &other);
   /// Joins what is known of other blocks, of which `block`, the own, is taken into `own`.
   void joinForeign(uint32_t block, const OtherBlocks &foreign);
@@ -71,6 +73,12 @@ public:
   template <class Visitor> void writers(uint64_t address, uint32_t bytes, Visitor visit) {
     for (uint64_t g = (address - base) >> grain, e = (address - base + bytes - 1) >> grain; g <= e; ++g)
       if (Cell *found = find(g); found && found->writer)
+        visit(*found);
+  }
+  /// All cells of [address, address + bytes) that were accessed.
+  template <class Visitor> void visit(uint64_t address, uint32_t bytes, Visitor visit) {
+    for (uint64_t g = (address - base) >> grain, e = (address - base + bytes - 1) >> grain; g <= e; ++g)
+      if (Cell *found = find(g))
         visit(*found);
   }
   uint32_t slotsPerBlock() const { return slots; }

@@ -259,6 +259,25 @@ OpEmitter::Values KernelEmitter::assembly(StringRef text, ValueRange inOut, Valu
   return written;
 }
 
+void KernelEmitter::waitForEarlier() {
+  if (overlaps(target))
+    firstWait = make<NVVM::GriddepcontrolOp>(NVVM::GridDepActionKind::wait);
+}
+
+void KernelEmitter::waitLater() {
+  if (firstWait)
+    firstWait->erase();
+  firstWait = nullptr;
+}
+
+/// The next launch is let in behind the wait and not in front of it: it may then overlap with this one alone, so what
+/// it does before its own wait has to be independent of one launch and not of all before it.
+void KernelEmitter::beginOverlapped() {
+  waitForEarlier();
+  if (overlaps(target))
+    make<NVVM::GriddepcontrolOp>(NVVM::GridDepActionKind::launch_dependents);
+}
+
 void KernelEmitter::finish() {
   make<LLVM::ReturnOp>(ValueRange());
   function->setAttr(sharedBytesName, b.getI64IntegerAttr(mostSharedBytes));

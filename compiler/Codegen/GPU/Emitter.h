@@ -21,6 +21,9 @@ inline constexpr int64_t warpLanes = 32;
 /// The attribute of a kernel's function that says how much dynamic shared memory a block needs, in bytes.
 inline constexpr llvm::StringLiteral sharedBytesName = "kernel.shared_bytes";
 
+/// True if launches of the target's kernels may overlap: each then waits for the one before it.
+inline bool overlaps(const Target &target) { return target.gpu().capability >= 90; }
+
 /// The most bytes that an address in shared memory can be a multiple of.
 inline constexpr int64_t sharedAlignment = 1024;
 
@@ -128,6 +131,15 @@ public:
   Values assembly(llvm::StringRef text, mlir::ValueRange inOut, mlir::ValueRange inputs, llvm::StringRef constraints,
                   bool touchesMemory);
 
+  // Launches that overlap. Does nothing where the target has none of them.
+  /// Waits until the launches before this one have ended and what they wrote is to be seen, then lets the next one
+  /// begin. Stands in front of every launched op.
+  void beginOverlapped();
+  /// Takes that wait away, for an op which first loads what no launch writes, as weights are: from there on it calls
+  /// waitForEarlier() itself, on every way to an access of anything else, and once at least in each block.
+  void waitLater();
+  void waitForEarlier();
+
   /// Closes the function.
   void finish();
 
@@ -138,6 +150,7 @@ private:
   llvm::DenseMap<mlir::Value, mlir::Value> addresses;
   llvm::DenseSet<mlir::Value> written;
   mlir::Value stepSizes[3], sharedBase;
+  mlir::NVVM::GriddepcontrolOp firstWait;
   int64_t mostSharedBytes = 0;
 };
 

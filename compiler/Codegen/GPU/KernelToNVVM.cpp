@@ -24,6 +24,8 @@ LogicalResult cuda::emitLaunched(KernelEmitter &e, kernel::LaunchedOpInterface o
   if (failed(checkNumerics(op, numericsOf(op), "GPUs")))
     return failure();
   auto dispatch = [&] { return dispatchLaunched(op, "GPU", [&](auto known) { return emitTemplate(e, known); }); };
+  if (!isa<kernel::ParallelOp>(op.getOperation()))
+    e.beginOverlapped();
   auto config = dyn_cast_or_null<kernel::GPUAttr>(op.getConfigAttr());
   if (!config || config.getThreads() == e.threads)
     return dispatch();

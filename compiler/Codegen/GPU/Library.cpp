@@ -5,6 +5,7 @@
 // link step stands between. The order of images is that of kernels, then of formats.
 #include "compiler/Codegen/Common/LoweredKernel.h"
 #include "compiler/Codegen/GPU/CodegenGPU.h"
+#include "compiler/Codegen/GPU/Emitter.h"
 #include "compiler/Codegen/GPU/Kernels.h"
 #include "compiler/Codegen/GPU/Serializer.h"
 #include "compiler/Codegen/Jobs/Jobs.h"
@@ -90,7 +91,7 @@ Result<CompiledLibrary> codegen::compileGpuLibrary(kernel::LibraryOp library, co
       compileKernels(library, options, compiler.made(), [&](const KernelJob &job) { return compiler.compile(job); }));
   CompiledLibrary compiled;
   for (auto [func, kernel] : llvm::zip_equal(library.getOps<kernel::FuncOp>(), kernels)) {
-    LibraryKernel entry{func.getSymName().str(), /*scratchBytes=*/0, kernel.sharedBytes, {}};
+    LibraryKernel entry{func.getSymName().str(), /*scratchBytes=*/0, kernel.sharedBytes, {}, cuda::overlaps(target)};
     for (KernelCode &code : kernel.code) {
       entry.images.push_back({compiled.images.size(), code.registers, code.sharedBytes, code.spillBytes});
       compiled.images.push_back({code.format, std::move(code.bytes)});

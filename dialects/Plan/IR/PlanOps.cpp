@@ -214,6 +214,8 @@ static LogicalResult checkImages(KernelOp kernel, ArrayRef<ImageOp> images) {
       diag.attachNote(image.getLoc()) << "image is declared here";
       return diag;
     }
+    if (kernel.getWaits() && image.getFormat() == ImageFormat::ElfX86)
+      return kernel.emitOpError() << "waits for the launch before it, which code for a GPU alone can";
     formats.push_back(image.getFormat());
   }
   return success();

@@ -178,16 +178,20 @@ def Plan_BufferOp : Plan_Op<"buffer", [ParentOneOf<["TargetOp"]>]> {
 def Plan_KernelOp : Plan_Op<"kernel", [ParentOneOf<["TargetOp"]>]> {
   let summary = "Declares a function that the target's images export";
   let description = [{
-    `images` is there once code has been generated: one of a format at most.
+    `images` is there once code has been generated: one of a format at most. A kernel of a GPU that `waits` does so
+    before it touches what other launches write, so that it may be launched while the one before it ends.
 
     ```mlir
     plan.kernel "map_0" scratch 0 arguments 3
     plan.kernel "gemm_1" scratch 0 arguments 5 images [#plan.kernel_image<0, registers = 168>, #plan.kernel_image<1>]
+    plan.kernel "map_2" scratch 0 arguments 2 waits images [#plan.kernel_image<2>]
     ```
   }];
-  let arguments = (ins StrAttr:$symbol, I64Attr:$scratch, I64Attr:$num_arguments,
+  let arguments = (ins StrAttr:$symbol, I64Attr:$scratch, I64Attr:$num_arguments, UnitAttr:$waits,
                        OptionalAttr<TypedArrayAttrBase<Plan_KernelImageAttr, "images">>:$images);
-  let assemblyFormat = "$symbol `scratch` $scratch `arguments` $num_arguments (`images` $images^)? attr-dict";
+  let assemblyFormat = [{
+    $symbol `scratch` $scratch `arguments` $num_arguments (`waits` $waits^)? (`images` $images^)? attr-dict
+  }];
   let hasVerifier = 1;
 }
 

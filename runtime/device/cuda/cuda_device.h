@@ -100,8 +100,9 @@ Code check_alive(const CudaDevice &device, yupana_status_t *out_status);
 /// Memory that goes with the device; null when there is none.
 void *keep(CudaDevice &device, uint64_t bytes);
 
-/// Gives one launch to the stream; the sizes of the step stand in the device.
-Result launch_one(const CudaDevice &device, const ActiveLaunch &active);
+/// Gives one launch to the stream; the sizes of the step stand in the device. `follows`: another launch stands right
+/// before it, which need not have ended when it begins.
+Result launch_one(const CudaDevice &device, const ActiveLaunch &active, bool follows);
 
 /// What can be refused before the first launch: check_alive, and UNSUPPORTED for more blocks than a GPU takes.
 Code check_launches(const CudaDevice &device, const ActiveLaunch *launches, uint32_t count,

@@ -66,6 +66,24 @@ enum FunctionAttribute : int {
 };
 
 enum JitOption : int { kErrorLogBuffer = 5, kErrorLogBytes = 6 };
+enum LaunchAttributeName : int {
+  kProgrammaticSerialization = 6, // the kernel may begin before the one before it in its stream has ended
+};
+
+/// Of a launch; the value is of 64 bytes.
+struct LaunchAttribute {
+  LaunchAttributeName name;
+  uint32_t reserved;
+  uint32_t value[16];
+};
+
+struct LaunchConfig {
+  unsigned grid[3], block[3], shared_bytes;
+  Stream stream;
+  const LaunchAttribute *attributes;
+  unsigned attribute_count;
+};
+
 enum LibraryOption : int {};
 enum CaptureMode : int { kCaptureThreadLocal = 1 };
 
@@ -75,6 +93,8 @@ enum : unsigned { kStreamNonBlocking = 1, kEventDisableTiming = 2, kHostPortable
 inline constexpr int kInterface = 12000;
 /// Libraries of code came with 12.0.
 inline constexpr int kLeastVersion = 12000;
+/// The capability from which on launches may overlap.
+inline constexpr uint32_t kDependentLaunch = 90;
 /// Blocks of a launch along x.
 inline constexpr uint32_t kMaxBlocks = 0x7fffffff;
 
@@ -117,9 +137,8 @@ inline constexpr uint32_t kMaxBlocks = 0x7fffffff;
   FUNCTION(get_function, "cuKernelGetFunction", (Function * function, Kernel kernel))                                  \
   FUNCTION(function_attribute, "cuFuncGetAttribute", (int *value, FunctionAttribute attribute, Function function))     \
   FUNCTION(set_function_attribute, "cuFuncSetAttribute", (Function function, FunctionAttribute attribute, int value))  \
-  FUNCTION(launch, "cuLaunchKernel",                                                                                   \
-           (Function function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y,  \
-            unsigned block_z, unsigned shared_bytes, Stream stream, void **parameters, void **extra))                  \
+  FUNCTION(launch, "cuLaunchKernelEx",                                                                                 \
+           (const LaunchConfig *config, Function function, void **parameters, void **extra))                           \
   FUNCTION(begin_capture, "cuStreamBeginCapture", (Stream stream, CaptureMode mode))                                   \
   FUNCTION(end_capture, "cuStreamEndCapture", (Stream stream, Graph * graph))                                          \
   FUNCTION(destroy_graph, "cuGraphDestroy", (Graph graph))                                                             \

@@ -61,7 +61,7 @@ Result launch_timed(CudaDevice &device, Event *events, const StepSizes &sizes, c
   device.sizes[2] = sizes.rows;
   Result result = device.driver.record_event(events[0], device.stream);
   for (uint32_t i = 0; i < count && result == kSuccess; ++i) {
-    result = launch_one(device, launches[i]);
+    result = launch_one(device, launches[i], /*follows=*/false);
     if (result == kSuccess)
       result = device.driver.record_event(events[i + 1], device.stream);
   }

@@ -17,7 +17,7 @@ Result launch_all(CudaDevice &device, const StepSizes &sizes, const ActiveLaunch
   device.sizes[2] = sizes.rows;
   Result result = kSuccess;
   for (uint32_t i = 0; i < count && result == kSuccess; ++i)
-    result = launch_one(device, launches[i]);
+    result = launch_one(device, launches[i], i > 0);
   return result;
 }
 
@@ -54,11 +54,17 @@ Result capture(CudaDevice &device, const StepSizes &sizes, const ActiveLaunch *l
 
 } // namespace
 
-Result launch_one(const CudaDevice &device, const ActiveLaunch &active) {
+/// A kernel that waits itself for what it reads may begin while the last blocks of the one before it run. In a capture
+/// this makes an edge of the graph. The first launch follows a copy, which ends before anything behind it begins.
+Result launch_one(const CudaDevice &device, const ActiveLaunch &active, bool follows) {
   const DeviceLaunch &launch = *active.launch;
+  LaunchAttribute early = {kProgrammaticSerialization, 0, {1}};
+  bool begins_early = follows && launch.waits && device.gpu.capability >= kDependentLaunch;
+  LaunchConfig config = {{active.cells, 1, 1}, {launch.threads, 1, 1},          launch.shared_bytes,
+                         device.stream,        begins_early ? &early : nullptr, begins_early};
   // The driver copies the parameters during the call.
-  return device.driver.launch(static_cast<LoadedKernel *>(launch.kernel)->function, active.cells, 1, 1, launch.threads,
-                              1, 1, launch.shared_bytes, device.stream, static_cast<void **>(launch.prepared), nullptr);
+  return device.driver.launch(&config, static_cast<LoadedKernel *>(launch.kernel)->function,
+                              static_cast<void **>(launch.prepared), nullptr);
 }
 
 Code check_launches(const CudaDevice &device, const ActiveLaunch *launches, uint32_t count, yupana_status_t *status) {

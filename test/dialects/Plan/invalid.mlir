@@ -286,6 +286,17 @@ plan.target "t" logits 0 sampled 0 {
 
 // -----
 
+// Launches on a CPU do not overlap.
+plan.target "t" logits 0 sampled 0 {
+  plan.arena "a" size 64
+  plan.buffer "x" arena 0 offset 0 size 64 live 0 to 0
+  plan.image elf_x86_64 "a"
+  // expected-error@+1 {{'plan.kernel' op waits for the launch before it, which code for a GPU alone can}}
+  plan.kernel "k" scratch 0 arguments 0 waits images [#plan.kernel_image<0>]
+}
+
+// -----
+
 // Registers are counted from 0.
 // expected-error@+1 {{registers is -1, expected 0 to 2^32 - 1}}
 func.func private @f() attributes {test.image = #plan.kernel_image<0, registers = -1>}

@@ -63,8 +63,8 @@ plan.target "sm_90a" logits 1 sampled 1 {
   plan.buffer "logits" arena 0 offset 0 size 4096 live 1 to 1
   // CHECK: plan.buffer "counters" arena 1 offset 0 size 64 live 0 to 1
   plan.buffer "counters" arena 1 offset 0 size 64 live 0 to 1
-  // CHECK: plan.kernel "gemm_0" scratch 0 arguments 2 images [#plan.kernel_image<0, registers = 168, shared = 4096, spills = 8>, #plan.kernel_image<1>]
-  plan.kernel "gemm_0" scratch 0 arguments 2
+  // CHECK: plan.kernel "gemm_0" scratch 0 arguments 2 waits images [#plan.kernel_image<0, registers = 168, shared = 4096, spills = 8>, #plan.kernel_image<1>]
+  plan.kernel "gemm_0" scratch 0 arguments 2 waits
     images [#plan.kernel_image<0, registers = 168, shared = 4096, spills = 8>, #plan.kernel_image<1>]
   plan.program function step max_tokens 8 {
     // CHECK: plan.launch 0 #kernel.grid<"T", "sms", "min"> threads 256 shared 65536 [#plan.argument<buffer 0>, #plan.argument<buffer 2>]

@@ -65,7 +65,7 @@ EXPECT_SAME(get_kernel, cuLibraryGetKernel);
 EXPECT_SAME(get_function, cuKernelGetFunction);
 EXPECT_SAME(function_attribute, cuFuncGetAttribute);
 EXPECT_SAME(set_function_attribute, cuFuncSetAttribute);
-EXPECT_SAME(launch, cuLaunchKernel);
+EXPECT_SAME(launch, cuLaunchKernelEx);
 EXPECT_SAME(begin_capture, cuStreamBeginCapture);
 EXPECT_SAME(end_capture, cuStreamEndCapture);
 EXPECT_SAME(destroy_graph, cuGraphDestroy);
@@ -105,6 +105,20 @@ EXPECT_NUMBER(kMaxDynamicSharedBytes, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_
 EXPECT_NUMBER(kCaptureThreadLocal, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL);
 EXPECT_NUMBER(kErrorLogBuffer, CU_JIT_ERROR_LOG_BUFFER);
 EXPECT_NUMBER(kErrorLogBytes, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES);
+EXPECT_NUMBER(kProgrammaticSerialization, CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION);
+
+#define EXPECT_PLACE(type, member, theirs, their_member)                                                               \
+  static_assert(offsetof(ours::type, member) == offsetof(theirs, their_member), #theirs "." #their_member)
+EXPECT_PLACE(LaunchAttribute, name, CUlaunchAttribute, id);
+EXPECT_PLACE(LaunchAttribute, value, CUlaunchAttribute, value);
+EXPECT_PLACE(LaunchConfig, grid, CUlaunchConfig, gridDimX);
+EXPECT_PLACE(LaunchConfig, block, CUlaunchConfig, blockDimX);
+EXPECT_PLACE(LaunchConfig, shared_bytes, CUlaunchConfig, sharedMemBytes);
+EXPECT_PLACE(LaunchConfig, stream, CUlaunchConfig, hStream);
+EXPECT_PLACE(LaunchConfig, attributes, CUlaunchConfig, attrs);
+EXPECT_PLACE(LaunchConfig, attribute_count, CUlaunchConfig, numAttrs);
+static_assert(sizeof(ours::LaunchAttribute) == sizeof(CUlaunchAttribute));
+static_assert(sizeof(ours::LaunchConfig) == sizeof(CUlaunchConfig));
 static_assert(unsigned{ours::kStreamNonBlocking} == unsigned{CU_STREAM_NON_BLOCKING});
 static_assert(unsigned{ours::kEventDisableTiming} == unsigned{CU_EVENT_DISABLE_TIMING});
 static_assert(unsigned{ours::kHostPortable} == unsigned{CU_MEMHOSTALLOC_PORTABLE});

@@ -395,9 +395,14 @@ Result set_function_attribute(cuda::Function function, cuda::FunctionAttribute a
   reinterpret_cast<CUkern_st *>(function)->dynamic_shared = value;
   return cuda::kSuccess;
 }
-Result launch(cuda::Function function, unsigned grid, unsigned, unsigned, unsigned threads, unsigned, unsigned,
-              unsigned shared, cuda::Stream stream, void **parameters, void **) {
+Result launch(const cuda::LaunchConfig *config, cuda::Function function, void **parameters, void **) {
   auto &kernel = *reinterpret_cast<CUkern_st *>(function);
+  unsigned grid = config->grid[0], threads = config->block[0], shared = config->shared_bytes;
+  cuda::Stream stream = config->stream;
+  for (unsigned i = 0; i < config->attribute_count; ++i)
+    if (config->attributes[i].name != cuda::kProgrammaticSerialization || config->attributes[i].value[0] != 1)
+      misuse("a launch with an attribute that is not known");
+  fake_driver().early_launches += config->attribute_count;
   if (!grid || !threads || shared > static_cast<unsigned>(kernel.dynamic_shared))
     misuse(std::string("a launch of ") + kernel.name + " that no GPU takes");
   std::vector<void *> arguments(kernel.arguments);
@@ -466,7 +471,7 @@ const std::set<std::string> kAlwaysDone = {"cuDevicePrimaryCtxRelease",
 
 /// What gives a stream something to do. Only events are not counted: they are part of waiting.
 const std::set<std::string> kGive = {"cuMemcpyHtoDAsync", "cuMemcpyDtoHAsync", "cuMemcpyDtoDAsync",
-                                     "cuMemsetD8Async",   "cuLaunchKernel",    "cuGraphLaunch"};
+                                     "cuMemsetD8Async",   "cuLaunchKernelEx",  "cuGraphLaunch"};
 
 /// The entry point of a function above: one call at a time, counted, failing on demand.
 template <auto function> struct Entry;

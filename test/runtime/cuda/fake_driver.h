@@ -35,7 +35,8 @@ struct FakeDriver {
   std::string failed; // the name of the call that was made to fail
   std::string misuse; // the first thing that no driver would allow; empty when there was none
   int64_t allocations = 0, copies_in = 0, copies_out = 0, launches = 0, graph_launches = 0; // since the beginning
-  uint64_t used = 0;                                                                        // bytes of all GPUs
+  int64_t early_launches = 0;           // that may begin before the one before them has ended
+  uint64_t used = 0;                    // bytes of all GPUs
   std::map<std::string, int64_t> given; // how often each call gave a stream something to do, but for events
 
   // Alive:

@@ -348,6 +348,7 @@ const Malformed kTargets[] = {
               target(s).kernels[1]->images = {host_image(6)};
             }),
     in_spec("ThreadsOnACpu", "expected none on a CPU", [](PlanSpec &s) { launch(s).threads = 32; }),
+    in_spec("WaitingOnACpu", "which is for GPUs", [](PlanSpec &s) { s.plan.targets[0]->kernels[0]->waits = true; }),
     in_spec("SharedMemoryOnACpu", "expected none on a CPU", [](PlanSpec &s) { launch(s).shared_bytes = 4; }),
     in_spec("NoThreads", "has 0 threads",
             [](PlanSpec &s) {

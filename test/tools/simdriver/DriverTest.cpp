@@ -246,6 +246,37 @@ TEST_F(Driver, CapturedGraphs) {
   release(y);
 }
 
+// A launch with programmatic serialization overlaps with a launch right in front of it in its stream, and with nothing
+// else.
+TEST_F(Driver, LaunchesThatOverlap) {
+  struct Attribute {
+    int id, padding;
+    unsigned value[16];
+  } attribute = {6, 0, {1}};
+  struct {
+    unsigned grid[3], block[3], shared;
+    void *stream;
+    Attribute *attributes;
+    unsigned count;
+  } config = {{2, 1, 1}, {32, 1, 1}, 0, stream, &attribute, 1};
+  CU(cuLaunchKernelEx, const void *, void *, void **, void **);
+  CU(cuStreamSynchronize, void *);
+  CU(cuMemsetD8Async, Address, unsigned char, size_t, void *);
+  Address x = allocate(256);
+  uint32_t n = 64;
+  void *parameters[] = {&x, &n};
+  auto *report = reinterpret_cast<const char *(*)()>(dlsym(library(), "yupana_sim_report"));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(cuMemsetD8Async(x, 0, 256, stream), 0);
+    EXPECT_EQ(cuLaunchKernelEx(&config, add, parameters, nullptr), 0);
+  }
+  EXPECT_EQ(cuStreamSynchronize(stream), 0) << report();
+  EXPECT_EQ(cuLaunchKernelEx(&config, add, parameters, nullptr), 0);
+  EXPECT_EQ(cuStreamSynchronize(stream), 719);
+  EXPECT_NE(std::string(report()).find("no griddepcontrol.wait stands before it"), std::string::npos) << report();
+  dead = true;
+}
+
 TEST_F(Driver, FaultsEndTheContext) {
   CU(cuStreamSynchronize, void *);
   CU(cuMemGetInfo, size_t *, size_t *);

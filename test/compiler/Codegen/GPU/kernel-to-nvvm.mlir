@@ -136,3 +136,29 @@ kernel.library @library target "sm_80" {
 // CHECK:         %[[TILES:.*]] = arith.muli %[[WIDE]], %c256_i64
 // CHECK:         %[[TILE:.*]] = arith.addi %[[TILES]], %{{.*}} : i64
 // CHECK:         arith.muli %[[TILE]], %c655360_i64
+
+// -----
+
+// From compute capability 9.0 on launches overlap: a kernel waits for the one before it, then lets the next one begin.
+// Before, it touches no memory. A member of a launch does so itself. What gathers by an id that was loaded stays within
+// the table.
+#early = #kernel.gpu<"sm_90a", form = simt, tile = 0 x 0 x 0, stages = 0, threads = 128, blocks = 1, rows = 8>
+kernel.library @library target "sm_90a" {
+  kernel.func @gather {
+  ^bb0(%ids: !kernel.view<["T"], i32>, %table: !kernel.view<[97, 32], f32>, %y: !kernel.view<["T", 32], f32>):
+    kernel.map rows "T" groups 1 width 32 attributes {config = #early} {
+    ^bb0(%row: index, %group: index, %lane: index):
+      %id = kernel.load %ids[%row] : !kernel.view<["T"], i32>
+      %index = arith.index_castui %id : i32 to index
+      %v = kernel.load %table[%index, %lane] : !kernel.view<[97, 32], f32>
+      kernel.store %v, %y[%row, %lane] : !kernel.view<["T", 32], f32>
+    }
+  }
+}
+
+// CHECK-LABEL: llvm.func @gather(
+// CHECK-NOT:     llvm.load
+// CHECK:         nvvm.griddepcontrol wait
+// CHECK-NEXT:    nvvm.griddepcontrol launch_dependents
+// CHECK:         %[[ID:.*]] = llvm.load
+// CHECK:         arith.minui %[[ID]], %c96_i32
