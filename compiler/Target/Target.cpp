@@ -4,7 +4,7 @@
 // processor and what is switched on beside it, what a machine needs that the levels before it do not (which is how a
 // host is recognised), and the size and number of vector registers. For a GPU: its compute capability, whether its code
 // runs on devices of that generation alone, and how much shared memory a block may have, as the CUDA programming guide
-// lists them.
+// lists them; then the bandwidth of a multiprocessor times the latency under load.
 
 #include "compiler/Target/Target.h"
 
@@ -23,11 +23,11 @@ const std::vector<Target> &yupana::targets() {
       CpuFacts{"x86-64-v4", "", "avx512f avx512bw avx512cd avx512dq avx512vl", 512, 32, false},
       CpuFacts{"x86-64-v4", "+avx512bf16", "avx512bf16", 512, 32, true},
       CpuFacts{"x86-64-v4", "+avx512bf16,+amx-tile,+amx-bf16", "amx-tile amx-bf16", 512, 32, true},
-      GpuFacts{80, false, 163 << 10},
-      GpuFacts{89, false, 99 << 10},
-      GpuFacts{90, true, 227 << 10},
-      GpuFacts{100, true, 227 << 10},
-      GpuFacts{120, true, 99 << 10},
+      GpuFacts{80, false, 163 << 10, 16 << 10},
+      GpuFacts{89, false, 99 << 10, 12 << 10},
+      GpuFacts{90, true, 227 << 10, 48 << 10},
+      GpuFacts{100, true, 227 << 10, 64 << 10},
+      GpuFacts{120, true, 99 << 10, 24 << 10},
   };
   static_assert(std::size(facts) == std::size(schema::kTargets));
   static const std::vector<Target> all = [] {

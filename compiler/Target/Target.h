@@ -31,6 +31,7 @@ struct GpuFacts {
   unsigned capability;       ///< Major times 10 and minor.
   bool oneGeneration;        ///< True if code runs on devices of exactly this capability (an `a` target).
   unsigned sharedBlockBytes; ///< Most shared memory of a block.
+  int64_t flightBytes; ///< Bytes of reads that a multiprocessor must have on their way to get its share of memory.
 };
 
 struct Target {

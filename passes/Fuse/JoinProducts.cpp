@@ -81,10 +81,10 @@ private:
         order = gemm.getOrder();
       }
     }
-    auto joined =
-        kernel::GemmOp::create(builder, loc, map.getRows(), weights, experts, order, IntegerAttr(), IntegerAttr(),
-                               IntegerAttr(), kernel::GemmOp(products.front().second.gemm).getNumericsAttr(),
-                               kernel::GridAttr(), kernel::ConfigAttrInterface(), weights.size());
+    auto joined = kernel::GemmOp::create(builder, loc, map.getRows(), weights, experts, order,
+                                         /*workspaces=*/ValueRange(), IntegerAttr(), IntegerAttr(), IntegerAttr(),
+                                         kernel::GemmOp(products.front().second.gemm).getNumericsAttr(),
+                                         kernel::GridAttr(), kernel::ConfigAttrInterface(), weights.size());
     Type index = builder.getIndexType();
     SmallVector<Type> types(weights.size(), builder.getF32Type());
     types.append(2, index);

@@ -63,8 +63,8 @@ private:
     auto parallel = dyn_cast<kernel::ParallelOp>(group.op.getOperation());
     if (!parallel) {
       OpBuilder builder(group.op);
-      parallel =
-          kernel::ParallelOp::create(builder, group.op->getLoc(), kernel::GridAttr(), kernel::ConfigAttrInterface());
+      parallel = kernel::ParallelOp::create(builder, group.op->getLoc(), /*workspaces=*/ValueRange(),
+                                            kernel::GridAttr(), kernel::ConfigAttrInterface());
       builder.createBlock(&parallel.getBody());
       group.op->moveBefore(&parallel.getBody().front(), parallel.getBody().front().end());
       group.op = parallel;

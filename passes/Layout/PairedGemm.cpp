@@ -87,9 +87,9 @@ PairedGemm::PairedGemm(kernel::GemmOp like, int64_t pairs, FlatSymbolRefAttr sym
   auto view = kernel::ViewType::get(builder.getContext(), lm::getDims(type), type.getElementType(), "row-major");
   Value weight = kernel::WeightOp::create(builder, loc, view, symbol);
   gemm = kernel::GemmOp::create(builder, loc, like.getRows(), weight, like.getExperts(), like.getOrder(),
-                                builder.getI64IntegerAttr(pairs), cast<lm::InterleavedOp>(parameter).getByAttr(),
-                                IntegerAttr(), like.getNumericsAttr(), kernel::GridAttr(),
-                                kernel::ConfigAttrInterface(), /*inputsCount=*/1);
+                                /*workspaces=*/ValueRange(), builder.getI64IntegerAttr(pairs),
+                                cast<lm::InterleavedOp>(parameter).getByAttr(), IntegerAttr(), like.getNumericsAttr(),
+                                kernel::GridAttr(), kernel::ConfigAttrInterface(), /*inputsCount=*/1);
   IRMapping mapping;
   like.getInputs().front().cloneInto(&gemm.getInputs().front(), mapping);
   Type f32 = builder.getF32Type(), index = builder.getIndexType();

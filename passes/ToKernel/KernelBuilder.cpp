@@ -127,9 +127,9 @@ void KernelBuilder::map(Location loc, lm::DimAttr rows, int64_t groups, int64_t 
 
 void KernelBuilder::gemm(Location loc, Value input, Value weight, Value experts, GemmBody body) {
   lm::DimAttr rows = cast<kernel::ViewType>(input.getType()).getDims()[0];
-  auto op = kernel::GemmOp::create(builder, loc, rows, weight, experts, /*order=*/Value(), IntegerAttr(), IntegerAttr(),
-                                   IntegerAttr(), kernel::NumericsAttr(), kernel::GridAttr(),
-                                   kernel::ConfigAttrInterface(), /*inputsCount=*/1);
+  auto op = kernel::GemmOp::create(builder, loc, rows, weight, experts, /*order=*/Value(), /*workspaces=*/ValueRange(),
+                                   IntegerAttr(), IntegerAttr(), IntegerAttr(), kernel::NumericsAttr(),
+                                   kernel::GridAttr(), kernel::ConfigAttrInterface(), /*inputsCount=*/1);
   Type index = builder.getIndexType();
   OpBuilder::InsertionGuard guard(builder);
   Block *read = builder.createBlock(&op.getInputs().front(), {}, {index, index}, {loc, loc});

@@ -132,8 +132,9 @@ static void lower(lm::AttentionOp op, KernelBuilder &k) {
   Value q = k.view(op.getQuery());
   Value out = k.resultBuffer(op.getResult());
   kernel::AttentionOp::create(builder, loc, q, keys, values, positions, sequences, pages, out,
-                              builder.getI64IntegerAttr(cache.getChunk().value_or(0)), op.getScaleAttr(),
-                              kernel::NumericsAttr(), kernel::GridAttr(), kernel::ConfigAttrInterface());
+                              /*workspaces=*/ValueRange(), builder.getI64IntegerAttr(cache.getChunk().value_or(0)),
+                              op.getScaleAttr(), kernel::NumericsAttr(), kernel::GridAttr(),
+                              kernel::ConfigAttrInterface());
 }
 
 static void lower(lm::GatedOp op, KernelBuilder &k) {

@@ -74,12 +74,22 @@ void OpEmitter::when(Value condition, function_ref<void()> then, function_ref<vo
 }
 
 OpEmitter::Values OpEmitter::when(Value condition, ValueRange values, function_ref<Values()> then) {
-  auto ifOp = make<scf::IfOp>(values.getTypes(), condition, /*withElseRegion=*/true);
+  return either(condition, values.getTypes(), then, [&] { return Values(values); });
+}
+
+OpEmitter::Values OpEmitter::either(Value condition, TypeRange types, function_ref<Values()> then,
+                                    function_ref<Values()> otherwise) {
+  auto ifOp = make<scf::IfOp>(types, condition, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(ifOp.thenBlock());
-  make<scf::YieldOp>(then());
-  b.setInsertionPointToStart(ifOp.elseBlock());
-  make<scf::YieldOp>(values);
+  auto fill = [&](Block *block, function_ref<Values()> body) {
+    b.setInsertionPointToStart(block);
+    Values values = body();
+    // Without values the op has made its terminators itself.
+    if (!types.empty())
+      make<scf::YieldOp>(values);
+  };
+  fill(ifOp.thenBlock(), then);
+  fill(ifOp.elseBlock(), otherwise);
   return Values(ifOp.getResults());
 }
 

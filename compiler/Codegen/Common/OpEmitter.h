@@ -84,6 +84,9 @@ public:
   void when(mlir::Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise = {});
   /// What `then` gives where the condition holds, else `values` as they are.
   Values when(mlir::Value condition, mlir::ValueRange values, llvm::function_ref<Values()> then);
+  /// What `then` gives where the condition holds, else what `otherwise` gives: values of `types`.
+  Values either(mlir::Value condition, mlir::TypeRange types, llvm::function_ref<Values()> then,
+                llvm::function_ref<Values()> otherwise);
 
 protected:
   template <typename OpTy> mlir::Value fold(mlir::Value x, mlir::Value y) { return b.createOrFold<OpTy>(loc, x, y); }

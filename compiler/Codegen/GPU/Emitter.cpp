@@ -190,6 +190,34 @@ void KernelEmitter::barrier() {
 }
 
 //===----------------------------------------------------------------------===//
+// Blocks
+//===----------------------------------------------------------------------===//
+
+Value KernelEmitter::blockCount() { return make<NVVM::GridDimXOp>(i32); }
+
+Value KernelEmitter::countArrival(Value counter, Value amount) {
+  // LLVM's back end drops the order of an atomic, so that fences state it.
+  auto fence = [&] { make<LLVM::FenceOp>(LLVM::AtomicOrdering::acq_rel, StringRef("device")); };
+  fence();
+  Value before = make<LLVM::AtomicRMWOp>(LLVM::AtomicBinOp::add, counter, amount, LLVM::AtomicOrdering::monotonic,
+                                         StringRef("device"));
+  fence();
+  return before;
+}
+
+/// One thread releases and acquires for its block: the barriers before and after hand on what the others did.
+Value KernelEmitter::arriveLast(Value counter, Value amount, Value total, Value flag) {
+  barrier();
+  when(equal(thread, integer(0)), [&] {
+    Value isLast = equal(add(countArrival(counter, amount), amount), total);
+    when(isLast, [&] { store(integer(0), counter); });
+    store(make<arith::ExtUIOp>(i32, isLast), flag);
+  });
+  barrier();
+  return equal(load(i32, flag), integer(1));
+}
+
+//===----------------------------------------------------------------------===//
 // Asynchronous work
 //===----------------------------------------------------------------------===//
 
@@ -207,6 +235,10 @@ void KernelEmitter::arrive(Value barrier) {
   make<NVVM::MBarrierArriveOp>(TypeRange(), barrier, Value(), blockScope(*this), b.getBoolAttr(false));
 }
 
+void KernelEmitter::arriveWithCopies(Value barrier) {
+  make<NVVM::CpAsyncMBarrierArriveOp>(barrier, b.getBoolAttr(true));
+}
+
 void KernelEmitter::arriveExpecting(Value barrier, int64_t bytes) {
   make<NVVM::MBarrierArriveExpectTxOp>(TypeRange(), barrier, integer(bytes), blockScope(*this), b.getBoolAttr(false),
                                        Value());
@@ -216,8 +248,11 @@ void KernelEmitter::wait(Value barrier, Value phase) {
   auto loop = make<scf::WhileOp>(TypeRange(), ValueRange());
   OpBuilder::InsertionGuard guard(b);
   b.createBlock(&loop.getBefore());
+  // Waiting in hardware came with bulk copies.
   Value done =
-      make<NVVM::MBarrierTryWaitOp>(i1, barrier, phase, Value(), blockScope(*this), b.getBoolAttr(false)).getResult();
+      hasBulkCopies()
+          ? Value(make<NVVM::MBarrierTryWaitOp>(i1, barrier, phase, Value(), blockScope(*this), b.getBoolAttr(false)))
+          : Value(make<NVVM::MBarrierTestWaitOp>(i1, barrier, phase, blockScope(*this), b.getBoolAttr(false)));
   make<scf::ConditionOp>(bitXor(done, integer(1, i1)), ValueRange());
   b.createBlock(&loop.getAfter());
   make<scf::YieldOp>();

@@ -105,6 +105,17 @@ public:
   /// Waits until all threads that do the cell are here, and orders their memory accesses.
   void barrier();
 
+  // What the blocks of a launch do together.
+  /// How many there are, an i32.
+  mlir::Value blockCount();
+  /// Adds `amount`, an i32, to the counter at `counter` in global memory, and gives what it was before. One thread;
+  /// what it has seen and stored is visible to whoever finds its amount there, in every block.
+  mlir::Value countArrival(mlir::Value counter, mlir::Value amount);
+  /// All threads that do the cell call it, when they have stored what their block leaves for others. True, in all of
+  /// them, where the amounts of all blocks have become `total`: then everything they left is visible, and the counter
+  /// is 0 again. `flag` is an i32 in shared memory.
+  mlir::Value arriveLast(mlir::Value counter, mlir::Value amount, mlir::Value total, mlir::Value flag);
+
   // Copies of 16 bytes from global to shared memory that complete later.
   /// Copies the first `bytes`, an i32 of 0 or 16, and clears the rest; all of them where it is null.
   void copyAsync(mlir::Value to, mlir::Value from, mlir::Value bytes = {});
@@ -112,12 +123,16 @@ public:
   void commitCopies();
   void waitCopies(int64_t pending);
 
-  // Copies and products that complete later and say so to a barrier in shared memory: 8 bytes, aligned to 8. From
-  // compute capability 9.0 on.
-  /// Makes it wait for `count` arrivals in each phase. One thread; `publishBarriers` and a barrier of the block follow.
+  // Copies and products that complete later and say so to a barrier in shared memory: 8 bytes, aligned to 8. Bulk
+  // copies and `publishBarriers` from compute capability 9.0 on.
+  bool hasBulkCopies() const { return target.gpu().capability >= 90; }
+  /// Makes it wait for `count` arrivals in each phase. One thread; `publishBarriers`, before bulk copies, and a barrier
+  /// of the block follow.
   void initBarrier(mlir::Value barrier, int64_t count);
   void publishBarriers();
   void arrive(mlir::Value barrier);
+  /// Arrives when the copies of 16 bytes that this thread has asked for are done; it need not wait for them.
+  void arriveWithCopies(mlir::Value barrier);
   /// Arrives, and makes the phase wait for `bytes` of bulk copies, too.
   void arriveExpecting(mlir::Value barrier, int64_t bytes);
   /// Waits for the end of a phase, an i32: 0 for the first, 1 for the next, and so on in turn.

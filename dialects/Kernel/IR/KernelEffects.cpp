@@ -102,6 +102,10 @@ void kernel::detail::addEffects(const Accesses &accesses, SmallVectorImpl<Memory
 }
 
 LogicalResult kernel::detail::verifyAccesses(Operation *op) {
+  for (Value workspace : cast<LaunchedOpInterface>(op).getGivenWorkspaces())
+    if (!isWorkspace(workspace))
+      return op->emitOpError() << "is given a " << workspace.getType()
+                               << " as a workspace, expected memory that is one";
   // Its members are verified one by one, and against one another by the op itself, which names both.
   if (isa<ParallelOp>(op))
     return success();

@@ -267,6 +267,8 @@ ParseResult GemmOp::parse(OpAsmParser &parser, OperationState &result) {
   result.addAttribute(getRowsAttrName(result.name), rows);
   OpAsmParser::UnresolvedOperand experts, order;
   ViewType expertsType, orderType;
+  SmallVector<OpAsmParser::UnresolvedOperand> workspaces;
+  SmallVector<Type> workspaceTypes;
   if (succeeded(parser.parseOptionalKeyword("by")) &&
       (parser.parseOperand(experts) || parser.parseColonType(expertsType)))
     return failure();
@@ -274,7 +276,11 @@ ParseResult GemmOp::parse(OpAsmParser &parser, OperationState &result) {
       (parser.parseOperand(order) || parser.parseColonType(orderType)))
     return failure();
   if (parsePairs(parser, result, getPairsAttrName(result.name), getRunAttrName(result.name)) ||
-      parseOptionalSize(parser, result, "group", getGroupAttrName(result.name)) ||
+      parseOptionalSize(parser, result, "group", getGroupAttrName(result.name)))
+    return failure();
+  SMLoc workspacesLoc = parser.getCurrentLocation();
+  if ((succeeded(parser.parseOptionalKeyword("workspace")) &&
+       (parser.parseOperandList(workspaces) || parser.parseColonTypeList(workspaceTypes))) ||
       parseAttributes<GemmOp>(parser, result))
     return failure();
   Region *body = result.addRegion();
@@ -288,10 +294,12 @@ ParseResult GemmOp::parse(OpAsmParser &parser, OperationState &result) {
   }
   if (parseBody(parser, result, *body) ||
       (expertsType && parser.resolveOperand(experts, expertsType, result.operands)) ||
-      (orderType && parser.resolveOperand(order, orderType, result.operands)))
+      (orderType && parser.resolveOperand(order, orderType, result.operands)) ||
+      parser.resolveOperands(workspaces, workspaceTypes, workspacesLoc, result.operands))
     return failure();
   result.addAttribute(getOperandSegmentSizeAttr(),
-                      parser.getBuilder().getDenseI32ArrayAttr({products, expertsType ? 1 : 0, orderType ? 1 : 0}));
+                      parser.getBuilder().getDenseI32ArrayAttr(
+                          {products, expertsType ? 1 : 0, orderType ? 1 : 0, static_cast<int32_t>(workspaces.size())}));
   return success();
 }
 
@@ -306,6 +314,8 @@ void GemmOp::print(OpAsmPrinter &printer) {
     printer << " pairs " << *getPairs() << " by " << *getRun();
   if (getGroup())
     printer << " group " << *getGroup();
+  if (!getWorkspaces().empty())
+    printer << " workspace " << getWorkspaces() << " : " << getWorkspaces().getTypes();
   printer.printOptionalAttrDictWithKeyword(
       (*this)->getAttrs(),
       {getRowsAttrName(), getPairsAttrName(), getRunAttrName(), getGroupAttrName(), getOperandSegmentSizeAttr()});

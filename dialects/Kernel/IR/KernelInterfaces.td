@@ -50,6 +50,11 @@ def Kernel_LaunchedOpInterface : OpInterface<"LaunchedOpInterface"> {
       "return ::yupana::kernel::detail::collectScalarRegions($_op);">,
     InterfaceMethod<"The operands it writes other than by stores in its body.",
       "::llvm::SmallVector<::mlir::Value>", "getWrittenOperands", (ins), "", "return {};">,
+    InterfaceMethod<"The workspaces it was given, operands that it both reads and writes.",
+      "::llvm::SmallVector<::mlir::Value>", "getGivenWorkspaces", (ins), "", "return {};">,
+    InterfaceMethod<"Gives it workspaces; for ops that can have some.", "void", "giveWorkspaces",
+      (ins "::mlir::ValueRange":$workspaces), "",
+      "::llvm::report_fatal_error(\"the op takes no workspaces\");">,
     InterfaceMethod<"The views and caches it touches.",
       "::yupana::kernel::Accesses", "getAccesses", (ins), "",
       "return ::yupana::kernel::detail::collectAccesses($_op);">

@@ -85,6 +85,8 @@ def Kernel_GemmOp : Kernel_LaunchedOp<"gemm", [AttrSizedOperandSegments, SingleB
 
     *Groups.* With `group G`, `kernel.sum` in the body adds over the G features [g·G, (g + 1)·G) that n lies in.
 
+    *Workspaces* are what blocks that share a cell leave for one another; which ones it takes is the target's choice.
+
     Grid: cells of whole row tiles of the weight's form (panels of 32 rows on x86) and whole groups, times experts with
     `by`, else times ceildiv(rows, config.rows), the tile being the fastest index.
 
@@ -92,6 +94,12 @@ def Kernel_GemmOp : Kernel_LaunchedOp<"gemm", [AttrSizedOperandSegments, SingleB
     kernel.gemm rows "T" product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[128, 64], f32, "panel32"> {
     ^bb0(%acc: f32, %row: index, %feature: index):
       kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 128], f32>
+    }
+    %sums = kernel.buffer "sums" workspace : !kernel.view<[8, 2048], f32>
+    %counts = kernel.buffer "counts" workspace : !kernel.view<[8], i32>
+    kernel.gemm rows "T" workspace %sums, %counts : !kernel.view<[8, 2048], f32>, !kernel.view<[8], i32>
+        product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[128, 64], f32, "panel32"> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
     }
     kernel.gemm rows "T" by %experts : !kernel.view<["T", 1], i32> pairs 24 by 16 product {
     ^bb0(%row: index, %k: index):
@@ -114,7 +122,8 @@ def Kernel_GemmOp : Kernel_LaunchedOp<"gemm", [AttrSizedOperandSegments, SingleB
     ```
   }];
   let arguments = (ins Kernel_RowsAttr:$rows, Variadic<Kernel_ViewType>:$weights, Optional<Kernel_ViewType>:$experts,
-                       Optional<Kernel_ViewType>:$order, OptionalAttr<I64Attr>:$pairs, OptionalAttr<I64Attr>:$run,
+                       Optional<Kernel_ViewType>:$order, Variadic<Kernel_ViewType>:$workspaces,
+                       OptionalAttr<I64Attr>:$pairs, OptionalAttr<I64Attr>:$run,
                        OptionalAttr<I64Attr>:$group, OptionalAttr<Kernel_NumericsAttr>:$numerics,
                        OptionalAttr<Kernel_GridAttr>:$grid,
                        OptionalAttr<Kernel_ConfigInterface>:$config);
@@ -123,6 +132,9 @@ def Kernel_GemmOp : Kernel_LaunchedOp<"gemm", [AttrSizedOperandSegments, SingleB
   let extraClassDeclaration = [{
     ::mlir::Region *getScalarBody() { return &getBody(); }
     bool addsUp() { return true; }
+    ::llvm::SmallVector<::mlir::Value> getWrittenOperands() { return getGivenWorkspaces(); }
+    ::llvm::SmallVector<::mlir::Value> getGivenWorkspaces() { return {getWorkspaces().begin(), getWorkspaces().end()}; }
+    void giveWorkspaces(::mlir::ValueRange workspaces) { getWorkspacesMutable().assign(workspaces); }
     unsigned getProductCount() { return getWeights().size(); }
     ::yupana::kernel::ViewType getWeightType(unsigned product) {
       return ::mlir::cast<::yupana::kernel::ViewType>(getWeights()[product].getType());
@@ -159,7 +171,7 @@ def Kernel_AttentionOp : Kernel_LaunchedOp<"attention"> {
     and, with a `chunk` C > 0, with j div C equal to position div C. Softmax runs online over the blocks of positions
     that `numerics` states. They lie at absolute multiples, so a row's bits do not depend on the step it is computed in.
     Scores are products over the features of a head in the stated range and order; values are added by ascending
-    position. Grid: tokens × key heads, the head is the fastest index.
+    position. Workspaces are as those of `kernel.gemm`. Grid: tokens × key heads, the head is the fastest index.
 
     ```mlir
     kernel.attention %q, %k, %v at %positions of %sequences through %pages into %o chunk 48 scale 2.5e-1
@@ -170,19 +182,25 @@ def Kernel_AttentionOp : Kernel_LaunchedOp<"attention"> {
   }];
   let arguments = (ins Kernel_ViewType:$query, Kernel_CacheType:$keys, Kernel_CacheType:$values,
                        Kernel_ViewType:$positions, Kernel_ViewType:$sequences, Kernel_ViewType:$pages,
-                       Kernel_ViewType:$out, I64Attr:$chunk, F64Attr:$scale,
+                       Kernel_ViewType:$out, Variadic<Kernel_ViewType>:$workspaces, I64Attr:$chunk, F64Attr:$scale,
                        OptionalAttr<Kernel_NumericsAttr>:$numerics, OptionalAttr<Kernel_GridAttr>:$grid,
                        OptionalAttr<Kernel_ConfigInterface>:$config);
   let assemblyFormat = [{
     $query `,` $keys `,` $values `at` $positions `of` $sequences `through` $pages `into` $out
-    `chunk` $chunk `scale` $scale attr-dict
+    `chunk` $chunk `scale` $scale (`workspace` $workspaces^ `:` type($workspaces))? attr-dict
     `:` qualified(type($query)) `,` qualified(type($keys)) `,` qualified(type($values)) `,`
     qualified(type($positions)) `,` qualified(type($sequences)) `,` qualified(type($pages)) `,` qualified(type($out))
   }];
   let extraClassDeclaration = [{
     bool addsUp() { return true; }
     ::yupana::lm::DimAttr getRows() { return getQuery().getType().getDims()[0]; }
-    ::llvm::SmallVector<::mlir::Value> getWrittenOperands() { return {getOut()}; }
+    ::llvm::SmallVector<::mlir::Value> getWrittenOperands() {
+      ::llvm::SmallVector<::mlir::Value> written = getGivenWorkspaces();
+      written.push_back(getOut());
+      return written;
+    }
+    ::llvm::SmallVector<::mlir::Value> getGivenWorkspaces() { return {getWorkspaces().begin(), getWorkspaces().end()}; }
+    void giveWorkspaces(::mlir::ValueRange workspaces) { getWorkspacesMutable().assign(workspaces); }
   }];
 }
 
@@ -284,7 +302,9 @@ def Kernel_SampleOp : Kernel_LaunchedOp<"sample"> {
 def Kernel_ParallelOp : Kernel_LaunchedOp<"parallel", [SingleBlock, NoTerminator, NoRegionArguments]> {
   let summary = "Launches several ops side by side";
   let description = [{
-    The cells of the members follow one another in one grid; none may read what another writes. Grid: the sum of theirs.
+    The cells of the members follow one another in one grid; none may read what another writes. Grid: the sum of theirs,
+    or, where the target lets blocks share out the work of all members, a number of blocks. The members then have the
+    workspaces in common.
 
     ```mlir
     kernel.parallel {
@@ -299,9 +319,15 @@ def Kernel_ParallelOp : Kernel_LaunchedOp<"parallel", [SingleBlock, NoTerminator
     }
     ```
   }];
-  let arguments = (ins OptionalAttr<Kernel_GridAttr>:$grid, OptionalAttr<Kernel_ConfigInterface>:$config);
+  let arguments = (ins Variadic<Kernel_ViewType>:$workspaces, OptionalAttr<Kernel_GridAttr>:$grid,
+                       OptionalAttr<Kernel_ConfigInterface>:$config);
   let regions = (region SizedRegion<1>:$body);
-  let assemblyFormat = "attr-dict-with-keyword $body";
+  let assemblyFormat = "(`workspace` $workspaces^ `:` type($workspaces))? attr-dict-with-keyword $body";
+  let extraClassDeclaration = [{
+    ::llvm::SmallVector<::mlir::Value> getWrittenOperands() { return getGivenWorkspaces(); }
+    ::llvm::SmallVector<::mlir::Value> getGivenWorkspaces() { return {getWorkspaces().begin(), getWorkspaces().end()}; }
+    void giveWorkspaces(::mlir::ValueRange workspaces) { getWorkspacesMutable().assign(workspaces); }
+  }];
   let hasVerifier = 0;
   let hasRegionVerifier = 1;
 }

@@ -40,9 +40,14 @@ public:
   /// multiplied. Changes which value is rounded, so it holds for every program.
   virtual bool hoistsRowScale() const { return false; }
 
-  /// In which order `op`, which adds up, does so for operands of its types. Every step program of the target keeps to
-  /// it.
+  /// In which order `op`, which adds up, does so for operands of its types.
   virtual NumericsAttr getNumerics(LaunchedOpInterface op) const = 0;
+
+  /// The same for an op that states its numerics, in a program for steps of at most `maxTokens` tokens. Only where
+  /// programs do not agree may it differ from what the op states.
+  virtual NumericsAttr getProgramNumerics(LaunchedOpInterface op, int64_t maxTokens) const {
+    return op.getNumericsAttr();
+  }
 
   /// True if every step program gives a token the same bits: then neither how a prompt is cut into steps nor who shares
   /// a step shows in the results.
@@ -80,6 +85,14 @@ public:
 
   /// The choices for a launched op, which is no kernel.parallel, in a program for steps of at most `maxTokens` tokens.
   virtual ConfigAttrInterface chooseConfig(LaunchedOpInterface op, int64_t maxTokens) const = 0;
+
+  /// The memory that a configured launch needs for what its blocks leave for one another; empty where it needs none.
+  /// The launch finds it zero and leaves it zero.
+  virtual llvm::SmallVector<ViewType> getWorkspaces(LaunchedOpInterface launch) const { return {}; }
+
+  /// The number of blocks of a kernel.parallel of configured members whose work they share out; null where each member
+  /// has cells of its own, which then follow one another.
+  virtual GridAttr getSharedGrid(ParallelOp op) const { return {}; }
 
   /// The number of cells of a configured op. An error at `op`, and null, where its config does not belong to the
   /// target.

@@ -18,6 +18,14 @@ public:
   GridBuilder &plus(int64_t count) { return count == 0 ? *this : size(count).term(GridOp::Add); }
   GridBuilder &ceilDiv(int64_t divisor) { return divisor == 1 ? *this : size(divisor).term(GridOp::CeilDiv); }
 
+  GridBuilder &multiprocessors() { return term(GridOp::SMs); }
+  /// The lesser of the value so far and another.
+  GridBuilder &min(int64_t value) { return size(value).term(GridOp::Min); }
+  GridBuilder &min(GridAttr other) {
+    llvm::append_range(terms, other.getTerms());
+    return term(GridOp::Min);
+  }
+
   /// The rows of a view or an op: a constant, or one of the step's sizes times its factor, plus its addend. N is not
   /// among them.
   GridBuilder &dim(lm::DimAttr dim) {

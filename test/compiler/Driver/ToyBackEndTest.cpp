@@ -17,7 +17,7 @@ using namespace yupana;
 
 namespace {
 
-const Target toy = {"toy-1", GpuFacts{10, false, 1 << 16}};
+const Target toy = {"toy-1", GpuFacts{10, false, 1 << 16, 1 << 14}};
 
 /// Writes the text of a kernel where code would be.
 class ToyBackEnd : public codegen::BackEnd {
@@ -43,6 +43,18 @@ public:
   }
   kernel::GridAttr getGrid(kernel::LaunchedOpInterface op) const override {
     return kernel::GridBuilder(op->getContext()).size(7).get();
+  }
+  // Blocks of attention leave something for one another, and members of a launch share its blocks.
+  llvm::SmallVector<kernel::ViewType> getWorkspaces(kernel::LaunchedOpInterface launch) const override {
+    if (!mlir::isa<kernel::AttentionOp, kernel::ParallelOp>(launch.getOperation()))
+      return {};
+    mlir::MLIRContext *context = launch->getContext();
+    auto size = [&](int64_t value) { return lm::DimAttr::get(context, value); };
+    return {kernel::ViewType::get(context, {size(3), size(5)}, mlir::Float32Type::get(context), "row-major"),
+            kernel::ViewType::get(context, {size(3)}, mlir::IntegerType::get(context, 32), "row-major")};
+  }
+  kernel::GridAttr getSharedGrid(kernel::ParallelOp op) const override {
+    return kernel::GridBuilder(op->getContext()).size(11).get();
   }
   bool runsHere() const override { return false; }
   Result<codegen::CompiledLibrary> compileLibrary(kernel::LibraryOp library,
@@ -80,8 +92,9 @@ TEST(ToyBackEnd, TakesAModelToAPlan) {
   // Every answer of the back end is in the IR.
   std::ostringstream text;
   text << std::ifstream(dumps + "/08-plan.mlir").rdbuf();
-  for (const char *expected : {"plan.target \"toy-1\"", "by 8 layout \"tile64x128\"", "max_tokens 2 {",
-                               "max_tokens 5 {", "max_tokens 2048 {", "#kernel.grid<7>", "page_tokens 16"})
+  for (const char *expected :
+       {"plan.target \"toy-1\"", "by 8 layout \"tile64x128\"", "max_tokens 2 {", "max_tokens 5 {", "max_tokens 2048 {",
+        "#kernel.grid<7>", "#kernel.grid<11>", "plan.arena \"workspace\" size 256 workspace", "page_tokens 16"})
     EXPECT_NE(text.str().find(expected), std::string::npos) << expected;
   EXPECT_EQ(text.str().find("panel32"), std::string::npos);
   std::ostringstream fused;
@@ -90,6 +103,11 @@ TEST(ToyBackEnd, TakesAModelToAPlan) {
        {"numerics = #kernel.numerics<range = 32, order = ascending, partials = 8>}", "numerics<partials = 8>",
         "order = ascending, partials = 8, block = 4>", "bf16, layout = \"row-major\">"})
     EXPECT_NE(fused.str().find(expected), std::string::npos) << expected;
+  std::ostringstream scheduled;
+  scheduled << std::ifstream(dumps + "/05-schedule.mlir").rdbuf();
+  for (const char *expected : {"kernel.buffer \"step.2.workspace.0\" workspace : !kernel.view<[3, 5], f32>",
+                               " workspace %", "kernel.parallel workspace %"})
+    EXPECT_NE(scheduled.str().find(expected), std::string::npos) << expected;
   std::filesystem::remove(output);
   std::filesystem::remove_all(dumps);
 }

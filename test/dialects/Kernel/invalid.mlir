@@ -482,7 +482,7 @@ func.func @f() {
 // One input for each weight.
 func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[32, 64], f32>) {
   // expected-error@+1 {{has 1 weights and 0 inputs, expected at least one of each and as many}}
-  "kernel.gemm"(%w) <{operandSegmentSizes = array<i32: 1, 0, 0>, rows = #lm.dim<"T">}> ({
+  "kernel.gemm"(%w) <{operandSegmentSizes = array<i32: 1, 0, 0, 0>, rows = #lm.dim<"T">}> ({
   ^bb0(%a: f32, %r: index, %n: index):
     kernel.end
   }) : (!kernel.view<[32, 64], f32>) -> ()
@@ -798,7 +798,7 @@ func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[48, 64], f32>) 
 // A body gives nothing back.
 func.func @f(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[48, 64], f32>) {
   // expected-error@+1 {{body does not end in kernel.end}}
-  "kernel.gemm"(%w) <{operandSegmentSizes = array<i32: 1, 0, 0>, rows = #lm.dim<"T">}> ({
+  "kernel.gemm"(%w) <{operandSegmentSizes = array<i32: 1, 0, 0, 0>, rows = #lm.dim<"T">}> ({
   ^bb0(%a: f32, %r: index, %n: index):
     kernel.yield %a : f32
   }, {

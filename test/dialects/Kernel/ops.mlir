@@ -224,6 +224,27 @@ kernel.program @step function step max_tokens 2048 {
   ^bb0(%a: f32, %b: f32, %row: index, %feature: index):
   }
 
+  // What blocks leave for one another.
+  // CHECK: kernel.gemm rows "T" group 8 workspace %[[SUMS:.*]], %[[COUNTS:.*]] : !kernel.view<[3, 16], f32>, !kernel.view<[3], i32> product
+  // CHECK: kernel.parallel workspace %[[SUMS]], %[[COUNTS]] : !kernel.view<[3, 16], f32>, !kernel.view<[3], i32> {
+  // CHECK: kernel.attention {{.*}} scale 2.500000e-01 workspace %[[SUMS]] : !kernel.view<[3, 16], f32> :
+  %sums = kernel.buffer "sums" workspace : !kernel.view<[3, 16], f32>
+  %counts = kernel.buffer "counts" workspace : !kernel.view<[3], i32>
+  kernel.gemm rows "T" group 8 workspace %sums, %counts : !kernel.view<[3, 16], f32>, !kernel.view<[3], i32>
+      product %y : !kernel.view<["T", 64], f32> times %q : !kernel.view<[64, 64], f32, "panel32"> {
+  ^bb0(%acc: f32, %row: index, %feature: index):
+  }
+  kernel.parallel workspace %sums, %counts : !kernel.view<[3, 16], f32>, !kernel.view<[3], i32> {
+    kernel.gemm rows "T" product %y : !kernel.view<["T", 64], f32> times %q : !kernel.view<[64, 64], f32, "panel32"> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+    }
+  }
+  kernel.attention %x, %keys, %values at %positions of %sequences through %pages into %y chunk 48 scale 2.5e-1
+    workspace %sums : !kernel.view<[3, 16], f32>
+    : !kernel.view<["T", 64], f32>, !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>,
+      !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>, !kernel.view<["T"], i32>,
+      !kernel.view<["T"], i32>, !kernel.view<["S", 16], i32>, !kernel.view<["T", 64], f32>
+
   // Ops that run side by side, with their own choices.
   // CHECK: kernel.parallel attributes {grid = #kernel.grid<"T", "T", "+">} {
   // CHECK-NEXT: kernel.map rows "T"

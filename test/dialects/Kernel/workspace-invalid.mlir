@@ -1,5 +1,15 @@
 // RUN: yupana-opt %s --split-input-file --verify-diagnostics
-// What a kernel.func says of its arguments: which are workspaces, and which are weights.
+// What a kernel.func says of its arguments: which are workspaces, and which are weights. What a launched op is given as a
+// workspace is one.
+
+kernel.program @step function step max_tokens 16 {
+  %sums = kernel.buffer "sums" : !kernel.view<[3, 16], f32>
+  // expected-error @below {{is given a '!kernel.view<[3, 16], f32>' as a workspace, expected memory that is one}}
+  kernel.parallel workspace %sums : !kernel.view<[3, 16], f32> {
+  }
+}
+
+// -----
 
 // A kernel reads and writes the workspaces it lists, and no other view.
 kernel.library @l target "x86-64-v3" {
