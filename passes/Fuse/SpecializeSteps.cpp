@@ -4,7 +4,8 @@
 // of many are then fused, cut and scheduled apart. It is legal since a step runs one program alone, and all of them
 // find the same weights, tables, caches and history, whose forms the layout phase has fixed for the whole target;
 // buffers are renamed, results keep their names, because the runtime and the sampling program look for them there. It
-// runs after everything that is decided once per target and before everything that is decided per program. Where
+// runs after everything that is decided once per target and before everything that is decided per program. The order in
+// which products add is decided here, for each program, since what is fused must add alike. Where
 // results must not depend on the size of a step, and programs of the target could differ, the one there is stays alone.
 
 #include "dialects/Kernel/IR/Kernel.h"
@@ -46,9 +47,23 @@ struct SpecializeStepsPass : kernel::TargetPass<yupana::impl::SpecializeStepsPas
         for (int64_t bucket : model.getStepBuckets(program.getMaxTokens()))
           if (bucket < static_cast<int64_t>(program.getMaxTokens()))
             cloneFor(program, bucket);
+    for (auto program : getOperation().getOps<ProgramOp>())
+      if (program.getFunction() == Function::Step)
+        stateNumerics(model, program);
   }
 
 private:
+  /// All are asked before the first is changed: an answer may depend on the program as it is.
+  static void stateNumerics(const TargetModel &model, ProgramOp program) {
+    SmallVector<std::pair<LaunchedOpInterface, NumericsAttr>> answers;
+    program.walk([&](LaunchedOpInterface op) {
+      if (op.getNumericsAttr())
+        answers.push_back({op, model.getProgramNumerics(op, program.getMaxTokens())});
+    });
+    for (auto [op, numerics] : answers)
+      op.setNumericsAttr(numerics);
+  }
+
   /// Stands before `program`, so that step programs ascend in their largest T.
   void cloneFor(ProgramOp program, int64_t maxTokens) {
     OpBuilder builder(program);

@@ -2,10 +2,12 @@
 //
 // The first forms: right for any shape, and simple. Blocks of four warps, of which each has 16 of the 64 weight rows of
 // a tile; as many token rows as share the reading of a tile without wasting most of the matrix instructions. Hopper's
-// prompts are multiplied by whole warpgroups instead.
+// prompts are multiplied by whole warpgroups instead, and weights for a few tokens are streamed by blocks that share
+// out all of them.
 #include "compiler/Codegen/GPU/Choices.h"
 
 #include "compiler/Codegen/GPU/GemmLayout.h"
+#include "compiler/Codegen/GPU/Numerics.h"
 
 #include "llvm/Support/MathExtras.h"
 
@@ -40,10 +42,17 @@ GemmShape cuda::shapeOf(kernel::GemmOp op, int64_t maxTokens) {
   shape.elementBytes = static_cast<int64_t>(op.getWeightType(0).getElementBytes());
   shape.rowValues = countRowSums(op);
   shape.byExpert = op.getExperts() && !op.getOrder();
+  shape.allRows = rows;
+  kernel::NumericsAttr numerics = op.getNumericsAttr();
+  shape.range = numerics && numerics.hasProducts() && numerics.getRange() > 0 ? numerics.getRange() : 0;
   return shape;
 }
 
 int64_t cuda::gemmSharedBytes(const GemmShape &shape, const GPUChoice &choice) {
+  if (choice.form == kernel::GPUForm::Decode) {
+    DecodeLayout::Member member = {choice.tileRows, shape.cellTiles, shape.rowValues, shape.byExpert};
+    return DecodeLayout(member, choice.tileDepth * shape.elementBytes / GemmLayout::rowBytes, choice.stages).bytes;
+  }
   return GemmLayout(shape, choice.form, choice.tileRows, choice.stages).bytes;
 }
 
@@ -55,7 +64,33 @@ static bool takesWarpgroups(const GpuFacts &gpu, const GemmShape &shape) {
   return hasWarpgroupProducts(gpu) && shape.elementBytes == 2 && shape.rows >= worthRows;
 }
 
+/// Two blocks share a multiprocessor, so that one multiplies while the other waits for tokens or for other blocks. What
+/// they have on its way together is what keeps the memory busy; one stage more is being read. It is small enough that
+/// the blocks of the next launch find room beside them.
+static GPUChoice chooseShares(const GpuFacts &gpu, const GemmShape &shape) {
+  constexpr int64_t blocks = 2, leastStages = 3, threads = 160;
+  GPUChoice choice{kernel::GPUForm::Decode, schema::kTile64x128.tile_rows, 0, shape.range, 0, threads, blocks, 1};
+  choice.tileRows = std::max<int64_t>(leastRows, llvm::PowerOf2Ceil(shape.allRows));
+  choice.stages = std::max(leastStages, gpu.flightBytes / blocks / GemmLayout::tileBytes + 1);
+  while (choice.stages > ::leastStages && gemmSharedBytes(shape, choice) > gpu.sharedBlockBytes)
+    --choice.stages;
+  return choice;
+}
+
+bool cuda::takesShares(const GpuFacts &gpu, kernel::GemmOp op, int64_t maxTokens) {
+  constexpr int64_t decodeTokens = 8, mostRows = 64;
+  GemmShape shape = shapeOf(op, maxTokens);
+  // In float32 the whole K stays one chain, which is that of a CPU.
+  if (maxTokens > decodeTokens || shape.elementBytes != 2 || shape.products != 1 || op.getOrder() ||
+      shape.allRows > mostRows)
+    return false;
+  shape.range = decodeRange;
+  return fitsGemm(gpu, shape);
+}
+
 GPUChoice cuda::chooseGemm(const GpuFacts &gpu, const GemmShape &shape) {
+  if (shape.range)
+    return chooseShares(gpu, shape);
   // A thread holds half a row of accumulators per token row in bfloat16, as many in float32, where the weights of a
   // step need registers, too.
   bool warpgroups = takesWarpgroups(gpu, shape);
@@ -75,6 +110,8 @@ GPUChoice cuda::chooseGemm(const GpuFacts &gpu, const GemmShape &shape) {
 }
 
 bool cuda::fitsGemm(const GpuFacts &gpu, const GemmShape &shape) {
+  if (shape.range)
+    return gemmSharedBytes(shape, chooseShares(gpu, shape)) <= gpu.sharedBlockBytes;
   GPUChoice least;
   least.form = hasWarpgroupProducts(gpu) ? kernel::GPUForm::WGMMA : kernel::GPUForm::MMA;
   least.tileRows = leastRows;

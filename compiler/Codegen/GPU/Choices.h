@@ -25,11 +25,16 @@ struct GemmShape {
   int64_t elementBytes; ///< Of a weight: 2 or 4.
   int64_t rowValues;    ///< Row sums that the inputs need of each row.
   bool byExpert;        ///< A cell finds its rows.
+  int64_t allRows;      ///< Most rows of a step, whoever shares them.
+  int64_t range;        ///< Elements of a range of K; 0 where the whole K is one.
 };
 
 GemmShape shapeOf(kernel::GemmOp op, int64_t maxTokens);
 
-/// True if chooseGemm() has two forms to choose from, which the hardware need not round alike: mma and wgmma.
+/// True if the GEMM is one of a program for decoding whose blocks share out the work: then its K is cut into ranges.
+bool takesShares(const GpuFacts &gpu, kernel::GemmOp op, int64_t maxTokens);
+
+/// True if chooseGemm() may choose between mma and wgmma.
 bool hasWarpgroupProducts(const GpuFacts &gpu);
 
 /// Bytes of shared memory that the generator needs for a GEMM with these choices.

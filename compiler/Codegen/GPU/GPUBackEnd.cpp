@@ -7,6 +7,7 @@
 #include "compiler/Codegen/GPU/Choices.h"
 #include "compiler/Codegen/GPU/CodegenGPU.h"
 #include "compiler/Codegen/GPU/Devices.h"
+#include "compiler/Codegen/GPU/GemmDecode.h"
 #include "compiler/Codegen/GPU/Numerics.h"
 #include "dialects/Kernel/Transforms/GridBuilder.h"
 
@@ -24,7 +25,21 @@ StringRef GPUBackEnd::getCacheLayout(Type) const { return schema::kCacheRowMajor
 
 kernel::NumericsAttr GPUBackEnd::getNumerics(kernel::LaunchedOpInterface op) const { return cuda::numericsOf(op); }
 
-bool GPUBackEnd::programsAgree() const { return !cuda::hasWarpgroupProducts(getTarget().gpu()); }
+/// Ranges of K come with blocks that share out the work of a launch, so either all products of a program have them or
+/// none.
+kernel::NumericsAttr GPUBackEnd::getProgramNumerics(kernel::LaunchedOpInterface op, int64_t maxTokens) const {
+  kernel::NumericsAttr numerics = op.getNumericsAttr();
+  auto program = op->getParentOfType<kernel::ProgramOp>();
+  if (!isa<kernel::GemmOp>(op.getOperation()) || !program || numerics != cuda::numericsOf(op))
+    return numerics;
+  WalkResult all = program.walk([&](kernel::GemmOp gemm) {
+    return cuda::takesShares(getTarget().gpu(), gemm, maxTokens) ? WalkResult::advance() : WalkResult::interrupt();
+  });
+  if (all.wasInterrupted())
+    return numerics;
+  return kernel::NumericsAttr::get(op->getContext(), cuda::decodeRange, numerics.getOrder(), numerics.getPartials(),
+                                   numerics.getBlock());
+}
 
 SmallVector<int64_t> GPUBackEnd::getStepBuckets(int64_t maxTokens) const {
   // The least number of token rows that a matrix instruction takes.
@@ -59,6 +74,32 @@ kernel::ConfigAttrInterface GPUBackEnd::chooseConfig(kernel::LaunchedOpInterface
                               choice.rows);
 }
 
+/// As many blocks as run at once, and no more than there can be units; none for no rows.
+static kernel::GridAttr gridOfShares(ArrayRef<kernel::GemmOp> members) {
+  int64_t most = cuda::mostDecodeBlocks(members), blocks = std::numeric_limits<int64_t>::max();
+  kernel::GridBuilder rows(members.front()->getContext());
+  for (kernel::GemmOp member : members) {
+    rows.add(kernel::GridBuilder(member->getContext()).dim(member.getRows()).get());
+    blocks = std::min(blocks, cast<kernel::GPUAttr>(member.getConfigAttr()).getBlocks());
+  }
+  return kernel::GridBuilder(members.front()->getContext())
+      .multiprocessors()
+      .times(blocks)
+      .min(rows.times(most).get())
+      .min(most)
+      .get();
+}
+
+kernel::GridAttr GPUBackEnd::getSharedGrid(kernel::ParallelOp op) const {
+  SmallVector<kernel::GemmOp> members = cuda::decodeMembers(op);
+  return members.empty() ? kernel::GridAttr() : gridOfShares(members);
+}
+
+SmallVector<kernel::ViewType> GPUBackEnd::getWorkspaces(kernel::LaunchedOpInterface launch) const {
+  SmallVector<kernel::GemmOp> members = cuda::decodeMembers(launch);
+  return members.empty() ? SmallVector<kernel::ViewType>() : cuda::decodeWorkspaces(members);
+}
+
 kernel::GridAttr GPUBackEnd::getGrid(kernel::LaunchedOpInterface op) const {
   auto config = dyn_cast_or_null<kernel::GPUAttr>(op.getConfigAttr());
   if (!config) {
@@ -68,6 +109,8 @@ kernel::GridAttr GPUBackEnd::getGrid(kernel::LaunchedOpInterface op) const {
   kernel::GridBuilder grid(op->getContext());
   return llvm::TypeSwitch<Operation *, kernel::GridAttr>(op)
       .Case([&](kernel::GemmOp gemm) {
+        if (config.getForm() == kernel::GPUForm::Decode)
+          return gridOfShares(gemm);
         if (gemm.getExperts())
           return grid.size(gemm.getCells()).times(gemm.getExpertCount()).get();
         return grid.dim(gemm.getRows()).ceilDiv(config.getTileRows()).times(gemm.getCells()).get();

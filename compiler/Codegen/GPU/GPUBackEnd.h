@@ -17,12 +17,14 @@ public:
   int64_t getPairRun() const override { return 8; }
   int64_t getMaxPartialFeatures() const override { return 64; }
   kernel::NumericsAttr getNumerics(kernel::LaunchedOpInterface op) const override;
-  bool programsAgree() const override;
+  kernel::NumericsAttr getProgramNumerics(kernel::LaunchedOpInterface op, int64_t maxTokens) const override;
   llvm::SmallVector<int64_t> getStepBuckets(int64_t maxTokens) const override;
   bool holdsGroups(kernel::GemmOp gemm, int64_t group) const override;
   bool joinsSharedProducts(int64_t maxTokens) const override { return false; }
   kernel::ConfigAttrInterface chooseConfig(kernel::LaunchedOpInterface op, int64_t maxTokens) const override;
   kernel::GridAttr getGrid(kernel::LaunchedOpInterface op) const override;
+  kernel::GridAttr getSharedGrid(kernel::ParallelOp op) const override;
+  llvm::SmallVector<kernel::ViewType> getWorkspaces(kernel::LaunchedOpInterface launch) const override;
   bool runsHere() const override;
   llvm::ArrayRef<plan::ImageFormat> getImageFormats() const override;
   Result<CompiledLibrary> compileLibrary(kernel::LibraryOp library, const CodegenOptions &options) const override;

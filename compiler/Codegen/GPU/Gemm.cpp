@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A block does a cell: a run of weight tiles for some token rows, or for the rows of one expert. GemmProducts
-// multiplies them and leaves the accumulators of the cell in shared memory, where the epilogue reads them: a warp takes
-// a row, its lanes are features, so that a group of any width is summed and neighbouring features are stored together,
-// whatever registers the multiplication had them in.
+// multiplies them and leaves the accumulators of the cell in shared memory, where the epilogue reads them. The form
+// `decode`, whose blocks do parts of cells, has a generator of its own.
+#include "compiler/Codegen/GPU/GemmDecode.h"
+#include "compiler/Codegen/GPU/GemmEpilogue.h"
 #include "compiler/Codegen/GPU/GemmProducts.h"
-#include "compiler/Codegen/GPU/GroupRegion.h"
 #include "compiler/Codegen/GPU/Kernels.h"
 
 using namespace mlir;
@@ -28,16 +28,12 @@ private:
   void emitExpert();
   void collectRows(Value from);
   void emitBlock(const RowBlock &rows, Value turn);
-  void emitEpilogue(const RowBlock &rows);
-  void emitRow(Value index, const RowBlock &rows);
-  void emitGroup(const ScalarRegion &region, Value firstFeature, Value firstColumn, Value sums, int64_t width);
-  void bindLane(ScalarRegion &turn, Value feature, Value column, Value sums);
 
   KernelEmitter &e;
   kernel::GemmOp op;
   GemmFrame frame;
-  int64_t cellFeatures, tileRows;
-  int64_t groupWidth;      ///< Features that one run of the body covers.
+  GemmEpilogue epilogue;
+  int64_t tileRows;
   Value list, found, next; ///< Rows of an expert, how many there are, and where to look for more.
   std::unique_ptr<GemmProducts> products;
   LogicalResult result = success();
@@ -80,15 +76,8 @@ std::vector<GemmInput> GemmFrame::createInputs(GemmInput::Team team, bool copies
 // Cells and rows
 //===----------------------------------------------------------------------===//
 
-/// The features that the body runs for at once: a group where it adds over one, else those of a tile.
-static int64_t groupWidthOf(kernel::GemmOp op) {
-  bool sums = !op.getBody().getOps<kernel::SumOp>().empty();
-  return sums ? static_cast<int64_t>(*op.getGroup()) : op.getTileFeatures();
-}
-
 GemmEmitter::GemmEmitter(KernelEmitter &e, kernel::GemmOp op, kernel::GPUAttr config)
-    : e(e), op(op), frame(e, op, config), cellFeatures(frame.cellTiles * op.getTileFeatures()),
-      tileRows(config.getTileRows()), groupWidth(groupWidthOf(op)) {}
+    : e(e), op(op), frame(e, op, config), epilogue(e, op), tileRows(config.getTileRows()) {}
 
 LogicalResult GemmEmitter::check() {
   for (unsigned product = 0; product < op.getProductCount(); ++product)
@@ -200,74 +189,16 @@ void GemmEmitter::emitBlock(const RowBlock &rows, Value turn) {
     return;
   }
   e.barrier();
-  emitEpilogue(rows);
-}
-
-//===----------------------------------------------------------------------===//
-// Epilogue
-//===----------------------------------------------------------------------===//
-
-void GemmEmitter::emitEpilogue(const RowBlock &rows) {
-  e.loop(e.warp, rows.count, e.threads / warpLanes, {}, [&](Value index, ValueRange) -> OpEmitter::Values {
-    emitRow(index, rows);
-    return {};
-  });
-}
-
-void GemmEmitter::emitRow(Value index, const RowBlock &rows) {
-  int64_t features = op.getFeatures(), tail = features % groupWidth;
-  SmallVector<Value> varying(op.getBody().getArguments().drop_back(2));
-  varying.push_back(op.getFeature());
-  ScalarRegion region(e, op.getBody(), varying);
-  region.bind(op.getRow(), rows.row(e, index));
-  if (failed(region.emitRowConstants())) {
+  const GemmLayout &layout = frame.layout;
+  if (failed(epilogue.emit(frame.cell, rows, {frame.place(layout.sums), layout.sumStride, layout.productBytes})))
     result = failure();
-    return;
-  }
-  Value firstFeature = e.mul(frame.cell, cellFeatures);
-  Value rowSums = e.at(frame.place(frame.layout.sums), e.mul(index, frame.layout.sumStride));
-  Value groups =
-      e.min(e.ceilDiv(e.sub(e.integer(features), firstFeature), groupWidth), e.integer(cellFeatures / groupWidth));
-  e.loop(e.integer(0), groups, [&](Value group) {
-    Value column = e.mul(group, groupWidth), feature = e.add(firstFeature, column);
-    if (tail == 0 || features < groupWidth)
-      return emitGroup(region, feature, column, rowSums, std::min(groupWidth, features));
-    e.when(
-        e.less(e.add(feature, groupWidth - 1), e.integer(features)),
-        [&] { emitGroup(region, feature, column, rowSums, groupWidth); },
-        [&] { emitGroup(region, feature, column, rowSums, tail); });
-  });
-}
-
-void GemmEmitter::emitGroup(const ScalarRegion &region, Value firstFeature, Value firstColumn, Value rowSums,
-                            int64_t width) {
-  auto bind = [&](ScalarRegion &turn, Value lane) {
-    bindLane(turn, e.add(firstFeature, lane), e.add(firstColumn, lane), rowSums);
-  };
-  if (failed(GroupRegion(e, op.getBody(), region, width, {e.lane, warpLanes}, bind).emit()))
-    result = failure();
-}
-
-/// The accumulators of `feature`, which is number `column` of the cell.
-void GemmEmitter::bindLane(ScalarRegion &turn, Value feature, Value column, Value rowSums) {
-  struct Math {
-    KernelEmitter &e;
-    Value add(Value x, Value y) { return e.add(x, y); }
-    Value mul(Value x, uint64_t y) { return e.mul(x, static_cast<int64_t>(y)); }
-    Value div(Value x, uint64_t y) { return e.div(x, static_cast<int64_t>(y)); }
-    Value rem(Value x, uint64_t y) { return e.rem(x, static_cast<int64_t>(y)); }
-  } math{e};
-  turn.bind(op.getFeature(), feature);
-  int64_t run = op.getRun().value_or(0);
-  Value row = run != 0 ? schema::interleaved_row(math, column, run) : column;
-  for (unsigned product = 0; product < op.getProductCount(); ++product)
-    for (unsigned half = 0; half < op.getArity(); ++half) {
-      Value begin = e.at(rowSums, product * frame.layout.productBytes + half * run * 4);
-      turn.bind(op.getAccumulator(product, half), e.load(e.f32, e.element(begin, row, 4)));
-    }
 }
 
 LogicalResult cuda::emitTemplate(KernelEmitter &e, kernel::GemmOp op) {
   FailureOr<kernel::GPUAttr> config = e.config(op);
-  return failed(config) ? failure() : GemmEmitter(e, op, *config).run();
+  if (failed(config))
+    return failure();
+  if (config->getForm() == kernel::GPUForm::Decode)
+    return emitDecode(e, op, op);
+  return GemmEmitter(e, op, *config).run();
 }

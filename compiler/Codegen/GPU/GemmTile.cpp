@@ -109,13 +109,27 @@ void TileEmitter::multiplyF32(Value weights, Value tokens, Values &sums) {
   }
 }
 
-void TileEmitter::store(ValueRange sums, Value to, int64_t stride) {
+void TileEmitter::store(ValueRange sums, Value to, int64_t stride, Value tokens) {
+  forPlaces(sums, to, stride, [&](Value sum, Value place, Value token) {
+    if (tokens)
+      e.when(e.less(token, tokens), [&] { e.store(sum, place); });
+    else
+      e.store(sum, place);
+  });
+}
+
+void TileEmitter::addTo(ValueRange sums, Value to, int64_t stride) {
+  forPlaces(sums, to, stride,
+            [&](Value sum, Value place, Value) { e.store(e.fadd(e.load(e.f32, place), sum), place); });
+}
+
+void TileEmitter::forPlaces(ValueRange sums, Value to, int64_t stride, function_ref<void(Value, Value, Value)> body) {
   if (!isBF16) {
     int64_t threadRows = tileRows * weightRows / threads;
     Value row = e.rem(e.thread, weightRows), half = e.div(e.thread, weightRows);
     Value place = e.at(to, e.add(e.mul(half, threadRows * stride), e.mul(row, 4)));
     for (int64_t i = 0; i < threadRows; ++i)
-      e.store(sums[i], e.at(place, i * stride));
+      body(sums[i], e.at(place, i * stride), e.add(e.mul(half, threadRows), i));
     return;
   }
   // Lane l has weight rows l div 4 and 8 further, and the tokens 2 (l mod 4) and the next one, of each block.
@@ -123,5 +137,6 @@ void TileEmitter::store(ValueRange sums, Value to, int64_t stride) {
   Value place = e.at(to, e.add(e.mul(token, stride), e.mul(row, 4)));
   for (int64_t block = 0; block < tileRows / tokenBlock; ++block)
     for (int64_t i = 0; i < 4; ++i)
-      e.store(sums[4 * block + i], e.at(place, (tokenBlock * block + i % 2) * stride + i / 2 * 8 * 4));
+      body(sums[4 * block + i], e.at(place, (tokenBlock * block + i % 2) * stride + i / 2 * 8 * 4),
+           e.add(token, tokenBlock * block + i % 2));
 }

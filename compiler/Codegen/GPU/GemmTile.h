@@ -22,12 +22,18 @@ public:
   Values zeros();
   /// Adds 128 bytes of K: of weights [64][128 bytes] and tokens [tileRows][128 bytes], swizzled.
   void multiply(mlir::Value weights, mlir::Value tokens, Values &sums);
-  /// Stores the accumulators as float32: token t and weight row r to `to` + t · `stride` + r · 4.
-  void store(mlir::ValueRange sums, mlir::Value to, int64_t stride);
+  /// Stores the accumulators as float32: token t and weight row r to `to` + t · `stride` + r · 4. Where `tokens` is
+  /// given, those of the first `tokens` alone.
+  void store(mlir::ValueRange sums, mlir::Value to, int64_t stride, mlir::Value tokens = {});
+  /// Adds the accumulators to what stands there.
+  void addTo(mlir::ValueRange sums, mlir::Value to, int64_t stride);
 
 private:
   void multiplyBF16(mlir::Value weights, mlir::Value tokens, Values &sums);
   void multiplyF32(mlir::Value weights, mlir::Value tokens, Values &sums);
+  /// Every accumulator with its place and its token.
+  void forPlaces(mlir::ValueRange sums, mlir::Value to, int64_t stride,
+                 llvm::function_ref<void(mlir::Value sum, mlir::Value place, mlir::Value token)> body);
   Values loadMatrices(mlir::Value address);
   void multiplyMatrices(llvm::ArrayRef<mlir::Value> a, llvm::ArrayRef<mlir::Value> b,
                         llvm::MutableArrayRef<mlir::Value> sums);

@@ -4,6 +4,7 @@
 // it. The members of a kernel.parallel share a grid: a block finds the member that its number falls to, and all members
 // have the same shared memory, since a block runs one of them.
 #include "compiler/Codegen/Common/Dispatch.h"
+#include "compiler/Codegen/GPU/GemmDecode.h"
 #include "compiler/Codegen/GPU/Kernels.h"
 #include "compiler/Codegen/GPU/Numerics.h"
 #include "compiler/Codegen/GPU/Passes.h"
@@ -57,6 +58,8 @@ static LogicalResult emitMembers(KernelEmitter &e, ArrayRef<kernel::LaunchedOpIn
 }
 
 LogicalResult cuda::emitTemplate(KernelEmitter &e, kernel::ParallelOp op) {
+  if (SmallVector<kernel::GemmOp> gemms = decodeMembers(op); !gemms.empty())
+    return emitDecode(e, op, gemms);
   SmallVector<kernel::LaunchedOpInterface> members(op.getBody().getOps<kernel::LaunchedOpInterface>());
   return emitMembers(e, members);
 }

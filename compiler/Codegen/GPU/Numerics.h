@@ -8,7 +8,11 @@
 
 namespace yupana::codegen::cuda {
 
-/// The one order in which the generators of this folder add for `op`; null for an op whose order is not stated.
+/// Elements in a range of K where a program for decoding cuts it.
+inline constexpr int64_t decodeRange = 256;
+
+/// The one order in which the generators of this folder add for `op`, ranges of K by its config;
+/// null for an op whose order is not stated.
 kernel::NumericsAttr numericsOf(kernel::LaunchedOpInterface op);
 
 } // namespace yupana::codegen::cuda

@@ -7,6 +7,8 @@
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <thread>
 
@@ -190,6 +192,7 @@ void KernelLibrary::loadDeviceKernels(const codegen::CompiledLibrary &compiled) 
     DeviceKernel &kernel = device[each.symbol];
     const std::string &text = compiled.images[each.images.front().image].bytes;
     kernel.sharedBytes = static_cast<uint32_t>(each.sharedBytes);
+    kernel.text = text;
     if (ptx::Report report = kernel.module.parse(text))
       ADD_FAILURE() << report.message << '\n' << text;
     if (const ptx::KernelInfo *info = kernel.module.info(each.symbol))
@@ -209,11 +212,29 @@ void KernelLibrary::run(const std::string &symbol, const std::vector<Memory> &ar
 
 void KernelLibrary::runOnDevice(const std::string &symbol, const std::vector<Memory> &arguments, Sizes sizes,
                                 uint32_t cells, uint64_t seed) {
-  if (cells == 0) // A launch without blocks is none.
-    return;
+  if (cells != 0) // A launch without blocks is none.
+    ASSERT_EQ(runBlocks(symbol, arguments, sizes, cells, seed), "");
+}
+
+static std::string replaceAll(std::string text, const KernelLibrary::Bug &bug) {
+  size_t at = text.find(bug.from);
+  EXPECT_NE(at, std::string::npos) << bug.from;
+  for (; at != std::string::npos; at = text.find(bug.from, at + bug.to.size()))
+    text.replace(at, bug.from.size(), bug.to);
+  return text;
+}
+
+std::string KernelLibrary::runBlocks(const std::string &symbol, const std::vector<Memory> &arguments, Sizes sizes,
+                                     uint32_t blocks, uint64_t seed, const Bug *bug) {
   const DeviceKernel &kernel = device.at(symbol);
+  ptx::Module broken;
+  if (bug)
+    if (ptx::Report report = broken.parse(replaceAll(kernel.text, *bug)))
+      return report.message;
   ptx::Options options;
   options.seed = seed;
+  if (bug)
+    options.patience = 300000;
   ptx::Device memory(options);
   std::vector<uint64_t> parameters;
   for (const Memory &argument : arguments) {
@@ -224,11 +245,13 @@ void KernelLibrary::runOnDevice(const std::string &symbol, const std::vector<Mem
   for (uint32_t size : {sizes.tokens, sizes.sequences, sizes.rows})
     parameters.push_back(size);
   ptx::LaunchShape shape;
-  shape.grid = cells;
+  shape.grid = blocks;
   shape.threads = kernel.threads;
   shape.sharedBytes = kernel.sharedBytes;
-  ptx::Report report = memory.launch(kernel.module, symbol, shape, parameters);
-  ASSERT_FALSE(report) << report.message;
+  if (ptx::Report report = memory.launch(bug ? broken : kernel.module, symbol, shape, parameters))
+    return report.message;
   for (size_t i = 0; i < arguments.size(); ++i)
-    ASSERT_TRUE(memory.read(arguments[i].data, addresses[i], arguments[i].bytes)) << "argument " << i;
+    if (!memory.read(arguments[i].data, addresses[i], arguments[i].bytes))
+      return fmt::format("argument {} holds what nobody wrote", i);
+  return "";
 }

@@ -97,6 +97,14 @@ public:
   /// cells are done in ranges of odd sizes, the last first.
   void run(const std::string &symbol, const std::vector<Memory> &arguments, Sizes sizes, uint64_t seed = 1);
 
+  /// Of a GPU: the same with `blocks` blocks, whatever the grid is. With `bug`, the kernel has the one text instead of
+  /// the other, wherever it stands. Gives what the interpreter reports.
+  struct Bug {
+    std::string from, to;
+  };
+  std::string runBlocks(const std::string &symbol, const std::vector<Memory> &arguments, Sizes sizes, uint32_t blocks,
+                        uint64_t seed = 1, const Bug *bug = nullptr);
+
   /// Of a CPU: true if subnormal operands and results are read and written as 0.
   void setFlushesSubnormals(bool flushes) {
     if (host)
@@ -106,6 +114,7 @@ public:
 private:
   struct DeviceKernel {
     ptx::Module module;
+    std::string text;
     uint32_t threads = 0, sharedBytes = 0;
   };
 

@@ -76,3 +76,63 @@ kernel.library @library target "sm_90a" {
     }
   }
 }
+
+// -----
+
+#config = #kernel.gpu<"sm_90a", form = decode, tile = 64 x 8 x 256, stages = 4, threads = 160, blocks = 2, rows = 1>
+kernel.library @library target "sm_90a" {
+  kernel.func @gemm {
+  ^bb0(%x: !kernel.view<["T", 64], bf16>, %w: !kernel.view<[64, 64], bf16, "tile64x128">, %y: !kernel.view<["T", 64], f32>):
+    // expected-error @below {{has form decode, expected workspaces '!kernel.view<[1, 512], f32>' and '!kernel.view<[1], i32>'}}
+    kernel.gemm rows "T" attributes {config = #config}
+        product %x : !kernel.view<["T", 64], bf16> times %w : !kernel.view<[64, 64], bf16, "tile64x128"> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 64], f32>
+    }
+  }
+}
+
+// -----
+
+#config = #kernel.gpu<"sm_90a", form = decode, tile = 64 x 8 x 256, stages = 4, threads = 160, blocks = 2, rows = 1>
+kernel.library @library target "sm_90a" {
+  kernel.func @gemm {
+  ^bb0(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[64, 64], f32, "tile64x128">, %y: !kernel.view<["T", 64], f32>):
+    // expected-error @below {{has form decode, which multiplies one bfloat16 weight in form tile64x128 by rows that are not sorted}}
+    kernel.gemm rows "T" attributes {config = #config}
+        product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[64, 64], f32, "tile64x128"> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 64], f32>
+    }
+  }
+}
+
+// -----
+
+#config = #kernel.gpu<"sm_90a", form = decode, tile = 64 x 8 x 256, stages = 4, threads = 128, blocks = 2, rows = 1>
+kernel.library @library target "sm_90a" {
+  kernel.func @gemm {
+  ^bb0(%x: !kernel.view<["T", 64], bf16>, %w: !kernel.view<[64, 64], bf16, "tile64x128">, %y: !kernel.view<["T", 64], f32>):
+    // expected-error @below {{expected form decode with a tile of 64 features, rows that are a power of two, 160 threads and the stages of its launch}}
+    kernel.gemm rows "T" attributes {config = #config}
+        product %x : !kernel.view<["T", 64], bf16> times %w : !kernel.view<[64, 64], bf16, "tile64x128"> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 64], f32>
+    }
+  }
+}
+
+// -----
+
+#config = #kernel.gpu<"sm_90a", form = decode, tile = 64 x 8 x 256, stages = 28, threads = 160, blocks = 1, rows = 1>
+kernel.library @library target "sm_90a" {
+  kernel.func @gemm {
+  ^bb0(%x: !kernel.view<["T", 64], bf16>, %w: !kernel.view<[64, 64], bf16, "tile64x128">, %y: !kernel.view<["T", 64], f32>):
+    // expected-error @below {{needs 240200 bytes of shared memory, a block of sm_90a has 232448}}
+    kernel.gemm rows "T" attributes {config = #config}
+        product %x : !kernel.view<["T", 64], bf16> times %w : !kernel.view<[64, 64], bf16, "tile64x128"> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 64], f32>
+    }
+  }
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Shares are computed where they are needed, by every block alike: the number of units depends on the experts in use,
+// which no launch is told.
+#include "compiler/Codegen/GPU/GemmUnits.h"
+
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace yupana;
+using namespace yupana::codegen;
+using namespace yupana::codegen::cuda;
+
+DecodeMember::DecodeMember(kernel::GemmOp op, kernel::GPUAttr config)
+    : op(op), tileRows(config.getTileRows()), cellTiles(op.getCellTiles()), cells(op.getCells()) {
+  kernel::ViewType weight = op.getWeightType(0);
+  rowTiles = schema::row_tiles(weight.getForm(), weight.getPackedShape());
+  steps = schema::column_tiles(weight.getForm(), weight.getPackedShape());
+  int64_t stepElements = schema::kTile64x128.row_bytes / static_cast<int64_t>(weight.getElementBytes());
+  rangeSteps = config.getTileDepth() / stepElements;
+  ranges = llvm::divideCeil(steps, rangeSteps);
+}
+
+DecodeUnit::DecodeUnit(KernelEmitter &e, const DecodeMember &member, Value unit) {
+  Value inside = e.sub(unit, member.begin), cellUnit = e.div(inside, member.ranges);
+  range = e.rem(inside, member.ranges);
+  slot = e.div(cellUnit, member.cells);
+  cell = e.rem(cellUnit, member.cells);
+  begin = e.sub(unit, range);
+  end = e.add(begin, member.ranges);
+  firstStep = e.mul(range, member.rangeSteps);
+  steps = e.min(e.sub(e.integer(member.steps), firstStep), e.integer(member.rangeSteps));
+}
+
+DecodeShares::DecodeShares(KernelEmitter &e, Value units)
+    : e(e), size(e.div(units, e.blockCount())), longer(e.rem(units, e.blockCount())) {}
+
+Value DecodeShares::begin(Value block) { return e.add(e.mul(block, size), e.min(block, longer)); }
+
+Value DecodeShares::owner(Value unit) {
+  Value wide = e.add(size, 1), narrow = e.max(size, e.integer(1)), border = e.mul(longer, wide);
+  return e.select(e.less(unit, border), e.div(unit, wide), e.add(longer, e.div(e.sub(unit, border), narrow)));
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Units of the form `decode`, and who does which.
+#ifndef YUPANA_COMPILER_CODEGEN_GPU_GEMMUNITS_H
+#define YUPANA_COMPILER_CODEGEN_GPU_GEMMUNITS_H
+
+#include "compiler/Codegen/GPU/Emitter.h"
+
+namespace yupana::codegen::cuda {
+
+/// One product of a launch: its sizes, and in the kernel where its units begin.
+struct DecodeMember {
+  DecodeMember(kernel::GemmOp op, kernel::GPUAttr config);
+
+  kernel::GemmOp op;
+  int64_t tileRows;         ///< Token rows that every tile is multiplied by.
+  int64_t cellTiles, cells; ///< Weight tiles side by side in a cell; cells of one expert.
+  int64_t rowTiles, steps;  ///< Weight tiles above one another, and side by side along K, each 128 bytes.
+  int64_t rangeSteps;       ///< Steps of a range of K, but for the last.
+  int64_t ranges;           ///< Of a cell.
+  mlir::Value rows;         ///< As the step has them.
+  mlir::Value list;         ///< Experts in use, i32 in shared memory, and how many behind; null without experts.
+  mlir::Value begin, end;   ///< Units.
+
+  int64_t cellRows() const { return cellTiles * schema::kTile64x128.tile_rows; }
+};
+
+/// A unit of a member.
+struct DecodeUnit {
+  DecodeUnit(KernelEmitter &e, const DecodeMember &member, mlir::Value unit);
+
+  mlir::Value range, cell;
+  mlir::Value slot;       ///< Which of the experts in use.
+  mlir::Value begin, end; ///< Units of its cell.
+  mlir::Value firstStep;  ///< Of its range.
+  mlir::Value steps;
+};
+
+/// The shares of all blocks: they follow one another and differ by one unit at most.
+class DecodeShares {
+public:
+  DecodeShares(KernelEmitter &e, mlir::Value units);
+
+  /// Where the share of a block begins; that of the block behind the last is the number of units.
+  mlir::Value begin(mlir::Value block);
+  /// The block that has a unit.
+  mlir::Value owner(mlir::Value unit);
+
+private:
+  KernelEmitter &e;
+  mlir::Value size, longer; ///< Of the smaller shares; how many blocks have one unit more: the first ones.
+};
+
+} // namespace yupana::codegen::cuda
+
+#endif // YUPANA_COMPILER_CODEGEN_GPU_GEMMUNITS_H
