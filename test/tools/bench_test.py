@@ -195,6 +195,24 @@ class Bench(unittest.TestCase):
             self.assertEqual((report["precision"], report["target"], report["prefill"]["share_is_of"]),
                              ("bf16", level, ceiling))
 
+    def test_given_ceilings(self):
+        """Shares are of what is given, and the machine is not measured."""
+        given = ["--bandwidth", "2e9", "--flops", "3.5e+10"]
+        report = measured(self.plan, *SHORT, *given, "--per-kernel")
+        self.assertEqual(report["given"], {"read_bandwidth": 2e9, "flops": 3.5e10})
+        self.assertIsNone(report["machine"]["read_bandwidth"])
+        decode, prefill = report["decode"], report["prefill"]
+        self.assertAlmostEqual(decode["share_of_bandwidth"],
+                               decode["tokens_per_s"]["median"] * decode["bytes_per_token"] / 2e9, delta=1e-3)
+        flops = prefill["flops_per_token"] + prefill["attention_flops_per_token"]
+        self.assertEqual(prefill["share_is_of"], "given.flops")
+        self.assertAlmostEqual(prefill["share_of_flops"], prefill["tokens_per_s"]["median"] * flops / 3.5e10, delta=1e-3)
+        for kernel in report["kernels"]["prefill"]["kernels"] + report["kernels"]["decode"]["kernels"]:
+            floor = max(kernel["bytes"] / 2e9, kernel["flops"] / 3.5e10)
+            self.assertAlmostEqual(kernel["share_of_roofline"], floor / kernel["seconds"], delta=1e-3 + floor * 1e-3)
+        self.assertIsNone(measured(self.plan, *SHORT)["given"])
+        self.assertIn("held against 2 GB/s and 35 GFLOP/s, as given", run(self.plan, *SHORT, *given).stdout)
+
     def test_takes_the_faster_level(self):
         """Of code with dot products and code without, whichever this machine multiplies faster with."""
         both = subprocess.run([YUPANA, "compile", MODELS / "parity" / "scout", "-o", self.folder / "both.yplan", "--target",
@@ -238,8 +256,12 @@ class Bench(unittest.TestCase):
         self.fails(2, "unknown option --fast", self.plan, "--fast")
         self.fails(2, "needs a value", self.plan, "--batch")
         for flag, value in (("--batch", "0"), ("--repetitions", "0"), ("--threads", "x"), ("--prompt-tokens", "-1"),
-                            ("--warmup", "1.5"), ("--kv-memory", "4X"), ("--step-tokens", "4294967296")):
+                            ("--warmup", "1.5"), ("--kv-memory", "4X"), ("--step-tokens", "4294967296"),
+                            ("--bandwidth", "0"), ("--bandwidth", "-1e9"), ("--flops", "fast"), ("--flops", "1e999"),
+                            ("--flops", "nan"), ("--bandwidth", "")):
             self.fails(2, f'{flag} is "{value}"', self.plan, flag, value)
+        self.fails(2, "give both", self.plan, "--bandwidth", "1e9")
+        self.fails(2, "give both", self.plan, "--flops=1e9")
         self.fails(2, "--max-context", self.plan, "--prompt-tokens", 32768)
         self.fails(2, "--max-batch", self.plan, "--batch", 9)
         self.fails(2, "--step-tokens allows 2", self.plan, "--batch", 3, "--step-tokens", 2)

@@ -273,16 +273,16 @@ yupana_status_code_t measureKernels(Runner &runner, const yupana_plan_t *plan, y
   return yupana_context_profile(context, nullptr, &status);
 }
 
-/// The machine, too, if its processor is what the plan runs on.
-yupana_status_code_t measure(Runner &runner, const Options &options, bool processor, Measurements &out) {
+/// The machine, too, if its processor is what the plan runs on and is to be held against.
+yupana_status_code_t measure(Runner &runner, const Options &options, bool measuresMachine, Measurements &out) {
   double prompt = 0, decode = 0;
   for (uint32_t i = 0; i < options.warmup; ++i)
     if (yupana_status_code_t code = runner.run(prompt, decode))
       return code;
   // The buffer that the machine is measured with is no memory of the model: the peak is read around it.
   out.peakRss = peakRss();
-  auto measureAgain = [&out, processor] {
-    if (!processor)
+  auto measureAgain = [&out, measuresMachine] {
+    if (!measuresMachine)
       return;
     if (std::optional<MachineSpeed> speed = measureMachine(out.threads))
       out.machine.push_back(*speed);
@@ -333,7 +333,8 @@ yupana_status_code_t yupana::runBenchmark(const Options &options, yupana_plan_t 
   measurements.target = info.target;
   measurements.threads = info.threads;
   Runner runner(plan, context.get(), options, status);
-  if (yupana_status_code_t code = measure(runner, options, runsOnProcessor(plan, info.target), measurements))
+  bool measuresMachine = runsOnProcessor(plan, info.target) && options.bandwidth <= 0;
+  if (yupana_status_code_t code = measure(runner, options, measuresMachine, measurements))
     return code;
   return options.perKernel ? measureKernels(runner, plan, context.get(), options, measurements, status)
                            : YUPANA_STATUS_OK;

@@ -8,8 +8,10 @@
 #include "tools/support/Numbers.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
-#include <iterator>
+#include <cstdlib>
+#include <optional>
 #include <vector>
 
 using namespace yupana;
@@ -34,8 +36,11 @@ Token ids are random, from a fixed seed; decoding is greedy and does not stop at
                         of deviation 1/sqrt(K), gains near 1, padding zero. Speed does not depend on their values
   --for TARGET          use the code of this target of the plan, such as x86-64-v3 (default: the best one that runs)
   --device DEVICE       auto, cpu, cuda or cuda:N, the GPU that the CUDA driver gives the number N (default: auto,
-                        which is a GPU where there is one that the plan has code for). On a GPU there are no shares:
-                        the machine that is measured is the processor
+                        which is a GPU where there is one that the plan has code for). The machine that is measured
+                        is the processor: on a GPU there are no shares without the next two options
+  --bandwidth RATE      hold the run against this read bandwidth in bytes/s, such as 4.3e12, instead of measuring the
+                        machine; tools/gpu-check.sh measures a GPU's
+  --flops RATE          with --bandwidth: and against this arithmetic peak in FLOP/s
   --driver FILE         use this library as the CUDA driver (default: libcuda.so.1, as the system finds it)
   --per-kernel          run prompt and decode again, every launch against the clock: what each kernel takes, moves and
                         computes, and its share of the roofline, the least time that the machine's read bandwidth and
@@ -78,6 +83,22 @@ constexpr NumberFlag numberFlags[] = {
     {"--threads", &Options::threads, 1},
 };
 
+struct RateFlag {
+  const char *name;
+  double Options::*member;
+};
+
+constexpr RateFlag rateFlags[] = {{"--bandwidth", &Options::bandwidth}, {"--flops", &Options::flops}};
+
+/// A decimal number above 0, with or without an exponent.
+std::optional<double> parseRate(const std::string &text) {
+  bool isDecimal = text.find_first_not_of("0123456789.eE+") == std::string::npos;
+  char *end = nullptr;
+  double rate = isDecimal ? std::strtod(text.c_str(), &end) : 0;
+  return isDecimal && !text.empty() && !*end && rate > 0 && std::isfinite(rate) ? std::optional<double>(rate)
+                                                                                : std::nullopt;
+}
+
 struct SwitchFlag {
   const char *name;
   bool Options::*member;
@@ -89,6 +110,12 @@ constexpr SwitchFlag switchFlags[] = {
     {"--per-kernel", &Options::perKernel},
     {"--random-weights", &Options::randomWeights},
 };
+
+/// The flag of that name; null: none.
+template <typename Flag, size_t count> const Flag *find(const Flag (&flags)[count], const std::string &name) {
+  const Flag *flag = std::find_if(flags, flags + count, [&](const Flag &candidate) { return name == candidate.name; });
+  return flag == flags + count ? nullptr : flag;
+}
 
 /// Reads the words of a command line one after the other.
 class Parser {
@@ -126,13 +153,17 @@ yupana_status_code_t Parser::parseValue(const std::string &name, const std::stri
     if (!bytes || !*bytes)
       return fail(found + "a number of bytes such as 512M");
     options.kvMemory = *bytes;
+  } else if (const RateFlag *flag = find(rateFlags, name)) {
+    std::optional<double> rate = parseRate(value);
+    if (!rate)
+      return fail(found + "a rate such as 4.3e12");
+    options.*flag->member = *rate;
   } else {
-    const NumberFlag *flag = std::find_if(std::begin(numberFlags), std::end(numberFlags),
-                                          [&](const NumberFlag &candidate) { return name == candidate.name; });
+    const NumberFlag *counted = find(numberFlags, name);
     std::optional<uint64_t> number = parseNumber(value, UINT32_MAX);
-    if (!number || *number < flag->least)
-      return fail(found + "a whole number of " + std::to_string(flag->least) + " or more");
-    options.*flag->member = static_cast<uint32_t>(*number);
+    if (!number || *number < counted->least)
+      return fail(found + "a whole number of " + std::to_string(counted->least) + " or more");
+    options.*counted->member = static_cast<uint32_t>(*number);
   }
   return YUPANA_STATUS_OK;
 }
@@ -146,8 +177,7 @@ yupana_status_code_t Parser::parseFlag(const std::string &word) {
   size_t equals = word.find('=');
   std::string name = word.substr(0, equals);
   bool takesValue = name == "--for" || name == "--kv-memory" || name == "--device" || name == "--driver" ||
-                    std::any_of(std::begin(numberFlags), std::end(numberFlags),
-                                [&](const NumberFlag &flag) { return name == flag.name; });
+                    find(rateFlags, name) || find(numberFlags, name);
   if (!takesValue)
     return fail("unknown option " + word + " (see yupana-bench --help)");
   if (equals == std::string::npos && next == words.size())
@@ -173,6 +203,8 @@ yupana_status_code_t Parser::parse() {
   }
   if (options.device.hasIdleDriver())
     return fail(DeviceOption::idleDriver);
+  if ((options.bandwidth > 0) != (options.flops > 0))
+    return fail("--bandwidth and --flops are the two sides of a roofline: give both");
   return options.plan.empty() ? fail("no plan given (usage: yupana-bench PLAN; see yupana-bench --help)")
                               : YUPANA_STATUS_OK;
 }

@@ -23,6 +23,8 @@ struct Options {
   uint32_t stepTokens = 0; ///< 0: the plan's limit.
   uint32_t threads = 0;    ///< 0: all cores.
   uint64_t kvMemory = 0;   ///< Bytes; 0: what the run needs, and at least one sequence of the longest context.
+  double bandwidth = 0;    ///< Bytes/s to hold the run against; 0: what the processor is measured to reach.
+  double flops = 0;        ///< FLOP/s; given with `bandwidth` or not at all.
   std::string target;      ///< Empty: the best one.
   DeviceOption device;
   bool mapWeights = false;

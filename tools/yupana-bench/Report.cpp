@@ -66,7 +66,7 @@ struct Ceilings {
         bf16Flops.push_back(*speed.bf16Flops);
     }
   }
-  Series readBandwidth, f32Flops, f32Flops256, bf16Flops;
+  Series readBandwidth, f32Flops, f32Flops256, bf16Flops, givenFlops;
 };
 
 /// The arithmetic of a target's code: how fast the machine does it, in the reports' words.
@@ -78,6 +78,7 @@ struct Peak {
 constexpr Peak dotPeak{&Ceilings::bf16Flops, "the bf16 dot-product peak", "machine.bf16_flops"};
 constexpr Peak widePeak{&Ceilings::f32Flops, "the f32 FMA peak", "machine.f32_flops"};
 constexpr Peak narrowPeak{&Ceilings::f32Flops256, "the 256-bit f32 FMA peak", "machine.f32_flops_256"};
+constexpr Peak givenPeak{&Ceilings::givenFlops, "the given peak", "given.flops"};
 
 /// Everything that both reports say.
 struct Figures {
@@ -106,6 +107,12 @@ Figures::Figures(const yupana_plan_t *plan, const Options &options, const Measur
   std::string_view target = root.targets()->Get(measurements.target)->name()->string_view();
   bool usesDots = cost.isBf16() && target == "x86-64-v4-bf16" && !ceilings.bf16Flops.empty();
   peak = usesDots ? dotPeak : target == "x86-64-v3" ? narrowPeak : widePeak;
+  if (options.bandwidth > 0) {
+    // The same before and after every repetition.
+    ceilings.readBandwidth.assign(size_t{options.repetitions} + 1, options.bandwidth);
+    ceilings.givenFlops.assign(size_t{options.repetitions} + 1, options.flops);
+    peak = givenPeak;
+  }
   double promptTokens = static_cast<double>(options.promptTokens) * options.batch;
   prompt = spreadOf(ratesOf(measurements.promptSeconds, promptTokens));
   shareOfFlops = shareOf(ratesOf(measurements.promptSeconds, promptTokens * (promptFlops + attentionFlops.value_or(0))),
@@ -121,7 +128,7 @@ Figures::Figures(const yupana_plan_t *plan, const Options &options, const Measur
       shareOf(ratesOf(measurements.decodeSeconds, newTokens * (weightBytes + cacheBytes)), ceilings.readBandwidth);
 }
 
-/// What kernels are held against; nothing where the machine was not measured.
+/// What kernels are held against; nothing where the machine was not measured and nothing was given.
 std::optional<Roofline> rooflineOf(const Figures &figures) {
   const Series &flops = figures.ceilings.*figures.peak.series;
   if (figures.ceilings.readBandwidth.empty() || flops.empty())
@@ -198,7 +205,8 @@ std::string yupana::jsonReport(const yupana_plan_t *plan, const Options &options
         {"share_is_of", figures.peak.key},
         {"share_counts_attention", figures.attentionFlops.has_value()}}},
       {"decode", decodeJson(figures, options)},
-      {"machine", machineJson(figures.ceilings)},
+      {"machine", machineJson(Ceilings(measurements.machine))},
+      {"given", options.bandwidth > 0 ? Json{{"read_bandwidth", options.bandwidth}, {"flops", options.flops}} : Json()},
   };
   if (options.perKernel)
     report["kernels"] = kernelsJson(measurements.kernels, rooflineOf(figures));
@@ -232,6 +240,9 @@ std::string yupana::textReport(const yupana_plan_t *plan, const Options &options
   const Ceilings &ceilings = figures.ceilings;
   if (ceilings.readBandwidth.empty())
     return out;
+  if (options.bandwidth > 0)
+    return out + fmt::format("\nheld against {}/s and {:.4g} GFLOP/s, as given\n", formatBytes(options.bandwidth),
+                             options.flops / 1e9);
   out += fmt::format("\nthis machine reads {}/s and computes {:.4g} GFLOP/s in f32",
                      formatBytes(spreadOf(ceilings.readBandwidth).median), spreadOf(ceilings.f32Flops).median / 1e9);
   return out + (ceilings.bf16Flops.empty()
