@@ -33,10 +33,14 @@ bool endsWith(std::string_view text, std::string_view part) {
 /// A text that no template contains, and whose characters a template may not look at.
 std::string probe(size_t number) { return fmt::format("{}message {}", jinja::opaqueMark, number); }
 
+/// Finds the parts of a format one after the other, each from renderings in which the parts before it are known
+/// already, and then holds the whole template to what was found.
 class Recognizer {
 public:
   Recognizer(const jinja::Template &chat, jinja::Work work, const std::string *beginText, const std::string *endText)
       : chat(chat), work(std::move(work)) {
+    // bos_token and eos_token stay undefined where the checkpoint has none, as transformers leaves them out of the
+    // mapping.
     // The variables that transformers passes. It passes None for tools and documents that were not given.
     variables = {{"tools", nullptr}, {"documents", nullptr}};
     if (beginText)
@@ -100,6 +104,7 @@ Result<void> Recognizer::findParts() {
     return notOfTheForm("the message is not there once");
   format.end = aroundFirst->second;
   if (format.end.empty())
+    // Without an end, the contents of two messages could not be told apart, and nothing would end a reply.
     return notOfTheForm("nothing stands behind it");
   if (!startsWith(prompted, first) || prompted.size() == first.size())
     return notOfTheForm("add_generation_prompt adds nothing at the end");
@@ -107,6 +112,7 @@ Result<void> Recognizer::findParts() {
 
   // second = first, the assistant's header, message 2, end, the user's header, message 3, end
   auto aroundReply = splitAt(second, probe(2));
+  // The first header and the begin token stand together before the first message; the second user header parts them.
   auto aroundThird = aroundReply ? splitAt(aroundReply->second, probe(3)) : std::nullopt;
   if (!aroundThird || !startsWith(aroundReply->first, first) || !startsWith(aroundThird->first, format.end))
     return notOfTheForm("the second turn is not like the first");
@@ -118,6 +124,8 @@ Result<void> Recognizer::findParts() {
   return {};
 }
 
+/// The begin token must come before the system message as before every other first message; what is between is the
+/// header.
 Result<void> Recognizer::findSystemHeader() {
   Messages messages = {{ChatRole::System, probe(1)}, {ChatRole::User, probe(2)}};
   YUPANA_ASSIGN_OR_RETURN(std::string text, render(messages, false));
@@ -128,12 +136,15 @@ Result<void> Recognizer::findSystemHeader() {
 
   // Without content, a template may leave the message out.
   messages[0].content.clear();
+  // Tried by the format itself: it renders the same conversation on the supposition that the message is left out.
   YUPANA_ASSIGN_OR_RETURN(std::string withoutContent, render(messages, false));
   format.omitsEmptySystem = true;
   format.omitsEmptySystem = withoutContent == format.render(messages, false);
   return {};
 }
 
+/// Trimming is by role, since Llama 4's own templates trim the system message alone. Each role is tried by itself, with
+/// white space around its message only.
 Result<void> Recognizer::findTrims() {
   const std::string space = " \n";
   for (size_t role = 0; role < chatRoleCount; ++role) {
@@ -146,6 +157,7 @@ Result<void> Recognizer::findTrims() {
   return {};
 }
 
+/// With and without the prompt for an answer, which a template may write for some conversations only.
 Result<void> Recognizer::verify(const Messages &messages) {
   for (bool addGenerationPrompt : {false, true}) {
     YUPANA_ASSIGN_OR_RETURN(std::string text, render(messages, addGenerationPrompt));
@@ -161,12 +173,15 @@ Result<void> Recognizer::verify() {
   std::string all = format.begin + format.end + format.generation;
   for (const std::string &header : format.headers)
     all += header;
+  // A mark in a part can only come from a message that is written twice or from a date (see strftime_now).
   if (all.find(jinja::opaqueMark) != std::string::npos)
     return notOfTheForm("the date, or a message, stands elsewhere");
 
+  // White space of Python and Unicode beyond ASCII, at which an implementation that trims bytes would fail.
   const std::string space = "\t \u00A0\u2003\r\n\x1C";
   for (bool hasSystem : {false, true})
     for (size_t count = 1; count <= 12; ++count)
+      // Marked, marked between white space, white space alone, empty.
       for (int style = 0; style < 4; ++style) {
         Messages messages;
         if (hasSystem)
@@ -201,6 +216,7 @@ std::string ChatFormat::render(const std::vector<ChatMessage> &messages, bool ad
   return addGenerationPrompt ? text + generation : text;
 }
 
+/// One budget and one question for an interrupt over all of the some 200 renderings.
 Result<ChatFormat> yupana::recognizeChatTemplate(std::string_view text, const std::string *beginText,
                                                  const std::string *endText, std::function<bool()> isCancelled) {
   YUPANA_ASSIGN_OR_RETURN(jinja::Template chat, jinja::Template::parse(text));

@@ -12,7 +12,8 @@ using namespace yupana::jinja;
 
 namespace {
 
-/// What Python's str.isspace() takes for white space, as UTF-8.
+/// What Python's str.isspace() takes for white space, as UTF-8: the Unicode property and the four separators from
+/// U+001C on.
 constexpr std::array<std::string_view, 29> whiteSpace = {
     "\t",     "\n",     "\v",     "\f",     "\r",     "\x1C",   "\x1D",   "\x1E",   "\x1F",   " ",
     "\u0085", "\u00A0", "\u1680", "\u2000", "\u2001", "\u2002", "\u2003", "\u2004", "\u2005", "\u2006",
@@ -43,7 +44,7 @@ public:
 
 private:
   void add(Token::Kind kind, std::string text) { tokens.push_back({kind, std::move(text), line}); }
-  /// Takes `size` bytes.
+  /// Takes `size` bytes and counts the lines that end in them.
   std::string_view take(size_t size) {
     std::string_view taken = rest.substr(0, size);
     line += static_cast<size_t>(std::count(taken.begin(), taken.end(), '\n'));
@@ -71,6 +72,7 @@ void Lexer::takeText(size_t size) {
   std::string_view text = rest.substr(0, size);
   // The sign behind the opening mark: {%- takes all white space before it, {%+ none.
   char sign = tag.size() > 2 ? tag[2] : '\0';
+  // transformers sets lstrip_blocks, which "-" widens to line ends and "+" switches off for one tag.
   if (sign == '-') {
     text = stripEnd(text);
   } else if (!tag.empty() && sign != '+' && tag[1] != '{') {
@@ -94,12 +96,14 @@ bool Lexer::takeEnd(std::string_view close) {
   std::string_view taken;
   if (strips)
     taken = take(rest.size() - stripStart(rest).size());
+  // trim_blocks: the line end behind a block or a comment goes with it, behind a printed value it stays.
   else if (!keeps && close != "}}" && startsWith(rest, "\n"))
     taken = take(1);
   atLineStart = !taken.empty() && taken.back() == '\n';
   return true;
 }
 
+/// Comments do not nest, and what looks like a tag inside one is none.
 Result<void> Lexer::takeComment() {
   size_t begin = line;
   for (; !rest.empty(); take(1))
@@ -108,6 +112,7 @@ Result<void> Lexer::takeComment() {
   return errorAt(begin, "a comment is not closed");
 }
 
+/// Line ends inside a string belong to it, as in Jinja.
 Result<void> Lexer::takeString() {
   size_t begin = line;
   char quote = take(1)[0];
@@ -143,6 +148,7 @@ Result<void> Lexer::takeToken() {
     add(Token::Name, std::string(take(size)));
     return {};
   }
+  // Python's underscores and floating-point numbers are no part of a conversation's template; the parser refuses them.
   if (isDigit(rest[0])) {
     size_t size = 1;
     while (size < rest.size() && isDigit(rest[size]))
@@ -150,6 +156,7 @@ Result<void> Lexer::takeToken() {
     add(Token::Integer, std::string(take(size)));
     return {};
   }
+  // Of two operators that begin alike the longer one counts.
   for (std::string_view two : {"==", "!=", "<=", ">=", "//", "**"})
     if (startsWith(rest, two)) {
       add(Token::Operator, std::string(take(2)));
@@ -161,6 +168,7 @@ Result<void> Lexer::takeToken() {
   return {};
 }
 
+/// Tags hold no tags, so that only their own end or a dictionary's brackets may come.
 Result<void> Lexer::takeTag(std::string_view close, Token::Kind end) {
   size_t begin = line, braces = 0;
   while (!rest.empty()) {
@@ -179,6 +187,7 @@ Result<void> Lexer::takeTag(std::string_view close, Token::Kind end) {
   return errorAt(begin, "a tag is not closed");
 }
 
+/// Text and tags in turn. A brace that begins no tag is text.
 Result<std::vector<Token>> Lexer::run() {
   while (!rest.empty()) {
     size_t tag = 0;

@@ -15,9 +15,10 @@ using namespace yupana::jinja;
 
 namespace {
 
-/// Statements and expressions inside one another, deepest accepted.
+/// Statements and expressions inside one another, deepest accepted. Every level is some ten calls of the parser.
 constexpr unsigned maxDepth = 100;
-/// Operators inside one another in an expression, whether by brackets or by precedence.
+/// Operators inside one another in an expression, whether by brackets or by precedence. The renderer recurses over
+/// them.
 constexpr unsigned maxHeight = 200;
 
 class Parser {
@@ -30,6 +31,7 @@ public:
 private:
   using Rule = Result<ExpressionPtr> (Parser::*)();
 
+  // Tokens end with Token::End, which is never taken: looking ahead and taking at the end both stay there.
   const Token &peek(size_t ahead = 0) const { return tokens[std::min(next + ahead, tokens.size() - 1)]; }
   const Token &take() { return tokens[next < tokens.size() - 1 ? next++ : next]; }
   bool isName(std::string_view name, size_t ahead = 0) const {
@@ -38,6 +40,7 @@ private:
   bool isOperator(std::string_view text) const { return peek().kind == Token::Operator && peek().text == text; }
   bool takeName(std::string_view name) { return isName(name) && (take(), true); }
   bool takeOperator(std::string_view text) { return isOperator(text) && (take(), true); }
+  /// The error for the next token, which is not what had to come.
   Error unexpected(std::string_view expected) const;
   Result<void> expectOperator(std::string_view text);
   Result<void> expectKind(Token::Kind kind, std::string_view expected);
@@ -147,12 +150,14 @@ Result<Body> Parser::parseStatements(std::initializer_list<std::string_view> end
       YUPANA_RETURN_IF_ERROR(expectKind(Token::PrintEnd, "'}}'"));
     } else {
       take();
+      // The name stays for the caller, who takes it and what follows it.
       if (std::any_of(ends.begin(), ends.end(), [&](std::string_view end) { return isName(end); }))
         return body;
       YUPANA_ASSIGN_OR_RETURN(statement, parseBlock());
     }
     body.push_back(std::move(statement));
   }
+  // The first of the ends is the one that every such block may have.
   return ends.size() == 0 ? Result<Body>(std::move(body)) : unexpected(inQuotes(*ends.begin()));
 }
 
@@ -192,8 +197,8 @@ Result<void> Parser::parseIf(Statement &statement) {
   return expectBlock("endif");
 }
 
-/// What a value is given to: a name, or nothing for several names and for attributes, which the renderer refuses if it
-/// comes there.
+/// What a value is given to: a name. Nothing stands for several names and for attributes, which the renderer refuses if
+/// it comes there.
 Result<std::string> Parser::parseTarget() {
   std::string target = peek().text;
   YUPANA_RETURN_IF_ERROR(expectKind(Token::Name, "a name"));
@@ -204,6 +209,8 @@ Result<std::string> Parser::parseTarget() {
   return target;
 }
 
+/// A loop with a condition is read to its end and marked as not understood, by a target without a name. Only what
+/// parseOr reads may come after `in`: a conditional there would take the condition of the loop.
 Result<void> Parser::parseFor(Statement &statement) {
   statement.kind = Statement::For;
   YUPANA_ASSIGN_OR_RETURN(statement.text, parseTarget());
@@ -244,6 +251,7 @@ Result<void> Parser::parseSet(Statement &statement) {
 
 // --- Expressions -----------------------------------------------------------------------------------------------------
 
+/// A node at the line of the token that comes next.
 ExpressionPtr Parser::make(Expression::Kind kind, std::string name) const {
   auto expression = std::make_unique<Expression>();
   expression->kind = kind;
@@ -259,6 +267,7 @@ Result<ExpressionPtr> Parser::parseExpression() {
   if (nesting.tooDeep())
     return errorAt(peek().line, "expressions are more than {} deep", maxDepth);
   YUPANA_ASSIGN_OR_RETURN(ExpressionPtr value, parseOr());
+  // Several conditionals in a row nest to the left; the height bounds them, as the recursion does not.
   while (value->height <= maxHeight && takeName("if")) {
     ExpressionPtr conditional = make(Expression::Conditional);
     YUPANA_ASSIGN_OR_RETURN(ExpressionPtr condition, parseOr());
@@ -299,6 +308,7 @@ Result<ExpressionPtr> Parser::parseChain(Rule operand, Expression::Kind kind,
 Result<ExpressionPtr> Parser::parseOr() { return parseChain(&Parser::parseAnd, Expression::Or, {"or"}); }
 Result<ExpressionPtr> Parser::parseAnd() { return parseChain(&Parser::parseNot, Expression::And, {"and"}); }
 
+/// `not` binds more loosely than comparisons: `not a == b` is not (a == b).
 Result<ExpressionPtr> Parser::parseNot() {
   Nesting nesting(depth);
   if (nesting.tooDeep())
@@ -311,8 +321,10 @@ Result<ExpressionPtr> Parser::parseNot() {
   return negation;
 }
 
+/// One comparison. Python chains them (a < b < c is a < b and b < c), which no template for conversations does.
 Result<ExpressionPtr> Parser::parseComparison() {
   YUPANA_ASSIGN_OR_RETURN(ExpressionPtr left, parseSum());
+  // "not in" is an operator of two words; any other `not` here is the next token of somebody else.
   bool negated = isName("not") && isName("in", 1);
   bool isMembership = negated || isName("in");
   static constexpr std::string_view comparisons[] = {"==", "!=", "<", "<=", ">", ">="};
@@ -358,6 +370,7 @@ Result<ExpressionPtr> Parser::parseSigned() {
   return parseSuffixes(std::move(value));
 }
 
+/// Jinja knows the constants of Python and their spellings in lower case.
 Result<ExpressionPtr> Parser::parseName() {
   std::string name = take().text;
   static constexpr std::pair<std::string_view, int> constants[] = {{"true", 1},  {"True", 1},  {"false", 0},
@@ -385,7 +398,8 @@ Result<ExpressionPtr> Parser::parsePrimary() {
     return literal;
   }
   case Token::Integer: {
-    // Nine digits fit any integer; more are no index or number of a conversation.
+    // Nine digits fit any integer; more are no index or number of a conversation. They fit std::stoll, which would
+    // throw.
     if (peek().text.size() > 9)
       return errorAt(peek().line, "the number {} is too long", inQuotes(peek().text));
     ExpressionPtr literal = make(Expression::Literal);
@@ -402,6 +416,7 @@ Result<ExpressionPtr> Parser::parsePrimary() {
   }
   if (takeOperator("{"))
     return parseDictionary();
+  // Brackets around a value only group. Tuples of several values are not known.
   if (!takeOperator("("))
     return unexpected("an expression");
   YUPANA_ASSIGN_OR_RETURN(ExpressionPtr inner, parseElements(")"));
@@ -422,6 +437,7 @@ Result<ExpressionPtr> Parser::parseElements(std::string_view close) {
   return list;
 }
 
+/// Read for its extent alone: dictionaries are found in branches for tools.
 Result<ExpressionPtr> Parser::parseDictionary() {
   while (!takeOperator("}")) {
     YUPANA_RETURN_IF_ERROR(parseExpression());
@@ -435,6 +451,7 @@ Result<ExpressionPtr> Parser::parseDictionary() {
 
 /// Attributes, subscripts, calls, filters and tests behind a value.
 Result<ExpressionPtr> Parser::parseSuffixes(ExpressionPtr value) {
+  // Bounded as other chains are: each link is one more level of the tree.
   for (unsigned links = 0;; ++links) {
     if (links == maxDepth)
       return errorAt(peek().line, "more than {} operators in a row", maxDepth);
@@ -473,6 +490,7 @@ Result<ExpressionPtr> Parser::parseSubscript(ExpressionPtr value) {
   if (isSlice && !isOperator("]") && !isOperator(":")) {
     YUPANA_ASSIGN_OR_RETURN(to, parseExpression());
   }
+  // Read to the bracket, although the renderer will refuse it: the branch may never be taken.
   if (isSlice && takeOperator(":")) {
     if (!isOperator("]"))
       YUPANA_RETURN_IF_ERROR(parseExpression());
@@ -513,6 +531,7 @@ Result<ExpressionPtr> Parser::parseTest(ExpressionPtr value) {
 }
 
 /// The arguments of a call, filter or test; the opening bracket has been read.
+/// Named arguments are kept apart, as the renderer knows them for `map(attribute=...)` alone.
 Result<void> Parser::parseArguments(Expression &call) {
   while (!takeOperator(")")) {
     bool isNamed = peek().kind == Token::Name && peek(1).kind == Token::Operator && peek(1).text == "=";

@@ -25,8 +25,11 @@ constexpr unsigned maxListDepth = 100;
 /// Steps of an iteration of a loop, for the variable `loop` and a scope.
 constexpr uint64_t iterationSteps = 16;
 
+/// Copying and comparing run over some 64 bytes in the time of one step.
 uint64_t stepsOf(size_t bytes) { return 1 + bytes / 64; }
 
+/// A value of its own beside null, since Jinja tells an undefined name from None: `is defined` and `default` ask for
+/// it.
 json undefined() { return json(json::value_t::discarded); }
 
 bool isOpaque(const json &value) {
@@ -47,6 +50,7 @@ bool isTruthy(const json &value) {
   case json::value_t::object:
     return !value.empty();
   default:
+    // A number.
     return value != 0;
   }
 }
@@ -78,6 +82,7 @@ uint64_t searchSteps(const std::string &text, const std::string &part) {
 
 class Renderer {
 public:
+  // The outermost scope, which loops do not leave; `set` outside of loops writes to it.
   Renderer(const json &variables, Work &work) : work(work) {
     scopes.emplace_back();
     for (const auto &[name, value] : variables.items())
@@ -133,6 +138,7 @@ Result<void> Renderer::run(const Statement &statement) {
   YUPANA_RETURN_IF_ERROR(work.spend(1, statement.line));
   switch (statement.kind) {
   case Statement::Text:
+    // Before the text is copied, as everywhere: a template cannot make work that it has not paid for.
     YUPANA_RETURN_IF_ERROR(work.spend(stepsOf(statement.text.size()), statement.line));
     output += statement.text;
     break;
@@ -149,6 +155,7 @@ Result<void> Renderer::run(const Statement &statement) {
       if (isTruthy(condition))
         break;
     }
+    // Without a condition that holds, the body behind the last one is the else, if there is one.
     if (chosen < statement.bodies.size())
       YUPANA_RETURN_IF_ERROR(run(statement.bodies[chosen]));
     break;
@@ -160,11 +167,13 @@ Result<void> Renderer::run(const Statement &statement) {
     if (statement.text.empty())
       return errorAt(statement.line, "setting several variables, or an attribute, is not understood");
     YUPANA_ASSIGN_OR_RETURN(json value, evaluate(*statement.value));
+    // Into the innermost scope: in Jinja a variable that is set in a loop does not reach outside of it.
     YUPANA_RETURN_IF_ERROR(work.spend(lookupSteps(scopes.back(), statement.text), statement.line));
     scopes.back()[statement.text] = std::move(value);
     break;
   }
   }
+  // After every statement, so that the output is never more than one statement beyond the bound.
   if (output.size() > maxText)
     return errorAt(statement.line, "it writes more than {} bytes", maxText);
   return {};
@@ -185,6 +194,8 @@ Result<void> Renderer::runFor(const Statement &statement) {
     // Variables that the body sets end with the iteration.
     scopes.emplace_back();
     scopes.back()[statement.text] = list[i];
+    // The fields that do not depend on the elements; of others, such as `previtem`, attribute() says that they are
+    // unknown.
     scopes.back()["loop"] = {{"index", i + 1},
                              {"index0", i},
                              {"revindex", list.size() - i},
@@ -198,7 +209,8 @@ Result<void> Renderer::runFor(const Statement &statement) {
   return {};
 }
 
-/// What Jinja writes of other values (True, None, lists as Python shows them) no template for conversations relies on.
+/// Writes a value. What Jinja writes of other values (True, None, lists as Python shows them) no template for
+/// conversations relies on, so that it is an error.
 Result<std::string> Renderer::print(const json &value, size_t line) {
   YUPANA_RETURN_IF_ERROR(work.spend(weightOf(value), line));
   if (value.is_string())
@@ -212,6 +224,7 @@ Result<std::string> Renderer::print(const json &value, size_t line) {
 
 // --- Expressions -----------------------------------------------------------------------------------------------------
 
+/// The innermost scope that has the name decides; null for a name that nobody has set.
 Result<const json *> Renderer::find(const std::string &name, size_t line) {
   for (auto scope = scopes.rbegin(); scope != scopes.rend(); ++scope) {
     YUPANA_RETURN_IF_ERROR(work.spend(lookupSteps(*scope, name), line));
@@ -262,6 +275,7 @@ Result<json> Renderer::evaluateKind(const Expression &expression) {
     YUPANA_ASSIGN_OR_RETURN(json value, evaluate(*expression.operands[0]));
     return json(!isTruthy(value));
   }
+  // As in Python the result is one of the operands, not a truth, and the right one is looked at only where it decides.
   case Expression::And:
   case Expression::Or: {
     YUPANA_ASSIGN_OR_RETURN(json left, evaluate(*expression.operands[0]));
@@ -275,6 +289,7 @@ Result<json> Renderer::evaluateKind(const Expression &expression) {
     YUPANA_ASSIGN_OR_RETURN(json condition, evaluate(*expression.operands[1]));
     if (isTruthy(condition))
       return evaluate(*expression.operands[0]);
+    // Jinja gives an undefined value for a conditional without an else.
     return expression.operands[2] ? evaluate(*expression.operands[2]) : undefined();
   }
   case Expression::Unknown:
@@ -286,6 +301,7 @@ Result<json> Renderer::evaluateKind(const Expression &expression) {
 /// object.name: the field, or undefined. Methods are only ever called, see call().
 Result<json> Renderer::attribute(const Expression &expression) {
   YUPANA_ASSIGN_OR_RETURN(json object, evaluate(*expression.operands[0]));
+  // Python would find these names on a dictionary before its keys.
   static constexpr std::string_view methods[] = {"clear", "copy",    "fromkeys",   "get",    "items", "keys",
                                                  "pop",   "popitem", "setdefault", "update", "values"};
   bool isMethod = std::find(std::begin(methods), std::end(methods), expression.name) != std::end(methods);
@@ -297,6 +313,7 @@ Result<json> Renderer::attribute(const Expression &expression) {
   return found == object.end() ? undefined() : *found;
 }
 
+/// object[key] or list[index]. Of a text nothing is taken, which would look inside a message.
 Result<json> Renderer::subscript(const Expression &expression) {
   YUPANA_ASSIGN_OR_RETURN(json object, evaluate(*expression.operands[0]));
   YUPANA_ASSIGN_OR_RETURN(json index, evaluate(*expression.operands[1]));
@@ -322,6 +339,7 @@ Result<json> Renderer::slice(const Expression &expression) {
     if (!bound.is_number_integer())
       return unknown(expression, "a slice bound that is no number");
     int64_t position = bound.get<int64_t>();
+    // A negative bound beyond the beginning is the beginning.
     bounds[i] = std::clamp<int64_t>(position < 0 ? position + size : position, 0, size);
   }
   if (!list.is_array())
@@ -363,12 +381,15 @@ Result<json> Renderer::join(const Expression &expression, const json &list, cons
     YUPANA_RETURN_IF_ERROR(work.spend(stepsOf(between.size()), expression.line));
     YUPANA_ASSIGN_OR_RETURN(std::string part, print(list[i], expression.line));
     text += i ? between + part : part;
+    // After each part, so that a short list of long texts ends as soon as it is too long.
     if (text.size() > maxText)
       return errorAt(expression.line, "it makes a text of more than {} bytes", maxText);
   }
   return json(std::move(text));
 }
 
+/// Only what the filters do with the kinds of values below is known. A filter that would look inside a text, such as
+/// `upper` or `replace`, is unknown even where the text is no message.
 Result<json> Renderer::filter(const Expression &expression) {
   YUPANA_ASSIGN_OR_RETURN(json value, evaluate(*expression.operands[0]));
   const std::string &name = expression.name;
@@ -383,6 +404,7 @@ Result<json> Renderer::filter(const Expression &expression) {
     return value;
   if ((name == "first" || name == "last") && isPlain && value.is_array() && !value.empty())
     return name == "first" ? value.front() : value.back();
+  // With one argument the default stands in for undefined values alone, not for false ones.
   if ((name == "default" || name == "d") && expression.operands.size() == 2 && expression.named.empty())
     return value.is_discarded() ? evaluate(*expression.operands[1]) : std::move(value);
   if (name == "join" && expression.operands.size() <= 2 && expression.named.empty() && value.is_array()) {
@@ -408,6 +430,7 @@ Result<json> Renderer::filter(const Expression &expression) {
   return unknown(expression, fmt::format("the filter {} on {}", name, jsonTypeName(value)));
 }
 
+/// The tests of Jinja that ask for the kind of a value; they look at no text.
 Result<json> Renderer::test(const Expression &expression) {
   const Expression &operand = *expression.operands[0];
   const std::string &name = expression.name;
@@ -446,6 +469,7 @@ Result<json> Renderer::binary(const Expression &expression) {
   YUPANA_ASSIGN_OR_RETURN(json left, evaluate(*expression.operands[0]));
   YUPANA_ASSIGN_OR_RETURN(json right, evaluate(*expression.operands[1]));
   if (name == "in")
+    // Both sides are copied into a new text, for which print() pays.
     return contains(expression, left, right);
   if (name == "~" || (name == "+" && left.is_string() && right.is_string())) {
     YUPANA_ASSIGN_OR_RETURN(std::string text, print(left, expression.line));
@@ -456,6 +480,7 @@ Result<json> Renderer::binary(const Expression &expression) {
   }
   if (name == "==" || name == "!=" || name[0] == '<' || name[0] == '>')
     return compare(expression, left, right);
+  // Of arithmetic what indices need; operators with rounding or on texts are unknown.
   bool areNumbers = left.is_number_integer() && right.is_number_integer();
   int64_t a = areNumbers ? left.get<int64_t>() : 0, b = areNumbers ? right.get<int64_t>() : 0, result = 0;
   if (areNumbers && name == "+" && !__builtin_add_overflow(a, b, &result))
@@ -492,6 +517,7 @@ Result<json> Renderer::compare(const Expression &expression, const json &left, c
   return json(name == "<" ? a < b : name == "<=" ? a <= b : name == ">" ? a > b : a >= b);
 }
 
+/// `in`, over keys of an object, parts of a text or elements of a list.
 Result<json> Renderer::contains(const Expression &expression, const json &left, const json &right) {
   YUPANA_RETURN_IF_ERROR(work.spend(weightOf(left) + weightOf(right), expression.line));
   if (isOpaque(left) || isOpaque(right))
@@ -505,6 +531,7 @@ Result<json> Renderer::contains(const Expression &expression, const json &left, 
   }
   if (!left.is_string() || !right.is_array())
     return unknown(expression, fmt::format("looking for {} in {}", jsonTypeName(left), jsonTypeName(right)));
+  // Whether it equals `left` depends on its text. An element behind a match does not matter.
   for (const json &element : right) {
     if (isOpaque(element))
       return looksInside(expression);
@@ -534,12 +561,14 @@ Result<Template> Template::parse(std::string_view text) {
   return Template(std::move(parsed));
 }
 
+/// Counts are cut to the budget before they are added, so that the sum does not wrap.
 Result<void> Work::spend(uint64_t count, size_t line) {
   steps += std::min(count, mostSteps + 1);
   if (steps > mostSteps)
     return errorAt(line, "it takes more than {} steps", mostSteps);
   if (steps < nextQuestion)
     return {};
+  // What asking costs is not known here; 4096 steps take well under a millisecond.
   constexpr uint64_t stepsBetweenQuestions = 4096;
   nextQuestion = steps + stepsBetweenQuestions;
   if (isCancelled && isCancelled())

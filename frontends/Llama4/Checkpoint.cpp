@@ -64,6 +64,7 @@ bool isHarmless(std::string_view name) {
          startsWith(name, "score.");
 }
 
+/// peft's matrices are named lora_A, lora_B and so on; the matrix that they change stands under base_layer.
 bool isAdapterTensor(std::string_view name) {
   return name.find("lora_") != name.npos || name.find(".base_layer.") != name.npos;
 }
@@ -84,7 +85,7 @@ public:
   virtual Result<bool> differ(const TensorInfo &a, const TensorInfo &b) const = 0;
 };
 
-/// Tensors that a checkpoint has.
+/// Tensors that a checkpoint has. Which of them were asked for is kept, so that the rest can be accounted for.
 class StoredTensors : public TensorSupply {
 public:
   StoredTensors(const SafetensorsCheckpoint &checkpoint, const TensorNames &names)
@@ -110,6 +111,7 @@ public:
   bool isUsed(const TensorInfo &info) const { return used[indexOf(info)]; }
 
 private:
+  /// `info` is an element of checkpoint.tensors(); find() gives no other.
   size_t indexOf(const TensorInfo &info) const { return static_cast<size_t>(&info - checkpoint.tensors().data()); }
   std::string whatIsThere(const std::string &name) const;
 
@@ -123,6 +125,7 @@ private:
 std::string StoredTensors::whatIsThere(const std::string &name) const {
   if (endsWith(name, embeddingName))
     for (const TensorInfo &info : checkpoint.tensors())
+      // As Llama's own files, GPT-2 and GGUF have it: a prefix that is not understood is likelier than no embedding.
       for (std::string_view other : {"embed_tokens.weight", "tok_embeddings.weight", "wte.weight", "token_embd.weight"})
         if (endsWith(info.name, other))
           return fmt::format("; an embedding is there as {}", inQuotes(info.name));
@@ -136,9 +139,11 @@ std::string StoredTensors::whatIsThere(const std::string &name) const {
   return fmt::format("; beside it is {}", inQuotes(next->second));
 }
 
+/// Bytes are compared, not numbers: the question is whether one matrix can be stored for both.
 Result<bool> StoredTensors::differ(const TensorInfo &a, const TensorInfo &b) const {
   if (a.type != b.type || a.bytes != b.bytes)
     return true;
+  // Of each of the two, whatever their size.
   constexpr uint64_t window = uint64_t{4} << 20;
   std::vector<char> left(std::min(window, a.bytes)), right(left.size());
   for (uint64_t at = 0; at < a.bytes; at += window) {
@@ -162,6 +167,7 @@ public:
     std::optional<uint64_t> bytes = storedTypeBits(type) / 8;
     for (uint64_t extent : shape)
       bytes = checkedMul(bytes, std::optional<uint64_t>(extent));
+    // The sizes were bounded one by one, their product was not. MLIR counts elements and bytes in signed numbers.
     if (!bytes || *bytes > INT64_MAX)
       return makeError(ExitCode::InvalidInput, "tensor {} of shape {} has more than 2^63 bytes", inQuotes(name),
                        shapeString(shape));
@@ -171,7 +177,7 @@ public:
     declared->push_back({std::move(stored), type, shape, /*file=*/0, /*offset=*/0, *bytes});
     return &declared->back();
   }
-  /// Both were named, so both counted.
+  /// Without data nothing can be compared, and a checkpoint that names both is taken to need both.
   Result<bool> differ(const TensorInfo &, const TensorInfo &) const override { return true; }
   std::shared_ptr<const std::deque<TensorInfo>> takeDeclared() { return std::move(declared); }
 
@@ -192,6 +198,7 @@ public:
 
 private:
   bool exists(const std::string &name) const { return supply.exists(prefix + name); }
+  /// After an error the results are null and stay so: nobody follows a pointer before find() has looked at the error.
   const TensorInfo *need(const std::string &name, const std::vector<uint64_t> &shape) {
     Result<const TensorInfo *> found = supply.need(prefix + name, shape);
     if (!found) {
@@ -199,6 +206,7 @@ private:
         error = found.takeError();
       return nullptr;
     }
+    // Only a sum for the user: declared tensors are bounded one by one and may together be beyond any disk.
     bytes = checkedAdd(bytes, (*found)->bytes).value_or(UINT64_MAX);
     allF32 &= (*found)->type == StoredType::F32;
     return *found;
@@ -233,6 +241,7 @@ ExpertTensors TensorFinder::needExperts(const std::string &path) {
   bool isFused = exists(path + "gate_up_proj");
   bool isNumbered = !isFused && exists(path + "0.gate_proj.weight");
   bool isListed = !isFused && !isNumbered && exists(path + "gate_projs.0.weight");
+  // Ends with the first error, since a config may name 65536 experts that the file does not have.
   if (isNumbered || isListed) {
     for (uint64_t expert = 0; expert < experts && !error; ++expert)
       out.each.push_back(isNumbered ? needSwiGLU(fmt::format("{}{}.", path, expert), width)
@@ -247,6 +256,7 @@ ExpertTensors TensorFinder::needExperts(const std::string &path) {
     out.gateUp = need(path + "gate_up_proj.weight", {experts, 2 * width, hidden});
     out.outputsFirst = true;
   } else {
+    // Also without any of the forms, so that the error asks for the one that transformers writes.
     out.gateUp = need(path + "gate_up_proj", {experts, hidden, 2 * width});
   }
   out.down = out.outputsFirst ? need(path + "down_proj.weight", {experts, hidden, width})
@@ -295,6 +305,7 @@ const TensorInfo *TensorFinder::needHead(const TensorInfo *embedding) {
     error = differ.takeError();
   if (error || *differ)
     return head;
+  // It was counted when it was asked for. It stays in use, so that it is not reported as left over.
   bytes -= head->bytes;
   return nullptr;
 }
@@ -304,6 +315,7 @@ Result<TextTensors> TensorFinder::find() {
   out.prefix = prefix;
   out.embedding = need(std::string(embeddingName), {config.vocabSize, config.hiddenSize});
   out.layers.reserve(config.layers.size());
+  // A depth that the file does not have would otherwise make an error for each tensor of each layer.
   for (size_t i = 0; i < config.layers.size() && !error; ++i)
     out.layers.push_back(needLayer(i));
   out.finalNorm = need("model.norm.weight", {config.hiddenSize});
@@ -315,7 +327,8 @@ Result<TextTensors> TensorFinder::find() {
   return out;
 }
 
-/// Exports of the text model alone drop the prefix; which is told by the embedding. `fallback` holds without one.
+/// What stands before the names of the text model, which the embedding tells: files of the text model alone have no
+/// prefix. `fallback` is for files without an embedding under either name.
 static std::string prefixOf(const TensorSupply &supply, std::string_view fallback) {
   std::string prefixed = std::string(largerModelPrefix) + std::string(embeddingName);
   if (supply.exists(prefixed))
@@ -329,6 +342,7 @@ static std::string whyWithoutPlace(const TextConfig &config, std::string_view na
   uint64_t index = 0;
   if (layers != name.npos) {
     std::string_view rest = name.substr(layers + std::string_view("layers.").size());
+    // Nine digits fit, and a number that has more is beyond any depth by its first nine.
     size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
     for (size_t i = 0; i < std::min<size_t>(digits, 9); ++i)
       index = index * 10 + static_cast<uint64_t>(rest[i] - '0');
@@ -341,8 +355,8 @@ static std::string whyWithoutPlace(const TextConfig &config, std::string_view na
   return "it has no place in the model that config.json describes";
 }
 
-/// Tells of what is left out, and refuses what has no place in the model: nobody would miss it, but the results would
-/// not be those of the file.
+/// Reports what is left out, and refuses a tensor that the model has no place for: without it the results would be
+/// those of another model than the file's, and nobody would be told.
 static Result<void> describeLeftOvers(const TextConfig &config, const SafetensorsCheckpoint &checkpoint,
                                       const TensorNames &names, const StoredTensors &supply, TextTensors &out) {
   uint64_t harmless = 0;
@@ -351,6 +365,7 @@ static Result<void> describeLeftOvers(const TextConfig &config, const Safetensor
     const TensorInfo &info = *checkpoint.find(stored);
     if (supply.isUsed(info))
       continue;
+    // Wrappers are gone from `name`; the prefix of a larger model may stand before value heads as well.
     std::string_view own = name;
     if (startsWith(own, largerModelPrefix))
       own.remove_prefix(largerModelPrefix.size());
@@ -388,6 +403,8 @@ static void describeWrappers(const SafetensorsCheckpoint &checkpoint, const Tens
 }
 
 Result<TextTensors> llama4::findTextTensors(const TextConfig &config, const SafetensorsCheckpoint &checkpoint) {
+  // These first, over all names: such files also lack tensors of the model or have them in other shapes, and an
+  // error about those would hide the cause.
   std::vector<std::string_view> stored;
   for (const TensorInfo &info : checkpoint.tensors()) {
     if (isAdapterTensor(info.name))
@@ -410,6 +427,7 @@ Result<TextTensors> llama4::findTextTensors(const TextConfig &config, const Safe
   return out;
 }
 
+/// BF16 where the config is silent, as Llama 4 is published.
 static StoredType storedTypeOf(const TextConfig &config) {
   switch (config.weightType.value_or(WeightType::BF16)) {
   case WeightType::F32:

@@ -20,6 +20,7 @@ static constexpr uint64_t maxWidth = uint64_t(1) << 24;
 static constexpr uint64_t maxHeads = 65536;
 static constexpr uint64_t maxExperts = 65536;
 static constexpr uint64_t maxTokens = (uint64_t(1) << 31) - 1;
+/// Leaves out zero, infinities and NaN: such numbers divide others.
 static constexpr Bounds<double> anyPositive{1e-300, 1e300};
 static constexpr uint64_t maxConfigBytes = 16 << 20;
 
@@ -57,6 +58,7 @@ static void readSizes(ConfigFields &fields, TextConfig &config) {
 
   config.heads = fields.count("num_attention_heads", 40, {1, maxHeads});
   config.kvHeads = fields.optionalCount("num_key_value_heads", 8, {1, maxHeads}).value_or(config.heads);
+  // Query heads share key heads in groups of the same size.
   if (config.heads % config.kvHeads != 0)
     fields.errors().fail(ExitCode::InvalidInput, "{} is {}, expected a multiple of {}, which is {}",
                          fields.name("num_attention_heads"), config.heads, fields.name("num_key_value_heads"),
@@ -104,6 +106,7 @@ static std::optional<RopeMeaning> readRopeObject(ConfigFields &fields, const std
     return std::nullopt;
   ConfigFields rope(*object, fields.pathOf(key) + ".", fields.errors());
   RopeMeaning meaning{key, rope.optionalNumber("rope_theta", anyPositive), std::nullopt};
+  // transformers 5 may have an object for each type of layer here, whose layers then rotate in different ways.
   for (const char *layerType : {"full_attention", "chunked_attention", "sliding_attention"})
     rope.refuseUnless(layerType, {});
   rope.refuseUnless("partial_rotary_factor", {1});
@@ -113,6 +116,7 @@ static std::optional<RopeMeaning> readRopeObject(ConfigFields &fields, const std
                        rope.name("type"), inQuotes(*olderType));
   if (!type)
     type = olderType;
+  // Who names a factor means a scaling; without a type it is not known which one.
   if (!type && rope.has("factor"))
     rope.errors().fail(ExitCode::InvalidInput, "{} is missing", rope.name("rope_type"));
   if (type == "llama3")
@@ -123,6 +127,7 @@ static std::optional<RopeMeaning> readRopeObject(ConfigFields &fields, const std
   // Dividing by one changes no frequency.
   if (meaning.scaling && meaning.scaling->factor == 1)
     meaning.scaling.reset();
+  // Noted together with those of other objects, so that a file has one such note.
   for (std::string &name : rope.unknownKeys())
     unknown.push_back(std::move(name));
   return meaning;
@@ -136,6 +141,7 @@ static void compareRope(ConfigFields &fields, const RopeMeaning &a, const RopeMe
                            fields.name(b.key + "." + field), second);
   };
   auto typeOf = [](const RopeMeaning &meaning) { return meaning.scaling ? "'llama3'" : "'default'"; };
+  // By meaning: a scaling by one was taken away and equals no scaling.
   compare("rope_type", std::string_view(typeOf(a)), std::string_view(typeOf(b)));
   if (a.theta && b.theta)
     compare("rope_theta", *a.theta, *b.theta);
@@ -155,6 +161,7 @@ static void readRope(ConfigFields &fields, TextConfig &config, std::vector<std::
   std::optional<RopeMeaning> older = readRopeObject(fields, "rope_scaling", unknown);
   if (newer && older)
     compareRope(fields, *newer, *older);
+  // If both are there, they mean the same, or an error stands in the log.
   for (const std::optional<RopeMeaning> *meaning : {&newer, &older}) {
     if (!*meaning)
       continue;
@@ -191,11 +198,13 @@ static void readRopeLayers(ConfigFields &fields, TextConfig &config) {
   const json *given = readPerLayer(fields, "no_rope_layers", config.layers.size(), /*emptyIsAbsent=*/true);
   uint64_t interval = 4;
   if (given)
+    // Known, so that it is not reported; not read, since the list decides and files have any number beside it.
     fields.know({"no_rope_layer_interval"});
   else
     interval = fields.count("no_rope_layer_interval", 4, {1, maxTokens});
   for (size_t i = 0; i < config.layers.size(); ++i) {
     if (!given) {
+      // As the published class derives its list: of every `interval` layers the last one does not rotate.
       config.layers[i].usesRope = (i + 1) % interval != 0;
       continue;
     }
@@ -226,6 +235,7 @@ static void readChunks(ConfigFields &fields, TextConfig &config) {
                              fields.name("layer_types"),
                              type.is_string() ? inQuotes(type.get<std::string>()) : jsonTypeName(type), i);
     }
+    // A chunk size of null leaves these layers with plain causal attention.
     if (chunked)
       config.layers[i].chunk = chunk;
   }
@@ -252,6 +262,7 @@ static void readTemperatureAndNorm(ConfigFields &fields, TextConfig &config) {
 static void readMoELayers(ConfigFields &fields, TextConfig &config) {
   const json *given = fields.list("moe_layers");
   if (!given) {
+    // Zero must not reach the remainder.
     uint64_t step = fields.count("interleave_moe_layer_step", 1, {0, maxLayers});
     for (size_t i = 0; step != 0 && i < config.layers.size(); ++i)
       config.layers[i].isMoE = (i + 1) % step == 0;
@@ -298,6 +309,8 @@ static void readOuterTokens(ConfigFields &top, TextConfig &config) {
 }
 
 static std::optional<WeightType> readWeightType(ConfigFields &fields) {
+  // Both are read before one is chosen: a name that was never asked for would be reported as unknown. Other types,
+  // as quantised files have them, say nothing here: each tensor has its own.
   std::optional<std::string> older = fields.optionalText("torch_dtype");
   std::optional<std::string> newer = fields.optionalText("dtype");
   const std::optional<std::string> &name = newer ? newer : older;
@@ -313,6 +326,7 @@ static std::optional<WeightType> readWeightType(ConfigFields &fields) {
 /// Keys that belong to other models or to forms of this one that are not supported. Most would be ignored by the
 /// model's own code, but a file that sets them asks for something else than Llama 4 computes.
 static void refuseUnsupported(ConfigFields &fields) {
+  // transformers knows `swish` as another name of SiLU. An empty object means no quantisation.
   fields.refuseUnless("hidden_act", {"silu", "swish"});
   fields.refuseUnless("quantization_config", {json::object()});
   fields.refuseUnless("compression_config", {json::object()});
@@ -326,7 +340,8 @@ static void refuseUnsupported(ConfigFields &fields) {
     fields.refuseUnless(key, {1});
 }
 
-/// Keys that say nothing about what the model computes.
+/// Keys that say nothing about what the model computes: what transformers writes into every configuration, and settings
+/// of training and of generation.
 static void knowHarmless(ConfigFields &fields) {
   fields.know({"attention_dropout",
                "initializer_range",
@@ -410,6 +425,9 @@ static void checkMixture(ConfigFields &fields, const TextConfig &config) {
 }
 
 static void readTextConfig(ConfigFields &fields, TextConfig &config, std::vector<std::string> &unknown) {
+  // What would change the result comes first, so that it is what a user reads. Sizes come before the lists per
+  // layer, which are held against the depth, and before tokens, which are held against the vocabulary; rotation comes
+  // before chunks, norm and temperature, which go by it.
   refuseUnsupported(fields);
   knowHarmless(fields);
   readSizes(fields, config);
@@ -441,6 +459,7 @@ static void checkModelKind(ConfigFields &fields, bool nested) {
                          fields.name("model_type"), inQuotes(*type));
   if (!type && (!architectures || architectures->empty()))
     fields.errors().fail(ExitCode::InvalidInput, "{} is missing", fields.name("model_type"));
+  // The outer form was named and its inner object is missing: reading sizes from the top would find defaults alone.
   if (type == "llama4" && !nested)
     fields.errors().fail(ExitCode::InvalidInput, "{} is 'llama4', but there is no 'text_config'",
                          fields.name("model_type"));
@@ -482,6 +501,7 @@ Result<ModelConfig> llama4::parseConfig(std::string_view text, std::string_view 
   }
   if (log.failed())
     return log.takeError();
+  // Last, when everything that is read has been asked for.
   for (std::string &key : top.unknownKeys())
     unknown.push_back(std::move(key));
   if (!unknown.empty())
@@ -514,11 +534,13 @@ Result<GenerationConfig> llama4::parseGenerationConfig(std::string_view text, st
   config.eosTokens = fields.tokens("eos_token_id", vocabSize);
   if (std::optional<std::vector<uint64_t>> bos = fields.tokens("bos_token_id", vocabSize); bos && !bos->empty())
     config.bosToken = bos->front();
+  // Null is as good as absent, as in transformers, which means the default; for `top_k` alone it means no limit.
   config.doSample = fields.optionalFlag("do_sample").value_or(config.doSample);
   config.temperature = fields.optionalNumber("temperature", {0, 1e6}).value_or(config.temperature);
   config.topK = fields.optionalCount("top_k", config.topK, {0, maxTokens}).value_or(0);
   config.topP = fields.optionalNumber("top_p", {0, 1}).value_or(config.topP);
   config.minP = fields.optionalNumber("min_p", {0, 1}).value_or(config.minP);
+  // Logits are divided by it.
   config.repetitionPenalty = fields.optionalNumber("repetition_penalty", {1e-6, 1e6}).value_or(1);
   noteOtherWays(fields);
   if (log.failed())
@@ -533,6 +555,7 @@ Result<ModelConfig> llama4::readModelConfig(const std::string &folder) {
   YUPANA_ASSIGN_OR_RETURN(std::string text, readWholeFile(path, maxConfigBytes));
   YUPANA_ASSIGN_OR_RETURN(ModelConfig model, parseConfig(text, path));
   path = folder + "/generation_config.json";
+  // Base models often come without one.
   if (!pathExists(path))
     return model;
   YUPANA_ASSIGN_OR_RETURN(text, readWholeFile(path, maxConfigBytes));

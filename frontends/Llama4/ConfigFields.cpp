@@ -23,6 +23,7 @@ static std::string shown(const json &value) {
 }
 
 const json *ConfigFields::find(const std::string &key) {
+  // Also of a key that is not there: what was asked for is what this reader understands.
   known.insert(key);
   auto found = object.find(key);
   return found == object.end() ? nullptr : &*found;
@@ -55,8 +56,10 @@ double ConfigFields::number(const std::string &key, double fallback, Bounds<doub
   const json *value = find(key);
   if (!value)
     return fallback;
+  // NaN stands in for what is no number. Comparisons with it are false, which is why the one below is negated.
   double found = value->is_number() ? value->get<double>() : std::nan("");
   if (!(found >= bounds.lowest && found <= bounds.highest)) {
+    // Every whole number is an integer, however it is written: 5120.0 and 5.12e3 as well.
     wrongType(key, *value, fmt::format("a number from {} to {}", bounds.lowest, bounds.highest));
     return fallback;
   }
@@ -88,6 +91,7 @@ std::optional<uint64_t> ConfigFields::optionalCount(const std::string &key, std:
     return fallback;
   if (value->is_null())
     return std::nullopt;
+  // The fallback comes into play after an error alone, when nobody uses the value; it is one that is in bounds.
   return count(key, bounds.lowest, bounds);
 }
 
@@ -156,6 +160,7 @@ std::optional<std::vector<uint64_t>> ConfigFields::tokens(const std::string &key
 
 const json *ConfigFields::findUnless(const std::string &key, const std::vector<json> &neutral) {
   const json *value = find(key);
+  // Numbers are compared by value: 1 and 1.0 are both neutral where one of them is.
   if (!value || value->is_null() || std::find(neutral.begin(), neutral.end(), *value) != neutral.end())
     return nullptr;
   return value;
@@ -177,6 +182,7 @@ void ConfigFields::know(std::initializer_list<std::string_view> keys) {
 }
 
 std::vector<std::string> ConfigFields::unknownKeys() const {
+  // The library keeps keys in alphabetical order.
   std::vector<std::string> out;
   for (const auto &item : object.items())
     if (!known.count(item.key()))

@@ -87,6 +87,8 @@ private:
   Value ids, positions, sequences, logitRows;
 };
 
+/// Declares a weight: the checkpoint's tensors, and the steps from them to the matrix that an op takes. Several sources
+/// are stacked by the first step; they have the shape and type of the first one.
 FlatSymbolRefAttr Importer::weight(const std::string &name, ArrayRef<const TensorInfo *> sources,
                                    ArrayRef<Attribute> links) {
   const TensorInfo &first = *sources.front();
@@ -96,18 +98,21 @@ FlatSymbolRefAttr Importer::weight(const std::string &name, ArrayRef<const Tenso
   SmallVector<int64_t> shape(first.shape.begin(), first.shape.end());
   auto sourceType = RankedTensorType::get(shape, given);
   SmallVector<Attribute> chain(links);
+  // Once, behind the steps that only move elements; what is stored in the wanted type already is never touched.
   if (given != stored)
     chain.push_back(lm::ConvertAttr::get(builder.getContext(), stored));
 
   auto emitError = [&] { return mlir::emitError(loc); };
   RankedTensorType type = sourceType;
   for (Attribute link : chain)
+    // Cannot fail: findTextTensors has checked the shapes that the steps were chosen for.
     type = *cast<lm::TransformAttrInterface>(link).apply(type, emitError);
   parameters += type.getNumElements();
 
   SmallVector<StringRef> names;
   for (const TensorInfo *source : sources)
     names.push_back(source->name);
+  // Before @step, and so in the order in which @step first uses them.
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPoint(module.getBody(), step->getIterator());
   lm::WeightOp::create(builder, loc, name, builder.getStrArrayAttr(names), sourceType, builder.getArrayAttr(chain),
@@ -145,6 +150,7 @@ Importer::MLPWeights Importer::expertWeights(const std::string &name, const Expe
           weight(name + ".down", experts.down, down)};
 }
 
+/// Statistics over the whole row, with a gain for each feature.
 Value Importer::norm(Value x, const std::string &name, const TensorInfo *gain) {
   return lm::RMSNormOp::create(builder, loc, x.getType(), x, weight(name, gain),
                                builder.getI64IntegerAttr(config.hiddenSize), builder.getF64FloatAttr(config.rmsEps));
@@ -156,12 +162,13 @@ Value Importer::linear(Value x, FlatSymbolRefAttr weight, int64_t features, Flat
   return lm::LinearOp::create(builder, loc, rows(rowsOf(x), features), x, weight, bias);
 }
 
-/// What a choice is made by is never rounded.
+/// Router and output logits, which choices are made by, stay in float32 under every precision.
 Value Importer::logits(Value x, FlatSymbolRefAttr weight, int64_t features) {
   return lm::LinearOp::create(builder, loc, rows(rowsOf(x), features, builder.getF32Type()), x, weight,
                               FlatSymbolRefAttr());
 }
 
+/// Over each head by itself and without a gain, with the same epsilon as the other norms.
 Value Importer::headNorm(Value x) {
   return lm::RMSNormOp::create(builder, loc, x.getType(), x, FlatSymbolRefAttr(),
                                builder.getI64IntegerAttr(config.headDim), builder.getF64FloatAttr(config.rmsEps));
@@ -209,6 +216,7 @@ Value Importer::attention(Value x, size_t index) {
     lm::CacheOp::create(builder, loc, name, index, config.kvHeads, config.headDim,
                         layer.chunk ? builder.getI64IntegerAttr(*layer.chunk) : IntegerAttr(), stored);
   }
+  // Of the head's width, whatever the rotation and the temperature have done to the queries.
   double scale = 1.0 / std::sqrt(static_cast<double>(config.headDim));
   Value o =
       lm::AttentionOp::create(builder, loc, q.getType(), q, k, v, positions, sequences, name, llvm::APFloat(scale));
@@ -232,6 +240,7 @@ Value Importer::mixture(Value x, size_t index) {
   auto scoreType = lm::getNamedTensorType({tokenDim, size(k)}, f32);
 
   Value scored = logits(x, weight(name + ".router", t.router), experts);
+  // The chosen scores are used as they are. Each comes from a sigmoid of its own and they do not sum to one.
   auto route = moe::RouteOp::create(builder, loc, chosenType, scoreType, scored, k, moe::ScoreFunction::Sigmoid,
                                     /*normalize=*/false);
   Value dispatched =
@@ -259,6 +268,8 @@ void Importer::buildStep() {
   sequences = block->getArgument(2);
   logitRows = block->getArgument(3);
 
+  // The history that the repetition penalty reads has every token that the model has seen, so it is written in a
+  // step.
   lm::RecordOp::create(builder, loc, ids, positions, sequences);
   FlatSymbolRefAttr embedding = weight("embedding", tensors.embedding);
   Value h = lm::EmbedOp::create(builder, loc, rows(tokenDim, config.hiddenSize), ids, embedding);
@@ -270,6 +281,7 @@ void Importer::buildStep() {
     h = lm::AddOp::create(builder, loc, h, config.layers[i].isMoE ? mixture(x, i) : denseMLP(x, i));
   }
   h = norm(h, "final_norm", tensors.finalNorm);
+  // Only rows that somebody asked for meet the output matrix, the largest product of a step that decodes.
   Value last = lm::TakeRowsOp::create(builder, loc, rows(rowDim, config.hiddenSize), h, logitRows);
   FlatSymbolRefAttr head = tensors.lmHead ? weight("lm_head", tensors.lmHead) : embedding;
   func::ReturnOp::create(builder, loc, logits(last, head, config.vocabSize));
@@ -290,6 +302,7 @@ void Importer::buildSample() {
   func::ReturnOp::create(builder, loc, drawn);
 }
 
+/// The model's own op comes last, when the parameters are counted, and stands first.
 OwningOpRef<ModuleOp> Importer::run(const ModelConfig &model, const ImportOptions &options) {
   OwningOpRef<ModuleOp> result = ModuleOp::create(loc);
   module = *result;
@@ -313,6 +326,7 @@ OwningOpRef<ModuleOp> Importer::run(const ModelConfig &model, const ImportOption
 Result<OwningOpRef<ModuleOp>> importModel(MLIRContext &context, const ModelConfig &config, const TextTensors &tensors,
                                           const ImportOptions &options) {
   if (const auto &temperature = config.text.temperature)
+    // The op has it as an integer. Below 9e15 a double tells whole numbers apart.
     if (temperature->floorScale != std::floor(temperature->floorScale) || temperature->floorScale >= 9e15)
       return makeError(ExitCode::Unsupported, "floor_scale is {}, expected a whole number", temperature->floorScale);
   return Importer(context, config, tensors, options.precision).run(config, options);

@@ -45,6 +45,7 @@ std::string withoutInner(std::string_view name) {
   return out;
 }
 
+/// True for the embedding's own name, with wrappers inside it or not, as part of a larger model or not.
 bool isEmbedding(std::string_view name) {
   std::string own = withoutInner(name);
   if (startsWith(own, largerModelPrefix))
@@ -54,6 +55,7 @@ bool isEmbedding(std::string_view name) {
 
 /// The length of a chain of wrappers before the embedding's own name, if `name` is such a chain and that name.
 std::optional<size_t> chainBefore(std::string_view name) {
+  // Wrappers in a row; published files have one or two. The bound keeps the search linear in the name's length.
   constexpr size_t longest = 8; // wrappers
   size_t length = 0;
   for (size_t count = 0; count <= longest; ++count) {

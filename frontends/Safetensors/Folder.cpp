@@ -39,6 +39,7 @@ bool endsWith(std::string_view text, std::string_view ending) {
   return text.size() >= ending.size() && text.substr(text.size() - ending.size()) == ending;
 }
 
+/// Sorted, so that a sentence about one of them is the same on every file system.
 std::vector<std::string> namesIn(const std::string &folder) {
   std::vector<std::string> names;
   std::error_code ended;
@@ -48,13 +49,15 @@ std::vector<std::string> namesIn(const std::string &folder) {
   return names;
 }
 
-/// A file where a folder is expected.
+/// A file where a folder is expected. A whole file of another kind is what the user meant to compile, and not
+/// supported; one that is broken, or a file of the folder, is a path that was mistyped.
 Error explainFile(const std::string &path) {
   constexpr std::string_view expected = "a folder with config.json and safetensors, as Hugging Face has them";
   Result<InputFile> file = InputFile::open(path);
   if (!file)
     return file.takeError();
   char start[fileKindBytes];
+  // Enough for every signature; the file may have terabytes.
   size_t length = std::min<uint64_t>(file->size(), sizeof start);
   if (Result<void> read = file->readAt(0, start, length); !read)
     return read.takeError();
@@ -65,7 +68,8 @@ Error explainFile(const std::string &path) {
   return explainFileKind(std::string_view(start, length), path, expected, std::move(otherwise));
 }
 
-/// The base model that an adapter names, for the message.
+/// The base model that an adapter names, for the message. It does not matter what is wrong with the file: the folder is
+/// refused all the same.
 std::string baseOf(const std::string &path) {
   Result<std::string> text = readWholeFile(path, uint64_t{1} << 20);
   Result<nlohmann::json> config = text ? parseJson(*text, path) : Result<nlohmann::json>(text.takeError());
@@ -80,6 +84,7 @@ std::string baseOf(const std::string &path) {
 Error yupana::explainMissingWeights(const std::string &folder) {
   for (const std::string &name : namesIn(folder))
     for (const OtherFormat &format : otherFormats)
+      // transformers' Trainer leaves training_args.bin beside weights of every format; there are none in it.
       if (endsWith(name, format.ending) && name != "training_args.bin")
         return makeError(ExitCode::Unsupported, "{}: holds no safetensors, but {}, weights in another format: {}",
                          folder, inQuotes(name), format.what);
@@ -96,20 +101,24 @@ Result<void> yupana::checkCheckpointFolder(const std::string &folder) {
   if (!fs::is_directory(status))
     return explainFile(folder);
   std::string adapter = folder + "/" + adapterConfigName;
+  // peft writes the config beside the adapter; where it was not copied, the name of the weights tells.
   bool adapterAlone =
       (pathExists(folder + "/adapter_model.safetensors") || pathExists(folder + "/adapter_model.bin")) &&
       !pathExists(folder + "/model.safetensors") && !pathExists(folder + "/model.safetensors.index.json");
+  // An adapter beside a whole model is refused as well: transformers would apply it, and the results would differ.
   if (pathExists(adapter) || adapterAlone)
     return makeError(ExitCode::InvalidInput,
                      "{}: holds a LoRA adapter for {}, which is not part of any weight yet; merge the two (peft: "
                      "merge_and_unload) and compile the folder that this saves",
                      folder, baseOf(adapter));
   if (!pathExists(folder + "/" + configName)) {
+    // The hub's client keeps a repository as blobs/, refs/ and snapshots/COMMIT/.
     if (fs::is_directory(folder + "/snapshots", error))
       return makeError(ExitCode::MissingFile,
                        "{}: holds no config.json; it is the hub's cache of a repository, whose checkpoints are the "
                        "folders in {}/snapshots",
                        folder, folder);
+    // Weights in another format say more about the folder than the config that it lacks.
     Error weights = explainMissingWeights(folder);
     if (weights.code == ExitCode::Unsupported && !SafetensorsCheckpoint::existsIn(folder))
       return weights;

@@ -15,12 +15,14 @@ using namespace yupana;
 
 namespace {
 
+/// A row of the table of types. Bits and not bytes: elements of 4 and 6 bits share bytes.
 struct TypeEntry {
   StoredType type;
   std::string_view name;
   unsigned bits;
 };
 
+/// In the order of StoredType, whose values are its indices.
 constexpr TypeEntry typeTable[] = {
     {StoredType::BOOL, "BOOL", 8},
     {StoredType::F4, "F4", 4},
@@ -68,6 +70,8 @@ public:
       return true;
     return scalar("null");
   }
+  /// The parser calls number_integer for negative numbers alone, and number_float also for integers that 64 bits cannot
+  /// hold, so that a shape is made of what number_unsigned gives.
   bool boolean(bool) override { return scalar("a boolean"); }
   bool number_integer(number_integer_t) override { return scalar("a negative number"); }
   bool number_float(number_float_t, const string_t &) override { return scalar("a number that is no 64-bit integer"); }
@@ -77,6 +81,7 @@ public:
     if (state != State::Shape && state != State::Offsets)
       return scalar("a number");
     numbers.push_back(value);
+    // Refused while they come: a list of any length would otherwise be collected first.
     if (state == State::Shape && numbers.size() > maxSafetensorsRank)
       return fail("has more than {} dimensions", maxSafetensorsRank);
     if (state == State::Offsets && numbers.size() > 2)
@@ -103,6 +108,8 @@ public:
       if (name == "__metadata__")
         return metadataSeen ? fail("stands twice in the header") : (inMetadata = metadataSeen = true);
       inMetadata = false;
+      // The entry exists before its value is looked at, so that messages can name it. A name that comes twice is
+      // found when the entries are sorted, which needs no set of all names.
       entries.emplace_back();
       entries.back().info.name = std::move(name);
       return true;
@@ -111,6 +118,7 @@ public:
     case State::Entry:
       return entryKey(name);
     default:
+      // Inside of a value that is skipped.
       return true;
     }
   }
@@ -121,6 +129,7 @@ public:
       state = State::Top;
       return true;
     case State::Top:
+      // A metadata object is no entry: it has no range and no place in the list of tensors.
       state = inMetadata ? State::Metadata : State::Entry;
       fieldsSeen = 0;
       return true;
@@ -177,9 +186,11 @@ private:
   enum class State { Start, Top, Metadata, Entry, Shape, Offsets, Skip, End };
   enum class Field : unsigned { Type = 1, Shape = 2, Offsets = 4, Other = 0 };
   static constexpr unsigned allFields = 7;
+  /// Levels of values without a meaning. Neither the parser nor this reader recurses; no writer nests as deep.
   static constexpr unsigned maxSkippedDepth = 64;
 
   bool entryKey(const std::string &name) {
+    // A field that is not known has no bit, so that it may come twice.
     field = name == "dtype"          ? Field::Type
             : name == "shape"        ? Field::Shape
             : name == "data_offsets" ? Field::Offsets
@@ -198,6 +209,7 @@ private:
     return mismatch(found);
   }
 
+  /// Enters a list or an object that has no meaning, at any depth of one; `found` says what it is where none may stand.
   bool skipInto(std::string_view found) {
     if (state == State::Entry && field == Field::Other) {
       state = State::Skip;
@@ -209,12 +221,14 @@ private:
     return ++skippedDepth <= maxSkippedDepth || fail("is nested deeper than {} levels", maxSkippedDepth);
   }
 
+  /// Leaves one. The parser matches brackets, so that every call has its skipInto() before it.
   bool skipOut() {
     if (--skippedDepth == 0)
       state = State::Entry;
     return true;
   }
 
+  /// The state says where the value stands, and from that what would have been right there.
   bool mismatch(std::string_view found) {
     switch (state) {
     case State::Start:
@@ -238,6 +252,7 @@ private:
   }
 
   /// Reports a fault of the tensor or of the metadata now being read.
+  /// Every call comes after a name: the metadata's, or that of the last entry.
   template <typename... Args> bool fail(fmt::format_string<Args...> format, Args &&...args) {
     std::string subject = inMetadata ? "__metadata__" : "tensor " + inQuotes(entries.back().info.name);
     error =
@@ -275,10 +290,12 @@ Result<uint64_t> bytesOf(const TensorInfo &info, std::string_view file) {
   return *bits / 8;
 }
 
-/// Checks that the ranges, in ascending order, follow one another from 0 to `dataBytes` and have the right sizes.
+/// Checks that the ranges, in ascending order, follow one another from 0 to `dataBytes` and have the right sizes. The
+/// format forbids holes, so that no file can hold another one, of another format, between its tensors.
 Result<void> placeTensors(std::vector<Entry> &entries, uint64_t dataStart, uint64_t dataBytes, std::string_view file) {
   std::vector<size_t> order(entries.size());
   std::iota(order.begin(), order.end(), size_t(0));
+  // Tensors of no bytes begin where another does; by their end they come before it, where they leave no hole.
   std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
     return std::pair(entries[a].begin, entries[a].end) < std::pair(entries[b].begin, entries[b].end);
   });
@@ -286,6 +303,7 @@ Result<void> placeTensors(std::vector<Entry> &entries, uint64_t dataStart, uint6
   for (size_t index : order) {
     Entry &entry = entries[index];
     TensorInfo &info = entry.info;
+    // Before anything is subtracted: `end - begin` below must not wrap.
     if (entry.end < entry.begin || entry.end > dataBytes)
       return makeError(ExitCode::InvalidInput, "{}: tensor {} has data_offsets [{}, {}], the file has {} bytes of data",
                        file, inQuotes(info.name), entry.begin, entry.end, dataBytes);
@@ -301,6 +319,7 @@ Result<void> placeTensors(std::vector<Entry> &entries, uint64_t dataStart, uint6
                        "give it {}",
                        file, inQuotes(info.name), shapeString(info.shape), storedTypeName(info.type), needed,
                        entry.end - entry.begin);
+    // Inside the file, if these are the sizes of one; a caller without a file may pass any.
     std::optional<uint64_t> offset = checkedAdd(dataStart, entry.begin);
     if (!offset)
       return makeError(ExitCode::InvalidInput, "{}: tensor {} begins beyond 2^64 bytes", file, inQuotes(info.name));
@@ -340,6 +359,7 @@ Result<std::vector<TensorInfo>> yupana::parseSafetensorsHeader(std::string_view 
   infos.reserve(reader.entries.size());
   for (Entry &entry : reader.entries)
     infos.push_back(std::move(entry.info));
+  // By name, since lookups bisect and since nothing may depend on the order that a writer chose.
   std::sort(infos.begin(), infos.end(), [](const TensorInfo &a, const TensorInfo &b) { return a.name < b.name; });
   auto twice = std::adjacent_find(infos.begin(), infos.end(),
                                   [](const TensorInfo &a, const TensorInfo &b) { return a.name == b.name; });

@@ -17,10 +17,12 @@
 
 using namespace yupana;
 
+/// A file begins with the length of its header, an unsigned number of 64 bits, lowest byte first.
 static constexpr uint64_t headerLengthBytes = 8;
 static constexpr const char *singleName = "model.safetensors";
 static constexpr const char *indexName = "model.safetensors.index.json";
 
+/// `infos` are sorted by name.
 static const TensorInfo *findByName(const std::vector<TensorInfo> &infos, std::string_view name) {
   auto found = std::lower_bound(infos.begin(), infos.end(), name,
                                 [](const TensorInfo &info, std::string_view key) { return info.name < key; });
@@ -34,6 +36,7 @@ static Result<std::vector<TensorInfo>> readHeader(const InputFile &file) {
                      file.size(), headerLengthBytes);
   unsigned char prefix[headerLengthBytes];
   YUPANA_RETURN_IF_ERROR(file.readAt(0, prefix, sizeof prefix));
+  // Byte by byte, which reads the format's order on every machine.
   uint64_t headerBytes = 0;
   for (unsigned i = 0; i < headerLengthBytes; ++i)
     headerBytes |= uint64_t(prefix[i]) << (8 * i);
@@ -55,6 +58,7 @@ Result<SafetensorsFile> SafetensorsFile::open(std::string path) {
   YUPANA_ASSIGN_OR_RETURN(InputFile file, InputFile::open(std::move(path)));
   Result<std::vector<TensorInfo>> infos = readHeader(file);
   if (infos)
+    // What the file is instead is looked up after it has failed: no file is refused for its first bytes alone.
     return SafetensorsFile(std::move(file), std::move(infos).value());
   char start[fileKindBytes];
   size_t length = std::min<uint64_t>(file.size(), sizeof start);
@@ -66,16 +70,20 @@ const TensorInfo *SafetensorsFile::find(std::string_view name) const { return fi
 
 Result<void> SafetensorsFile::read(const TensorInfo &tensor, uint64_t byteOffset, void *destination,
                                    uint64_t size) const {
+  // Internal: such a range comes from this program, not from a file. The sum below stays inside the file, which
+  // every tensor was held against when it was opened.
   if (!rangeInside(byteOffset, size, tensor.bytes))
     return makeError(ExitCode::Internal, "{}: bytes [{}, +{}) wanted of tensor {}, which has {}", path(), byteOffset,
                      size, inQuotes(tensor.name), tensor.bytes);
   return file.readAt(tensor.offset + byteOffset, destination, size);
 }
 
+/// A backslash parts folders on other systems, and the system would take a zero byte for the end of the path.
 static bool isPlainFileName(std::string_view name) {
   return !name.empty() && name != "." && name != ".." && name.find_first_of(std::string_view("/\\\0", 3)) == name.npos;
 }
 
+/// `metadata` beside the map, with the total size, is not read: the files themselves say how large they are.
 Result<std::map<std::string, std::string>> yupana::parseSafetensorsIndex(std::string_view text, std::string_view file) {
   YUPANA_ASSIGN_OR_RETURN(nlohmann::json root, parseJson(text, file));
   if (!root.is_object())
@@ -100,6 +108,8 @@ Result<std::map<std::string, std::string>> yupana::parseSafetensorsIndex(std::st
   return weightMap;
 }
 
+/// Shards are numbered in the order of their names and tensors stand in that of theirs, both out of ordered maps, so
+/// that nothing depends on how the index was written.
 Result<SafetensorsCheckpoint> SafetensorsCheckpoint::openShards(const std::string &folder,
                                                                 const std::map<std::string, std::string> &weightMap) {
   std::map<std::string, uint32_t> shardIndex;
@@ -115,6 +125,7 @@ Result<SafetensorsCheckpoint> SafetensorsCheckpoint::openShards(const std::strin
   for (auto &[shard, index] : shardIndex) {
     index = static_cast<uint32_t>(checkpoint.shards.size());
     std::string path = folder + "/" + shard;
+    // Before it is opened, for a sentence that says who expects the file: downloads that broke off lack shards.
     if (!pathExists(path))
       return makeError(ExitCode::MissingFile,
                        "{}: cannot be opened: No such file or directory; {} names it as the file of tensor {}", path,
@@ -125,6 +136,7 @@ Result<SafetensorsCheckpoint> SafetensorsCheckpoint::openShards(const std::strin
   for (const auto &[tensor, shard] : weightMap) {
     uint32_t index = shardIndex[shard];
     const TensorInfo *info = checkpoint.shards[index].find(tensor);
+    // The index decides where a tensor is, so that one of the same name in another shard does not stand in for it.
     if (!info)
       return makeError(ExitCode::InvalidInput, "{}: has no tensor {}, which {} expects there",
                        checkpoint.shards[index].path(), inQuotes(tensor), indexName);
@@ -144,6 +156,7 @@ Result<SafetensorsCheckpoint> SafetensorsCheckpoint::openSingle(const std::strin
 }
 
 bool SafetensorsCheckpoint::existsIn(const std::string &folder) {
+  // A folder that cannot be listed holds none; who opens it says why.
   std::error_code ended;
   for (std::filesystem::directory_iterator entry(folder, ended), end; !ended && entry != end; entry.increment(ended))
     if (entry->path().extension() == ".safetensors")
@@ -163,6 +176,8 @@ Result<SafetensorsCheckpoint> SafetensorsCheckpoint::open(const std::string &fol
   if (!pathExists(indexPath))
     return hasSingle ? openSingle(folder) : Result<SafetensorsCheckpoint>(explainMissingWeights(folder));
   YUPANA_ASSIGN_OR_RETURN(std::string text, readWholeFile(indexPath, maxSafetensorsHeader));
+  // The index is parsed first, since only its content tells whether the single file is one of its shards. A broken
+  // one beside a single file does no harm: transformers would not open it there.
   Result<std::map<std::string, std::string>> weightMap = parseSafetensorsIndex(text, indexPath);
   if (hasSingle && !namesSingleFile(weightMap)) {
     YUPANA_ASSIGN_OR_RETURN(SafetensorsCheckpoint checkpoint, openSingle(folder));

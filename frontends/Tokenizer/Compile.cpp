@@ -16,7 +16,8 @@ namespace {
 /// Largest of the small files beside a tokenizer.
 constexpr uint64_t maxConfigBytes = uint64_t(16) << 20;
 
-/// The content of a small file, empty when there is none.
+/// The content of a small file, empty when there is none: all of these files are optional, and an empty one says as
+/// little as a missing one.
 Result<std::string> readIfThere(const std::string &path) {
   return pathExists(path) ? readWholeFile(path, maxConfigBytes) : Result<std::string>(std::string());
 }
@@ -27,7 +28,8 @@ Result<json> parseIfThere(const std::string &path) {
   return text.empty() ? Result<json>(json()) : parseJson(text, path);
 }
 
-/// Nothing for a tokenizer.json that is sound and not understood.
+/// Nothing for a tokenizer.json that is sound and not understood: the plan then has no text, but runs. A broken one
+/// ends the compilation.
 Result<std::optional<TokenizerModel>> readTokenizerJson(const std::string &path, uint64_t vocabularySize,
                                                         std::vector<std::string> &notes) {
   YUPANA_ASSIGN_OR_RETURN(std::string text, readWholeFile(path, maxTokenizerBytes));
@@ -41,6 +43,8 @@ Result<std::optional<TokenizerModel>> readTokenizerJson(const std::string &path,
   return std::optional<TokenizerModel>();
 }
 
+/// Ranks alone make half a tokenizer: the special tokens come from another file or from Meta's list, and the split of
+/// text is a guess that the user is told of.
 Result<TokenizerModel> readTokenizerModel(const std::string &folder, uint64_t vocabularySize,
                                           std::vector<std::string> &notes) {
   std::string path = folder + "/tokenizer.model";
@@ -69,6 +73,7 @@ Result<std::string> templateIn(const json &root, const std::string &path) {
   if (field.is_string())
     return field.get_ref<const std::string &>();
   if (field.is_array()) {
+    // A list without a default has templates for other purposes, such as calling tools.
     for (const json &entry : field)
       if (member(entry, "name") == "default" && member(entry, "template").is_string())
         return member(entry, "template").get_ref<const std::string &>();
@@ -78,11 +83,12 @@ Result<std::string> templateIn(const json &root, const std::string &path) {
                    jsonTypeName(field));
 }
 
+/// The order is that of transformers, which writes chat_template.jinja today and wrote the other two before.
 Result<FoundTemplate> findTemplate(const std::string &folder, const json &tokenizerConfig) {
   FoundTemplate found;
   found.path = folder + "/chat_template.jinja";
   YUPANA_ASSIGN_OR_RETURN(found.text, readIfThere(found.path));
-  // Any text is a template; one that was never downloaded is not what the checkpoint has.
+  // Every text is a template by itself, so that a pointer of Git LFS would be one, too.
   std::optional<FileKind> kind = recognizeFileKind(std::string_view(found.text).substr(0, fileKindBytes));
   if (kind && !kind->isWhole)
     return makeError(ExitCode::InvalidInput, "{}: is {}, expected a chat template; {}", found.path, kind->what,
@@ -127,6 +133,8 @@ Result<std::optional<ChatFormat>> readChatFormat(const std::string &folder, cons
                                                     tokens.end ? &*tokens.end : nullptr, isCancelled);
   if (format)
     return std::optional<ChatFormat>(std::move(format).value());
+  // A template is code of somebody else, so that whatever is wrong with it costs the chat format alone; only an
+  // interrupt is not its fault.
   if (format.error().code == ExitCode::Interrupted)
     return format.takeError();
   notes.push_back(fmt::format("{}: the chat template is not understood ({}), so the plan has no chat format and "
@@ -135,7 +143,7 @@ Result<std::optional<ChatFormat>> readChatFormat(const std::string &folder, cons
   return std::optional<ChatFormat>();
 }
 
-/// The longest added token that `text` begins with; null without one.
+/// The longest added token that `text` begins with; null without one. The longest one is what the tokenizer finds.
 const TokenizerModel::AddedToken *addedAtStart(const TokenizerModel &model, std::string_view text) {
   const TokenizerModel::AddedToken *longest = nullptr;
   for (const TokenizerModel::AddedToken &token : model.added) {
@@ -152,6 +160,7 @@ void noteTokensBeyond(const TokenizerModel &model, const std::string &folder, ui
                       std::vector<std::string> &notes) {
   uint64_t count = 0;
   uint32_t first = 0;
+  // Places from the vocabulary on are those of tokens that the model does not know.
   for (uint64_t place = vocabularySize; place < model.texts.size(); ++place)
     if (!model.texts[place].empty() && count++ == 0)
       first = static_cast<uint32_t>(place);
@@ -181,7 +190,9 @@ Result<CompiledTokenizer> yupana::compileTokenizer(const std::string &folder, ui
   noteTokensBeyond(*model, folder, vocabularySize, notes);
   YUPANA_ASSIGN_OR_RETURN(json config, parseIfThere(folder + "/tokenizer_config.json"));
   YUPANA_ASSIGN_OR_RETURN(NamedTokens tokens, readNamedTokens(folder, config));
+  // The template may write both tokens, so that their texts come first.
   YUPANA_ASSIGN_OR_RETURN(model->chat, readChatFormat(folder, config, tokens, notes, isCancelled));
+  // An id that the model does not know can never be drawn.
   for (const TokenizerModel::AddedToken &token : model->added)
     if (tokens.end && model->texts[token.id] == *tokens.end && token.id < vocabularySize)
       compiled.endToken = token.id;

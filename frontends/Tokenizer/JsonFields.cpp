@@ -12,6 +12,7 @@ using namespace yupana;
 using nlohmann::json;
 
 const json &yupana::member(const json &object, const char *name) {
+  // Null is also what `find` sees in a value that is no object, so that lookups may be chained.
   static const json absent;
   auto found = object.find(name);
   return found == object.end() ? absent : *found;
@@ -29,6 +30,7 @@ bool yupana::isType(const json &object, std::string_view type) {
 
 std::optional<uint32_t> yupana::asId(const json &value) {
   std::optional<uint64_t> id = wholeNumber(value);
+  // The bound keeps arrays indexed by the id small; below it a number fits 32 bits.
   return id && *id < schema::kMaxTokenizerEntries ? std::optional<uint32_t>(*id) : std::nullopt;
 }
 
@@ -38,6 +40,7 @@ std::optional<std::string> yupana::asTokenText(const json &value) {
 }
 
 std::string yupana::shown(const json &value) {
+  // Bytes that are no UTF-8 are replaced: messages are printed as text.
   std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
   constexpr size_t longest = 120;
   if (text.size() <= longest)

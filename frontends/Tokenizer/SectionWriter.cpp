@@ -34,7 +34,9 @@ struct SectionArrays {
   }
 };
 
+/// The texts of all ids one after the other, then the ids of words in the order of their bytes.
 void addTexts(const TokenizerModel &model, SectionArrays &arrays) {
+  // The parsers promise a word for each byte; without one the runtime would find kNoToken and refuse the section.
   arrays.byteIds.assign(256, schema::kNoToken);
   arrays.text.reserve(model.texts.bytes());
   arrays.textOffsets.reserve(model.texts.size() + 1);
@@ -44,6 +46,7 @@ void addTexts(const TokenizerModel &model, SectionArrays &arrays) {
     std::string_view text = model.texts[id];
     arrays.text += text;
     arrays.textOffsets.push_back(static_cast<uint32_t>(arrays.text.size()));
+    // Added tokens are found in text by themselves and are not the result of merges.
     if (!model.isWord[id])
       continue;
     arrays.words.push_back(id);
@@ -54,6 +57,8 @@ void addTexts(const TokenizerModel &model, SectionArrays &arrays) {
             [&](uint32_t a, uint32_t b) { return model.texts[a] < model.texts[b]; });
 }
 
+/// The merges in rows: those whose left side is the id i stand from mergeRows[i] to mergeRows[i + 1], by their right
+/// side.
 void addMerges(const TokenizerModel &model, SectionArrays &arrays) {
   std::vector<TokenizerModel::Merge> sorted = model.merges;
   std::sort(sorted.begin(), sorted.end(), [](const TokenizerModel::Merge &a, const TokenizerModel::Merge &b) {
@@ -63,12 +68,14 @@ void addMerges(const TokenizerModel &model, SectionArrays &arrays) {
   arrays.merges.reserve(sorted.size());
   for (const TokenizerModel::Merge &merge : sorted) {
     arrays.merges.push_back({merge.right, merge.rank, merge.result});
+    // Counts first, one place further on, so that the sums below turn them into where rows begin.
     ++arrays.mergeRows[merge.left + 1];
   }
   for (size_t row = 1; row < arrays.mergeRows.size(); ++row)
     arrays.mergeRows[row] += arrays.mergeRows[row - 1];
 }
 
+/// By the bytes of their texts, as the runtime looks for them.
 void addAdded(const TokenizerModel &model, SectionArrays &arrays) {
   for (const TokenizerModel::AddedToken &token : model.added)
     arrays.added.push_back({token.id, (token.special ? uint32_t(schema::kAddedSpecial) : 0) |
@@ -79,6 +86,7 @@ void addAdded(const TokenizerModel &model, SectionArrays &arrays) {
             });
 }
 
+/// The parts in the order of the schema. Without a chat format all are empty, which is how the runtime tells.
 void addChat(const TokenizerModel &model, SectionArrays &arrays) {
   arrays.chatOffsets.assign(schema::kChatPartCount + 1, 0);
   if (!model.chat)
@@ -97,10 +105,12 @@ uint32_t chatFlags(const TokenizerModel &model) {
     return 0;
   uint32_t flags = model.chat->omitsEmptySystem ? uint32_t(schema::kChatOmitEmptySystem) : 0;
   for (size_t role = 0; role < chatRoleCount; ++role)
+    // The flags of the roles are neighbours, in the order of ChatRole.
     flags |= model.chat->trims[role] ? uint32_t(schema::kChatTrimSystem) << role : 0;
   return flags;
 }
 
+/// As bytes: sections are written and read on little-endian machines alone.
 template <typename Range> void append(std::vector<uint8_t> &out, const Range &values) {
   const auto *bytes = reinterpret_cast<const uint8_t *>(values.data());
   out.insert(out.end(), bytes, bytes + values.size() * sizeof(*values.data()));
@@ -133,9 +143,12 @@ std::vector<uint8_t> yupana::writeTokenizerSection(const TokenizerModel &model) 
   header.chat_size = static_cast<uint32_t>(arrays.chat.size());
   header.chat_flags = chatFlags(model);
 
+  // Sizes are known, so that the section, tens of megabytes, is not copied while it grows.
   std::vector<uint8_t> section;
   section.reserve(sizeof header + arrays.bytes() + folds.size() * sizeof folds[0] +
                   classes.index.size() * sizeof(uint16_t) + classes.blocks.size());
+  // In the order of runtime/schema/tokenizer.h, from which the runtime computes where each array begins. Arrays of
+  // 32-bit numbers come before those of smaller ones, so that all are aligned.
   append(section, std::vector<schema::TokenizerHeader>{header});
   append(section, arrays.textOffsets);
   append(section, arrays.words);

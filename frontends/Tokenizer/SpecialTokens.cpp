@@ -16,6 +16,7 @@ using nlohmann::json;
 
 namespace {
 
+/// `id` is a place. A token that replaces the text of a word stays a word, which merges may still produce.
 void addToken(TokenizerModel &model, uint32_t id, const std::string &text, bool isSpecial, bool isNormalized) {
   if (id >= model.texts.size()) {
     model.texts.resize(id + 1);
@@ -25,6 +26,7 @@ void addToken(TokenizerModel &model, uint32_t id, const std::string &text, bool 
   model.added.push_back({id, isSpecial, isNormalized});
 }
 
+/// Keys are numbers written as texts; a key that is none has no id.
 std::optional<uint32_t> idOfKey(const std::string &key) {
   return asId(json::parse(key, nullptr, /*allow_exceptions=*/false));
 }
@@ -38,10 +40,12 @@ Result<void> addEntry(TokenizerModel &model, const std::string &key, const json 
                      "{}: added_tokens_decoder has the entry {}: {}, expected an id below {} and an object with "
                      "`content`",
                      file, shown(key), shown(entry), schema::kMaxTokenizerEntries);
+  // They let a token take white space or depend on what is beside it, which the runtime does not do.
   for (const char *option : {"single_word", "lstrip", "rstrip"})
     if (isTrue(entry, option))
       return makeError(ExitCode::Unsupported, "{}: {} of the added token {} is true, supported is false", file, option,
                        shown(*text));
+  // A word may be listed among the added tokens; an id with another text would have two meanings.
   uint32_t place = model.places.of(*id);
   if (place < model.texts.size() && !model.texts[place].empty() && model.texts[place] != *text)
     return makeError(ExitCode::InvalidInput, "{}: added token {} has the id {} of another token", file, shown(*text),
@@ -54,6 +58,7 @@ Result<void> addEntries(TokenizerModel &model, const json &entries, std::string_
   if (!entries.is_object())
     return makeError(ExitCode::InvalidInput, "{}: added_tokens_decoder is {}, expected an object", file,
                      jsonTypeName(entries));
+  // A file may have more words than the model says it knows. They keep their ids, and what comes behind them moves.
   uint64_t known = std::max<uint64_t>(vocabularySize, model.texts.size());
   std::vector<uint32_t> beyond;
   for (const auto &[key, entry] : entries.items())
@@ -62,6 +67,7 @@ Result<void> addEntries(TokenizerModel &model, const json &entries, std::string_
   model.places = TokenPlaces(known, std::move(beyond));
   for (const auto &[key, entry] : entries.items())
     YUPANA_RETURN_IF_ERROR(addEntry(model, key, entry, file));
+  // Of two tokens with one text, which of the ids is found would be chance.
   std::unordered_set<std::string_view> seen;
   for (const TokenizerModel::AddedToken &token : model.added)
     if (!seen.insert(model.texts[token.id]).second)
@@ -70,6 +76,8 @@ Result<void> addEntries(TokenizerModel &model, const json &entries, std::string_
   return {};
 }
 
+/// From the first free id to the end of the vocabulary: a model of fewer ids has fewer of the reserved tokens at the
+/// end of the list.
 void addMetaTokens(TokenizerModel &model, uint64_t vocabularySize) {
   for (const std::string &text : metaSpecialTokens())
     if (model.texts.size() < std::min<uint64_t>(vocabularySize, schema::kMaxTokenizerEntries))
@@ -117,6 +125,7 @@ std::vector<std::string> yupana::metaSpecialTokens() {
 
 Result<void> yupana::addSpecialTokens(TokenizerModel &model, std::string_view config, std::string_view file,
                                       uint64_t vocabularySize) {
+  // Without the file the object stays empty, as of a file that says nothing.
   json root = json::object();
   if (!config.empty()) {
     YUPANA_ASSIGN_OR_RETURN(root, parseJson(config, file));
@@ -126,12 +135,14 @@ Result<void> yupana::addSpecialTokens(TokenizerModel &model, std::string_view co
   if (const json &entries = member(root, "added_tokens_decoder"); !entries.is_null())
     YUPANA_RETURN_IF_ERROR(addEntries(model, entries, file, vocabularySize));
   else
+    // An empty object is a list without tokens, not a missing one: Meta's are for files that do not have the field.
     addMetaTokens(model, vocabularySize);
   uint64_t bytes = model.texts.bytes();
   if (bytes > schema::kMaxTokenizerText)
     return makeError(ExitCode::InvalidInput, "{}: the tokens have {} bytes in all, at most {} are expected", file,
                      bytes, schema::kMaxTokenizerText);
 
+  // Null means none, as in transformers; where it is absent, Meta's tokenizer begins every prompt with this token.
   const json &begin = member(root, "bos_token");
   if (begin.is_null() && root.contains("bos_token"))
     return {}; // said to have none

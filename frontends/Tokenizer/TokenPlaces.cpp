@@ -10,9 +10,11 @@
 using namespace yupana;
 
 TokenPlaces::TokenPlaces(uint64_t vocabularySize, std::vector<uint32_t> ids)
+    // A vocabulary beyond the format's largest id moves nothing: no token of a file has a greater id.
     : known(static_cast<uint32_t>(std::min<uint64_t>(vocabularySize, schema::kMaxTokenizerEntries))),
       beyond(std::move(ids)) {
   std::sort(beyond.begin(), beyond.end());
+  // An id may come once from the vocabulary and once from the added tokens.
   beyond.erase(std::unique(beyond.begin(), beyond.end()), beyond.end());
 }
 

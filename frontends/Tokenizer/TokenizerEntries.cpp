@@ -15,6 +15,8 @@ using namespace yupana;
 using nlohmann::json;
 
 IndexTable::IndexTable(size_t count) {
+  // A power of two, so that a mask takes the place of a division, and at most three quarters full, so that searches for
+  // what is not there end soon.
   size_t size = 16;
   while (size < count + count / 3)
     size *= 2;
@@ -29,6 +31,8 @@ void IndexTable::add(size_t hash, uint32_t number) {
   slots[at] = number + 1;
 }
 
+/// Takes the elements of these three lists and objects out of the value that is built. The parser asks at each
+/// beginning of a list or object, and elements go to take() until it ends, so that `part` holds for them.
 bool TokenizerEntries::wants(const std::vector<std::string> &path, bool isObject) {
   if (path.size() == 1 && path[0] == "added_tokens" && !isObject) {
     part = AddedTokens;
@@ -51,6 +55,7 @@ void TokenizerEntries::take(const std::string &key, json value) {
   }
 }
 
+/// Ids may come twice and spellings, too: both are looked at when all words are there.
 void TokenizerEntries::takeWord(const std::string &spelling, const json &id) {
   std::optional<uint32_t> number = asId(id);
   if (!number && !wordError)
@@ -81,6 +86,7 @@ void TokenizerEntries::takeMerge(const json &entry) {
     left = entry[0].get_ref<const std::string &>();
     right = entry[1].get_ref<const std::string &>();
   }
+  // What is wrong with the first entry is kept; the rest are counted alone, for the message about too many.
   if ((left.empty() || right.empty()) && !mergeError)
     mergeError = invalid("model.merges has the entry {}, expected \"a b\" or [\"a\", \"b\"]", shown(entry));
   ++merges;
@@ -92,12 +98,14 @@ void TokenizerEntries::takeMerge(const json &entry) {
   }
 }
 
+/// The sides follow one another, so that each begins where the one before it ends.
 TokenizerEntries::Merge TokenizerEntries::merge(size_t number) const {
   size_t begin = number ? sideEnds[2 * number - 1] : 0, middle = sideEnds[2 * number], end = sideEnds[2 * number + 1];
   std::string_view all = sides;
   return {all.substr(begin, middle - begin), all.substr(middle, end - middle)};
 }
 
+/// An option that is not supported is kept by its name and refused when it is the turn of the added tokens.
 void TokenizerEntries::takeAdded(const json &entry) {
   if (addedError)
     return;

@@ -20,7 +20,8 @@ using nlohmann::json;
 
 namespace {
 
-/// A way to split text, by the regular expression that asks for it.
+/// A way to split text, by the regular expression that asks for it. Expressions are compared as texts: the runtime has
+/// each as code written by hand and interprets none.
 struct Split {
   std::string_view pattern;
   schema::TokenizerSplit split;
@@ -41,6 +42,7 @@ class ByteAlphabet {
 public:
   ByteAlphabet() {
     byteOf.fill(-1);
+    // 68 bytes are not printable, so that the alphabet ends at U+0143.
     int16_t next = 0x100;
     for (int16_t byte = 0; byte < 256; ++byte) {
       bool printable = (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte != 0xAD);
@@ -70,6 +72,8 @@ private:
 /// Reads one file, part by part, into a model.
 class Reader {
 public:
+  // The order decides which of several faults is told. What may be merely unsupported comes before the vocabulary, so
+  // that a file for another kind of tokenizer is not called broken for the words that it lacks.
   Reader(const json &root, const TokenizerEntries &entries, std::string_view file, uint64_t vocabularySize)
       : root(root), entries(entries), file(file), vocabularySize(vocabularySize) {}
 
@@ -124,10 +128,12 @@ private:
   std::vector<bool> undecoded; ///< By place: words that cannot be bytes; they must be added tokens.
 };
 
-/// Everything around the model: normalizer, pre-tokenizer and decoder.
+/// Everything around the model: normalizer, pre-tokenizer and decoder. Whatever is not just as Llama's files have it is
+/// unsupported, since each of these steps changes which tokens a text becomes.
 Result<void> Reader::readPipeline() {
   const json &normalizer = member(root, "normalizer");
   bool emptySequence = isType(normalizer, "Sequence") && member(normalizer, "normalizers").is_array() &&
+                       // An empty sequence changes no text.
                        member(normalizer, "normalizers").empty();
   if (!normalizer.is_null() && !emptySequence)
     return unsupported("normalizer", normalizer, "null");
@@ -154,18 +160,21 @@ Result<void> Reader::readPipeline() {
     if (member(steps[1], option) != false)
       return unsupported(fmt::format("pre_tokenizer.pretokenizers[1].{}", option), member(steps[1], option), "false");
 
+  // The decoder must undo the alphabet; another one would give back other texts.
   const json &decoder = member(root, "decoder");
   if (!isType(decoder, "ByteLevel"))
     return unsupported("decoder", decoder, "ByteLevel");
   return {};
 }
 
+/// BPE without options that change words or their pairs.
 Result<void> Reader::checkModel() const {
   const json &bpe = member(root, "model");
   if (!isType(bpe, "BPE"))
     return unsupported("model.type", member(bpe, "type"), "\"BPE\"");
   for (const char *option : {"dropout", "continuing_subword_prefix", "end_of_word_suffix"}) {
     const json &value = member(bpe, option);
+    // An empty affix and a dropout of zero are written by some versions and change nothing.
     if (!value.is_null() && value != "" && value != 0.0)
       return unsupported(fmt::format("model.{}", option), value, "null");
   }
@@ -174,7 +183,7 @@ Result<void> Reader::checkModel() const {
   return {};
 }
 
-/// Makes room for every token.
+/// Makes room for every token, in both lists, before any text is set: places follow from the ids of all of them.
 void Reader::placeTokens() {
   std::vector<uint32_t> beyond;
   uint32_t last = 0;
@@ -195,6 +204,7 @@ void Reader::placeTokens() {
   undecoded.resize(count);
 }
 
+/// The JSON reader refuses keys that come twice; these never passed through it.
 Result<void> Reader::indexVocabulary() {
   wordsBySpelling = IndexTable(entries.wordCount());
   for (uint32_t word = 0; word < entries.wordCount(); ++word) {
@@ -209,6 +219,7 @@ Result<void> Reader::indexVocabulary() {
 Result<void> Reader::readVocabulary() {
   const json &bpe = member(root, "model");
   model.ignoreMerges = isTrue(bpe, "ignore_merges");
+  // `vocab` is empty here, as its entries were taken out, but its kind is still to be seen.
   if (const json &vocabulary = member(bpe, "vocab"); !vocabulary.is_object())
     return invalid("model.vocab is {}, expected an object", jsonTypeName(vocabulary));
   if (entries.wordError)
@@ -223,6 +234,7 @@ Result<void> Reader::readVocabulary() {
       return invalid("model.vocab gives {} and {} the same id {}", quoted(entries.spelling(wordOf[place])),
                      quoted(spelling), id);
     wordOf[place] = word;
+    // Words that are no bytes may still be added tokens with their text written plainly, which readAddedToken settles.
     std::optional<std::string> bytes = alphabet.decode(spelling);
     if (bytes && bytes->empty())
       return invalid("model.vocab gives an empty text the id {}", id);
@@ -242,6 +254,7 @@ Result<void> Reader::readAddedToken(const TokenizerEntries::Added &token) {
       return invalid("added token {} has the id {}, model.vocab gives it {}", shown(token.content), token.id,
                      entries.idOf(*word));
     undecoded[place] = false;
+    // The library looks for the spelling in the text, but decoding gives the bytes that it stands for.
     if (model.texts[place] != token.content)
       return unsupported("added_tokens", token.content, "a text that is spelled the same in the byte-level alphabet");
   } else if (!model.texts[place].empty()) {
@@ -262,6 +275,7 @@ Result<void> Reader::readAdded() {
   if (entries.addedError)
     return *entries.addedError;
 
+  // Of two tokens with one text, which of the ids is found would be chance.
   std::unordered_set<std::string_view> seen;
   for (const TokenizerModel::AddedToken &token : model.added)
     if (!seen.insert(model.texts[token.id]).second)
@@ -283,6 +297,7 @@ Result<void> Reader::checkTexts() const {
     if (model.isWord[id] && model.texts[id].size() == 1)
       hasByte[static_cast<uint8_t>(model.texts[id][0])] = true;
   }
+  // Byte-level BPE begins with single bytes: without all of them there would be texts without tokens.
   for (size_t byte = 0; byte < hasByte.size(); ++byte)
     if (!hasByte[byte])
       return makeError(ExitCode::Unsupported,
@@ -292,6 +307,7 @@ Result<void> Reader::checkTexts() const {
   return {};
 }
 
+/// Both sides and what they make must be words, as the library demands. Ranks are given when the repeated are gone.
 Result<TokenizerModel::Merge> Reader::readMerge(size_t number) const {
   TokenizerEntries::Merge merge = entries.merge(number);
   std::string joined = std::string(merge.left).append(merge.right);
@@ -315,6 +331,8 @@ void Reader::dropRepeatedMerges() {
   size_t kept = merges.size();
   for (size_t i = merges.size(); i-- > 0;) {
     TokenizerModel::Merge merge = merges[i];
+    // Fibonacci hashing: the multiplier is 2^64 over the golden ratio. The lowest bits of the product follow from the
+    // right id alone and are dropped.
     size_t pair = (uint64_t(merge.left) << 32 | merge.right) * 0x9E3779B97F4A7C15 >> 20;
     bool isRepeated = seen.find(pair,
                                 [&](uint32_t other) {
@@ -349,6 +367,7 @@ Result<void> Reader::readMerges() {
   return {};
 }
 
+// Templates for pairs of texts are not looked at: a prompt is one text.
 /// TemplateProcessing of a single text: the text alone, or one special token before it.
 Result<void> Reader::readTemplate(const json &processor) {
   const char *expected = "one special token before the text, or the text alone";
