@@ -15,7 +15,8 @@ using namespace yupana::jinja;
 
 namespace {
 
-/// Statements and expressions inside one another, deepest accepted. Every level is some ten calls of the parser.
+/// Statements and expressions inside one another, deepest accepted. Every level is some fifteen calls of the
+/// parser.
 constexpr unsigned maxDepth = 100;
 /// Operators inside one another in an expression, whether by brackets or by precedence. The renderer recurses over
 /// them.
@@ -149,15 +150,16 @@ Result<Body> Parser::parseStatements(std::initializer_list<std::string_view> end
       YUPANA_ASSIGN_OR_RETURN(statement->value, parseExpression());
       YUPANA_RETURN_IF_ERROR(expectKind(Token::PrintEnd, "'}}'"));
     } else {
+      // What is neither text nor a printed value begins a block: the lexer makes nothing else outside tags. The name of
+      // an end stays for the caller, who takes it and what follows it.
       take();
-      // The name stays for the caller, who takes it and what follows it.
       if (std::any_of(ends.begin(), ends.end(), [&](std::string_view end) { return isName(end); }))
         return body;
       YUPANA_ASSIGN_OR_RETURN(statement, parseBlock());
     }
     body.push_back(std::move(statement));
   }
-  // The first of the ends is the one that every such block may have.
+  // The first of `ends` is the block's own end, which is right at every place.
   return ends.size() == 0 ? Result<Body>(std::move(body)) : unexpected(inQuotes(*ends.begin()));
 }
 
@@ -398,8 +400,7 @@ Result<ExpressionPtr> Parser::parsePrimary() {
     return literal;
   }
   case Token::Integer: {
-    // Nine digits fit any integer; more are no index or number of a conversation. They fit std::stoll, which would
-    // throw.
+    // Nine digits fit any integer, where std::stoll would throw; more are no index or number of a conversation.
     if (peek().text.size() > 9)
       return errorAt(peek().line, "the number {} is too long", inQuotes(peek().text));
     ExpressionPtr literal = make(Expression::Literal);

@@ -132,8 +132,8 @@ private:
 /// unsupported, since each of these steps changes which tokens a text becomes.
 Result<void> Reader::readPipeline() {
   const json &normalizer = member(root, "normalizer");
+  // An empty sequence changes no text.
   bool emptySequence = isType(normalizer, "Sequence") && member(normalizer, "normalizers").is_array() &&
-                       // An empty sequence changes no text.
                        member(normalizer, "normalizers").empty();
   if (!normalizer.is_null() && !emptySequence)
     return unsupported("normalizer", normalizer, "null");
@@ -367,8 +367,8 @@ Result<void> Reader::readMerges() {
   return {};
 }
 
-// Templates for pairs of texts are not looked at: a prompt is one text.
-/// TemplateProcessing of a single text: the text alone, or one special token before it.
+/// TemplateProcessing of a single text: the text alone, or one special token before it. Templates for pairs of texts
+/// are not looked at, since a prompt is one text.
 Result<void> Reader::readTemplate(const json &processor) {
   const char *expected = "one special token before the text, or the text alone";
   const json &single = member(processor, "single");
