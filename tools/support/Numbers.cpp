@@ -7,6 +7,7 @@
 
 using namespace yupana;
 
+/// Overflow is found at each step, so that no number of digits wraps into the accepted range.
 std::optional<uint64_t> yupana::parseNumber(std::string_view text, uint64_t most) {
   uint64_t value = 0;
   if (text.empty())
@@ -20,6 +21,7 @@ std::optional<uint64_t> yupana::parseNumber(std::string_view text, uint64_t most
   return value <= most ? std::optional<uint64_t>(value) : std::nullopt;
 }
 
+/// K, M, G and T are powers of 1024, as memory is counted. The bound keeps the shift from losing bits.
 std::optional<uint64_t> yupana::parseBytes(std::string_view text) {
   constexpr std::string_view suffixes = "KMGT";
   unsigned shift = 0;

@@ -27,6 +27,7 @@ void (*cleanUpAtEnd)() = nullptr;
 int outputFailure = 0; ///< errno of the first write that failed.
 const char *mappedFile = "";
 
+/// In ascending order, so that each file gets the number that it is to have.
 void fillClosedDescriptors() {
   for (int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(descriptor, F_GETFD) >= 0 || errno != EBADF)
@@ -37,6 +38,7 @@ void fillClosedDescriptors() {
   }
 }
 
+/// By write() alone, piece by piece: it is called by handlers of signals and where memory has run out.
 [[noreturn]] void endWith(int code, std::initializer_list<std::string_view> sentence) {
   tell(STDERR_FILENO, program);
   for (std::string_view part : sentence)
@@ -46,6 +48,8 @@ void fillClosedDescriptors() {
   ::_exit(code);
 }
 
+/// A page of a mapped file that the file no longer has, or that the disk cannot give (SIGBUS). Nothing could go on from
+/// here: the instruction would fault again.
 void onLostMapping(int) {
   constexpr int invalidInput = 4;
   endWith(invalidInput, {": ", mappedFile,
@@ -63,7 +67,9 @@ void noteFailure() {
 void yupana::beginProcess(const char *name, void (*cleanUp)()) {
   program = name;
   cleanUpAtEnd = cleanUp;
+  // A fixed name that lives as long as the program: nothing may allocate when it is needed.
   fillClosedDescriptors();
+  // A file beyond its limit then fails with EFBIG instead of a signal.
   ::signal(SIGXFSZ, SIG_IGN);
   std::set_new_handler(endOutOfMemory);
 }
@@ -76,6 +82,7 @@ static bool wasCutBySignal() {
   return true;
 }
 
+/// fwrite says how much it took, so that a write which a signal cut goes on behind it.
 bool yupana::writeOutput(std::string_view text) {
   while (!outputFailure && !text.empty()) {
     text.remove_prefix(std::fwrite(text.data(), 1, text.size(), stdout));
@@ -97,8 +104,10 @@ bool yupana::isOutputLost() { return outputFailure != 0; }
 
 int yupana::endProcess(int code) {
   writeOutputNow("");
+  // Some file systems report a full disk only when a file is closed.
   if (std::fclose(stdout) != 0)
     noteFailure();
+  // A program that failed has said why already.
   if (code != 0 || !outputFailure)
     return code;
   tell(STDERR_FILENO,

@@ -39,6 +39,7 @@ unsigned terminalColumns() {
 std::string yupana::formatBytes(double bytes) {
   constexpr const char *units[] = {"B", "kB", "MB", "GB", "TB", "PB"};
   size_t unit = 0;
+  // Rounded to three digits, 999.5 would become "1e+03".
   for (; bytes >= 999.5 && unit + 1 < std::size(units); ++unit)
     bytes /= 1000;
   char text[64];
@@ -48,9 +49,11 @@ std::string yupana::formatBytes(double bytes) {
 
 std::string yupana::progressLine(const std::string &label, uint64_t done, uint64_t total, double seconds,
                                  unsigned columns) {
+  // Of the drawing between brackets, in columns.
   constexpr size_t width = 30;
   done = std::min(done, total);
   double share = total ? static_cast<double>(done) / static_cast<double>(total) : 1;
+  // Over the whole time, which is steadier than the last moments and rarely far off.
   double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
   std::string left = rate > 0 ? formatTime(static_cast<double>(total - done) / rate) : "-:--";
   std::string numbers = formatBytes(static_cast<double>(done)) + " of " + formatBytes(static_cast<double>(total)) +
@@ -78,6 +81,7 @@ void ProgressBar::update(uint64_t done, uint64_t total) {
   last = now;
   drawn = true;
   double seconds = std::chrono::duration<double>(now - start).count();
+  // To the line's start and clear to its end, so that a shorter line leaves nothing of a longer one.
   std::fprintf(stderr, "\r\x1b[K%s", progressLine(label, done, total, seconds, terminalColumns()).c_str());
   std::fflush(stderr);
 }

@@ -26,12 +26,14 @@ double elementsOf(const schema::Weight &weight) {
   return elements;
 }
 
-/// Sum of the positions attended to by the tokens at positions 0 to `count` - 1.
+/// Sum of the positions attended to by the tokens at positions 0 to `count` - 1: position p attends to p + 1 of them,
+/// or within its chunk.
 double attendedBelow(uint64_t count, uint64_t chunk) {
   auto triangle = [](uint64_t n) { return static_cast<double>(n) * (static_cast<double>(n) + 1) / 2; };
   return chunk ? static_cast<double>(count / chunk) * triangle(chunk) + triangle(count % chunk) : triangle(count);
 }
 
+/// By squaring; the exponent is a number of tokens.
 double power(double base, uint64_t exponent) {
   double result = 1;
   for (; exponent; exponent >>= 1, base *= base)
@@ -41,6 +43,7 @@ double power(double base, uint64_t exponent) {
 
 } // namespace
 
+/// A sequence without tokens in this step attends to nothing.
 StepShape StepShape::of(uint32_t sequences, uint32_t rows, const uint32_t *positions, const uint32_t *starts) {
   StepShape shape;
   shape.rows = rows;
@@ -63,6 +66,7 @@ StepWork::StepWork(const schema::Plan &plan, const schema::Target &target) : pla
     if (!layer || *layer >= plan.model()->layers() || weight->shape()->size() != 2 ||
         source.size() < projection.size() || source.substr(source.size() - projection.size()) != projection)
       continue;
+    // Layers are bounded by the model's number, which opening the plan has bounded: a name may claim any.
     widths.resize(std::max<size_t>(widths.size(), size_t{*layer} + 1));
     widths[*layer] = static_cast<double>(weight->shape()->Get(1));
   }
@@ -75,6 +79,8 @@ StepWork::StepWork(const schema::Plan &plan, const schema::Target &target) : pla
   }
 }
 
+/// Experts of a layer, and how many of them a token is sent to. The latter stands nowhere in a plan, but in its active
+/// parameters, which are those of everything else and of the chosen share of the experts.
 void StepWork::countExperts(const schema::Target &target) {
   std::vector<bool> seen(plan.weights()->size());
   double expertElements = 0;
@@ -90,6 +96,7 @@ void StepWork::countExperts(const schema::Target &target) {
         experts = std::max(experts, static_cast<double>(weight.shape()->Get(0)));
         expertElements += elementsOf(weight);
       }
+  // Without active parameters in the plan, all experts: more than is moved, never less.
   chosen = experts;
   const schema::Model &model = *plan.model();
   if (!model.active_parameters() || expertElements <= 0)
@@ -105,6 +112,7 @@ void StepWork::addWeight(Launch &to, uint32_t index, bool gathers) const {
     if (use.index == index)
       return;
   const schema::Weight &weight = *plan.weights()->Get(index);
+  // Shapes are those before packing: a matrix has two axes, one of each expert three.
   size_t rank = weight.shape()->size();
   Role role = gathers || isTable(weight) ? Role::Gathered
               : rank == 3                ? Role::Experts

@@ -38,6 +38,7 @@ yupana_status_code_t yupana::findTarget(const yupana_plan_t *plan, const std::st
       index = i;
       return YUPANA_STATUS_OK;
     }
+  // A name that nobody knows is a typing error; one that the list has, a plan that lacks it.
   bool known = std::any_of(std::begin(schema::kTargets), std::end(schema::kTargets),
                            [&](const schema::TargetName &target) { return name == target.name; });
   yupana_status_code_t code = known ? YUPANA_STATUS_INCOMPATIBLE : YUPANA_STATUS_INVALID_ARGUMENT;
@@ -47,6 +48,7 @@ yupana_status_code_t yupana::findTarget(const yupana_plan_t *plan, const std::st
                   "%s: the plan has code for %s, not for %s: compile the model with --target %s",
                   yupana_plan_name(plan), listTargets(plan).c_str(), name.c_str(), name.c_str());
   else
+    // The name comes from the command line and is cut, so that the sentence keeps its end.
     std::snprintf(status.message, sizeof status.message,
                   "--for is \"%.100s\", which no target is called; %s has code for %s", name.c_str(),
                   yupana_plan_name(plan), listTargets(plan).c_str());

@@ -13,14 +13,17 @@
 
 using namespace yupana;
 
+/// Bytes that are collected before they are written, so that a trace of many small events makes few calls.
 static constexpr size_t enough = size_t{1} << 16;
 
 TextFile::~TextFile() {
+  // A temporary closes and removes itself; what is written in place stays as it is.
   if (descriptor >= 0 && temporary.path().empty())
     ::close(descriptor);
 }
 
 bool TextFile::fail(const char *what) {
+  // Later failures follow from the first.
   if (message.empty())
     message = path + ": " + what + ": " + std::strerror(errno);
   return false;
@@ -29,6 +32,7 @@ bool TextFile::fail(const char *what) {
 bool TextFile::open(const std::string &filePath) {
   path = filePath;
   struct stat status;
+  // A link is followed: what it leads to is what must not be replaced.
   bool isSpecial = ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
   if (!isSpecial)
     temporary = TemporaryPath::create(path, TemporaryPath::File);
@@ -58,6 +62,7 @@ bool TextFile::write(std::string_view text) {
 }
 
 bool TextFile::commit() {
+  // The name is given last and only to a file that the system has taken whole.
   if (!message.empty() || !flush())
     return false;
   bool isInPlace = temporary.path().empty();
