@@ -20,6 +20,7 @@ struct Split {
   std::optional<std::string> value;
 };
 
+/// "--name=value" has its value behind the first "=", "-j8" behind the letter.
 Split splitWord(const std::string &word) {
   if (word.compare(0, 2, "--") != 0)
     return word.size() > 2 ? Split{word.substr(0, 2), word.substr(2)} : Split{word, std::nullopt};
@@ -39,6 +40,7 @@ Result<Arguments> Arguments::parse(const std::vector<std::string> &words, const 
     // What a script passes whose variable is not set.
     if (word.empty())
       return makeError(ExitCode::Usage, "found an empty argument, expected the name of a file or folder; see --help");
+    // A dash alone is no option: by custom it names standard input.
     if (onlyWords || word.size() < 2 || word[0] != '-') {
       parsed.words.push_back(word);
       continue;
@@ -48,6 +50,7 @@ Result<Arguments> Arguments::parse(const std::vector<std::string> &words, const 
       continue;
     }
     Split split = splitWord(word);
+    // Before the options of this version, with an exit code of its own: a script can tell an older program by it.
     if (std::find(planned.begin(), planned.end(), split.name) != planned.end())
       return makeError(ExitCode::Unsupported, "option {}: not in this version", split.name);
     auto spec = std::find_if(specs.begin(), specs.end(), [&](const OptionSpec &s) { return s.name == split.name; });
@@ -60,6 +63,7 @@ Result<Arguments> Arguments::parse(const std::vector<std::string> &words, const 
     if (spec->takesValue && !split.value) {
       if (i + 1 == words.size())
         return makeError(ExitCode::Usage, "option {}: needs a value, see --help", split.name);
+      // The next word whatever it looks like: names of files and negative numbers may begin with a dash.
       split.value = words[++i];
     }
     parsed.options[split.name] = split.value.value_or("");

@@ -53,6 +53,7 @@ const char *targetNameOf(const OpenedPlan &plan, uint32_t target) {
   return plan.metadata().targets()->Get(target)->name()->c_str();
 }
 
+/// The runtime says UINT64_MAX where the system has no such number.
 std::optional<uint64_t> knownMemory(uint64_t available) {
   return available == UINT64_MAX ? std::nullopt : std::optional<uint64_t>(available);
 }
@@ -71,17 +72,20 @@ std::optional<uint64_t> availableTo(const OpenedPlan &plan, uint32_t target, con
 Result<Check> checkForGpu(const OpenedPlan &plan, const std::string &name) {
   Check check;
   check.ofThisMachine = false;
+  // `name` is in the list of targets or has the form of one, so that its capability is known without a device.
   uint32_t capability = schema::gpu_architecture(name.c_str()).capability;
   std::pair<schema::GpuFit, uint32_t> best = {schema::GpuFit::none, 0};
   for (uint32_t i = 0; i < plan.metadata().targets()->size(); ++i) {
     const schema::Target &target = *plan.metadata().targets()->Get(i);
     schema::GpuArchitecture code = schema::gpu_architecture(target.name()->c_str());
+    // What the code must be is decided by the rules that a GPU's own check uses (runtime/schema/targets.h).
     schema::GpuFit fit = schema::gpu_fit(code, capability, hasImages(target, schema::ImageFormat::cubin),
                                          hasImages(target, schema::ImageFormat::ptx));
     check.targets.push_back(i);
     check.fits.push_back(fitOf(fit));
     if (fit == schema::GpuFit::none)
       continue;
+    // As a device chooses: code for just this GPU, then code for an older one, then PTX; of equal ones the newer.
     bool better =
         best.first == schema::GpuFit::none || fit < best.first || (fit == best.first && code.capability > best.second);
     if (!better)
@@ -99,6 +103,7 @@ Result<Check> checkForGpu(const OpenedPlan &plan, const std::string &name) {
 
 /// Asks about `target`, or about this machine when it is empty.
 Result<Check> checkPlan(const OpenedPlan &plan, const std::string &target, const yupana_device_t &device) {
+  // A GPU by its compute capability need not be in the list: code for an older one of its family may run on it.
   if (schema::gpu_architecture(target.c_str()).capability)
     return checkForGpu(plan, target);
   Check check;
@@ -114,6 +119,7 @@ Result<Check> checkPlan(const OpenedPlan &plan, const std::string &target, const
       check.targets.push_back(i);
     for (uint32_t i : check.targets)
       check.fits.push_back(fitOf(plan, i, &device));
+    // Which one the runtime would take is the runtime's to say, so that this answer and a run agree.
     if (yupana_plan_best_target(plan.get(), &device, &chosen, &status) == YUPANA_STATUS_OK)
       check.chosen = chosen;
     else
@@ -127,6 +133,7 @@ Result<Check> checkPlan(const OpenedPlan &plan, const std::string &target, const
   return check;
 }
 
+/// The verdict in the first line, so that a reader may stop there; details below it by falling importance.
 void printText(const OpenedPlan &plan, const Check &check) {
   const char *path = yupana_plan_name(plan.get());
   if (!check.ofThisMachine && !check.chosen)
@@ -145,6 +152,7 @@ void printText(const OpenedPlan &plan, const Check &check) {
   }
   if (uint32_t missing = yupana_plan_missing_weights(plan.get()))
     print("  lacks {} of {} weights: fill it with yupana refit\n", missing, plan.metadata().weights()->size());
+  // Without a target there is nothing that takes memory.
   if (!check.chosen)
     return;
   print("  memory, with room for one sequence of {} positions\n", plan.metadata().limits()->max_context());
@@ -160,6 +168,7 @@ void printText(const OpenedPlan &plan, const Check &check) {
         check.available ? " of " + formatBytes(static_cast<double>(*check.available)) + " available" : "");
 }
 
+/// The keys of the text report, which scripts may rely on: they are added to and never renamed.
 void printJson(const OpenedPlan &plan, const Check &check) {
   Json targets = Json::array();
   for (size_t i = 0; i < check.targets.size(); ++i) {
@@ -172,6 +181,7 @@ void printJson(const OpenedPlan &plan, const Check &check) {
   }
   Json report = {{"plan", yupana_plan_name(plan.get())}, {"max_context", plan.metadata().limits()->max_context()}};
   report["missing_weights"] = yupana_plan_missing_weights(plan.get());
+  // Another machine is not looked at, so that nothing is said about running there.
   if (check.ofThisMachine)
     report["runs"] = check.chosen && check.memoryFits();
   report["target"] = check.chosen ? Json(targetNameOf(plan, *check.chosen)) : Json();
@@ -218,6 +228,7 @@ Result<void> yupana::runCheck(const Words &words) {
     return makeError(ExitCode::Usage, "option --for: asks about another machine, --device and --driver about this one");
   YUPANA_ASSIGN_OR_RETURN(OpenedPlan plan, OpenedPlan::open(path));
   YUPANA_ASSIGN_OR_RETURN(Check check, checkPlan(plan, target, device.get()));
+  // The report comes before the error: why a plan does not fit is what the user has asked.
   arguments.has("--json") ? printJson(plan, check) : printText(plan, check);
   if (!check.chosen)
     return Error{ExitCode::DoesNotFit, check.lacking};

@@ -66,6 +66,7 @@ Writes the plan that a module at the plan level says, byte for byte, code includ
 /// Options of later versions: known, and refused by name.
 const std::vector<std::string> plannedOptions = {"--keep-device-ir", "--quantize", "--timing-cache"};
 
+/// Empty items stay: the driver refuses them by name, where leaving them out would hide a stray comma.
 std::vector<std::string> splitList(const std::string &list) {
   std::vector<std::string> items;
   for (size_t start = 0; start <= list.size();) {
@@ -79,6 +80,7 @@ std::vector<std::string> splitList(const std::string &list) {
 /// The help with the names that the pipeline knows, one to a line of their own where they do not fit.
 std::string compileHelpText() {
   std::string text = compileHelp;
+  // The names come from the pipeline, so that the help cannot fall behind it.
   auto fill = [&](const std::string &place, const std::vector<std::string> &names) {
     std::string lines;
     for (const std::string &name : names)
@@ -94,6 +96,7 @@ std::string compileHelpText() {
 
 Result<unsigned> yupana::jobsOf(const Arguments &arguments) {
   YUPANA_ASSIGN_OR_RETURN(std::optional<uint64_t> jobs, arguments.number("-j", 1, 1024));
+  // The system may not know how many cores it has and says 0.
   return jobs ? static_cast<unsigned>(*jobs) : std::max(1u, std::thread::hardware_concurrency());
 }
 
@@ -107,6 +110,7 @@ Result<std::string> yupana::outputOf(const Arguments &arguments) {
 void yupana::printSummary(const std::string &output, const CompileSummary &summary) {
   std::string plan = formatBytes(static_cast<double>(summary.planBytes));
   std::string targets = fmt::format("{}", fmt::join(summary.targets, ", "));
+  // Times are there when code was compiled; a plan that is only filled or exported has none worth telling.
   if (summary.codeSeconds > 0)
     targets += fmt::format("; code took {:.1f} s, {} {:.1f} s", summary.codeSeconds,
                            summary.missingBytes ? "the file" : "weights", summary.weightSeconds);
@@ -115,6 +119,7 @@ void yupana::printSummary(const std::string &output, const CompileSummary &summa
                                        formatBytes(static_cast<double>(summary.missingBytes)), targets)
                          : fmt::format("{}: {}, of which weights {}, for {}\n", output, plan,
                                        formatBytes(static_cast<double>(summary.weightBytes)), targets);
+  // Past the buffer of standard output: the plan is written, and a reader who has left is no failure any more.
   tell(STDOUT_FILENO, line);
 }
 
@@ -155,6 +160,7 @@ Result<void> yupana::runCompile(const Words &words) {
   YUPANA_ASSIGN_OR_RETURN(options.checkpoint, arguments.only("the checkpoint FOLDER"));
   YUPANA_ASSIGN_OR_RETURN(options.output, outputOf(arguments));
   options.targets = splitList(arguments.value("--target").value_or("native"));
+  // Empty means that the checkpoint decides; given, it must be one of the two.
   options.precision = arguments.value("--precision").value_or("");
   if (arguments.has("--precision") && options.precision != "f32" && options.precision != "bf16")
     return makeError(ExitCode::Usage, "option --precision: found {}, expected f32 or bf16",
@@ -163,6 +169,7 @@ Result<void> yupana::runCompile(const Words &words) {
   if (arguments.has("--name") && options.name.empty())
     return makeError(ExitCode::Usage, "option --name: needs a name");
   options.allowNonFinite = arguments.has("--allow-nonfinite");
+  // Fits the 32 bits that a plan has for them; what a model and the format allow is for the driver to say.
   constexpr uint64_t greatest = uint64_t{1} << 31;
   YUPANA_ASSIGN_OR_RETURN(options.maxContext, arguments.number("--max-context", 1, greatest));
   YUPANA_ASSIGN_OR_RETURN(std::optional<uint64_t> batch, arguments.number("--max-batch", 1, greatest));
@@ -185,6 +192,7 @@ Result<void> yupana::runCompile(const Words &words) {
   options.observer = makeObserver("weights");
   beginWriting();
   Result<CompileSummary> summary = compile(options);
+  // The bar goes with its observer, before anything is printed that it would draw over.
   options.observer = {};
   YUPANA_RETURN_IF_ERROR(summary);
   printSummary(options.output, *summary);

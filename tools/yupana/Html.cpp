@@ -14,6 +14,7 @@ using namespace yupana;
 
 namespace {
 
+/// U+FFFD, which shows that something was there.
 constexpr std::string_view replacement = "\xEF\xBF\xBD";
 
 /// The length of the well-formed character that `from` begins with, and its number; 0 when it is none.
@@ -21,6 +22,7 @@ size_t decode(std::string_view from, uint32_t &character) {
   auto at = [&](size_t i) { return static_cast<uint8_t>(from[i]); };
   uint8_t lead = at(0);
   size_t length = lead < 0x80 ? 1 : lead >= 0xC2 && lead < 0xE0 ? 2 : lead >= 0xE0 && lead < 0xF0 ? 3 : 4;
+  // Lead bytes 0x80 to 0xC1 and from 0xF5 on begin no character.
   if (length == 4 && (lead < 0xF0 || lead > 0xF4))
     return 0;
   if (from.size() < length)
@@ -31,12 +33,13 @@ size_t decode(std::string_view from, uint32_t &character) {
       return 0;
     character = character << 6 | (at(i) & 0x3F);
   }
+  // A longer spelling of a character than its shortest one could smuggle a "<" past whoever looks for its byte.
   constexpr uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
   bool isSurrogate = character >= 0xD800 && character <= 0xDFFF;
   return character >= least[length] && character <= 0x10FFFF && !isSurrogate ? length : 0;
 }
 
-/// Control characters, marks of direction, and what Unicode says is no character.
+/// False for control characters, marks of direction, and what Unicode says is no character.
 bool isShown(uint32_t character) {
   if (character < 0x20)
     return character == '\n' || character == '\t';
@@ -68,6 +71,7 @@ std::string html::escaped(std::string_view from) {
       out += "&#39;";
     else
       out += from.substr(0, length);
+    // One byte of what is no UTF-8 at a time, as browsers replace it.
     from.remove_prefix(std::max<size_t>(length, 1));
   }
   return out;
@@ -81,6 +85,7 @@ std::string html::grouped(uint64_t number) {
 }
 
 std::string html::formatFlops(double flops) {
+  // The units are those of bytes, with "FLOP" in place of the "B" at the end.
   std::string bytes = formatBytes(flops);
   return bytes.substr(0, bytes.size() - 1) + "FLOP";
 }
@@ -97,6 +102,7 @@ uint64_t html::saturatingSum(uint64_t a, uint64_t b) {
   return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
 }
 
+/// The exact number stands in the attribute, so that a program can read the page back.
 std::string html::number(uint64_t value) { return fmt::format("<data value=\"{}\">{}</data>", value, grouped(value)); }
 
 std::string html::bytes(uint64_t value) {
@@ -110,6 +116,7 @@ std::string html::flops(uint64_t value) {
                : "<data value=\"0\" class=\"none\">–</data>";
 }
 
+/// Beyond the eighth all parts have one colour: more could not be told apart.
 std::string html::colour(size_t index) { return index < colours ? fmt::format("c{}", index) : "cx"; }
 
 void html::beginTable(std::string &out, std::string_view id, std::string_view label,
@@ -117,6 +124,7 @@ void html::beginTable(std::string &out, std::string_view id, std::string_view la
   add(out, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table id=\"{}\">\n<thead><tr>",
       label, id);
   for (std::string_view heading : headings) {
+    // Columns of numbers are aligned on the right, and so is their heading.
     bool isNumber = heading.substr(0, 1) == ">";
     add(out, "<th scope=\"col\"{}>{}</th>", isNumber ? " class=\"n\"" : "", heading.substr(isNumber));
   }
@@ -131,10 +139,12 @@ void html::sortBySize(std::vector<Part> &parts) {
 }
 
 void html::addBar(std::string &out, std::string_view id, const std::vector<Part> &parts) {
+  // In doubles, since sizes that a plan claims may add up to more than 64 bits.
   double total = 0;
   for (const Part &part : parts)
     total += static_cast<double>(part.bytes);
   auto share = [&](const Part &part) { return total > 0 ? 100 * static_cast<double>(part.bytes) / total : 0; };
+  // The bar is for the eye alone; the table below it says the same to screen readers.
   out += "<div class=\"bar\" aria-hidden=\"true\">";
   for (size_t i = 0; i < parts.size(); ++i)
     if (share(parts[i]) > 0)

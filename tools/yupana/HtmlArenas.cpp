@@ -33,7 +33,8 @@ struct Arena {
 
 uint64_t endOf(const schema::Buffer &buffer) { return buffer.offset() + buffer.size(); }
 
-/// "step.1.add.7.squares" -> "squares", "experts.down.0" -> "experts.down": less the program and all numbers.
+/// "step.1.add.7.squares" -> "squares", "experts.down.0" -> "experts.down": less the program and all numbers, so that
+/// the same buffer of all layers and programs has one colour.
 std::string kindOf(std::string_view name) {
   if (name.substr(0, 5) == "step.")
     if (size_t dot = name.find('.', 5); dot != std::string_view::npos)
@@ -48,6 +49,7 @@ std::string kindOf(std::string_view name) {
     bool isNumber = !part.empty() && part.find_first_not_of("0123456789") == std::string::npos;
     if (isNumber)
       hadNumber = true;
+    // What follows a number says more than what stands before it, which is the op that made the buffer.
     else if (hadNumber)
       kind = part, hadNumber = false;
     else
@@ -63,9 +65,11 @@ Arena arenaOf(const schema::Target &target, uint32_t index) {
   for (const schema::Buffer *buffer : *target.buffers())
     if (buffer->arena() == index) {
       arena.buffers.push_back(buffer);
+      // The largest buffer of a kind is what matters to the arena: the rest may lie in the same place.
       uint64_t &size = sizes[kindOf(buffer->name()->string_view())];
       size = std::max(size, buffer->size());
     }
+  // By place, and below one another those that follow in time: so neighbours in the page are neighbours in the drawing.
   std::sort(arena.buffers.begin(), arena.buffers.end(), [](const schema::Buffer *a, const schema::Buffer *b) {
     return std::pair(a->offset(), a->first_launch()) < std::pair(b->offset(), b->first_launch());
   });
@@ -90,14 +94,17 @@ public:
     bounds.erase(std::unique(bounds.begin(), bounds.end()), bounds.end());
     double sum = 0;
     for (size_t i = 0; i < bounds.size(); ++i) {
+      // Sixteen bytes add nothing to see; each doubling above adds the same height.
       sum += i ? std::log2(1 + static_cast<double>(bounds[i] - bounds[i - 1]) / 16) : 0;
       places.push_back(sum);
     }
     for (double &place : places)
+      // An arena without buffers has one bound and no height.
       place /= sum > 0 ? sum : 1;
   }
 
   double at(uint64_t offset) const {
+    // The range that holds the offset ends at the first bound above it.
     size_t i = static_cast<size_t>(std::upper_bound(bounds.begin(), bounds.end(), offset) - bounds.begin());
     if (i == 0 || i == bounds.size())
       return i ? 1 : 0;
@@ -112,6 +119,7 @@ public:
     std::vector<uint64_t> ticks;
     double last = -1;
     for (size_t i = 0; i < bounds.size(); ++i)
+      // Labels nearer to one another than this share of the height would overlap. The top is always labelled.
       if (places[i] - last >= 0.16 || i + 1 == bounds.size()) {
         if (i + 1 == bounds.size() && places[i] - last < 0.1 && !ticks.empty())
           ticks.pop_back();
@@ -131,6 +139,7 @@ struct Range {
   uint32_t first, last;
 };
 
+/// Coordinates: a launch is one wide, the whole arena 1000 high, and y runs downwards in SVG.
 void addRectangles(std::string &out, const Arena &arena, const Scale &scale, Range range) {
   for (const schema::Buffer *buffer : arena.buffers) {
     if (buffer->last_launch() < range.first || buffer->first_launch() >= range.last)
@@ -180,6 +189,7 @@ void addDrawing(std::string &out, const Arena &arena, const Scale &scale, Range 
   std::string last;
   for (uint64_t tick : ticks) {
     std::string label = tick ? formatBytes(static_cast<double>(tick)) : "0";
+    // Two ticks may round to the same label.
     if (label != last)
       add(out, "<span class=\"y\" style=\"bottom:{:.2f}%\">{}</span>\n", 100 * scale.at(tick), label);
     last = label;
@@ -196,7 +206,8 @@ void addDrawing(std::string &out, const Arena &arena, const Scale &scale, Range 
   out += "</div>\n";
 }
 
-/// True if most buffers of the range are flat where the arena is drawn to scale.
+/// True if most buffers of the range are flat where the arena is drawn to scale: the middle one of them takes less than
+/// a fortieth of the height.
 bool isFlat(const Arena &arena, uint64_t top, Range range) {
   std::vector<uint64_t> sizes;
   for (const schema::Buffer *buffer : arena.buffers)
@@ -232,6 +243,7 @@ void addBuffers(std::string &out, const Arena &arena, const std::string &id) {
   out += "</details>\n";
 }
 
+/// The whole arena to scale, then each program that is flat in it, then the numbers.
 void addArena(std::string &out, const schema::Target &target, uint32_t index, const std::string &prefix) {
   const schema::Arena &entry = *target.arenas()->Get(index);
   ArenaUse use = arenaUseOf(target, index);
@@ -243,6 +255,7 @@ void addArena(std::string &out, const schema::Target &target, uint32_t index, co
       "which the line marks. Buffers that are never in use together share their place.</p>\n",
       prefix, index, entry.workspace() ? "Workspace" : "Arena", escaped(entry.name()->string_view()),
       bytes(entry.size()), bytes(use.peak), number(use.peakLaunch), number(launches));
+  // Plans made by hand may have an arena that nobody uses.
   if (arena.buffers.empty() || !launches)
     return;
   Scale scale(std::max<uint64_t>(entry.size(), 1));

@@ -15,6 +15,7 @@ using namespace yupana::html;
 
 namespace {
 
+/// The policy forbids everything but the styles in the page: no script, no image, no font, no connection.
 constexpr const char *head = R"(<!doctype html>
 <html lang="en">
 <head>
@@ -41,6 +42,7 @@ void addFact(std::string &out, std::string_view name, const std::string &value, 
   out += "</dd></div>\n";
 }
 
+/// Saturates, as all sums of what a plan claims.
 uint64_t weightBytes(const schema::Plan &root) {
   uint64_t sum = 0;
   for (const schema::Weight *weight : *root.weights())
@@ -54,6 +56,7 @@ std::string stopTokens(const schema::Model &model) {
   return fmt::format("stop {}", fmt::join(model.stop_tokens()->begin(), model.stop_tokens()->end(), ", "));
 }
 
+/// Where the page is found again: what the plan is, and a link to each part.
 void addHeader(std::string &out, const OpenedPlan &plan) {
   const schema::Plan &root = plan.metadata();
   const schema::Model &model = *root.model();
@@ -70,6 +73,7 @@ void addHeader(std::string &out, const OpenedPlan &plan) {
                                           : ", ",
         escaped(root.targets()->Get(i)->name()->string_view()));
   out += ".</p>\n<nav aria-label=\"Contents\">";
+  // Ids are made of numbers: a name from a plan could hold anything.
   for (uint32_t i = 0; i < root.targets()->size(); ++i)
     add(out, "<a href=\"#target-{}\">{}</a>", i, escaped(root.targets()->Get(i)->name()->string_view()));
   out += "<a href=\"#by-weight\">Weights</a><a href=\"#cache\">Cache</a><a href=\"#text\">Text</a>"
@@ -103,6 +107,7 @@ void addFacts(std::string &out, const OpenedPlan &plan) {
         number(missing), root.weights()->size());
 }
 
+/// The largest parts are the reason to look: the bar shows at once what a plan's memory goes to.
 void addMemory(std::string &out, const MemoryTotals &totals, const std::string &prefix) {
   add(out, "<h3>Memory</h3>\n<p class=\"note\">{} with room for one sequence of the longest context{}.</p>\n",
       bytes(totals.total()),
@@ -125,6 +130,7 @@ void addKernels(std::string &out, const schema::Target &target, const std::strin
   else
     headings.insert(headings.end(), {">Registers", ">Shared", ">Spilled"});
   beginTable(out, prefix + "kernels", "Kernels", headings);
+  // Of all programs together, since a kernel may be launched in several of them.
   std::vector<uint64_t> launches(target.kernels()->size());
   for (const schema::StepProgram *program : *target.programs())
     for (const schema::Launch *launch : *program->launches())
@@ -137,6 +143,7 @@ void addKernels(std::string &out, const schema::Target &target, const std::strin
       add(out, "<td class=\"n\">{}</td></tr>\n", bytes(kernel.scratch_bytes()));
       continue;
     }
+    // A kernel may be there as PTX alone, whose registers are known when a driver has translated it.
     const schema::KernelImage *cubin = nullptr;
     for (const schema::KernelImage *image : *kernel.images())
       if (image->format() == schema::ImageFormat::cubin)
@@ -185,6 +192,7 @@ void addCache(std::string &out, const OpenedPlan &plan) {
   const schema::Plan &root = plan.metadata();
   out += "<section id=\"cache\">\n<h2>Cache</h2>\n";
   if (!root.cache_groups()->size()) {
+    // A model without attention has none.
     out += "<p class=\"note\">None.</p>\n</section>\n";
     return;
   }
@@ -192,6 +200,7 @@ void addCache(std::string &out, const OpenedPlan &plan) {
   uint64_t batch = root.limits()->max_batch();
   add(out, "<p class=\"note\">Keys and values. One sequence of {} positions takes {}, {} of them take {}.</p>\n",
       grouped(context), bytes(yupana_plan_kv_bytes(plan.get(), context, 1)), grouped(batch),
+      // The longest context of every sequence at once is more than most machines have, so both ends are told.
       bytes(yupana_plan_kv_bytes(plan.get(), context * batch, 0)));
   beginTable(out, "groups", "Cache groups",
              {"Group", "Keeps", ">Tokens of a page", ">Bytes of a page", ">Layers", "Which"});
@@ -207,7 +216,7 @@ void addCache(std::string &out, const OpenedPlan &plan) {
   out += "</section>\n";
 }
 
-/// Line ends and leading spaces of a part of the chat format, so that they show.
+/// A part of the chat format with its line ends shown.
 std::string visible(std::string_view part) {
   std::string marked;
   for (char character : part)
@@ -215,6 +224,8 @@ std::string visible(std::string_view part) {
   return part.empty() ? "<span class=\"none\">nothing</span>" : "<code>" + escaped(marked) + "</code>";
 }
 
+/// Ids and default ways to choose tokens, then the tokenizer, then the chat format: each is there only with the one
+/// before it, and a plan may end after any.
 void addText(std::string &out, const schema::Plan &root, const PlanTokenizer *tokenizer) {
   const schema::Model &model = *root.model();
   out += "<section id=\"text\">\n<h2>Text</h2>\n";
@@ -254,6 +265,7 @@ void addText(std::string &out, const schema::Plan &root, const PlanTokenizer *to
 
 void addFile(std::string &out, const OpenedPlan &plan) {
   out += "<section id=\"file\">\n<h2>File</h2>\n";
+  // Sections by their kind, since a plan for several machines has dozens of code sections.
   std::vector<Part> kinds;
   uint32_t count = yupana_plan_section_count(plan.get());
   for (uint32_t i = 0; i < count; ++i) {
@@ -297,6 +309,7 @@ std::string yupana::htmlReport(const OpenedPlan &plan, const PlanTokenizer *toke
   addCache(out, plan);
   addText(out, root, tokenizer);
   addFile(out, plan);
+  // The folder is left out: the page may be sent to others.
   std::string_view path = yupana_plan_name(plan.get());
   add(out, "</main>\n<footer>{}, written by {}; described by yupana inspect --html.</footer>\n</body>\n</html>\n",
       escaped(path.substr(path.rfind('/') + 1)), escaped(root.producer()->string_view()));

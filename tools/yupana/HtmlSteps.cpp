@@ -27,7 +27,8 @@ struct Group {
   double times() const { return layers.empty() ? 1 : static_cast<double>(layers.size()); }
 };
 
-/// The roof over a step.
+/// The roof over a step: what bounds a kernel is the slower of moving its bytes and doing its arithmetic, if the two
+/// overlap as well as they can (Williams et al., "Roofline", CACM 2009).
 struct Roof {
   double bandwidth, flops;
 
@@ -35,6 +36,7 @@ struct Roof {
   const char *bound(const Work &work) const {
     return work.bytes / bandwidth >= work.flops / flops ? "memory" : "arithmetic";
   }
+  /// FLOP per byte at which the two take equally long.
   double ridge() const { return flops / bandwidth; }
 };
 
@@ -46,6 +48,7 @@ bool isSame(const std::vector<const LaunchView *> &a, const std::vector<const La
 }
 
 std::vector<Group> groupsOf(const StepView &view) {
+  // Launches without a layer come first, as nothing is less than a number.
   std::map<std::optional<uint32_t>, std::vector<const LaunchView *>> byLayer;
   for (const LaunchView &launch : view.launches)
     byLayer[launch.layer].push_back(&launch);
@@ -57,6 +60,7 @@ std::vector<Group> groupsOf(const StepView &view) {
     for (const LaunchView *launch : launches)
       kernels.push_back(launch->kernel);
     auto [first, last] = known.equal_range(kernels);
+    // What stands outside of layers is a group of its own and never shared.
     auto same = std::find_if(first, last, [&, &wanted = launches, isLayer = layer.has_value()](const auto &entry) {
       return isLayer && isSame(groups[entry.second].launches, wanted);
     });
@@ -71,7 +75,7 @@ std::vector<Group> groupsOf(const StepView &view) {
   return groups;
 }
 
-/// "0–2, 4–6, 8".
+/// "0–2, 4–6, 8". Two neighbours are a list, not a range.
 std::string rangesOf(const std::vector<uint32_t> &numbers) {
   std::string out;
   for (size_t i = 0; i < numbers.size();) {
@@ -95,7 +99,7 @@ struct Mark {
   int others = 0; ///< Marks that this one stands for, too.
 };
 
-/// Marks that would cover one another become one.
+/// Marks that would cover one another become one. The distances are about those of a label, in parts of the drawing.
 void addMark(std::vector<Mark> &marks, Mark mark) {
   for (Mark &other : marks)
     if (std::abs(other.x - mark.x) < 0.08 && std::abs(other.y - mark.y) < 0.11) {
@@ -123,7 +127,9 @@ void addRoofline(std::string &out, const schema::Target &target, const std::vect
   double total = 0, least = 1, most = roof.ridge();
   for (const Group &group : groups)
     for (const LaunchView *launch : group.launches) {
+      // Over all layers of the group, since the share is that of the step.
       total += roof.seconds(launch->work) * group.times();
+      // Neither has a place on a logarithmic axis.
       if (launch->work.flops <= 0 || launch->work.bytes <= 0)
         continue;
       least = std::min(least, launch->work.flops / launch->work.bytes);
@@ -131,8 +137,10 @@ void addRoofline(std::string &out, const schema::Target &target, const std::vect
     }
   if (total <= 0)
     return;
+  // A kernel that moves next to nothing would stretch the axis until all others stand in one place.
   constexpr double greatest = 1e9;
   double from = std::floor(std::log10(least)), to = std::ceil(std::log10(std::min(most, greatest) * 1.5));
+  // Below a hundredth there are only kernels that hardly compute; they are drawn at the edge.
   from = std::max(from, -2.0);
   auto place = [&](double intensity) {
     return std::clamp((std::log10(std::max(intensity, 1e-9)) - from) / (to - from), 0.0, 1.0);
@@ -141,6 +149,7 @@ void addRoofline(std::string &out, const schema::Target &target, const std::vect
   for (const Group &group : groups)
     for (const LaunchView *launch : group.launches)
       top = std::max(top, roof.seconds(launch->work) * group.times() / total);
+  // Room above the highest mark for its label.
   top = std::ceil(top * 10 + 0.4) / 10;
 
   std::vector<Mark> marks;
@@ -150,6 +159,7 @@ void addRoofline(std::string &out, const schema::Target &target, const std::vect
       ++no;
       double share = roof.seconds(launch->work) * group.times() / total;
       double intensity = launch->work.bytes > 0 ? launch->work.flops / launch->work.bytes : 0;
+      // Invisible in the drawing; the table below has it.
       if (share < 0.002)
         continue;
       addMark(marks, {std::to_string(no),
@@ -198,6 +208,7 @@ void addRoofline(std::string &out, const schema::Target &target, const std::vect
       roof.ridge());
 }
 
+/// A row of the table. `no` is the number by which the drawing refers to it, `times` how many layers launch it.
 void addLaunch(std::string &out, const schema::Target &target, const LaunchView &launch, int no, double times,
                const std::optional<Roof> &roof, double total) {
   const Work &work = launch.work;
@@ -255,6 +266,7 @@ void addTable(std::string &out, const schema::Target &target, const StepView &vi
 void addStep(std::string &out, const schema::Plan &plan, const schema::Target &target, const StepView &view,
              const std::string &id) {
   std::vector<Group> groups = groupsOf(view);
+  // A target of an unknown name has no machine to compare with: the table then stops at what is counted.
   const ReferenceMachine *machine = findReferenceMachine(target.name()->string_view());
   std::optional<Roof> roof;
   if (machine)

@@ -33,12 +33,14 @@ std::vector<Kind> kindsOf(const schema::Plan &plan) {
   for (const schema::Weight *weight : *plan.weights()) {
     Kind kind = {shortWeightName(weight->name()->string_view()), shapeOf(*weight), weight->layout()->str(),
                  schema::EnumNameElementType(weight->element())};
+    // By everything that is shown, so that a row never mixes weights that differ in what it says.
     auto [place, isNew] = places.insert({{kind.name, kind.shape, kind.form, kind.element}, kinds.size()});
     if (isNew)
       kinds.push_back(std::move(kind));
     ++kinds[place->second].count;
     kinds[place->second].bytes = saturatingSum(kinds[place->second].bytes, weight->size());
   }
+  // The largest first; names decide between equal ones, so that the page depends on the plan alone.
   std::sort(kinds.begin(), kinds.end(), [](const Kind &a, const Kind &b) {
     return std::tie(b.bytes, a.name, a.shape, a.form, a.element) <
            std::tie(a.bytes, b.name, b.shape, b.form, b.element);
@@ -62,6 +64,7 @@ void addForms(std::string &out, const schema::Plan &plan) {
 
 void addKinds(std::string &out, const schema::Plan &plan) {
   std::vector<Kind> kinds = kindsOf(plan);
+  // In doubles, as sizes that a plan claims may add up to more than 64 bits.
   double total = 0;
   for (const Kind &kind : kinds)
     total += static_cast<double>(kind.bytes);
@@ -78,6 +81,7 @@ void addKinds(std::string &out, const schema::Plan &plan) {
   endTable(out);
 }
 
+/// Thousands of rows, folded away: the browser's search finds them there.
 void addAll(std::string &out, const schema::Plan &plan) {
   add(out, "<details><summary>All {} weights</summary>\n", plan.weights()->size());
   beginTable(out, "weights", "All weights",

@@ -26,6 +26,7 @@ launches, and where every buffer lies while it is in use. Reads neither weights 
 static Result<void> writePage(const std::string &path, const std::string &plan, const std::string &page) {
   if (path.empty())
     return makeError(ExitCode::Usage, "--html needs the name of a file");
+  // A page written over the plan would destroy what it describes.
   if (std::optional<std::string> sentence = findOverwrittenInput(path, {plan}))
     return makeError(ExitCode::Usage, "{}", *sentence);
   TextFile file;
@@ -40,10 +41,12 @@ Result<void> yupana::runInspect(const Words &words) {
     return print("{}", inspectHelp), Result<void>();
   YUPANA_ASSIGN_OR_RETURN(std::string path, arguments.only("the PLAN"));
   YUPANA_ASSIGN_OR_RETURN(OpenedPlan plan, OpenedPlan::open(path));
+  // A plan without a tokenizer is sound; one with a broken tokenizer is not, and says so here.
   YUPANA_ASSIGN_OR_RETURN(std::optional<PlanTokenizer> read, readTokenizer(plan));
   const PlanTokenizer *tokenizer = read ? &*read : nullptr;
   if (std::optional<std::string> page = arguments.value("--html")) {
     YUPANA_RETURN_IF_ERROR(writePage(*page, path, htmlReport(plan, tokenizer)));
+    // A page was asked for, so the text is too much, unless a script wants it besides.
     if (!arguments.has("--json"))
       return {};
   }

@@ -18,7 +18,7 @@ using Json = nlohmann::ordered_json;
 
 namespace {
 
-/// The float as the shortest decimal that means it, not as the double next to it.
+/// The float as the shortest decimal that means it, not as the double next to it: 0.9 and not 0.8999999761581421.
 double shortest(float value) { return std::stod(fmt::format("{}", value)); }
 
 template <typename Vector> Json listOf(const Vector *values) {
@@ -91,7 +91,7 @@ Json sectionsJson(const OpenedPlan &plan) {
   return list;
 }
 
-/// A transpose names `rank` axes.
+/// What a link's kind does not use is 0 in the plan and left out here. A transpose names `rank` axes.
 Json linkJson(const schema::Link &link, uint32_t rank) {
   Json json = {{"kind", schema::EnumNameLinkKind(link.kind())}};
   switch (link.kind()) {
@@ -121,6 +121,7 @@ Json partsJson(const schema::Weight &weight) {
       tensors.push_back(tensor->str());
     uint32_t rank = part.shape()->size();
     for (const schema::Link *link : *part.links()) {
+      // Stacking adds an axis, which later transposes name as well.
       rank += link->kind() == schema::LinkKind::stack;
       links.push_back(linkJson(*link, rank));
     }
@@ -146,6 +147,7 @@ Json weightsJson(const schema::Plan &plan) {
                     {"source", weight->source() ? weight->source()->str() : ""},
                     {"parts", partsJson(*weight)},
                     {"run", weight->run()}});
+    // Plans with their weights need not have digests of them.
     if (weight->digest())
       list.back()["sha256"] = digestText(weight->digest()->data());
   }
@@ -167,6 +169,7 @@ Json arenasJson(const schema::Target &target) {
   Json list = Json::array();
   for (uint32_t i = 0; i < target.arenas()->size(); ++i) {
     const schema::Arena &arena = *target.arenas()->Get(i);
+    // A plan states how large an arena is; how much of it is in use at once follows from its buffers.
     ArenaUse use = arenaUseOf(target, i);
     Json buffers = Json::array();
     for (const schema::Buffer *buffer : *target.buffers())
@@ -195,6 +198,7 @@ Json programsJson(const schema::Plan &plan, const schema::Target &target) {
       const schema::Launch &launch = *program->launches()->Get(i);
       launches.push_back(
           {{"kernel", shortSymbol(*target.kernels()->Get(launch.kernel()))}, {"grid", gridText(launch)}});
+      // Only on a GPU, where a launch has blocks.
       if (launch.threads())
         launches.back().update({{"threads", launch.threads()}, {"shared_bytes", launch.shared_bytes()}});
       if (layers[i])
@@ -207,7 +211,7 @@ Json programsJson(const schema::Plan &plan, const schema::Target &target) {
   return list;
 }
 
-/// What typical steps move and compute.
+/// What typical steps move and compute; the same numbers as in the page, and none of them measured.
 Json stepsJson(const schema::Plan &plan, const schema::Target &target) {
   Json list = Json::array();
   for (const StepView &view : stepViews(plan, target)) {
@@ -238,6 +242,7 @@ Json imagesJson(const schema::Kernel &kernel) {
   Json list = Json::array();
   for (const schema::KernelImage *image : *kernel.images()) {
     list.push_back({{"section", image->section()}, {"format", schema::EnumNameImageFormat(image->format())}});
+    // A CPU's image says nothing of this.
     if (image->format() != schema::ImageFormat::elf_x86_64)
       list.back().update({{"registers", image->registers()},
                           {"shared_bytes", image->shared_bytes()},
@@ -249,6 +254,7 @@ Json imagesJson(const schema::Kernel &kernel) {
 Json targetJson(const OpenedPlan &plan, uint32_t index) {
   const schema::Target &target = *plan.metadata().targets()->Get(index);
   Fit fit = fitOf(plan, index);
+  // Counted once per program: a plan may have as many kernels as launches.
   std::vector<std::vector<uint32_t>> programCounts;
   for (const schema::StepProgram *program : *target.programs())
     programCounts.push_back(kernelCounts(target, *program));

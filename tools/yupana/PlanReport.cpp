@@ -45,10 +45,12 @@ Fit yupana::fitOf(schema::GpuFit fit) {
   return {"incompatible", "its code does not run on that GPU"};
 }
 
+/// All kernels of a target run on one kind of device, as opening the plan has checked, and each has an image.
 bool yupana::isHostTarget(const schema::Target &target) {
   return target.kernels()->Get(0)->images()->Get(0)->format() == schema::ImageFormat::elf_x86_64;
 }
 
+/// Of every kernel, since one without the format keeps the whole target from running by it.
 bool yupana::hasImages(const schema::Target &target, schema::ImageFormat format) {
   return std::all_of(target.kernels()->begin(), target.kernels()->end(), [&](const schema::Kernel *kernel) {
     return std::any_of(kernel->images()->begin(), kernel->images()->end(),
@@ -94,9 +96,12 @@ MemoryTotals yupana::memoryOf(const OpenedPlan &plan, const schema::Target &targ
     addTo(totals.weights, root.weights()->Get(weight)->size());
   for (const schema::Arena *arena : *target.arenas())
     addTo(totals.activations, arena->size());
+  // Workers run one kernel at a time, so that the largest need covers all.
   for (const schema::Kernel *kernel : *target.kernels())
     totals.scratchPerThread = std::max(totals.scratchPerThread, kernel->scratch_bytes());
+  // What a sequence keeps to the longest context, as the runtime computes it for --kv-memory.
   totals.cache = yupana_plan_kv_bytes(plan.get(), limits.max_context(), 1);
+  // Inputs, page tables and the history are allocated at the compiled maxima, whatever a step needs.
   for (uint32_t input = 0; input < runtime::kStepInputs; ++input)
     totals.inputs += runtime::input_bytes(static_cast<schema::StepInput>(input), limits);
   for (const schema::CacheGroup *group : *root.cache_groups())
@@ -104,12 +109,14 @@ MemoryTotals yupana::memoryOf(const OpenedPlan &plan, const schema::Target &targ
   if (hasHistory)
     addTo(totals.inputs, runtime::history_row_bytes(limits) * limits.max_batch());
   for (uint32_t section : codeSectionsOf(target))
+    // Inside the file, whose size the sum cannot exceed. A GPU loads one image of each kernel; all are counted.
     totals.code += plan.section(section).bytes;
   return totals;
 }
 
 std::vector<uint32_t> yupana::codeSectionsOf(const schema::Target &target) {
   std::set<uint32_t> sections;
+  // A set gives them once each and in ascending order.
   for (const schema::Kernel *kernel : *target.kernels())
     for (const schema::KernelImage *image : *kernel->images())
       sections.insert(image->section());
@@ -122,6 +129,7 @@ ArenaUse yupana::arenaUseOf(const schema::Target &target, uint32_t arena) {
     uint64_t launch;
     bool comes;
     uint64_t bytes;
+    // At one launch, those that leave come before those that come: false is less than true.
     bool operator<(const Change &other) const {
       return std::pair(launch, comes) < std::pair(other.launch, other.comes);
     }
@@ -190,6 +198,7 @@ std::string yupana::digestText(const uint8_t *digest) {
 std::string yupana::shortSymbol(const schema::Kernel &kernel) { return shortened(kernel.symbol()->string_view(), 80); }
 
 std::string yupana::gridText(const schema::Launch &launch) {
+  /// In the order of schema::GridOp; constants have no name.
   constexpr const char *names[] = {"", "T", "S", "R", "+", "*", "ceildiv", "min", "max", "sms"};
   std::string text;
   for (const schema::GridTerm *term : *launch.grid()) {

@@ -10,6 +10,7 @@ using namespace yupana;
 Result<std::optional<PlanTokenizer>> yupana::readTokenizer(const OpenedPlan &plan) {
   int64_t index = yupana_plan_find_section(plan.get(), YUPANA_SECTION_TOKENIZER);
   if (index < 0)
+    // Only the frame has checked the section so far, and it takes sections of any size.
     return std::optional<PlanTokenizer>();
   uint64_t size = plan.section(static_cast<uint32_t>(index)).bytes;
   // More than any verified section can have; checked before it is allocated.
@@ -18,6 +19,7 @@ Result<std::optional<PlanTokenizer>> yupana::readTokenizer(const OpenedPlan &pla
     return makeError(ExitCode::InvalidInput, "{}: the tokenizer section has {} bytes, at most {} are expected",
                      yupana_plan_name(plan.get()), size, limit);
   PlanTokenizer tokenizer;
+  // Of 64-bit words, whose alignment the reader of the section asks for.
   tokenizer.bytes = std::make_unique<uint64_t[]>(size / sizeof(uint64_t) + 1);
   yupana_status_t status;
   YUPANA_RETURN_IF_ERROR(checkStatus(

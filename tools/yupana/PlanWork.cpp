@@ -26,7 +26,7 @@ struct Term {
 };
 using Sum = std::vector<Term>;
 
-/// Applies an operator to two sums of products; false where the result is none.
+/// Applies an operator to two sums of products; false where the result is none, such as for a minimum.
 bool combine(schema::GridOp op, Sum &left, const Sum &right) {
   if (op == schema::GridOp::add) {
     left.insert(left.end(), right.begin(), right.end());
@@ -37,6 +37,7 @@ bool combine(schema::GridOp op, Sum &left, const Sum &right) {
   Term &a = left[0];
   const Term &b = right[0];
   if (op == schema::GridOp::mul && !(a.hasSize && b.hasSize)) {
+    // Cannot wrap: check_grid has held products of constants to 32 bits, and at most one side has a tile.
     a = {a.hasSize || b.hasSize, a.tile * b.tile, a.factor * b.factor};
     return true;
   }
@@ -54,10 +55,12 @@ Sum termsOf(const schema::Launch &launch) {
     case schema::GridOp::constant:
       stack.push_back({{false, 1, term->value()}});
       continue;
+    // Tokens and rows of logits are both counted in rows of a matrix.
     case schema::GridOp::tokens:
     case schema::GridOp::rows:
       stack.push_back({{true, 1, 1}});
       continue;
+    // Cells that are shares of a device or of a sequence compute no tile of rows and features.
     case schema::GridOp::sequences:
     case schema::GridOp::sms:
       return {};
@@ -76,8 +79,10 @@ Sum termsOf(const schema::Launch &launch) {
 /// "144 × 32", or "expert × 32" for the rows of one.
 std::string matrixTile(const Term &term, const schema::Weight &weight) {
   const auto &shape = *weight.shape();
+  // The last axis but one is the features of a weight, in every packed form; its shape is the one before packing.
   uint64_t features = shape.Get(shape.size() - 2), tiles = term.factor;
   if (shape.size() == 3)
+    // The tiles of all experts together must be as many for each of them.
     tiles = shape.Get(0) && tiles % shape.Get(0) == 0 ? tiles / shape.Get(0) : 0;
   if (!tiles)
     return "";
@@ -88,6 +93,7 @@ std::string matrixTile(const Term &term, const schema::Weight &weight) {
 std::string tileOf(const schema::Plan &plan, const schema::Launch &launch, const std::vector<uint32_t> &matrices) {
   Sum terms = termsOf(launch);
   if (terms.empty())
+    // A launch that multiplies nothing has rows to a cell, if it is one term with a size.
     return "";
   if (matrices.empty())
     return terms.size() == 1 && terms[0].hasSize
@@ -95,7 +101,8 @@ std::string tileOf(const schema::Plan &plan, const schema::Launch &launch, const
                : "";
   if (terms.size() > matrices.size())
     return "";
-  // What takes no cells of its own shares those of its neighbour.
+  // What takes no cells of its own shares those of its neighbour: with as many terms as matrices they belong together
+  // in order, with fewer a term takes the first matrix of its kind.
   std::string text;
   std::vector<std::string> seen;
   for (size_t i = 0; i < terms.size(); ++i) {
@@ -117,14 +124,17 @@ StepView viewOf(const schema::Plan &plan, const schema::Target &target, const St
   view.program = work.programFor(view.tokens);
   const schema::StepProgram &program = *target.programs()->Get(view.program);
   StepShape shape = StepShape::of(view.tokens, view.position);
+  // One sequence, and logits for its last token, as in a reply to one user.
   runtime::StepSizes sizes = {static_cast<uint32_t>(view.tokens), 1, std::min(plan.limits()->max_logit_rows(), 1u)};
   for (uint32_t i = 0; i < program.launches()->size(); ++i) {
     const schema::Launch &launch = *program.launches()->Get(i);
+    // Numbers of launches count over all programs of the target.
     uint32_t number = work.firstOf(view.program) + i;
     bool asksDevice = std::any_of(launch.grid()->begin(), launch.grid()->end(),
                                   [](const schema::GridTerm *term) { return term->op() == schema::GridOp::sms; });
     std::optional<uint32_t> cells;
     if (!asksDevice)
+      // No device is asked: what depends on it has no number here.
       cells = runtime::evaluate_grid(*launch.grid(), sizes, 1);
     view.launches.push_back({i, launch.kernel(), work.layer(number), work.purpose(number),
                              tileOf(plan, launch, work.matrices(number)), cells, work.of(number, shape)});
@@ -133,7 +143,8 @@ StepView viewOf(const schema::Plan &plan, const schema::Target &target, const St
 }
 
 constexpr ReferenceMachine machines[] = {
-    // 12 channels of DDR5-6400; two units of 256 or 512 bits in each of 96 cores at 2.6 GHz.
+    // 12 channels of DDR5-6400; two units of 256 or 512 bits in each of 96 cores at 2.6 GHz, and twice the bf16
+    // products of float32's where the target has the instruction.
     {"x86-64-v3", "AMD EPYC 9655, 96 cores", 614e9, 8.0e12, 8.0e12},
     {"x86-64-v4", "AMD EPYC 9655, 96 cores", 614e9, 16.0e12, 16.0e12},
     {"x86-64-v4-bf16", "AMD EPYC 9655, 96 cores", 614e9, 31.9e12, 16.0e12},
@@ -154,6 +165,7 @@ Work StepView::total() const {
 }
 
 std::vector<StepView> yupana::stepViews(const schema::Plan &plan, const schema::Target &target) {
+  // Positions before the decoded token: enough that attention shows, few enough to be what people run.
   constexpr uint64_t longest = 1024;
   StepWork work(plan, target);
   const schema::Limits &limits = *plan.limits();
@@ -166,6 +178,7 @@ std::vector<StepView> yupana::stepViews(const schema::Plan &plan, const schema::
   return views;
 }
 
+/// Rounds to nearest. The bound keeps the conversion defined and the number within what signed readers of JSON hold.
 uint64_t yupana::wholeNumber(double value) {
   constexpr double most = 9e18;
   return value > 0 ? static_cast<uint64_t>(std::min(value, most) + 0.5) : 0;

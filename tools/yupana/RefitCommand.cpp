@@ -30,6 +30,7 @@ Result<void> yupana::runRefit(const Words &words) {
       Arguments::parse(words, {{"-o", true}, {"--same-digests"}, {"--allow-nonfinite"}, {"-j", true}, {"--help"}}));
   if (arguments.has("--help"))
     return print("{}", refitHelp), Result<void>();
+  // Two words in a fixed order; what each of them is, the driver sees when it opens them.
   if (arguments.positional().size() != 2)
     return makeError(ExitCode::Usage, "found {} words, expected the PLAN and the checkpoint FOLDER, see --help",
                      arguments.positional().size());
@@ -43,6 +44,7 @@ Result<void> yupana::runRefit(const Words &words) {
   options.observer = makeObserver("weights");
   beginWriting();
   Result<CompileSummary> summary = refit(options);
+  // The bar is gone before the summary is printed.
   options.observer = {};
   YUPANA_RETURN_IF_ERROR(summary);
   printSummary(options.output, *summary);

@@ -48,6 +48,8 @@ struct Outcome {
 /// short contexts goes on by single tokens, too.
 using Turn = std::vector<uint32_t>;
 
+/// Prompts of two lengths, a second piece of each, then single tokens of both sequences and of one. What the limits of
+/// the plan do not hold is cut, and the list ends where nothing is left.
 std::vector<Turn> planTurns(const yupana_limits_t &limits) {
   uint32_t room = std::min(limits.max_step_tokens, limits.max_logit_rows);
   uint32_t sequences = std::min({2u, limits.max_batch, room});
@@ -93,6 +95,7 @@ public:
       if (yupana_sequence_create(context, s + 1, &sequences[s], &out.status))
         return false;
     // Prompts are not sampled, so that a plan's sampling shows after its logits.
+    // Turns 2 and 3 decode; sampling is a program of its own, which a plan need not have.
     for (size_t i = 0; i < turns.size(); ++i)
       if (!step(turns[i], target.has_sample && i >= 2))
         return false;
@@ -104,6 +107,8 @@ private:
     std::vector<std::vector<uint32_t>> tokens;
     std::vector<yupana_span_t> spans;
     for (size_t s = 0; s < turn.size(); ++s) {
+      // The same tokens for every target: a linear congruential generator (Numerical Recipes) taken modulo the
+      // vocabulary.
       std::vector<uint32_t> &mine = tokens.emplace_back(turn[s]);
       for (uint32_t &token : mine)
         token = next = (next * 1664525 + 1013904223) % model.vocab_size;
@@ -114,6 +119,7 @@ private:
       span.token_count = turn[s];
       span.rows = YUPANA_ROWS_ALL;
       span.sample = sample;
+      // The first sequence is greedy, which has one right answer; the others have every parameter set to something.
       if (s)
         span.temperature = 0.8f, span.seed = 7, span.top_k = 20, span.top_p = 0.9f, span.min_p = 0.01f,
         span.repetition_penalty = 1.1f;
@@ -159,6 +165,7 @@ void runTarget(const OpenedPlan &plan, const char *target, const yupana_device_t
   options.target = target;
   options.device = &device;
   options.max_sequences = 2;
+  // Room for both sequences: all turns together are shorter than 64 positions.
   options.kv_bytes = yupana_plan_kv_bytes(plan.get(), 64, 2);
   yupana_limits_t limits = {};
   limits.size = sizeof(limits);
@@ -173,6 +180,7 @@ void runTarget(const OpenedPlan &plan, const char *target, const yupana_device_t
 
 /// A function of the stand-in, which this process has loaded; null when it has not.
 template <typename F> F *standInFunction(const std::string &standIn, const char *name) {
+  // findStandIn has loaded it; here it is only found again.
   void *library = dlopen(standIn.c_str(), RTLD_NOW | RTLD_NOLOAD);
   return library ? reinterpret_cast<F *>(dlsym(library, name)) : nullptr;
 }
@@ -184,6 +192,7 @@ struct Written {
   uint64_t logits, report, sampling;
 };
 
+/// To a file in memory, whose writes no signal cuts; a failure means that there is no more memory.
 bool writeAll(int file, const void *data, size_t bytes) {
   const char *from = static_cast<const char *>(data);
   while (bytes) {
@@ -210,11 +219,13 @@ bool readAll(int file, void *data, size_t bytes) {
 
 /// The child's whole life, which ends with that of its parent.
 [[noreturn]] void runChild(const OpenedPlan &plan, const schema::Target &target, const std::string &standIn, int file) {
+  // A simulation may take minutes; without this it would go on when its parent is killed.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   // The report is asked for; standard error is for the sentence of this command.
   if (int null = open("/dev/null", O_WRONLY); null >= 0)
     dup2(null, STDERR_FILENO);
   std::string capability = std::to_string(schema::gpu_architecture(target.name()->c_str()).capability);
+  // The stand-in reads its settings when a driver's function is first called, which is in this process alone.
   setenv("YUPANA_SIM_CAPABILITY", capability.c_str(), 1);
   Outcome out;
   yupana_device_t device = {sizeof(device), YUPANA_DEVICE_CUDA, 0, standIn.c_str()};
@@ -226,6 +237,7 @@ bool readAll(int file, void *data, size_t bytes) {
               writeAll(file, out.logits.data(), out.logits.size() * sizeof(float)) &&
               writeAll(file, out.report.data(), out.report.size()) &&
               writeAll(file, out.sampling.data(), out.sampling.size());
+  // Not exit(): buffers and handlers of the parent were copied and are the parent's to run.
   _exit(done ? 0 : 1);
 }
 
@@ -246,6 +258,7 @@ Result<Outcome> runInChild(const OpenedPlan &plan, const schema::Target &target,
   if (file.number < 0)
     return makeError(ExitCode::OutOfSpace, "{}: no room for the results of target {}: {}", yupana_plan_name(plan.get()),
                      name, strerror(errno));
+  // Or the child would write what is still in the buffer once more.
   std::fflush(stdout);
   pid_t child = fork();
   if (child < 0)
@@ -253,6 +266,7 @@ Result<Outcome> runInChild(const OpenedPlan &plan, const schema::Target &target,
                      strerror(errno));
   if (child == 0)
     runChild(plan, target, standIn, file.number);
+  // Ctrl-C reaches the child, too; the first one only sets a flag there and here.
   int ended = 0;
   while (waitpid(child, &ended, 0) < 0 && errno == EINTR) {
   }
@@ -260,9 +274,11 @@ Result<Outcome> runInChild(const OpenedPlan &plan, const schema::Target &target,
     return makeError(ExitCode::Interrupted, "{}: interrupted", yupana_plan_name(plan.get()));
   Outcome out;
   Written written;
+  // The child wrote through the same open file, so that its position is behind the results.
   lseek(file.number, 0, SEEK_SET);
   bool whole = WIFEXITED(ended) && WEXITSTATUS(ended) == 0 && readAll(file.number, &written, sizeof(written));
   if (whole) {
+    // Sizes come from this very program; a child that ended well has written all of it.
     out.status = written.status;
     out.steps = written.steps;
     out.vocabulary = written.vocabulary;
@@ -289,6 +305,7 @@ std::vector<float> differences(const Outcome &found, const Outcome &expected) {
     for (uint32_t i = 0; i < expected.vocabulary; ++i)
       most = std::max(most, std::fabs(a[i] - b[i]));
     auto [least, greatest] = std::minmax_element(b, b + expected.vocabulary);
+    // A row of equal logits has no range.
     rows.push_back(most / std::max(*greatest - *least, 1e-30f));
   }
   std::sort(rows.begin(), rows.end());
@@ -301,6 +318,7 @@ std::string firstLine(const std::string &text) { return text.substr(0, text.find
 Result<void> checkOutcome(const OpenedPlan &plan, const char *target, const Outcome &out) {
   const char *path = yupana_plan_name(plan.get());
   // The stand-in also reports what it refuses and the runtime does without, such as cubins.
+  // The context of a faulty kernel is lost, which the runtime reports as an internal error; the stand-in knows why.
   if (out.status.code == YUPANA_STATUS_INTERNAL && !out.report.empty()) {
     print("{}\n", out.report);
     return makeError(ExitCode::InvalidInput, "{}: target {} is faulty: {}", path, target, firstLine(out.report));
@@ -325,6 +343,7 @@ Result<void> compare(const OpenedPlan &plan, const char *target, const Outcome &
   if (rows.empty())
     return {};
   float median = rows[rows.size() / 2];
+  // In float32 every row must be close; in bfloat16 the typical one (see the limits above).
   bool isF32 = plan.metadata().model()->precision()->string_view() == "f32";
   print(", {:.1e} of their range from those of {}, {:.1e} at most", median, reference, rows.back());
   if (isF32 ? rows.back() <= f32Limit : median <= bf16MedianLimit)
@@ -350,6 +369,7 @@ Result<std::vector<const schema::Target *>> chooseTargets(const OpenedPlan &plan
     bool isGpu = schema::gpu_architecture(target->name()->c_str()).capability != 0;
     if (!isGpu || (!wanted.empty() && target->name()->string_view() != wanted))
       continue;
+    // The stand-in interprets text. A cubin is machine code, which it cannot run.
     if (!hasImages(*target, schema::ImageFormat::ptx))
       return makeError(ExitCode::DoesNotFit,
                        "{}: target {} has no PTX, which is what the stand-in runs: compile with --emit cubin,ptx", path,
@@ -368,6 +388,7 @@ Result<std::vector<const schema::Target *>> chooseTargets(const OpenedPlan &plan
 Result<std::string> yupana::findStandIn(const std::optional<std::string> &given) {
   constexpr const char *name = "libyupana-simdriver.so";
   std::error_code ignored;
+  // Beside the program as in a build tree or a package's bin, or in the lib folder next to it.
   std::filesystem::path folder = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
   std::vector<std::filesystem::path> places = {folder / name, folder.parent_path() / "lib" / name};
   if (given)
@@ -378,6 +399,7 @@ Result<std::string> yupana::findStandIn(const std::optional<std::string> &given)
     return makeError(ExitCode::MissingFile,
                      "{}: the stand-in for the CUDA driver is not there; build it, or name it with --driver",
                      places.back().string());
+  // Loaded in this process to look at it; nothing of it runs here, and it stays loaded for the children.
   void *library = dlopen(found->c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library || !dlsym(library, "yupana_sim_report"))
     return makeError(ExitCode::Usage, "option --driver: {} is not the stand-in for the CUDA driver, {}",
@@ -387,6 +409,7 @@ Result<std::string> yupana::findStandIn(const std::optional<std::string> &given)
 
 Result<void> yupana::simulate(const OpenedPlan &plan, const std::string &wanted, const std::string &standIn) {
   YUPANA_ASSIGN_OR_RETURN(std::vector<const schema::Target *> targets, chooseTargets(plan, wanted));
+  // A plan for GPUs alone is still run: faults and logits that are not finite are found without a reference.
   yupana_device_t processor = {sizeof(processor), YUPANA_DEVICE_CPU, 0, nullptr};
   uint32_t index = 0;
   const char *reference = nullptr;

@@ -23,6 +23,7 @@ constexpr uint32_t drawingColumns = 64;
 /// Widest column of names: every line is as wide, so a longer name stands out of it alone.
 constexpr size_t widestName = 60;
 
+/// Text from a plan goes to a terminal: opening it has refused names with control characters.
 template <typename... Args> void add(std::string &out, fmt::format_string<Args...> format, Args &&...args) {
   fmt::format_to(std::back_inserter(out), format, std::forward<Args>(args)...);
 }
@@ -54,6 +55,7 @@ void addModel(std::string &out, const OpenedPlan &plan) {
   add(out, "  precision    {}\n", model.precision()->c_str());
   std::string begin = model.bos_token() < 0 ? "none" : std::to_string(model.bos_token());
   bool stops = model.stop_tokens() && model.stop_tokens()->size();
+  // Empty and absent lists mean the same.
   add(out, "  tokens       begin {}, stop {}\n", begin, stops ? joined(model.stop_tokens(), " ") : "none");
   if (const schema::Generation *generation = model.generation())
     add(out, "  generation   {}, temperature {}, top k {}, top p {}, min p {}, repetition penalty {}\n",
@@ -104,6 +106,7 @@ void addSections(std::string &out, const OpenedPlan &plan) {
 }
 
 void addWeights(std::string &out, const schema::Plan &root) {
+  // Never narrower than the heading.
   size_t width = 4;
   for (const schema::Weight *weight : *root.weights())
     width = std::clamp<size_t>(weight->name()->size(), width, widestName);
@@ -144,7 +147,8 @@ void addMemory(std::string &out, const MemoryTotals &totals) {
       formatBytes(static_cast<double>(totals.total())), grouped(totals.scratchPerThread));
 }
 
-/// "2 gemm_3, map_4": the kernels of some launches, in the order they first run.
+/// "2 gemm_3, map_4": the kernels of some launches, in the order they first run, so that lines of like layers read
+/// alike.
 std::string kernelList(const schema::Target &target, const std::vector<uint32_t> &kernels) {
   std::vector<uint32_t> order;
   std::map<uint32_t, size_t> counts;
@@ -170,6 +174,7 @@ void addLayers(std::string &out, const schema::Plan &root, const schema::Target 
   std::vector<std::pair<std::vector<uint32_t>, std::vector<uint32_t>>> lines; ///< Layers, and what each launches.
   std::map<std::vector<uint32_t>, size_t> lineOf;                             ///< By what its layers launch.
   for (const auto &[layer, kernels] : launches) {
+    // What stands outside layers has a line of its own.
     size_t line = layer ? lineOf.emplace(kernels, lines.size()).first->second : lines.size();
     if (line == lines.size())
       lines.push_back({{}, kernels});
@@ -188,6 +193,7 @@ void addLayers(std::string &out, const schema::Plan &root, const schema::Target 
 /// for a CPU. Shared memory is what the code fixes and what a launch adds, at most `shared`.
 std::string resourcesOf(const schema::Kernel &kernel, uint64_t shared) {
   std::string text;
+  // A target of one kind of device has images for it alone, so that one of a GPU settles it.
   bool isHost = true;
   for (const schema::KernelImage *image : *kernel.images()) {
     isHost = isHost && image->format() == schema::ImageFormat::elf_x86_64;
@@ -223,7 +229,8 @@ void addKernels(std::string &out, const schema::Plan &root, const schema::Target
   }
 }
 
-/// "..####..": in which launches a buffer is in use.
+/// "..####..": in which launches a buffer is in use. A column counts as used if any of its launches is, so that short
+/// lives show. A buffer lives at a launch, so there is at least one.
 std::string drawLife(const schema::Buffer &buffer, uint32_t launches) {
   uint32_t columns = std::min(launches, drawingColumns);
   std::string line(columns, '.');
@@ -246,6 +253,7 @@ void addArena(std::string &out, const schema::Target &target, uint32_t index) {
       buffers.push_back(buffer);
       width = std::clamp<size_t>(buffer->name()->size(), width, widestName);
     }
+  // By place, so that neighbours in memory are neighbours in the drawing.
   std::sort(buffers.begin(), buffers.end(), [](const schema::Buffer *a, const schema::Buffer *b) {
     return std::pair(a->offset(), a->first_launch()) < std::pair(b->offset(), b->first_launch());
   });

@@ -35,7 +35,7 @@ in any row; bfloat16: 0.005 in the median row), and a plan to simulate that lack
 a plan without GPU code that can be simulated.
 )";
 
-/// Passes progress on to a bar, and Ctrl-C to the library.
+/// Passes progress on to a bar, and Ctrl-C to the library, which stops when this is not 0.
 int reportProgress(void *user, uint64_t done, uint64_t total) {
   static_cast<ProgressBar *>(user)->update(done, total);
   return wasInterrupted();
@@ -55,17 +55,20 @@ Result<void> yupana::runVerify(const Words &words) {
   if (arguments.has("--driver") && !arguments.has("--simulate"))
     return makeError(ExitCode::Usage,
                      "option --driver: names the stand-in that --simulate runs on, which is not given");
+  // Before the plan is read: finding out after minutes that the stand-in is not there helps nobody.
   std::string standIn;
   if (arguments.has("--simulate")) {
     YUPANA_ASSIGN_OR_RETURN(standIn, findStandIn(arguments.value("--driver")));
   }
   YUPANA_ASSIGN_OR_RETURN(OpenedPlan plan, OpenedPlan::open(path));
+  // What the plan must have code for is asked first as well, since it takes no reading.
   if (!target.empty()) {
     uint32_t index;
     yupana_status_t status;
     YUPANA_RETURN_IF_ERROR(checkStatus(findTarget(plan.get(), target, index, status), status));
   }
 
+  // The bar ends with this block, before anything is printed.
   catchInterrupts();
   {
     ProgressBar bar("verify");
@@ -77,6 +80,7 @@ Result<void> yupana::runVerify(const Words &words) {
     yupana_status_t status;
     YUPANA_RETURN_IF_ERROR(checkStatus(yupana_plan_verify(plan.get(), &options, &status), status));
   }
+  // Reading it checks it; what it says is of no interest here.
   YUPANA_RETURN_IF_ERROR(readTokenizer(plan));
   print("{}: {} bytes in {} sections, all as recorded\n", path, yupana_plan_file_bytes(plan.get()),
         yupana_plan_section_count(plan.get()));

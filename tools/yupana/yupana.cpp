@@ -44,17 +44,20 @@ struct Command {
   Result<void> (*run)(const Words &);
 };
 
+/// `export` is not in the help: it is there for the tests' plans.
 constexpr Command commands[] = {
     {"compile", runCompile}, {"check", runCheck},   {"inspect", runInspect}, {"verify", runVerify},
     {"version", runVersion}, {"export", runExport}, {"refit", runRefit},     {"targets", runTargets},
 };
 
+/// Set by the handler alone; sig_atomic_t is what a handler may write.
 volatile std::sig_atomic_t interrupted = 0;
 
 /// The second Ctrl-C ends the program at once, for when the first is not noticed in time.
 void onInterrupt(int) {
   if (interrupted) {
     removeTemporaries();
+    // Only what is safe in a handler: removing files by names made before, and leaving without cleaning up.
     ::_exit(static_cast<int>(ExitCode::Interrupted));
   }
   interrupted = 1;
@@ -66,11 +69,14 @@ void onInterrupt(int) {
   constexpr size_t bytes = size_t{1} << 20, page = 4096;
   rlimit limit = {};
   if (::getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur < 2 * bytes)
+    // A limit too close to be met is left alone; code generation then fails or not as it would have.
     return;
+  // Room for as much is asked for first, in a place where it can be refused.
   void *probe = ::mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (probe == MAP_FAILED)
     endOutOfMemory();
   ::munmap(probe, bytes);
+  // Downwards, page by page, as a stack grows by itself.
   volatile char touched[bytes];
   for (size_t i = bytes; i >= page; i -= page)
     touched[i - 1] = 0;
@@ -92,16 +98,19 @@ Result<std::string> yupana::targetOption(const Arguments &arguments) {
   return target.value_or("");
 }
 
+/// Asked by long work at its own pace: nothing is stopped from outside.
 bool yupana::wasInterrupted() { return interrupted != 0; }
 
 void yupana::catchInterrupts() {
   struct sigaction action = {};
   action.sa_handler = onInterrupt;
+  // System calls go on where they were, so that no read or write has to look for EINTR.
   action.sa_flags = SA_RESTART;
   sigaction(SIGINT, &action, nullptr);
 }
 
 void yupana::beginWriting() {
+  // A reader of the messages that leaves must not end the work on the file.
   catchInterrupts();
   signal(SIGPIPE, SIG_IGN);
   removeTemporariesOnSignals();
@@ -129,11 +138,13 @@ static ExitCode run(const Words &words) {
     print("{}", help);
     return ExitCode::Done;
   }
+  // The customary spelling of a command that every program has as an option.
   if (name == "--version")
     name = "version";
   Result<void> result = runCommand(name, Words(words.begin() + 1, words.end()));
   if (result)
     return ExitCode::Done;
+  // Names of files and tensors may hold anything; a terminal acts on control characters.
   tell(STDERR_FILENO, fmt::format("yupana: {}\n", withoutControls(result.error().message)));
   return result.error().code;
 }
