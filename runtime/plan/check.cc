@@ -21,6 +21,8 @@ using internal::CheckScope;
 using ull = unsigned long long;
 
 /// UTF-8 without control characters: what a plan calls its parts is written to terminals.
+/// Its own decoder, since the runtime has no library for it: well-formed as Unicode demands, which makes every
+/// character's bytes unique.
 bool valid_text(const uint8_t *p, uint32_t bytes) {
   const uint8_t *end = p + bytes;
   while (p < end) {
@@ -50,6 +52,7 @@ bool valid_text(const uint8_t *p, uint32_t bytes) {
 bool check_limits(const schema::Limits &limits, const Report &report) {
   struct {
     const char *name;
+    // Zero of any of them would make buffers of no bytes and divisions by zero.
     uint32_t value, greatest;
   } fields[] = {{"max_context", limits.max_context(), UINT32_MAX - kMaxStepTokens},
                 {"max_batch", limits.max_batch(), kMaxBatch},
@@ -61,7 +64,8 @@ bool check_limits(const schema::Limits &limits, const Report &report) {
   return true;
 }
 
-/// Written so that NaN, which compares false with everything, is refused.
+/// The bounds of yupana_span_t, whose defaults these become; FLT_MIN stands for "above 0". Written so that NaN, which
+/// compares false with everything, is refused.
 bool check_generation(const schema::Generation &generation, const Report &report) {
   struct {
     const char *name;
@@ -86,6 +90,7 @@ bool check_model(const schema::Model &model, const Report &report) {
                           model.hidden_size());
   if (model.layers() > kMaxLayers)
     return report.invalid("the model has %u layers; expected at most %u", model.layers(), kMaxLayers);
+  // -1 is none.
   if (model.bos_token() < -1 || model.bos_token() >= int64_t{model.vocab_size()})
     return report.invalid("bos_token is %lld; expected -1 or less than vocab_size %u",
                           static_cast<long long>(model.bos_token()), model.vocab_size());
@@ -114,6 +119,7 @@ bool check_cache_groups(const CheckScope &scope) {
     if (group.page_tokens() == 0 || group.page_bytes() == 0)
       return report.invalid("cache group '%s' has pages of %u tokens and %llu bytes; expected at least 1", name,
                             group.page_tokens(), static_cast<ull>(group.page_bytes()));
+    // Positions are divided by page_tokens; a chunk of 0 is no chunk and never divides.
     if (group.layers()->size() > kMaxLayers)
       return report.invalid("cache group '%s' has %u layers; expected at most %u", name, group.layers()->size(),
                             kMaxLayers);
@@ -131,6 +137,7 @@ bool check_targets(const CheckScope &scope) {
   for (uint32_t i = 0; i < targets.size(); ++i) {
     if (!internal::check_target(scope, i))
       return false;
+    // At most sixteen targets, so that comparing all pairs costs nothing.
     for (uint32_t j = 0; j < i; ++j)
       if (strcmp(targets.Get(i)->name()->c_str(), targets.Get(j)->name()->c_str()) == 0)
         return scope.report.invalid("target '%s' is there twice", targets.Get(i)->name()->c_str());
@@ -150,6 +157,7 @@ bool internal::check_string(const flatbuffers::String *string, const char *what,
   return true;
 }
 
+/// The caller has checked that the element is a known one.
 uint64_t element_bytes(schema::ElementType element) {
   switch (element) {
   case schema::ElementType::u64:
@@ -198,6 +206,7 @@ uint64_t input_bytes(schema::StepInput input, const schema::Limits &limits) {
   return input_bytes(input, StepSizes{limits.max_step_tokens(), limits.max_batch(), limits.max_logit_rows()});
 }
 
+/// Rounded up, which fits 32 bits as max_context does.
 uint32_t page_table_entries(const schema::CacheGroup &group, const schema::Limits &limits) {
   return static_cast<uint32_t>(ceil_div(limits.max_context(), group.page_tokens()));
 }
@@ -209,11 +218,13 @@ Code check_metadata(const uint8_t *metadata, uint64_t bytes, const Frame &frame,
   if (!check_structure(metadata, bytes, report))
     return YUPANA_STATUS_INVALID_DATA;
   const schema::Plan *plan = schema::GetPlan(metadata);
+  // In this order: weights name sections, cache groups layers of the model, targets all of these.
   CheckScope scope{*plan, frame, report};
   if (!check_string(plan->producer(), "the plan", report) || !check_limits(*plan->limits(), report) ||
       !check_model(*plan->model(), report) || !internal::check_weights(scope) || !check_cache_groups(scope) ||
       !check_targets(scope))
     return YUPANA_STATUS_INVALID_DATA;
+  // Last, as it sorts the buffers by their names, which need a walk through all of them and memory.
   for (const schema::Target *target : *plan->targets())
     if (Code code = check_entries(*target, allocator, report))
       return code;

@@ -70,6 +70,7 @@ bool TargetCheck::invalid(const char *format, ...) const {
   va_list arguments;
   va_start(arguments, format);
   vsnprintf(sentence, sizeof(sentence), format, arguments);
+  // Formatted here and again by the report: a name may hold a percent sign, which must not be taken for a format.
   va_end(arguments);
   if (in_launch_)
     snprintf(where, sizeof(where), ", launch %u", launch_);
@@ -86,6 +87,7 @@ bool TargetCheck::check_counts() {
                 {"kernels", kernels_.size(), kMaxKernels},
                 {"programs", target_.programs()->size(), kMaxPrograms}};
   for (const auto &count : counts)
+    // None of the tables may be empty: later code looks at the first entry of some without asking.
     if (count.found == 0 || count.found > count.greatest)
       return invalid("found %u %s; expected 1 to %u", count.found, count.what, count.greatest);
   uint64_t launches = 0;
@@ -101,6 +103,7 @@ bool TargetCheck::check_arenas() {
   for (const schema::Arena *arena : arenas_) {
     if (!check_string(arena->name(), "an arena", report_))
       return false;
+    // A mask rounds addresses up, which is right for powers of two alone.
     if (!is_power_of_two(arena->alignment()) || arena->alignment() > kMaxAlignment)
       return invalid("arena '%s' has alignment %llu; expected a power of two up to %llu", arena->name()->c_str(),
                      static_cast<ull>(arena->alignment()), static_cast<ull>(kMaxAlignment));
@@ -116,6 +119,7 @@ bool TargetCheck::check_buffers() {
     if (buffer->arena() >= arenas_.size())
       return invalid("buffer '%s' names arena %u of %u", name, buffer->arena(), arenas_.size());
     uint64_t arena_bytes = arenas_.Get(buffer->arena())->size();
+    // Kernels are made for buffers that begin on a cache line.
     if (buffer->offset() % kCacheLine != 0)
       return invalid("buffer '%s' lies at %llu; expected a multiple of %llu", name, static_cast<ull>(buffer->offset()),
                      static_cast<ull>(kCacheLine));
@@ -123,6 +127,7 @@ bool TargetCheck::check_buffers() {
       return invalid("buffer '%s' of %llu bytes at %llu ends beyond its arena of %llu", name,
                      static_cast<ull>(buffer->size()), static_cast<ull>(buffer->offset()),
                      static_cast<ull>(arena_bytes));
+    // Launches are counted over all programs in their order, as the schema says.
     if (buffer->first_launch() > buffer->last_launch() || buffer->last_launch() >= launches_)
       return invalid("buffer '%s' lives from launch %u to %u; there are %u", name, buffer->first_launch(),
                      buffer->last_launch(), launches_);
@@ -144,7 +149,8 @@ bool TargetCheck::check_kernels() {
     if (images.size() == 0 || images.size() > kImageFormats)
       return invalid("kernel '%s' has %u images; expected 1 to %u", kernel->symbol()->c_str(), images.size(),
                      kImageFormats);
-    // All kernels of a target run on one kind of device, which the first one tells.
+    // All kernels of a target run on one kind of device, which the first image tells; check_images holds the others
+    // to it.
     host_ = first.Get(0)->format() == schema::ImageFormat::elf_x86_64;
     if (!check_images(*kernel, *first.Get(0)))
       return false;
@@ -161,6 +167,7 @@ bool TargetCheck::check_images(const schema::Kernel &kernel, const schema::Kerne
     auto format = static_cast<uint32_t>(image->format());
     bool host = image->format() == schema::ImageFormat::elf_x86_64;
     auto kind = host ? schema::SectionKind::host_code : schema::SectionKind::device_code;
+    // A CPU's kernels are functions of one shared object, which is loaded once.
     bool fits = format < kImageFormats && !(met >> format & 1) && section_is(scope_.frame, image->section(), kind) &&
                 host == host_ && (!host || image->section() == first.section());
     if (!fits)
@@ -177,6 +184,7 @@ bool TargetCheck::check_programs() {
   for (const schema::StepProgram *program : *target_.programs())
     if (!check_program(*program))
       return false;
+  // The last program takes what no other one does, so it must hold the largest step.
   uint32_t needed = limits_.max_step_tokens();
   if (step_programs_ == 0 || step_tokens_ < needed)
     return invalid("found step programs for up to %u tokens; max_step_tokens is %u", step_tokens_, needed);
@@ -189,11 +197,13 @@ bool TargetCheck::check_program(const schema::StepProgram &program) {
   StepSizes maxima{limits_.max_step_tokens(), limits_.max_batch(), limits_.max_logit_rows()};
   switch (program.function()) {
   case schema::Function::step:
+    // Steps run the first program that is large enough; one behind a larger one would never run.
     if (program.max_tokens() == 0 || (step_programs_ && program.max_tokens() <= step_tokens_))
       return invalid("found a step program for %u tokens after one for %u; expected ascending", program.max_tokens(),
                      step_tokens_);
     step_tokens_ = program.max_tokens();
     ++step_programs_;
+    // A program for fewer tokens than a step may have never sees the rest, so that its grids need not allow for them.
     if (step_tokens_ < maxima.tokens)
       maxima.tokens = step_tokens_;
     break;
@@ -203,6 +213,7 @@ bool TargetCheck::check_program(const schema::StepProgram &program) {
   default:
     return invalid("found a program for function %u; expected 0 or 1", static_cast<unsigned>(program.function()));
   }
+  // From here on messages name the launch.
   in_launch_ = true;
   for (const schema::Launch *launch : *program.launches()) {
     if (!check_launch(*launch, maxima))
@@ -217,12 +228,15 @@ bool TargetCheck::check_launch(const schema::Launch &launch, const StepSizes &ma
   if (launch.kernel() >= kernels_.size())
     return invalid("the launch names kernel %u of %u", launch.kernel(), kernels_.size());
   const schema::Kernel &kernel = *kernels_.Get(launch.kernel());
+  // No size of step that the plan allows may make the grid wrap or divide by zero.
   if (const char *fault = check_grid(*launch.grid(), maxima))
     return invalid("the launch of '%s' has a wrong grid: %s", kernel.symbol()->c_str(), fault);
+  // Blocks of threads are a GPU's; a CPU's cell has neither threads nor shared memory.
   if (launch.threads() > kMaxBlockThreads || (launch.threads() == 0) != host_ || (host_ && launch.shared_bytes() != 0))
     return invalid("the launch of '%s' has %u threads and %u shared bytes; expected none on a CPU, "
                    "else 1 to 1024 threads",
                    kernel.symbol()->c_str(), launch.threads(), launch.shared_bytes());
+  // FlatBuffers 2.0.8 checks the length of a vector of structs and not where its 8-byte fields lie.
   if (launch.arguments()->size() != kernel.arguments() || !internal::vector_aligned(*launch.arguments()))
     return invalid("the launch has %u arguments, or unaligned ones; kernel '%s' takes %u", launch.arguments()->size(),
                    kernel.symbol()->c_str(), kernel.arguments());
@@ -249,9 +263,11 @@ bool TargetCheck::check_argument(const schema::Argument &argument, uint32_t posi
   uint32_t i = argument.index();
   switch (argument.kind()) {
   case schema::ArgumentKind::buffer: {
+    // An index that is too large makes an empty extent, which the check below refuses with the index.
     const schema::Buffer *buffer = i < buffers_.size() ? buffers_.Get(i) : nullptr;
     if (!check_argument_extent(argument, position, "buffer", buffers_.size(), buffer ? buffer->size() : 0, 1))
       return false;
+    // Outside of its life other buffers lie in its place.
     if (launch_ < buffer->first_launch() || launch_ > buffer->last_launch())
       return invalid("the launch uses buffer '%s', which lives from launch %u to %u", buffer->name()->c_str(),
                      buffer->first_launch(), buffer->last_launch());
@@ -265,6 +281,7 @@ bool TargetCheck::check_argument(const schema::Argument &argument, uint32_t posi
   case schema::ArgumentKind::cache: {
     uint32_t count = plan.cache_groups()->size();
     uint64_t bytes = i < count ? plan.cache_groups()->Get(i)->page_bytes() : 0;
+    // The address is that of page 0; which page is read, the kernel takes from the page table.
     return check_argument_extent(argument, position, "cache page", count, bytes, 1);
   }
   case schema::ArgumentKind::page_table: {
@@ -299,6 +316,7 @@ bool TargetCheck::check_result(const char *what, uint32_t index, uint64_t bytes_
   return true;
 }
 
+// Without a program for sampling, `sampled` is not checked and must not be followed.
 bool TargetCheck::check_results() {
   return check_result("logits", target_.logits(), uint64_t{scope_.plan.model()->vocab_size()} * 4) &&
          (sample_programs_ == 0 || check_result("sampled tokens", target_.sampled(), 4));

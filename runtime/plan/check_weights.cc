@@ -26,6 +26,7 @@ struct Shape {
   /// False when it has an extent of 0 or more than 2^64 bytes.
   bool bytes(uint64_t *out) const {
     *out = element_bytes(element);
+    // Zero is refused as well: nothing divides by an extent, but a weight of no bytes has no place.
     for (uint32_t i = 0; i < rank; ++i)
       if (extents[i] == 0 || !checked_mul(*out, extents[i], out))
         return false;
@@ -38,6 +39,7 @@ struct Shape {
 const char *take_shape(const flatbuffers::Vector<uint64_t> &extents, schema::ElementType element, Shape *out) {
   if (element > schema::ElementType::MAX)
     return "an unknown element type";
+  // The alignment, since extents are read as an array by whoever asks about the weight.
   if (extents.size() > kMaxRank || !vector_aligned(extents))
     return "an unaligned shape or more than 8 axes";
   out->rank = extents.size();
@@ -51,6 +53,7 @@ const char *take_shape(const flatbuffers::Vector<uint64_t> &extents, schema::Ele
 const char *apply_slice(const schema::Link &link, Shape *shape) {
   if (link.axis() >= shape->rank)
     return "a slice of an axis that is not there";
+  // In this form nothing wraps: the last index, offset + (size - 1) * step, is at most extent - 1.
   uint64_t &extent = shape->extents[link.axis()];
   if (link.step() == 0 || link.size() == 0 || link.offset() >= extent ||
       link.size() - 1 > (extent - 1 - link.offset()) / link.step())
@@ -61,6 +64,7 @@ const char *apply_slice(const schema::Link &link, Shape *shape) {
 
 const char *apply_transpose(const schema::Link &link, Shape *shape) {
   Shape before = *shape;
+  // A bit for each axis met: each must come once, and there are at most eight.
   uint32_t met = 0;
   for (uint32_t i = 0; i < shape->rank; ++i) {
     uint32_t from = link.permutation()->Get(i);
@@ -73,6 +77,7 @@ const char *apply_transpose(const schema::Link &link, Shape *shape) {
 }
 
 const char *apply(const schema::Link &link, bool first, uint32_t tensors, Shape *shape) {
+  // Stacking is how several tensors become one, so it can only be the first thing that happens to them.
   bool stacks = link.kind() == schema::LinkKind::stack;
   if (stacks ? !first || link.size() != tensors || shape->rank == kMaxRank : first && tensors > 1)
     return "several tensors are stacked by the first link, all of them and up to 8 axes";
@@ -102,6 +107,7 @@ const char *follow(const schema::WeightPart &part, Shape *out) {
   for (uint32_t i = 0; i < links && !fault; ++i) {
     uint64_t bytes;
     fault = apply(*part.links()->Get(i), i == 0, tensors, out);
+    // Each shape on the way must have a size, since whoever fills the weight may hold any of them.
     if (!fault && !out->bytes(&bytes))
       fault = "its size exceeds 64 bits on the way";
   }
@@ -122,12 +128,14 @@ bool same_shape(const Shape &whole, const Shape &part, uint32_t parts) {
 
 const char *check_parts(const schema::Weight &weight, const Shape &shape, const Report &report) {
   uint32_t count = weight.parts() ? weight.parts()->size() : 0;
+  // Two parts have rows that alternate in runs; a table has no parts and no runs.
   if ((weight.parts() && count != 1 && count != 2) || (count == 2) != (weight.run() != 0))
     return "expected one part, or two with runs";
   for (uint32_t i = 0; i < count; ++i) {
     const schema::WeightPart &part = *weight.parts()->Get(i);
     Shape end;
     if (const char *fault = follow(part, &end))
+      // Halves are compared before padding, as the shape of the weight is.
       return fault;
     if (!same_shape(shape, end, count))
       return "the links of a part do not end in its shape and element type";
@@ -145,6 +153,7 @@ const char *check_form(const schema::PackedForm &form, const schema::Weight &wei
   if (weight.run() != 0 && !schema::holds_pairs(form, weight.run()))
     return "its runs do not fill the tiles of its layout";
   schema::PackedShape shape;
+  // More than any weight has.
   if (!schema::packed_shape(*weight.shape(), element_bytes(weight.element()), &shape) ||
       !schema::packed_bytes(form, shape, bytes))
     *bytes = UINT64_MAX;
@@ -154,6 +163,7 @@ const char *check_form(const schema::PackedForm &form, const schema::Weight &wei
 bool check_place(const CheckScope &scope, const schema::Weight &weight) {
   const char *name = weight.name()->c_str();
   if (weight.section() == schema::kNoSection) {
+    // Without bytes in the file somebody must be able to make them.
     if (weight.offset() == 0 && weight.parts())
       return true;
     return scope.report.invalid("weight '%s' has no bytes; expected offset 0 and parts to fill it from", name);
@@ -192,6 +202,7 @@ bool check_weight(const CheckScope &scope, const schema::Weight &weight) {
     return report.invalid("weight '%s': %s", weight.name()->c_str(), fault);
   if (!check_place(scope, weight))
     return false;
+  // A form that is not known here is a later version's: its size is the writer's word, but never below the elements'.
   if (form ? bytes != weight.size() : bytes > weight.size())
     return report.invalid("weight '%s' has %llu bytes; its shape needs %llu in layout %s", weight.name()->c_str(),
                           static_cast<ull>(weight.size()), static_cast<ull>(bytes), weight.layout()->c_str());

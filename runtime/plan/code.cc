@@ -12,7 +12,7 @@ namespace yupana::runtime {
 
 namespace {
 
-/// The first image of a kernel that a device takes; null when there is none.
+/// The first image of a kernel that a device takes, in the order of the plan; null when there is none.
 const schema::KernelImage *image_for(const schema::Kernel &kernel, const Device &device) {
   for (const schema::KernelImage *image : *kernel.images())
     if (device.formats >> static_cast<uint32_t>(image->format()) & 1)
@@ -20,6 +20,7 @@ const schema::KernelImage *image_for(const schema::Kernel &kernel, const Device 
   return nullptr;
 }
 
+/// The bytes go to ordinary memory first: the device copies what it keeps, so that they are freed at once.
 Code load_section(const yupana_plan_t &plan, const schema::KernelImage &image, bool compare, Device *device,
                   const Report &report) {
   uint32_t section = image.section();
@@ -28,6 +29,7 @@ Code load_section(const yupana_plan_t &plan, const schema::KernelImage &image, b
   if (Code code = file.allocate(plan.allocator, entry.size, kCacheLine, "code", report.out()))
     return code;
   if (compare) {
+    // Without comparing the section is read all the same, and what is wrong with it the device says.
     if (Code code = read_verified(plan.reader, plan.frame, section, file.data(), report))
       return code;
   } else if (!plan.reader.read(plan.reader.user, file.data(), entry.size, entry.offset)) {
@@ -42,6 +44,7 @@ Code load_code(const yupana_plan_t &plan, uint32_t index, bool compare, Device *
                const Report &report) {
   const schema::Target &target = plan.target(index);
   const auto &kernels = *target.kernels();
+  // A section is remembered by its number, so that kernels of one image, which follow one another, load it once.
   if (Code code = out_kernels->allocate(plan.allocator, kernels.size(), "kernels", report.out()))
     return code;
   uint32_t loaded = schema::kNoSection;

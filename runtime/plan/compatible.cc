@@ -10,6 +10,8 @@
 
 using namespace yupana::runtime;
 
+/// The name of the best target of this machine's best device; empty where it has none. Later kinds replace earlier
+/// ones.
 static const char *native_target(const DeviceChoice &choice) {
   const char *best = "";
   for (const DeviceKind *kind : kDevices)
@@ -19,6 +21,7 @@ static const char *native_target(const DeviceChoice &choice) {
   return best;
 }
 
+/// A device is found by the target's name, so that a plan with targets of unknown names can still be asked about.
 Code yupana::runtime::fit_target(const yupana_plan_t *plan, uint32_t index, const DeviceChoice &choice,
                                  yupana_fit_t *out_fit, const Report &report) {
   if (index >= yupana_plan_target_count(plan))
@@ -54,12 +57,15 @@ Code yupana::runtime::best_target(const yupana_plan_t *plan, const DeviceChoice 
   size_t used = 0;
   for (uint32_t i = 0; i < yupana_plan_target_count(plan); ++i) {
     const char *name = plan->target(i).name()->c_str();
+    // As much of the list as fits: snprintf says what it would have written, so that the next one begins beyond the
+    // end.
     if (used < sizeof(names))
       used += static_cast<size_t>(snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "", name));
     const DeviceKind *kind = find_device_kind(name);
     if (!kind || (choice.kind && choice.kind != kind))
       continue;
     yupana_fit_t fit;
+    // What kind->fit() has reported stays in the status, to be told if nothing fits.
     if (kind->fit(choice, plan->target(i), &fit, report)) {
       says_why = choice.kind;
       continue;

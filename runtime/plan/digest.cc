@@ -14,6 +14,7 @@ namespace yupana::runtime {
 
 namespace {
 
+/// The first eight bytes in hexadecimal.
 void format_digest(const uint8_t digest[32], char out[17]) {
   for (int i = 0; i < 8; ++i) {
     out[2 * i] = "0123456789abcdef"[digest[i] >> 4];
@@ -24,6 +25,7 @@ void format_digest(const uint8_t digest[32], char out[17]) {
 
 } // namespace
 
+/// Hashes what is in `dst`, not what another read would give: a reader may be a network or a file that changes.
 Code read_verified(const yupana_reader_t &reader, const Frame &frame, uint32_t index, void *dst, const Report &report) {
   const schema::SectionEntry &entry = frame.sections[index];
   if (!reader.read(reader.user, dst, entry.size, entry.offset))

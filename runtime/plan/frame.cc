@@ -19,6 +19,7 @@ using schema::SectionEntry;
 using schema::SectionKind;
 using ull = unsigned long long;
 
+/// Everything in it is checked before any of it is used, by falling certainty that this is a plan at all.
 Code read_header(const yupana_reader_t &reader, const Report &report, FileHeader *header) {
   constexpr Code kInvalid = YUPANA_STATUS_INVALID_DATA;
   if (reader.total < sizeof(FileHeader))
@@ -57,6 +58,7 @@ Code read_header(const yupana_reader_t &reader, const Report &report, FileHeader
 
 Code read_table(const yupana_reader_t &reader, const Allocator &allocator, const Report &report, Frame *frame) {
   const FileHeader &header = frame->header;
+  // The count has been bounded, so that neither the product nor the memory is large.
   uint64_t bytes = uint64_t{header.section_count} * sizeof(SectionEntry);
   if (!range_within(header.section_table_offset, bytes, header.file_size))
     return report.fail(YUPANA_STATUS_INVALID_DATA, "the table of %u sections ends beyond the file",
@@ -86,6 +88,7 @@ bool check_entry(const SectionEntry &entry, uint32_t i, uint64_t previous_end, u
   if (!is_power_of_two(entry.alignment) || entry.alignment < least || entry.alignment > kMaxAlignment)
     return report.invalid("section %u has alignment %llu; expected a power of two from %llu to 2 MiB", i,
                           static_cast<ull>(entry.alignment), static_cast<ull>(least));
+  // An empty section could lie anywhere, and none is ever written.
   if (entry.size == 0)
     return report.invalid("section %u is empty", i);
   uint64_t expected;
@@ -106,6 +109,7 @@ Code check_kind(const Frame &frame, uint32_t i, const Report &report) {
   constexpr auto kWeights = static_cast<uint32_t>(SectionKind::weights);
   constexpr auto kDigests = static_cast<uint32_t>(SectionKind::weight_digests);
   bool after_weights = previous && previous->kind == kWeights;
+  // Digests stand behind weights and nowhere else, and no weights without them.
   if (after_weights != (entry.kind == kDigests))
     return report.fail(YUPANA_STATUS_INVALID_DATA, "section %u has kind %u after kind %u; %s", i, entry.kind,
                        previous ? previous->kind : 0,
@@ -115,6 +119,7 @@ Code check_kind(const Frame &frame, uint32_t i, const Report &report) {
     if (!checked_mul(digest_chunks(previous->size), sizeof(entry.digest), &expected) || entry.size != expected)
       return report.fail(YUPANA_STATUS_INVALID_DATA, "section %u has %llu bytes of digests; its weights need %llu", i,
                          static_cast<ull>(entry.size), static_cast<ull>(expected));
+    // The digest of weights is that of their digests, so that opening compares it without reading the weights.
     if (memcmp(entry.digest, previous->digest, sizeof(entry.digest)) != 0)
       return report.fail(YUPANA_STATUS_INVALID_DATA,
                          "section %u: the digest of the weights is not that of their chunk digests", i);
@@ -127,7 +132,8 @@ Code check_kind(const Frame &frame, uint32_t i, const Report &report) {
   return YUPANA_STATUS_OK;
 }
 
-/// The bytes in [begin, end) must be zero, so that nothing can be hidden between sections.
+/// The bytes in [begin, end) must be zero, so that nothing can be hidden between sections. They are fewer than the
+/// largest alignment, 2 MiB, each time.
 Code check_padding(const yupana_reader_t &reader, uint64_t begin, uint64_t end, const Report &report) {
   uint8_t window[4096];
   while (begin < end) {
@@ -145,6 +151,7 @@ Code check_padding(const yupana_reader_t &reader, uint64_t begin, uint64_t end, 
 }
 
 Code check_sections(const yupana_reader_t &reader, const Report &report, Frame *frame) {
+  // The table ends where the first section may begin.
   uint64_t end = frame->header.section_table_offset + frame->sections.bytes();
   uint32_t metadata = 0;
   for (uint32_t i = 0; i < frame->sections.size(); ++i) {
@@ -164,6 +171,7 @@ Code check_sections(const yupana_reader_t &reader, const Report &report, Frame *
       return report.fail(YUPANA_STATUS_INVALID_DATA, "the metadata has %llu bytes; expected at most %llu",
                          static_cast<ull>(entry.size), static_cast<ull>(schema::kMaxMetadataBytes));
   }
+  // Bytes behind the last section would be in no digest.
   if (end != frame->header.file_size)
     return report.fail(YUPANA_STATUS_INVALID_DATA, "%llu bytes follow the last section; expected none",
                        static_cast<ull>(frame->header.file_size - end));

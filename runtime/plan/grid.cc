@@ -21,6 +21,7 @@ struct Interval {
   uint64_t high;
 };
 
+/// The operands are below 2^32, so that neither a sum nor a product wraps in 64 bits.
 const char *combine(GridOp op, Interval &a, const Interval &b) {
   switch (op) {
   case GridOp::add:
@@ -47,6 +48,7 @@ const char *combine(GridOp op, Interval &a, const Interval &b) {
   return a.high > UINT32_MAX ? "it can exceed 32 bits" : nullptr;
 }
 
+/// False for an operator, which takes its values from the stack.
 bool push(const schema::GridTerm &term, const StepSizes &maxima, Interval *out) {
   switch (term.op()) {
   case GridOp::constant:
@@ -96,6 +98,7 @@ const char *check_grid(const GridTerms &terms, const StepSizes &maxima) {
   return depth == 1 ? nullptr : "it leaves more than one value";
 }
 
+/// The same walk with numbers. What check_grid has proved is relied on: the stack neither overflows nor runs empty.
 uint32_t evaluate_grid(const GridTerms &terms, const StepSizes &sizes, uint32_t sms) {
   uint32_t stack[kMaxGridStack];
   uint32_t depth = 0;
@@ -128,6 +131,7 @@ uint32_t evaluate_grid(const GridTerms &terms, const StepSizes &sizes, uint32_t 
       *top *= b;
       break;
     case GridOp::ceil_div:
+      // Rounds up without adding to the dividend, which could wrap.
       *top = *top / b + (*top % b != 0);
       break;
     case GridOp::min:

@@ -27,6 +27,7 @@ void yupana_plan_model(const yupana_plan_t *plan, yupana_model_info_t *out) {
   info.stop_tokens = stop ? stop->data() : nullptr;
   info.parameters = model.parameters();
   info.bos_token = model.bos_token();
+  // Without a generation configuration: the model's own distribution, as yupana_span_t has it.
   info.temperature = info.top_p = info.repetition_penalty = 1;
   if (const schema::Generation *generation = model.generation()) {
     info.do_sample = generation->do_sample();
@@ -66,6 +67,7 @@ yupana_status_code_t yupana_plan_weight(const yupana_plan_t *plan, uint32_t inde
   return YUPANA_STATUS_OK;
 }
 
+/// Counted anew each time: plans have few weights, and callers ask once.
 uint32_t yupana_plan_missing_weights(const yupana_plan_t *plan) {
   uint32_t missing = 0;
   for (const schema::Weight *weight : *plan->root->weights())
@@ -107,6 +109,7 @@ yupana_status_code_t yupana_plan_target(const yupana_plan_t *plan, uint32_t inde
     info.has_sample |= program->function() == schema::Function::sample;
   }
   for (const schema::Arena *arena : *target.arenas())
+    // Arenas of a hostile plan may together exceed 64 bits; allocating them fails then.
     info.arena_bytes = saturating_add(info.arena_bytes, arena->size());
   for (const schema::Kernel *kernel : *target.kernels())
     if (kernel->scratch_bytes() > info.scratch_bytes)
@@ -138,6 +141,7 @@ uint64_t yupana_plan_file_bytes(const yupana_plan_t *plan) { return plan->frame.
 
 const char *yupana_plan_name(const yupana_plan_t *plan) { return plan->reader.name; }
 
+/// The bytes of the FlatBuffer, which the tools read with the schema. Verified, and valid as long as the plan.
 const void *yupana_plan_metadata(const yupana_plan_t *plan, uint64_t *out_bytes) {
   if (out_bytes)
     *out_bytes = plan->metadata.size();

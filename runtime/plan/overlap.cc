@@ -45,7 +45,7 @@ bool by_name(const schema::Buffer &a, const schema::Buffer &b) {
   return order != 0 ? order < 0 : a.first_launch() < b.first_launch();
 }
 
-/// Numbers from 0 on, of which some are marked.
+/// A set of numbers from 0 on, a bit for each. It finds the neighbours of a number a word at a time.
 class MarkedSet {
 public:
   static constexpr uint32_t kNone = UINT32_MAX;
@@ -58,8 +58,10 @@ public:
   /// The nearest one marked below `i`, or above it.
   uint32_t nearest(uint32_t i, bool above) const {
     uint64_t lower = (uint64_t{1} << i % 64) - 1, word = i / 64;
+    // Bits of the same word first, without the number itself and those on its other side.
     uint64_t bits = words_[word] & (above ? ~(lower << 1 | 1) : lower);
     while (!bits) {
+      // Going below word 0 wraps, which is beyond the size as well.
       word += above ? 1 : uint64_t(-1);
       if (word >= words_.size())
         return kNone;
@@ -86,6 +88,7 @@ Code check_entries(const schema::Target &target, const Allocator &allocator, con
   if (Code code = sort_buffers(buffers, by_name, allocator, &order, report))
     return code;
   for (uint32_t i = 1; i < buffers.size(); ++i) {
+    // In this order only neighbours have to be compared: their ranges are in order and do not meet.
     const schema::Buffer &a = *buffers.Get(order[i - 1]), &b = *buffers.Get(order[i]);
     bool same_place = a.arena() == b.arena() && a.offset() == b.offset() && a.size() == b.size();
     if (strcmp(a.name()->c_str(), b.name()->c_str()) == 0 && !(same_place && a.last_launch() < b.first_launch()))
@@ -121,6 +124,7 @@ Code check_overlap(const yupana_plan_t &plan, uint32_t index, const Report &repo
   for (uint32_t born : births) {
     const schema::Buffer &buffer = *buffers.Get(born);
     for (; buffers.Get(*dead)->last_launch() < buffer.first_launch(); ++dead)
+      // An empty buffer dies without ever having been marked.
       if (alive.has(ranks[*dead]))
         alive.flip(ranks[*dead]);
     if (!buffer.size())
@@ -130,6 +134,7 @@ Code check_overlap(const yupana_plan_t &plan, uint32_t index, const Report &repo
       if (neighbour == MarkedSet::kNone)
         continue;
       const schema::Buffer &other = *buffers.Get(places[neighbour]);
+      // The lower of the two first, as meet() has it.
       const schema::Buffer &a = above ? buffer : other, &b = above ? other : buffer;
       if (meet(a, b))
         return report.fail(YUPANA_STATUS_INVALID_DATA,

@@ -39,6 +39,8 @@ Code load_metadata(yupana_plan_t *plan, const Report &report) {
   return check_metadata(plan->metadata.data(), entry.size, plan->frame, plan->allocator, report, &plan->root);
 }
 
+/// A state of every section for every device that may be open at once: contexts on different devices hold weights of
+/// their own. Most stay zero.
 Code allocate_states(yupana_plan_t *plan, const Report &report) {
   uint64_t count = plan->state_count();
   void *memory = plan->allocator.alloc(count * sizeof(SectionState), kCacheLine);
@@ -51,6 +53,7 @@ Code allocate_states(yupana_plan_t *plan, const Report &report) {
   return YUPANA_STATUS_OK;
 }
 
+/// A caller compiled against an earlier header has a reader without map and unmap: both are then null.
 bool reader_valid(const yupana_reader_t *reader) {
   return reader && reader->size >= offsetof(yupana_reader_t, map) && reader->read && reader->name;
 }
@@ -69,12 +72,14 @@ yupana_status_code_t yupana_plan_open(const yupana_reader_t *reader, const yupan
   if (!plan)
     return report.fail(YUPANA_STATUS_OUT_OF_MEMORY, "no memory for a plan");
   plan->allocator = memory;
+  // Copied as far as the caller knows it, and null beyond.
   plan->reader = read_sized(reader);
   Code code = read_frame(plan->reader, memory, &plan->frame, out_status);
   if (!code)
     code = load_metadata(plan, report);
   if (!code)
     code = allocate_states(plan, report);
+  // The reader stays open: it was not adopted, and its owner closes it.
   if (code) {
     destroy_plan(plan);
     return code;
@@ -94,9 +99,11 @@ yupana_status_code_t yupana_plan_open_file(const char *path, const yupana_alloca
   return code;
 }
 
+// Whoever retains holds a reference already, so that nothing has to be ordered.
 void yupana_plan_retain(yupana_plan_t *plan) { plan->references.fetch_add(1, std::memory_order_relaxed); }
 
 void yupana_plan_release(yupana_plan_t *plan) {
+  // The last release must see all that the others did to the plan.
   if (!plan || plan->references.fetch_sub(1, std::memory_order_acq_rel) != 1)
     return;
   yupana_reader_t reader = plan->reader;
@@ -111,6 +118,7 @@ yupana_status_code_t yupana_plan_read_section(const yupana_plan_t *plan, uint32_
   if (index >= plan->frame.sections.size())
     return report.fail(YUPANA_STATUS_INVALID_ARGUMENT, "there is no section %u", index);
   const schema::SectionEntry &entry = plan->section(index);
+  // Weights are read by contexts, in chunks; their section digest is of digests and not of their bytes.
   if (entry.kind == static_cast<uint32_t>(schema::SectionKind::weights) || entry.size > capacity || !dst)
     return report.fail(YUPANA_STATUS_INVALID_ARGUMENT,
                        "section %u of kind %u and %llu bytes cannot be read into a buffer of %llu", index, entry.kind,

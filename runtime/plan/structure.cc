@@ -58,6 +58,7 @@ constexpr Field kFields[] = {
     tables(kCacheGroupTable), tables(kTargetTable)};
 // clang-format on
 /// Of every table, and the end of the last.
+/// The numbers of fields above, added up; a test compares them with the schema.
 constexpr uint8_t kFirstField[] = {0, 6, 17, 21, 25, 36, 41, 45, 51, 56, 61, 64, 71, 77};
 static_assert(sizeof(kFirstField) == kTableCount + 1 && sizeof(kFields) == 77 * sizeof(Field));
 
@@ -81,6 +82,7 @@ private:
   bool shares_ = false;
 };
 
+/// Takes `bytes` from those left. Without sharing, no two objects have bytes in common, and all fit.
 bool StructureCheck::count(uint64_t bytes) {
   shares_ = bytes > left_;
   left_ -= bytes;
@@ -94,16 +96,19 @@ const uint8_t *StructureCheck::follow(const uint8_t *offset) {
 }
 
 bool StructureCheck::check_string(const uint8_t *string) {
+  // Counted are its length, its bytes and the zero behind them.
   return verifier_.VerifyString(reinterpret_cast<const flatbuffers::String *>(string)) &&
          count(uint64_t{flatbuffers::ReadScalar<uint32_t>(string)} + 5);
 }
 
 bool StructureCheck::check_vector(const uint8_t *vector, const Field &field) {
   bool plain = field.kind == FieldKind::scalars;
+  // Elements that are objects are offsets of four bytes.
   uint32_t bytes = plain ? field.of : 4;
   if (!verifier_.VerifyVectorOrString(vector, bytes))
     return false;
   uint32_t size = flatbuffers::ReadScalar<uint32_t>(vector);
+  // Before the elements are followed, of which each may lead to a whole table.
   if (!count(4 + uint64_t{size} * bytes))
     return false;
   for (uint32_t i = 0; i < size && !plain; ++i) {
@@ -117,6 +122,7 @@ bool StructureCheck::check_vector(const uint8_t *vector, const Field &field) {
 bool StructureCheck::check_field(const uint8_t *table, uint32_t at, const Field &field) {
   bool scalar = field.kind == FieldKind::scalar;
   uint32_t bytes = scalar ? field.of : 4;
+  // Fields are as aligned as they are large, which reading them relies on.
   if (!verifier_.VerifyFieldStruct(table, static_cast<uint16_t>(at), bytes, bytes) || !count(bytes))
     return false;
   if (scalar)
@@ -131,8 +137,10 @@ bool StructureCheck::check_field(const uint8_t *table, uint32_t at, const Field 
 
 bool StructureCheck::check_table(const uint8_t *table, uint8_t number) {
   if (!verifier_.VerifyTableStart(table) || !count(4))
+    // The offset to its vtable is the first thing in a table.
     return false;
   for (uint32_t i = kFirstField[number]; i < kFirstField[number + 1]; ++i) {
+    // The vtable begins with two sizes, so that the first field has slot 4.
     auto slot = static_cast<uint16_t>(4 + 2 * (i - kFirstField[number]));
     uint32_t at = reinterpret_cast<const flatbuffers::Table *>(table)->GetOptionalFieldOffset(slot);
     if (at ? !check_field(table, at, kFields[i]) : kFields[i].required)
@@ -153,6 +161,7 @@ bool check_structure(const uint8_t *metadata, uint64_t bytes, const Report &repo
   options.max_depth = kMaxDepth;
   options.max_tables = kMaxTables;
   StructureCheck check(metadata, bytes, options);
+  // The offset to the root and the identifier are the first eight bytes.
   uint32_t root = bytes >= 8 && flatbuffers::BufferHasIdentifier(metadata, schema::PlanIdentifier())
                       ? flatbuffers::Verifier(metadata, bytes, options).VerifyOffset(size_t{0})
                       : 0;

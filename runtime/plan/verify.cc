@@ -43,6 +43,7 @@ Code verify_sections(const yupana_plan_t &plan, Device *device, Progress &progre
   Memory window;
   if (Code code = window.allocate(plan.allocator, uint64_t{1} << 20, kCacheLine, "a reading window", report.out()))
     return code;
+  // One after the other, so that of several faults always the first is reported.
   for (uint32_t i = 0; i < plan.frame.sections.size(); ++i) {
     bool weights = plan.section(i).kind == static_cast<uint32_t>(schema::SectionKind::weights);
     Code code = weights ? verify_weights(&plan, i, device, progress, report)
@@ -55,6 +56,7 @@ Code verify_sections(const yupana_plan_t &plan, Device *device, Progress &progre
 
 /// Code that the host's processor takes is loaded, which checks its form. That of other devices is for their drivers.
 Code verify_code(const yupana_plan_t &plan, uint32_t index, Device *host, const Report &report) {
+  // All kernels of a target have images of one kind of device.
   auto format = static_cast<uint32_t>(plan.target(index).kernels()->Get(0)->images()->Get(0)->format());
   Array<void *> kernels;
   return host->formats >> format & 1 ? load_code(plan, index, false, host, &kernels, report) : YUPANA_STATUS_OK;
@@ -68,8 +70,10 @@ yupana_status_code_t yupana_plan_verify(const yupana_plan_t *plan, const yupana_
   Report report(plan->reader.name, out_status);
   yupana_verify_options_t options = given ? read_sized(given) : yupana_verify_options_t{};
   uint64_t total = 0;
+  // Sections have been held to the file's size, so that the sum does not wrap.
   for (const schema::SectionEntry &entry : plan->frame.sections)
     total += entry.size;
+  // A device without kernels: it has workers and no memory for a step.
   OpenedDevice host;
   if (Code code = kDevices[0]->open(plan->allocator, {{}, nullptr, options.threads, 0, {}}, &host.device, report))
     return code;

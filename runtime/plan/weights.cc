@@ -32,7 +32,8 @@ const schema::Weight *weight_in(const yupana_plan_t &plan, uint32_t section, uin
   return first;
 }
 
-/// Names the weight that the chunk holds, since that is what a user knows of a model.
+/// Names the weight that the chunk holds, since that is what a user knows of a model. Bytes that cannot be read come
+/// first: what was not read cannot be called damaged.
 Code report_fault(const yupana_plan_t &plan, uint32_t section, const ChunkFault &fault, const Report &report) {
   bool unreadable = fault.unreadable != ChunkFault::kNone;
   if (!unreadable && fault.damaged == ChunkFault::kNone)
@@ -56,6 +57,8 @@ Code report_fault(const yupana_plan_t &plan, uint32_t section, const ChunkFault 
                      static_cast<ull>(chunk), section, at);
 }
 
+/// The section behind the weights, which opening the plan has checked to be theirs. Its own digest is compared as well,
+/// or damaged digests would be blamed on the weights.
 Code load_digests(const yupana_plan_t &plan, uint32_t weights_section, Memory *out_digests, const Report &report) {
   uint32_t section = weights_section + 1;
   if (Code code = out_digests->allocate(plan.allocator, plan.section(section).size, kCacheLine, "digests of weights",
@@ -79,6 +82,7 @@ Code fill(const yupana_plan_t &plan, uint32_t index, uint8_t *data, bool present
   return report_fault(plan, index, fault, report);
 }
 
+// Mapped bytes are never written to; the loader takes one kind of pointer for both.
 uint8_t *data_of(const SectionState &state) {
   return state.mapped ? const_cast<uint8_t *>(state.mapped) : state.weights.data();
 }
@@ -87,6 +91,7 @@ SectionState &state_of(yupana_plan_t &plan, const Device &device, uint32_t index
   return plan.states[device.slot * plan.frame.sections.size() + index];
 }
 
+/// The lock is held, and nobody uses the section.
 void drop(yupana_plan_t *plan, uint32_t index, SectionState &state) {
   if (state.mapped)
     plan->reader.unmap(plan->reader.user, state.mapped, plan->section(index).size + kArenaPadding);
@@ -100,8 +105,10 @@ Code place(yupana_plan_t *plan, uint32_t index, SectionState &state, bool map, D
   uint64_t padded;
   if (!checked_add(entry.size, kArenaPadding, &padded))
     return report.fail(YUPANA_STATUS_OUT_OF_MEMORY, "section %u of weights does not fit in memory", index);
+  // New memory holds nothing that was compared.
   state.weights_verified = false;
   if (map) {
+    // A mapping is in the host's memory, where a GPU's kernels cannot read it.
     if (!plan->reader.map || !plan->reader.unmap || !device->kind->has_host_memory)
       return report.fail(YUPANA_STATUS_INVALID_ARGUMENT, "the reader of this plan cannot map weights");
     // Digests follow every section of weights, so the padding never reaches beyond the last page of the file.
@@ -112,6 +119,7 @@ Code place(yupana_plan_t *plan, uint32_t index, SectionState &state, bool map, D
   if (Code code =
           device->kind->allocate(device, plan->allocator, padded, kCacheLine, "weights", &state.weights, report.out()))
     return code;
+  // Kernels read whole vectors at the end of the last weight and find zeros there on every device.
   device->kind->zero(device, state.weights.data() + entry.size, kArenaPadding);
   return YUPANA_STATUS_OK;
 }
@@ -122,18 +130,21 @@ Code acquire_locked(yupana_plan_t *plan, uint32_t index, const yupana_context_op
                     Progress &progress, const Report &report) {
   SectionState &state = state_of(*plan, *device, index);
   bool loaded = state.users > 0;
+  // FIRST_LOAD trusts the file once its bytes have been right; loaded memory is trusted while it is loaded.
   bool compare = options.digests != YUPANA_DIGEST_OFF && !(loaded && state.weights_verified) &&
                  !(options.digests == YUPANA_DIGEST_FIRST_LOAD && state.seen_good);
   if (!loaded)
     if (Code code = place(plan, index, state, options.map_weights, device, report))
       return code;
   bool present = loaded || state.mapped;
+  // Mapped bytes are there without being read, until somebody compares them.
   if (present && !compare) {
     progress.add(plan->section(index).size);
     return YUPANA_STATUS_OK;
   }
   Code code = fill(*plan, index, data_of(state), present, compare, device, progress, report);
   if (code) {
+    // What another context uses stays; only what this call has placed goes.
     if (!loaded)
       drop(plan, index, state);
     return code;
@@ -148,6 +159,7 @@ Code place_filled(yupana_plan_t &plan, FilledWeights &filled, Device *device, co
   const auto &weights = *plan.root->weights();
   if (Code code = filled.items.allocate(plan.allocator, weights.size(), "places of weights", report.out()))
     return code;
+  // Room for the padding behind the last weight.
   uint64_t end = kArenaPadding;
   for (const schema::Weight *weight : weights) {
     uint64_t bytes = weight->section() == schema::kNoSection ? weight->size() : 0;
@@ -159,6 +171,7 @@ Code place_filled(yupana_plan_t &plan, FilledWeights &filled, Device *device, co
     return code;
   uint8_t *next = filled.memory.data();
   for (uint32_t i = 0; i < weights.size(); ++i) {
+    // Weights that the file has keep a null place: nobody fills them.
     if (weights.Get(i)->section() != schema::kNoSection)
       continue;
     uint64_t bytes = weights.Get(i)->size();
@@ -174,6 +187,7 @@ Code fill_locked(yupana_plan_t &plan, FilledWeights &filled, const Array<uint32_
                  Device *device, Progress &progress, const Report &report) {
   if (!filled.users)
     if (Code code = place_filled(plan, filled, device, report))
+      // Targets differ in the weights they read, so that only those in use are made, each once.
       return code;
   for (uint32_t i = 0; i < used.size(); ++i) {
     FillItem &item = filled.items[i];
@@ -217,6 +231,7 @@ Code acquire_filled(yupana_plan_t *plan, const Array<uint32_t> &used, const yupa
   Code code = fill_locked(*plan, filled, used, filler, device, progress, report);
   if (!code)
     ++filled.users;
+  // A first context that fails leaves no memory behind; the places are made anew by the next.
   else if (!filled.users)
     filled.memory.reset();
   pthread_mutex_unlock(&plan->lock);
