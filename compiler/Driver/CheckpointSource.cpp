@@ -23,6 +23,7 @@ template <typename Bits> size_t findAtLeast(const uint8_t *bytes, size_t count, 
     std::memcpy(&bits, bytes + index * sizeof bits, sizeof bits);
     return static_cast<Bits>(bits & magnitudeMask);
   };
+  // Block by block, so that the first loop has no branch and becomes vector code; the second runs in at most one block.
   for (size_t start = 0; start < count; start += block) {
     size_t end = std::min(count, start + block);
     Bits largest = 0;
@@ -52,7 +53,7 @@ size_t findRefused(StoredType type, const uint8_t *bytes, size_t count, RefusedV
   }
 }
 
-/// What a refused element is, for the message.
+/// What a refused element is, for the message. NaN has a larger magnitude than infinity, compared as integers.
 std::string_view valueName(StoredType type, const uint8_t *element) {
   uint32_t bits = 0;
   std::memcpy(&bits, element, type == StoredType::F32 ? 4 : 2);
@@ -67,7 +68,8 @@ std::string_view valueName(StoredType type, const uint8_t *element) {
 
 } // namespace
 
-/// `place` names where the tensor is, for the error.
+/// `place` names where the tensor is, for the error. The handle is the tensor itself, which outlives what is read from
+/// it.
 static Result<SourceTensor> describe(const TensorInfo &info, std::string_view place) {
   SourceTensor tensor{SourceElement::F32, info.shape, &info};
   switch (info.type) {
@@ -109,6 +111,7 @@ Result<void> CheckpointSource::read(const SourceTensor &tensor, uint64_t offset,
                    offset / elementBytes + index);
 }
 
+/// The names are those of `tensors`, whose elements stay where they are.
 DeclaredSource::DeclaredSource(const std::deque<TensorInfo> &tensors) {
   for (const TensorInfo &info : tensors)
     byName.emplace(info.name, &info);

@@ -55,6 +55,7 @@ void setOptions(PipelineOptions &pipeline, const CompileOptions &options, const 
 
 class Compilation {
 public:
+  // Everything is borrowed: a compilation lives within the call that makes it.
   Compilation(MLIRContext &context, const Maxima &maxima, const CompileOptions &options)
       : context(context), maxima(maxima), options(options) {}
 
@@ -74,9 +75,11 @@ private:
 };
 
 Result<void> Compilation::runPhase(ModuleOp module, llvm::StringRef name, Build build, const std::string &target) {
+  // Between phases: passes have no place to ask.
   YUPANA_RETURN_IF_ERROR(checkCancelled(options.observer));
   PipelineOptions pipeline;
   setOptions(pipeline, options, maxima, target);
+  // Before the passes run: it catches what they report for as long as it lives.
   DiagnosticCollector diagnostics(context);
   PassManager passes(&context);
   build(passes, pipeline);
@@ -94,9 +97,11 @@ Result<void> Compilation::dump(ModuleOp module, size_t number, llvm::StringRef p
   llvm::raw_fd_ostream stream(path, error);
   if (error)
     return makeError(ExitCode::MissingFile, "{}: cannot be created: {}", path, error.message());
+  // The IR of large models has megabytes; errors of the disk are asked for once, at the end.
   module.print(stream);
   stream.close();
   error = stream.error();
+  // A stream that is destroyed with an error would end the program.
   stream.clear_error();
   if (error)
     return makeError(ExitCode::OutOfSpace, "{}: cannot be written: {}", path, error.message());
@@ -119,6 +124,7 @@ Result<void> Compilation::generateCode(ModuleOp module, const std::string &targe
   codegenOptions.output = options.output;
   if (!options.cacheDirectory.empty())
     codegenOptions.cacheDirectory = options.cacheDirectory;
+  // In the order of the back end, so that a plan does not depend on that of the option.
   for (plan::ImageFormat format : backEnd->getImageFormats())
     if (llvm::is_contained(options.formats, plan::stringifyImageFormat(format)))
       codegenOptions.formats.push_back(format);
@@ -139,6 +145,7 @@ Result<void> Compilation::generateCode(ModuleOp module, const std::string &targe
         return kernel.getSymbol() == llvm::StringRef(compiled.symbol);
       }))
     return makeError(ExitCode::Internal, "{}: generated code exports other kernels than the plan names", target);
+  // Images stand first in the target; kernels refer to them by their number.
   auto inside = OpBuilder::atBlockBegin(&plan.getBody().front());
   for (const codegen::Image &image : code->images)
     plan::ImageOp::create(inside, plan.getLoc(), image.format, image.bytes);
@@ -151,7 +158,9 @@ Result<void> Compilation::generateCode(ModuleOp module, const std::string &targe
     });
     op.setImagesAttr(inside.getArrayAttr(images));
   }
+  // Known only now that the code is there: what of a block's shared memory the launch must ask for.
   plan.walk([&](plan::LaunchOp launch) { launch.setShared(code->kernels[launch.getKernel()].sharedBytes); });
+  // The plan has its code now; a kernel.library is no part of the plan level.
   library->erase();
   return {};
 }
@@ -164,6 +173,7 @@ Result<OwningOpRef<ModuleOp>> Compilation::run(OwningOpRef<ModuleOp> model) {
 
   std::vector<OwningOpRef<ModuleOp>> plans;
   for (const std::string &target : options.targets) {
+    // The passes change the module, so that each target begins with a copy of what the first phase left.
     OwningOpRef<ModuleOp> module = model->clone();
     for (size_t i = 1; i < all.size(); ++i) {
       YUPANA_RETURN_IF_ERROR(runPhase(*module, all[i].name, all[i].build, target));
@@ -189,6 +199,8 @@ Result<OwningOpRef<ModuleOp>> yupana::compileModule(OwningOpRef<ModuleOp> model,
   return Compilation(context, maxima, options).run(std::move(model));
 }
 
+/// For modules that no pipeline made: the verifier that ends a compilation, so that the exporter may rely on it in
+/// both.
 Result<void> yupana::verifyPlanModule(ModuleOp module, const std::string &file) {
   MLIRContext &context = *module.getContext();
   DiagnosticCollector diagnostics(context);

@@ -19,6 +19,7 @@ static std::string placeOf(Location location) {
 
 DiagnosticCollector::DiagnosticCollector(MLIRContext &context)
     : handler(&context, [this](Diagnostic &diagnostic) {
+        // Everything is handled here, also what is dropped, or MLIR would print it.
         if (diagnostic.getSeverity() != DiagnosticSeverity::Error || !first.empty())
           return success();
         first = placeOf(diagnostic.getLocation()) + diagnostic.str();
@@ -29,6 +30,7 @@ DiagnosticCollector::DiagnosticCollector(MLIRContext &context)
       }) {}
 
 Error DiagnosticCollector::takeError(ExitCode code, std::string_view what) {
+  // A pass that fails without a diagnostic is a fault, which a test should find by this sentence.
   Error error = makeError(code, "{}: {}", what, first.empty() ? "failed without saying why" : first);
   first.clear();
   return error;

@@ -84,7 +84,8 @@ void addFasterTarget(CompileOptions &options) {
   options.targets.emplace(last, fastest);
 }
 
-/// ExitCode::Usage unless every format is one that a target may be asked for.
+/// ExitCode::Usage unless every format is one that a target may be asked for. A format that only some targets have is
+/// fine: the others have one way to write their code.
 Result<void> checkFormats(const CompileOptions &options) {
   std::vector<std::string_view> known;
   for (const std::string &target : options.targets) {
@@ -121,7 +122,7 @@ Result<void> keepInputsFromDumps(const std::string &folder, const std::vector<st
   return {};
 }
 
-/// "f32" or "bf16".
+/// "f32" or "bf16". Without a wish, the type of the checkpoint: float32 for a model in bf16 would store zeros.
 Result<std::string> choosePrecision(const CompileOptions &options, const OpenedCheckpoint &checkpoint) {
   if (options.precision.empty())
     return std::string(checkpoint.text.allF32 ? "f32" : "bf16");
@@ -130,6 +131,7 @@ Result<std::string> choosePrecision(const CompileOptions &options, const OpenedC
   return makeError(ExitCode::Usage, "precision {}: unknown, expected f32 or bf16", inQuotes(options.precision));
 }
 
+/// Names are checked here and not by the pipeline, which would ignore one that it does not know.
 Result<void> checkFusions(const CompileOptions &options) {
   auto check = [](const std::vector<std::string> &names, const std::vector<std::string> &known) -> Result<void> {
     for (const std::string &name : names)
@@ -140,6 +142,7 @@ Result<void> checkFusions(const CompileOptions &options) {
   };
   YUPANA_RETURN_IF_ERROR(check(options.disabledFusions, fusionNames()));
   YUPANA_RETURN_IF_ERROR(check(options.enabledFusions, chosenFusionNames()));
+  // Which of the two the user meant cannot be known.
   for (const std::string &name : options.enabledFusions)
     if (llvm::is_contained(options.disabledFusions, name))
       return makeError(ExitCode::Usage, "fusing pass {}: enabled and disabled, expected one of the two",
@@ -155,6 +158,7 @@ Result<void> checkMaximum(std::string_view option, uint64_t value, uint64_t grea
 
 Result<Maxima> chooseMaxima(const CompileOptions &options, const llama4::TextConfig &config) {
   Maxima maxima;
+  // A request beyond what the model was made for is granted with a note; the default never goes there.
   maxima.context = options.maxContext.value_or(std::min(config.maxPositions, defaultContext));
   maxima.batch = options.maxBatch;
   maxima.stepTokens = options.maxStepTokens;
@@ -223,11 +227,14 @@ Result<CompileSummary> yupana::compile(const CompileOptions &given) {
   YUPANA_ASSIGN_OR_RETURN(inputs.tokenizer, readTokenizer(options, checkpoint.config));
   YUPANA_RETURN_IF_ERROR(checkFitsPlan(options.checkpoint, checkpoint.config));
 
+  // Passes run on one thread: the parallel work is in code generation and in the weights, which have threads of their
+  // own.
   MLIRContext context(MLIRContext::Threading::DISABLED);
   loadDialects(context);
   YUPANA_ASSIGN_OR_RETURN(OwningOpRef<ModuleOp> model,
                           llama4::importModel(context, checkpoint.config, checkpoint.text,
                                               checkpoint.importOptions(options.precision, options.name)));
+  // Weights are symbols up to here: nothing is read from the tensors before the plan is there.
   auto secondsSince = [](std::chrono::steady_clock::time_point start) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   };
@@ -236,6 +243,7 @@ Result<CompileSummary> yupana::compile(const CompileOptions &given) {
   double codeSeconds = secondsSince(start);
   YUPANA_RETURN_IF_ERROR(checkCancelled(options.observer));
   start = std::chrono::steady_clock::now();
+  // The checkpoint is held to the state it had before its headers were read.
   ExportOptions exporting = exportOptionsFor(options.output, options.jobs, options.observer, &before);
   if (options.stripWeights)
     exporting.weights = checkpoint.tensors ? ExportWeights::Digested : ExportWeights::Sized;
@@ -250,6 +258,7 @@ Result<CompileSummary> yupana::exportModule(const ExportModuleOptions &options) 
   YUPANA_RETURN_IF_ERROR(keepInputs(options.output, {options.input}));
   MLIRContext context(MLIRContext::Threading::DISABLED);
   loadDialects(context);
+  // Ends before the verifier, which has a collector of its own.
   OwningOpRef<ModuleOp> module;
   {
     DiagnosticCollector diagnostics(context);

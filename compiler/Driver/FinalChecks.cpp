@@ -19,6 +19,7 @@
 
 using namespace yupana;
 
+/// False for what is no regular file. Nanoseconds count, since a file may be written twice within a second.
 bool CheckpointState::look(const std::string &path, FileState &state) {
   struct stat status;
   if (stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode))
@@ -73,6 +74,7 @@ Result<void> yupana::readBack(const OutputFile &file, uint64_t bytes, const std:
   yupana_status_code_t code = yupana_plan_open(&reader, nullptr, &plan, &status);
   if (code == YUPANA_STATUS_OK)
     return yupana_plan_release(plan), Result<void>();
+  // What the compiler wrote is not well-formed by the reader's rules: a bound that the model exceeds.
   if (code == YUPANA_STATUS_INVALID_DATA)
     return makeError(ExitCode::Unsupported, "{}; the plan of this model is beyond what is read, so none was written",
                      status.message);
@@ -91,6 +93,7 @@ Result<void> yupana::checkFitsPlan(const std::string &folder, const llama4::Mode
   return {};
 }
 
+/// The reader's rule for every string of a plan, held against the option before anything is compiled.
 Result<void> yupana::checkModelName(const std::string &name) {
   if (name.size() > runtime::kMaxStringBytes)
     return makeError(ExitCode::Usage, "--name has {} bytes, expected at most {}", name.size(),

@@ -56,6 +56,7 @@ int64_t Merger::placeWeight(plan::WeightOp weight, Operation *parameter) {
   if (!isNew)
     return number;
   insertBeforeTargets();
+  // The halves of an interleaved weight come with it, unless a weight before it has brought them.
   if (auto interleaved = dyn_cast<lm::InterleavedOp>(parameter))
     for (FlatSymbolRefAttr part : {interleaved.getFirstAttr(), interleaved.getSecondAttr()})
       if (!symbols.lookup(part.getAttr()))
@@ -66,6 +67,7 @@ int64_t Merger::placeWeight(plan::WeightOp weight, Operation *parameter) {
   return number;
 }
 
+/// Groups are equal by all that they say, layers and pages: targets whose pages differ have groups of their own.
 int64_t Merger::placeGroup(plan::CacheGroupOp group) {
   auto [entry, isNew] = groups.insert({group->getAttrDictionary(), static_cast<int64_t>(groups.size())});
   if (isNew) {
@@ -92,6 +94,7 @@ void Merger::renumber(plan::TargetOp target, ArrayRef<int64_t> weightNumbers, Ar
   });
 }
 
+/// Appends what `from` has and `into` lacks, and moves its target over.
 Result<void> Merger::take(ModuleOp from) {
   auto ours = into.getOps<plan::ModelOp>(), theirs = from.getOps<plan::ModelOp>();
   // One import made them all, so a difference is a fault of a pass that changed the model for a target.
@@ -99,12 +102,14 @@ Result<void> Merger::take(ModuleOp from) {
     return makeError(ExitCode::Internal, "the plans of two targets describe different models");
   SymbolTable theirSymbols(from);
   SmallVector<int64_t> weightNumbers, groupNumbers;
+  // In the order of the module, which is that of the numbers in its launches.
   for (auto weight : from.getOps<plan::WeightOp>())
     weightNumbers.push_back(placeWeight(weight, theirSymbols.lookup(weight.getParameter())));
   for (auto group : from.getOps<plan::CacheGroupOp>())
     groupNumbers.push_back(placeGroup(group));
   for (auto target : llvm::make_early_inc_range(from.getOps<plan::TargetOp>())) {
     renumber(target, weightNumbers, groupNumbers);
+    // Moved, not cloned: images may have many megabytes.
     target->remove();
     into.getBody()->push_back(target);
   }

@@ -35,6 +35,8 @@ ExportOptions yupana::exportOptionsFor(const std::string &output, unsigned jobs,
       observer.progress(done, total);
     return !observer.isCancelled || !observer.isCancelled();
   };
+  // Called twice, without the weights and with them: a checkpoint that has changed is noticed before they are written,
+  // too.
   options.check = [output, before](const OutputFile &file, uint64_t bytes) -> Result<void> {
     YUPANA_RETURN_IF_ERROR(before ? before->checkUnchanged() : Result<void>());
     return readBack(file, bytes, output);
@@ -43,10 +45,12 @@ ExportOptions yupana::exportOptionsFor(const std::string &output, unsigned jobs,
 }
 
 std::string yupana::modelName(const std::string &folder) {
+  // Absolute, so that "." has a name; normal, so that "folder/.." has; not canonical, since links are named on purpose.
   std::filesystem::path path = std::filesystem::absolute(folder).lexically_normal();
   if (!path.has_filename())
     path = path.parent_path();
   std::string name = path.filename().string();
+  // models--ORGANISATION--NAME/snapshots/REVISION, where the last folder has a hash for its name.
   constexpr llvm::StringRef prefix = "models--", separator = "--";
   if (path.parent_path().filename() == "snapshots") {
     std::string folderOfRepository = path.parent_path().parent_path().filename().string();
@@ -68,6 +72,7 @@ std::unique_ptr<TensorSource> OpenedCheckpoint::source(const std::string &precis
 }
 
 llama4::ImportOptions OpenedCheckpoint::importOptions(const std::string &precision, const std::string &name) const {
+  // Told by what is there, since configurations of exports need not name their class.
   bool conditional = config.hasVision || !text.prefix.empty();
   return {name.empty() ? modelName(folder) : name, conditional ? "Llama4ForConditionalGeneration" : "Llama4ForCausalLM",
           precision == "bf16" ? llama4::Precision::BF16 : llama4::Precision::F32};
@@ -79,6 +84,8 @@ Result<OpenedCheckpoint> yupana::openCheckpoint(const std::string &folder, bool 
   opened.folder = folder;
   YUPANA_RETURN_IF_ERROR(checkCheckpointFolder(folder));
   YUPANA_ASSIGN_OR_RETURN(opened.config, llama4::readModelConfig(folder));
+  // Tensors that are there are looked at even if their values are not stored: the plan then has a digest of each
+  // weight.
   if (mayLackTensors && !SafetensorsCheckpoint::existsIn(folder)) {
     YUPANA_ASSIGN_OR_RETURN(opened.text, llama4::declareTextTensors(opened.config));
     opened.text.notes.push_back(fmt::format("{}: holds no tensors, so names and forms are taken to be as transformers "
@@ -94,6 +101,7 @@ Result<OpenedCheckpoint> yupana::openCheckpoint(const std::string &folder, bool 
       note(observer, sentence);
     YUPANA_ASSIGN_OR_RETURN(opened.text, llama4::findTextTensors(opened.config.text, *opened.tensors));
   }
+  // Notes come last: a folder whose tensors are refused has one sentence, which is the error.
   for (const std::string &sentence : opened.config.notes)
     note(observer, sentence);
   for (const std::string &sentence : opened.text.notes)
@@ -113,6 +121,7 @@ Result<std::vector<std::string>> yupana::filesOf(const std::string &folder) {
   namespace fs = std::filesystem;
   std::vector<std::string> files;
   std::error_code ended;
+  // A listing that ends early could leave a file unseen, and overwritten: that is an error.
   for (fs::directory_iterator entry(folder, ended), end; !ended && entry != end; entry.increment(ended))
     if (std::string path = entry->path(); !isPlan(path))
       files.push_back(std::move(path));

@@ -66,6 +66,7 @@ public:
   StoredBytes(const InputFile &file, uint64_t offset, uint64_t size) : file(file), offset(offset), size(size) {}
 
   uint64_t bytes() const override { return size; }
+  // A table has as many pieces as it has megabytes; the last may be shorter.
   uint64_t pieces() const override { return llvm::divideCeil(size, pieceBytes); }
   Result<void> make(uint64_t index, PieceMemory &memory, PieceSink sink) const override {
     uint64_t at = index * pieceBytes;
@@ -81,6 +82,7 @@ private:
   uint64_t offset, size;
 };
 
+/// One refitting. Members are in the order of their making: `source` needs the checkpoint, `module` the context.
 class Refitter {
 public:
   Refitter(const RefitOptions &options, yupana_plan_t *plan, InputFile file, const OpenedCheckpoint &checkpoint,
@@ -136,12 +138,14 @@ Result<Refitter::Makers> Refitter::makeWeights() {
   for (auto [index, weight] : llvm::enumerate(missing)) {
     const schema::Weight &stored = *root.weights()->Get(static_cast<uint32_t>(index));
     if (!weight) {
+      // Tables are in the plan already; they are copied to their new places by the same writer as the weights.
       uint64_t offset = sectionOf(plan, stored.section()).offset + stored.offset();
       makers.push_back(std::make_unique<StoredBytes>(file, offset, stored.size()));
       continue;
     }
     Operation *parameter = module->lookupSymbol(weight.getParameter());
     YUPANA_ASSIGN_OR_RETURN(std::unique_ptr<PieceMaker> stream, streamWeight(parameter, *source));
+    // The plan may be by another version or by hand: weights of another size than it says have no place in it.
     if (stream->bytes() != stored.size())
       return makeError(ExitCode::InvalidInput, "{}: weight {} has {} bytes in the plan, its form takes {}",
                        options.plan, inQuotes(stored.name()->str()), stored.size(), stream->bytes());
@@ -150,6 +154,7 @@ Result<Refitter::Makers> Refitter::makeWeights() {
   return makers;
 }
 
+/// Before anything is written, at the price of making every weight twice.
 Result<void> Refitter::compareDigests(const Makers &makers) {
   for (const schema::Weight *weight : *root.weights())
     if (weight->section() == schema::kNoSection && !weight->digest())
@@ -179,6 +184,7 @@ Result<void> Refitter::placeSections(const WeightSection &weights) {
   auto copyKind = [&](auto wanted) {
     for (uint32_t i = 0; i < count; ++i)
       if (auto kind = static_cast<schema::SectionKind>(sectionOf(plan, i).kind); wanted(kind))
+        // Number 0 is the metadata, which no copied section has.
         copies[i] = out.addSection(kind, sectionOf(plan, i).bytes);
   };
   auto isImage = [](schema::SectionKind kind) {
@@ -200,6 +206,7 @@ Result<void> Refitter::describeWeights(const WeightSection &weights) {
     schema::WeightT &entry = *metadata->weights[index];
     if (weight) {
       WeightPlace described{weightSections.weights, place.offset, place.bytes};
+      // By the exporter's own code, so that the entry is what compiling would have written.
       YUPANA_ASSIGN_OR_RETURN(metadata->weights[index],
                               describeWeight(weight, module->lookupSymbol(weight.getParameter()), described));
     } else {
@@ -207,6 +214,7 @@ Result<void> Refitter::describeWeights(const WeightSection &weights) {
       entry.offset = place.offset;
     }
   }
+  // Sections may have other numbers now that weights stand between them.
   for (auto &target : metadata->targets)
     for (auto &kernel : target->kernels)
       for (schema::KernelImage &image : kernel->images)
@@ -222,6 +230,7 @@ Result<void> Refitter::write(const WeightSection &weights) {
   for (auto [index, copy] : llvm::enumerate(copies)) {
     if (copy == 0)
       continue;
+    // Sections that are copied are code and the tokenizer, which fit in memory.
     std::vector<uint8_t> bytes(sectionOf(plan, static_cast<uint32_t>(index)).bytes);
     yupana_status_t status;
     YUPANA_RETURN_IF_ERROR(checkStatus(
@@ -245,6 +254,7 @@ Result<CompileSummary> Refitter::run() {
   YUPANA_RETURN_IF_ERROR(placeSections(weights));
   YUPANA_RETURN_IF_ERROR(write(weights));
   CompileSummary summary;
+  // No code was made, so that there are no times to tell.
   summary.planBytes = out.bytes();
   summary.weightBytes = weights.payload();
   for (const auto &target : metadata->targets)
@@ -256,6 +266,7 @@ Result<CompileSummary> Refitter::run() {
 
 Result<CompileSummary> yupana::refit(const RefitOptions &options) {
   YUPANA_ASSIGN_OR_RETURN(PlanPointer plan, openStripped(options.plan));
+  // Opened a second time, for the bytes of tables: yupana_plan_read_section gives none of a section of weights.
   YUPANA_ASSIGN_OR_RETURN(InputFile file, InputFile::open(options.plan));
   CheckpointState before(options.checkpoint);
   YUPANA_ASSIGN_OR_RETURN(OpenedCheckpoint checkpoint,

@@ -43,6 +43,7 @@ SmallVector<Attribute> linksOf(Builder &builder, const schema::WeightPart &part)
       break;
     case schema::LinkKind::transpose: {
       SmallVector<int64_t> permutation;
+      // The plan has eight entries, of which as many count as there are axes at this point.
       for (size_t axis = 0; axis < rank; ++axis)
         permutation.push_back(link->permutation()->Get(static_cast<uint32_t>(axis)));
       links.push_back(lm::TransposeAttr::get(context, permutation));
@@ -61,6 +62,7 @@ SmallVector<Attribute> withoutConversions(ArrayAttr chain) {
   return links;
 }
 
+/// As the file names them; the strings belong to the module.
 SmallVector<StringRef> sourcesOf(lm::WeightOp weight) {
   return llvm::to_vector(weight.getSources().getAsValueRange<StringAttr>());
 }
@@ -99,6 +101,7 @@ private:
 };
 
 Result<void> Deriver::importBoth() {
+  // All names that the plan knows: which wrappers and which form of the experts the old checkpoint had shows in them.
   std::set<std::string, std::less<>> names;
   for (const schema::Weight *weight : *plan.weights())
     if (weight->parts())
@@ -109,6 +112,7 @@ Result<void> Deriver::importBoth() {
   llama4::ImportOptions options = checkpoint.importOptions(plan.model()->precision()->str());
   MLIRContext &context = *builder.getContext();
   YUPANA_ASSIGN_OR_RETURN(theirs, llama4::importModel(context, checkpoint.config, declared, options));
+  // The names of symbols come from the config alone, so that they pair the two models whatever the tensors are called.
   YUPANA_ASSIGN_OR_RETURN(ours, llama4::importModel(context, checkpoint.config, checkpoint.text, options));
   for (auto weight : theirs->getOps<lm::WeightOp>()) {
     auto twin = ours->lookupSymbol<lm::WeightOp>(weight.getSymName());
@@ -126,6 +130,8 @@ Result<Deriver::Twin *> Deriver::findTwin(const schema::Weight &weight, const sc
   for (const flatbuffers::String *tensor : *part.tensors())
     tensors.push_back(StringRef(tensor->data(), tensor->size()));
   SmallVector<Attribute> links = linksOf(builder, part);
+  // The longest chain that the part's begins with: gate and up of one tensor differ in their slice, and a chain without
+  // links begins every other.
   Twin *best = nullptr;
   if (auto found = twins.find(tensors); found != twins.end())
     for (Twin &twin : found->second) {
@@ -150,6 +156,7 @@ Result<Deriver::Twin *> Deriver::findTwin(const schema::Weight &weight, const sc
 Result<void> Deriver::checkShape(const schema::Weight &weight, RankedTensorType found, lm::WeightOp ours) {
   std::vector<uint64_t> expected(weight.shape()->begin(), weight.shape()->end());
   if (weight.parts()->size() == 2)
+    // The runtime has checked that there are two axes at least.
     expected[expected.size() - 2] /= 2;
   std::vector<uint64_t> given(found.getShape().begin(), found.getShape().end());
   if (given == expected)
@@ -167,6 +174,7 @@ Result<lm::WeightOp> Deriver::derivePart(const schema::Weight &weight, const sch
   twin->used = true;
   lm::WeightOp from = twin->ours;
   SmallVector<Attribute> chain(from.getChain().getValue()), links = linksOf(builder, part);
+  // Our links of the importer, then the plan's links of the passes.
   llvm::append_range(chain, ArrayRef(links).drop_front(twin->links.size()));
   DiagnosticCollector diagnostics(*builder.getContext());
   Location loc = builder.getUnknownLoc();
@@ -177,6 +185,7 @@ Result<lm::WeightOp> Deriver::derivePart(const schema::Weight &weight, const sch
       return diagnostics.takeError(ExitCode::Unsupported, fmt::format("{}: weight {}", name, weight.name()->str()));
     chain.push_back(pack);
   }
+  // Followed from the tensor that is there, which has any shape and type: only now can the passes' links not fit.
   auto type = cast<RankedTensorType>(from.getSourceType());
   for (Attribute link : chain) {
     FailureOr<RankedTensorType> next = cast<lm::TransformAttrInterface>(link).apply(type, emitError);
@@ -198,6 +207,7 @@ Result<void> Deriver::deriveWeight(const schema::Weight &weight) {
   if (weight.parts()->size() == 1) {
     YUPANA_RETURN_IF_ERROR(derivePart(weight, *weight.parts()->Get(0), symbol, layout));
   } else {
+    // Names of the halves are only for this module; the plan names the whole.
     YUPANA_ASSIGN_OR_RETURN(lm::WeightOp first, derivePart(weight, *weight.parts()->Get(0), symbol + ":first", ""));
     YUPANA_ASSIGN_OR_RETURN(lm::WeightOp second, derivePart(weight, *weight.parts()->Get(1), symbol + ":second", ""));
     RankedTensorType type = first.getTensorType();
@@ -216,6 +226,7 @@ Result<void> Deriver::deriveWeight(const schema::Weight &weight) {
 /// A tensor of the model that no weight of the plan is made from would be left out in silence: the output matrix of a
 /// checkpoint that does not tie it, a bias, a layer too many.
 Result<void> Deriver::checkAllUsed() {
+  // First what has no twin at all, then twins that no weight asked for.
   for (auto weight : ours->getOps<lm::WeightOp>())
     if (!theirs->lookupSymbol(weight.getSymName()))
       return makeError(ExitCode::InvalidInput, "{}: has tensor {} in its model, from which no weight of {} is made",
@@ -236,6 +247,7 @@ Result<OwningOpRef<ModuleOp>> Deriver::run() {
     if (weight->section() == schema::kNoSection)
       YUPANA_RETURN_IF_ERROR(deriveWeight(*weight));
   YUPANA_RETURN_IF_ERROR(checkAllUsed());
+  // What the plan says was made by a compiler or by anybody: the verifier decides.
   DiagnosticCollector diagnostics(*builder.getContext());
   if (failed(verify(*module)))
     return diagnostics.takeError(ExitCode::InvalidInput, name);
