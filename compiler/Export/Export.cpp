@@ -26,6 +26,8 @@ struct Weights {
   std::vector<WeightPlace> places;
 };
 
+/// The maker of a weight's bytes. The plan's op and the chain say the form each, and must agree: kernels go by the
+/// former.
 Result<std::unique_ptr<PieceMaker>> makeWeight(plan::WeightOp planned, Operation *parameter,
                                                const TensorSource &source) {
   llvm::StringRef found = lm::getParameterLayout(parameter);
@@ -46,6 +48,7 @@ Result<Weights> collectWeights(const PlanOps &ops, const TensorSource &source, u
   for (auto [planned, parameter] : llvm::zip_equal(ops.weights, ops.parameters)) {
     YUPANA_ASSIGN_OR_RETURN(std::unique_ptr<PieceMaker> weight, makeWeight(planned, parameter, source));
     uint64_t bytes = weight->bytes();
+    // A plan without weights has its tables all the same: they are in no checkpoint.
     if (options.weights != ExportWeights::Written && !isa<lm::TableOp>(parameter)) {
       weights.places.push_back({schema::kNoSection, 0, bytes});
       weights.missing.push_back(std::move(weight));
@@ -64,7 +67,8 @@ Result<Weights> collectWeights(const PlanOps &ops, const TensorSource &source, u
   return weights;
 }
 
-/// Numbers of the sections, in the order of the file.
+/// Numbers of the sections, in the order of the file. They are settled before anything is written, as the metadata has
+/// those of images and weights.
 struct SectionNumbers {
   uint32_t metadata, firstImage, tokenizer = 0;
   WeightSections weights;
@@ -95,6 +99,7 @@ Result<void> writeSections(OutputFile &file, PlanFile &plan, const PlanOps &ops,
   }
   if (!inputs.tokenizer.empty())
     YUPANA_RETURN_IF_ERROR(plan.writeSection(file, numbers.tokenizer, inputs.tokenizer));
+  // Before the weights, which may take hours: what the reader refuses is refused now.
   YUPANA_RETURN_IF_ERROR(checkWithoutWeights(file, plan, options));
   return writeWeightSections(file, plan, numbers.weights, weights, options);
 }
@@ -105,6 +110,7 @@ Result<ExportSummary> yupana::exportPlan(ModuleOp module, const TensorSource &so
                                          const ExportOptions &options) {
   YUPANA_ASSIGN_OR_RETURN(PlanOps ops, collectPlanOps(module));
   PlanPlaces places;
+  // The metadata is section 0; addSections numbers as is assumed here.
   places.firstImageSection = 1;
   uint32_t weightSection = places.firstImageSection + static_cast<uint32_t>(ops.images.size());
   YUPANA_ASSIGN_OR_RETURN(Weights weights, collectWeights(ops, source, weightSection, options));

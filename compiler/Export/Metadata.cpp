@@ -21,10 +21,11 @@ namespace {
 /// Alignment of every arena: a cache line, and a whole vector at any x86 level.
 constexpr uint64_t arenaAlignment = 64;
 
-/// The longest a reader accepts is 4096 bytes.
+/// The longest a reader accepts is 4096 bytes; a text for people is left out where it is longer than this.
 constexpr size_t maxSourceBytes = 1024;
 
 using schema::ArgumentKind;
+// Numbers are cast from one enumeration to the other.
 static_assert(static_cast<int>(plan::ArgumentKind::Buffer) == static_cast<int>(ArgumentKind::buffer) &&
               static_cast<int>(plan::ArgumentKind::Weight) == static_cast<int>(ArgumentKind::weight) &&
               static_cast<int>(plan::ArgumentKind::Cache) == static_cast<int>(ArgumentKind::cache) &&
@@ -80,6 +81,7 @@ private:
   std::optional<Error> error;
 };
 
+/// Float32 is what the runtime computes with.
 flatbuffers::Offset<schema::Generation> MetadataWriter::writeGeneration(plan::ModelOp op) {
   lm::GenerationAttr generation = op.getGenerationAttr();
   if (!generation)
@@ -91,6 +93,7 @@ flatbuffers::Offset<schema::Generation> MetadataWriter::writeGeneration(plan::Mo
 }
 
 flatbuffers::Offset<schema::Model> MetadataWriter::writeModel(plan::ModelOp op) {
+  // Tables of FlatBuffers are written inside out: what a table refers to must be finished before it is begun.
   flatbuffers::Offset<schema::Generation> generation = writeGeneration(op);
   std::vector<uint32_t> stop;
   for (int64_t token : op.getStopTokens())
@@ -147,7 +150,8 @@ schema::ElementType elementOf(Type type) {
   return type.isF16() ? schema::ElementType::f16 : schema::ElementType::f32;
 }
 
-/// Of every link but the one that packs: the weight's own entry names its packed form.
+/// Of every link but the one that packs: the weight's own entry names its packed form. What a kind does not use is 0,
+/// so that equal links are equal bytes.
 schema::Link MetadataWriter::makeLink(Attribute link) {
   using schema::LinkKind;
   std::array<uint8_t, 8> permutation = {};
@@ -164,6 +168,7 @@ schema::Link MetadataWriter::makeLink(Attribute link) {
             none};
   if (auto convert = dyn_cast<lm::ConvertAttr>(link))
     return {0, 0, 0, permutation, 0, LinkKind::convert, elementOf(convert.getElementType())};
+  // Once there is an error, nothing of what is written is used.
   auto transpose = dyn_cast<lm::TransposeAttr>(link);
   if ((!transpose || transpose.getPermutation().size() > permutation.size()) && !error)
     error = makeError(ExitCode::Internal, "a chain has a link that a plan cannot hold");
@@ -190,6 +195,7 @@ flatbuffers::Offset<schema::Weight> MetadataWriter::writeWeight(plan::WeightOp o
   std::vector<uint64_t> shape(type.getShape().begin(), type.getShape().end());
   Offsets<schema::WeightPart> parts;
   uint32_t run = 0;
+  // A table has no parts: it is made from numbers alone.
   if (auto weight = dyn_cast<lm::WeightOp>(parameter))
     parts.push_back(writePart(weight));
   if (auto interleaved = dyn_cast<lm::InterleavedOp>(parameter)) {
@@ -223,6 +229,7 @@ flatbuffers::Offset<schema::Buffer> MetadataWriter::writeBuffer(plan::BufferOp o
                                     narrow(op.getLast(), "a buffer's last launch"));
 }
 
+/// By name, so that neither enumeration depends on the order of the other.
 schema::GridTerm MetadataWriter::gridTerm(const kernel::GridTerm &term) {
   switch (term.op) {
   case kernel::GridOp::Constant:
@@ -305,6 +312,7 @@ flatbuffers::Offset<schema::Target> MetadataWriter::writeTarget(plan::TargetOp o
                                     narrow(op.getLogits(), "logits"), narrow(op.getSampled(), "sampled"));
 }
 
+/// Errors are looked at once, at the end: fields that do not fit leave a cut number that nobody sees.
 Result<std::vector<uint8_t>> MetadataWriter::write(const std::string &producer) {
   auto model = writeModel(ops.model);
   auto limits = writeLimits(ops.model);
@@ -336,6 +344,7 @@ Result<std::unique_ptr<schema::WeightT>> MetadataWriter::describeWeight(plan::We
 } // namespace
 
 Result<PlanOps> yupana::collectPlanOps(ModuleOp module) {
+  // In the order of the module. Numbers in arguments are places in these lists.
   PlanOps ops;
   SymbolTableCollection symbols;
   for (Operation &op : *module.getBody()) {

@@ -41,6 +41,7 @@ void PlanFile::setDigest(uint32_t section, const Digest &digest) {
   std::copy(digest.begin(), digest.end(), sections[section].digest);
 }
 
+/// As the reader demands it: each section at the first multiple of its alignment behind the one before it.
 Result<void> PlanFile::place() {
   std::optional<uint64_t> end = sizeof(schema::FileHeader) + sections.size() * sizeof(schema::SectionEntry);
   for (schema::SectionEntry &entry : sections) {
@@ -53,11 +54,13 @@ Result<void> PlanFile::place() {
   return {};
 }
 
+/// Padding between sections is never written: the file was reserved, and is zero there.
 Result<void> PlanFile::writeSection(OutputFile &file, uint32_t section, llvm::ArrayRef<uint8_t> data) {
   setDigest(section, digestOf(data));
   return file.writeAt(sections[section].offset, data.data(), data.size());
 }
 
+/// The checksums are computed last, over what is then written; the digests of all sections must be set.
 Result<void> PlanFile::writeFrame(OutputFile &file) const {
   schema::FileHeader header = {};
   std::copy(std::begin(schema::kMagic), std::end(schema::kMagic), header.magic);
@@ -77,8 +80,10 @@ Result<void> PlanFile::writeFrame(OutputFile &file) const {
 Result<void> yupana::checkWithoutWeights(OutputFile &file, const PlanFile &plan, const ExportOptions &options) {
   if (!options.check)
     return {};
+  // The digests of the weights are not known yet and are zero in both of the places that opening compares.
   YUPANA_RETURN_IF_ERROR(plan.writeFrame(file));
   YUPANA_RETURN_IF_ERROR(options.check(file, plan.bytes()));
+  // Without its magic number the file is no plan again, should the process be killed.
   const schema::FileHeader none = {};
   return file.writeAt(0, &none, sizeof(none));
 }
@@ -90,6 +95,7 @@ Result<void> yupana::finishPlan(OutputFile &file, const PlanFile &plan, const Ex
   return file.commit();
 }
 
+/// A plan whose weights are all missing, and that has no tables, has neither section.
 WeightSections yupana::addWeightSections(PlanFile &plan, const WeightSection &weights) {
   if (weights.bytes() == 0)
     return {};

@@ -15,6 +15,7 @@ Error SharedWork::interrupted() const {
   return makeError(ExitCode::Interrupted, "{}: interrupted, nothing was written", options.outputPath);
 }
 
+/// The first failure counts. The others end with their current item.
 void SharedWork::fail(Error error) {
   std::lock_guard guard(lock);
   stopped = true;
@@ -31,6 +32,7 @@ void SharedWork::report() {
   if (!guard || now - lastReport < std::chrono::milliseconds(100))
     return;
   lastReport = now;
+  // Called under the lock, so that callers see one thread at a time.
   if (options.progress(done, totalBytes))
     return;
   stopped = true;
@@ -43,10 +45,12 @@ void SharedWork::advance(uint64_t bytes) {
   report();
 }
 
+/// The caller works as well, so that one job needs no other thread.
 Result<void> SharedWork::run(uint64_t count, Item item, unsigned mostThreads) {
   auto work = [&] {
     PieceMemory memory;
     while (!stopped) {
+      // In ascending order, which keeps reads and writes near one another.
       uint64_t index = next++;
       if (index >= count)
         return;

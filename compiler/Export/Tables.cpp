@@ -39,12 +39,14 @@ double scaleFrequency(double frequency, lm::RopeScalingAttr scaling) {
 /// Rows of a table, in pieces of whole rows.
 class Table : public PieceMaker {
 public:
+  // Some 65,536 values, 256 KiB, so that tables of any shape are made in pieces of a size.
   Table(uint64_t rows, uint64_t rowValues)
       : rows(rows), rowValues(rowValues), pieceRows(std::max<uint64_t>(1, (uint64_t{1} << 16) / rowValues)) {}
 
   uint64_t bytes() const override { return rows * rowValues * sizeof(float); }
   uint64_t pieces() const override { return llvm::divideCeil(rows, pieceRows); }
 
+  /// Any thread may make any piece: a row depends on its number alone.
   Result<void> make(uint64_t index, PieceMemory &memory, PieceSink sink) const override {
     uint64_t first = index * pieceRows;
     uint64_t count = std::min(pieceRows, rows - first);
@@ -64,6 +66,7 @@ private:
 
 class RopeTable : public Table {
 public:
+  // A dimension that is odd has no last pair.
   explicit RopeTable(lm::RopeTableAttr attr)
       : Table(attr.getCount(), 2 * (attr.getDim() / 2)), frequencies(ropeFrequencies(attr.getRope(), attr.getDim())),
         step(static_cast<double>(attr.getStep())) {}

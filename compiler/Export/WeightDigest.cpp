@@ -25,6 +25,7 @@ public:
   void take(uint64_t offset, const void *data, uint64_t size) {
     auto bytes = llvm::ArrayRef(static_cast<const uint8_t *>(data), size);
     if (offset != next) {
+      // What comes in order, the usual case, is digested without being copied.
       early.emplace(offset, bytes.vec());
       return;
     }
@@ -34,6 +35,7 @@ public:
   }
 
   /// The digest of the first `size` bytes; nothing when they did not all come.
+  /// Pieces that overlap or leave a hole never meet the end.
   std::optional<Digest> finish(uint64_t size) {
     if (next != size)
       return std::nullopt;

@@ -28,11 +28,13 @@ WeightMap mapOfSource(RankedTensorType type) {
 }
 
 /// The new axis moves from tensor to tensor, and within a tensor not at all.
+/// It comes first, as torch.stack along axis 0 puts it.
 void applyStack(WeightMap &map, lm::StackAttr stack) {
   map.axes.insert(map.axes.begin(), {static_cast<uint64_t>(stack.getCount()), 0, 1});
 }
 
 void applySlice(WeightMap &map, lm::SliceAttr slice) {
+  // A step multiplies the strides: neighbours of the slice are so many indices apart.
   WeightMap::Axis &axis = map.axes[slice.getAxis()];
   uint64_t offset = static_cast<uint64_t>(slice.getOffset());
   map.firstElement += offset * axis.elementStride;
@@ -42,6 +44,7 @@ void applySlice(WeightMap &map, lm::SliceAttr slice) {
   axis.sourceStride *= static_cast<uint64_t>(slice.getStep());
 }
 
+/// Axis i of the result is axis permutation[i]; nothing moves but the order in which axes are walked.
 void applyTranspose(WeightMap &map, lm::TransposeAttr transpose) {
   std::vector<WeightMap::Axis> axes;
   for (int64_t from : transpose.getPermutation())
@@ -60,6 +63,7 @@ Result<WeightMap> yupana::resolveChain(lm::WeightOp weight) {
       applySlice(map, slice);
     else if (auto transpose = dyn_cast<lm::TransposeAttr>(link))
       applyTranspose(map, transpose);
+    // Elements are converted once, to the type that the weight has at the end.
     else if (auto convert = dyn_cast<lm::ConvertAttr>(link);
              convert && convert.getElementType() != weight.getTensorType().getElementType())
       return makeError(ExitCode::Unsupported, "weight {}: its chain converts to a type that it does not end in",

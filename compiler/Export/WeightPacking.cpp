@@ -51,7 +51,7 @@ float decodeF16(const uint8_t *bytes) {
   return value;
 }
 
-/// Rounds to nearest even; NaN stays NaN.
+/// Rounds to nearest even; NaN stays NaN, made quiet so that cutting its fraction cannot make it infinite.
 uint16_t encodeBF16(float value) {
   uint32_t bits;
   std::memcpy(&bits, &value, sizeof(bits));
@@ -122,16 +122,19 @@ template <const schema::PackedForm &form, typename Element, SourceElement from, 
   }
 
   static void pack(const PackedBlock &block) {
+    // The block was read as [outer][inner], so that the steps follow from which axis is the inner one.
     constexpr uint64_t size = sourceElementBytes(from);
     const uint64_t nStep = alongK ? block.ks * size : size, kStep = alongK ? size : block.ns * size;
     const uint64_t step = block.run ? block.run : rows, kBlock = alongK ? block.ks : columnBlock;
     auto *tiles = reinterpret_cast<Element *>(block.tiles);
+    // A tile of one element is row-major order: places and padding have nothing to say.
     if constexpr (rows == 1 && columns == 1) {
       for (uint64_t n = 0; n < block.ns; ++n)
         for (uint64_t k = 0; k < block.ks; ++k)
           tiles[n * block.columnTiles + k] = convert<Element, from>(block.source + n * nStep + k * kStep);
       return;
     }
+    // Once per instance; initialisation of a static is safe with threads.
     static const Places places = placesInTile();
     schema::NumberMath math;
     for (uint64_t k0 = 0; k0 < block.ks; k0 += kBlock)

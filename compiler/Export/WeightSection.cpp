@@ -24,6 +24,7 @@ using namespace yupana;
 static constexpr uint64_t readableAfter = 64;
 
 Result<void> WeightSection::add(std::unique_ptr<PieceMaker> weight) {
+  // Also behind the last weight, so that what follows the section is never read as a part of it.
   std::optional<uint64_t> next = checkedAdd(end, weight->bytes());
   next = checkedAdd(next, std::optional<uint64_t>(readableAfter));
   next = next ? checkedAlign(*next, schema::kWeightAlignment) : next;
@@ -70,6 +71,7 @@ SectionWriter::SectionWriter(llvm::ArrayRef<std::unique_ptr<PieceMaker>> weights
     firstPieces.push_back(firstPieces.back() + weight->pieces());
   digests.resize(llvm::divideCeil(section.bytes(), schema::kDigestChunkBytes));
   missing = std::make_unique<std::atomic<uint64_t>[]>(digests.size());
+  // Chunks are counted by the bytes of weights in them: gaps and padding come from nobody.
   for (const WeightSection::Placement &place : section.placements())
     for (uint64_t at = place.offset; at < place.offset + place.bytes;) {
       uint64_t chunk = at / schema::kDigestChunkBytes;
@@ -82,6 +84,7 @@ SectionWriter::SectionWriter(llvm::ArrayRef<std::unique_ptr<PieceMaker>> weights
 Result<void> SectionWriter::digestChunk(uint64_t chunk) {
   uint64_t at = chunk * schema::kDigestChunkBytes;
   uint64_t stop = std::min(section.bytes(), at + schema::kDigestChunkBytes), chunkBytes = stop - at;
+  // Small enough for the cache, large enough that calls cost little.
   std::vector<uint8_t> window(uint64_t{128} << 10);
   runtime::Sha256 hash;
   for (; at < stop; at += window.size()) {
@@ -90,6 +93,7 @@ Result<void> SectionWriter::digestChunk(uint64_t chunk) {
     hash.update(window.data(), size);
   }
   hash.finish(digests[chunk].data());
+  // The chunk is complete: from here on only the disk needs it.
   file.startWriteback(offset + stop - chunkBytes, chunkBytes);
   return {};
 }
@@ -100,7 +104,8 @@ Result<void> SectionWriter::store(uint64_t at, const void *data, uint64_t size) 
   for (uint64_t stop = at + size; at < stop;) {
     uint64_t chunk = at / schema::kDigestChunkBytes;
     uint64_t part = std::min(stop, (chunk + 1) * schema::kDigestChunkBytes) - at;
-    // Whoever brings the count to zero comes after all who wrote to the chunk.
+    // Whoever brings the count to zero comes after all who wrote to the chunk: release on their side, acquire on this
+    // one.
     if (missing[chunk].fetch_sub(part, std::memory_order_acq_rel) == part)
       YUPANA_RETURN_IF_ERROR(digestChunk(chunk));
     at += part;
@@ -109,6 +114,7 @@ Result<void> SectionWriter::store(uint64_t at, const void *data, uint64_t size) 
 }
 
 Result<void> SectionWriter::makePiece(uint64_t index, PieceMemory &memory) {
+  // The last weight whose first piece is not beyond the index.
   size_t weight = std::upper_bound(firstPieces.begin(), firstPieces.end(), index) - firstPieces.begin() - 1;
   uint64_t start = section.placements()[weight].offset;
   return weights[weight]->make(index - firstPieces[weight], memory, [&](uint64_t at, const void *data, uint64_t size) {

@@ -81,6 +81,7 @@ StreamedWeight::StreamedWeight(std::vector<Part> given, const TensorSource &sour
                                uint64_t window)
     : parts(std::move(given)), source(source), packing(packing), tileRows(packing.form.tile_rows),
       tileColumns(packing.form.tile_columns(packing.elementBytes())) {
+  // A vector is one row, a scalar one row of one column.
   for (Part &part : parts) {
     std::vector<WeightMap::Axis> &axes = part.map.axes;
     if (!axes.empty()) {
@@ -108,6 +109,7 @@ uint64_t StreamedWeight::bytes() const {
 void StreamedWeight::choosePieces(uint64_t window) {
   // Runs along K: whole rows of tiles if the window holds them, since these are contiguous in the file. Runs along N:
   // as many rows as one read should have, then as much of K as the window leaves.
+  // At least one tile, however small the window.
   window = std::max(window, tileElements());
   uint64_t allRows = llvm::alignTo(n.extent, partRows());
   auto wholeTiles = [&](uint64_t columns) { return std::max(llvm::alignDown(columns, tileColumns), tileColumns); };
@@ -124,6 +126,7 @@ void StreamedWeight::choosePieces(uint64_t window) {
 }
 
 StreamedWeight::Piece StreamedWeight::pieceAt(uint64_t index) const {
+  // K runs fastest, then rows: consecutive pieces are neighbours in the file where it is row-major.
   Piece piece;
   piece.k0 = index % kPieces * kPiece;
   piece.n0 = index / kPieces % nPieces * nPiece;
@@ -138,6 +141,7 @@ Result<void> StreamedWeight::read(const Part &part, const Piece &piece, std::vec
   uint64_t first = part.map.firstElement + piece.n0 * part.n.elementStride + piece.k0 * part.k.elementStride;
   uint64_t firstSource = part.map.firstSource + piece.n0 * part.n.sourceStride + piece.k0 * part.k.sourceStride;
   uint64_t batch = piece.batch;
+  // The number of a matrix in the batch, taken apart into its axes, the last of them first.
   for (const WeightMap::Axis &axis : llvm::reverse(part.map.axes)) {
     first += batch % axis.extent * axis.elementStride;
     firstSource += batch % axis.extent * axis.sourceStride;
@@ -148,6 +152,7 @@ Result<void> StreamedWeight::read(const Part &part, const Piece &piece, std::vec
   uint64_t size = sourceElementBytes(part.element());
   bytes.resize(inners * outers * size);
 
+  // Where neither axis is contiguous, as in slices of both with a step, it goes element by element.
   uint64_t run = inner.isContiguous() ? inners : 1;
   // Whole rows of the tensor follow one another without a gap.
   if (run == inners && outer.elementStride == inners && outer.sourceStride == 0) {
@@ -218,6 +223,7 @@ Result<std::vector<SourceTensor>> findTensors(lm::WeightOp weight, const TensorS
     std::string text = cast<StringAttr>(name).str();
     YUPANA_ASSIGN_OR_RETURN(SourceTensor tensor, source.find(text));
     std::string_view element = elementName(type.getElementType());
+    // The module may be hand-written, or the file exchanged since it was imported.
     if (tensor.shape != expected || elementName(tensor.element) != element)
       return makeError(ExitCode::InvalidInput, "tensor {} is {} [{}], weight {} expects {} [{}]", inQuotes(text),
                        elementName(tensor.element), fmt::join(tensor.shape, ", "), inQuotes(weight.getSymName().str()),
@@ -232,6 +238,7 @@ Result<Part> findPart(lm::WeightOp weight, const TensorSource &source) {
   Part part;
   YUPANA_ASSIGN_OR_RETURN(part.map, resolveChain(weight));
   YUPANA_ASSIGN_OR_RETURN(part.tensors, findTensors(weight, source));
+  // Divided by below.
   for (const WeightMap::Axis &axis : part.map.axes)
     if (axis.extent == 0)
       return makeError(ExitCode::InvalidInput, "weight {} has no elements", inQuotes(weight.getSymName().str()));

@@ -198,7 +198,7 @@ std::string yupana::digestText(const uint8_t *digest) {
 std::string yupana::shortSymbol(const schema::Kernel &kernel) { return shortened(kernel.symbol()->string_view(), 80); }
 
 std::string yupana::gridText(const schema::Launch &launch) {
-  /// In the order of schema::GridOp; constants have no name.
+  // In the order of schema::GridOp; constants have no name.
   constexpr const char *names[] = {"", "T", "S", "R", "+", "*", "ceildiv", "min", "max", "sms"};
   std::string text;
   for (const schema::GridTerm *term : *launch.grid()) {
