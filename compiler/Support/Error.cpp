@@ -13,6 +13,7 @@ Error yupana::withContext(Error error, std::string_view context) {
 }
 
 std::string yupana::inQuotes(std::string_view text) {
+  // A name may be as long as a file's header; a sentence is not.
   constexpr size_t longest = 120;
   std::string out = "'";
   for (unsigned char c : text.substr(0, longest)) {

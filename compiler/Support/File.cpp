@@ -21,8 +21,10 @@ Result<InputFile> InputFile::open(std::string path) {
   // Without O_NONBLOCK, opening a FIFO would wait for a writer before its kind can be seen.
   int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0)
+    // Only a machine without memory is not the path's fault.
     return makeError(errno == ENOMEM ? ExitCode::OutOfSpace : ExitCode::MissingFile, "{}: cannot be opened: {}", path,
                      std::strerror(errno));
+  // From here on the descriptor is closed with `file`.
   InputFile file(std::move(path), descriptor, 0);
   struct stat status;
   if (::fstat(descriptor, &status) != 0)
@@ -50,6 +52,7 @@ InputFile::~InputFile() {
 
 Result<void> InputFile::readAt(uint64_t offset, void *destination, uint64_t length) const {
   if (!rangeInside(offset, length, fileSize))
+    // Also what a header promises beyond the end, so that a read never gives less than was asked for.
     return makeError(ExitCode::InvalidInput, "{}: {} bytes wanted at offset {}, the file has {} bytes", filePath,
                      length, offset, fileSize);
   // Linux transfers at most 0x7ffff000 bytes in one call.
@@ -62,6 +65,7 @@ Result<void> InputFile::readAt(uint64_t offset, void *destination, uint64_t leng
     if (count < 0)
       return makeError(ExitCode::MissingFile, "{}: cannot be read at offset {}: {}", filePath, offset,
                        std::strerror(errno));
+    // The file has been cut since: an error, where a mapping would end the process.
     if (count == 0)
       return makeError(ExitCode::InvalidInput, "{}: ends at offset {}, it had {} bytes when it was opened", filePath,
                        offset, fileSize);
@@ -76,6 +80,7 @@ Result<std::string> yupana::readWholeFile(const std::string &path, uint64_t limi
   YUPANA_ASSIGN_OR_RETURN(InputFile file, InputFile::open(path));
   if (file.size() > limit)
     return makeError(ExitCode::InvalidInput, "{}: has {} bytes, at most {} are expected", path, file.size(), limit);
+  // The limit bounds the memory; a file that grows while it is read is read to the size it had.
   std::string content(file.size(), '\0');
   YUPANA_RETURN_IF_ERROR(file.readAt(0, content.data(), content.size()));
   return content;
@@ -83,5 +88,6 @@ Result<std::string> yupana::readWholeFile(const std::string &path, uint64_t limi
 
 bool yupana::pathExists(const std::string &path) {
   struct stat status;
+  // A link that leads nowhere exists: opening it then says what is wrong with it.
   return ::lstat(path.c_str(), &status) == 0;
 }

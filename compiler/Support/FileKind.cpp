@@ -21,8 +21,10 @@ struct Signature {
   FileKind kind;
 };
 constexpr Signature signatures[] = {
+    // The second name is that of Git LFS before its first release, which its specification still allows.
     {"version https://git-lfs.github.com/spec/", lfsPointer},
     {"version https://hawser.github.com/spec/", lfsPointer},
+    // What the hub answers in place of a file.
     {"Entry not found", failedDownload},
     {"Invalid username or password", failedDownload},
     {"Access to model ", failedDownload},
@@ -31,6 +33,8 @@ constexpr Signature signatures[] = {
     {std::string_view("\x1f\x8b\x08", 3), {"a gzip archive", "unpack it", true}},
     {std::string_view("\x28\xb5\x2f\xfd", 4), {"a zstd archive", "unpack it", true}},
     {std::string_view("\xfd\x37zXZ", 5), {"an xz archive", "unpack it", true}},
+    // The pickle protocol's mark, then a long integer of 10 bytes, with which torch.save began before it wrote
+    // archives.
     {std::string_view("\x80\x02\x8a\x0al\xfc", 6), {"an old PyTorch file", "", true}},
     {std::string_view("\x89HDF\r\n", 6), {"an HDF5 file", "", true}},
     {"%PDF-", {"a PDF document", "", true}},
@@ -50,6 +54,7 @@ bool startsWithWord(std::string_view text, std::string_view start) {
 bool isSentencePiece(std::string_view start) {
   if (start.size() < 5 || start[0] != '\x0a' || start[2] != '\x0a')
     return false;
+  // Lengths below 128 have one byte. A float takes five bytes with its key, 0x15, and the text two for its own.
   size_t message = static_cast<unsigned char>(start[1]), text = static_cast<unsigned char>(start[3]);
   return message < 0x80 && text + 7 <= message && 4 + text < start.size() && start[4 + text] == '\x15';
 }
@@ -71,6 +76,7 @@ std::optional<FileKind> yupana::recognizeFileKind(std::string_view start) {
 
 Error yupana::explainFileKind(std::string_view start, std::string_view file, std::string_view expected,
                               Error otherwise) {
+  // A file that only looks like another kind, and reads well, never comes here.
   std::optional<FileKind> kind = recognizeFileKind(start.substr(0, fileKindBytes));
   if (!kind)
     return otherwise;

@@ -43,6 +43,7 @@ bool isBorder(std::string_view text, size_t at) {
 std::string respellNonFinite(std::string_view text) {
   if (text.find("NaN") == text.npos && text.find("Infinity") == text.npos)
     return {};
+  // A text that has the spelling already could not be told from one that was given it.
   if (text.find("e-2147483647") != text.npos || text.find("e+2147483647") != text.npos)
     return {};
   std::string out;
@@ -50,6 +51,7 @@ std::string respellNonFinite(std::string_view text) {
   for (size_t at = 0; at < text.size();) {
     const NonFinite *found = nullptr;
     bool mayBegin = text[at] == 'N' || text[at] == 'I' || text[at] == '-';
+    // A number or word that only contains one of the words is left for the parser to refuse.
     if (!inString && mayBegin && (at == 0 || isBorder(text, at - 1)))
       found = std::find_if(std::begin(nonFinites), std::end(nonFinites), [&](const NonFinite &candidate) {
         return text.substr(at, candidate.word.size()) == candidate.word && isBorder(text, at + candidate.word.size());
@@ -60,6 +62,7 @@ std::string respellNonFinite(std::string_view text) {
       any = true;
       continue;
     }
+    // An escape is taken as a pair, or an escaped quote would end the string.
     if (inString && text[at] == '\\' && at + 1 < text.size())
       out += text[at++];
     else if (text[at] == '"')
@@ -83,6 +86,7 @@ public:
   bool number_integer(number_integer_t value) override { return add(value); }
   bool number_unsigned(number_unsigned_t value) override { return add(value); }
   bool number_float(number_float_t value, const string_t &spelling) override {
+    // Numbers keep their spelling, by which the words are told from the zeros that they became.
     for (const NonFinite &candidate : nonFinites)
       if (respelled && spelling == candidate.spelling)
         value = candidate.value;
@@ -105,6 +109,7 @@ public:
   }
 
   bool parse_error(size_t position, const std::string &, const nlohmann::detail::exception &) override {
+    // The parser counts from 1 and has read the byte that is wrong.
     std::string_view before = text.substr(0, position > 0 ? position - 1 : 0);
     size_t line = 1 + static_cast<size_t>(std::count(before.begin(), before.end(), '\n'));
     size_t column = before.size() - (before.rfind('\n') + 1) + 1;
@@ -114,6 +119,7 @@ public:
 
 private:
   json *place(json value) {
+    // Pointers to open containers stay valid: while one is open, nothing is added to the one around it.
     if (containers.empty())
       return root = std::move(value), &root;
     json &container = *containers.back();
@@ -122,7 +128,7 @@ private:
     return &*container.emplace(std::move(pendingKey), std::move(value)).first;
   }
 
-  /// True inside of a list or object whose members the sink takes.
+  /// True inside of a list or object whose members the sink takes. The container itself stays empty.
   bool isSunk() const { return sunk && containers.back() == sunk; }
   std::string keyHere() const { return containers.back()->is_array() ? std::string() : pendingKey; }
 
@@ -135,10 +141,12 @@ private:
   }
 
   bool open(json value) {
+    // Before the value exists, so that no value is deeper than what can be freed.
     if (containers.size() == maxJsonDepth) {
       problem = fmt::format("is nested deeper than {} levels", maxJsonDepth);
       return false;
     }
+    // The member is built apart and goes to the sink when it is whole.
     if (isSunk()) {
       memberKey = keyHere();
       member = std::move(value);
@@ -162,6 +170,7 @@ private:
     }
     if (closed == sunk)
       sunk = nullptr;
+    // An element of a list has an empty key on the path, so that each container takes one away; the root has none.
     if (!path.empty())
       path.pop_back();
     return true;
@@ -201,6 +210,7 @@ std::optional<uint64_t> yupana::wholeNumber(const json &value) {
   if (!value.is_number_float())
     return std::nullopt;
   auto number = value.get<double>();
+  // 2^64 itself is no 64-bit number. NaN fails the first comparison.
   if (!(number >= 0 && number < 0x1p64) || number != std::floor(number))
     return std::nullopt;
   return static_cast<uint64_t>(number);

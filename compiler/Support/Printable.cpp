@@ -11,7 +11,8 @@ using namespace yupana;
 
 namespace {
 
-/// Bytes of the control character that `text` begins with, 0 if it begins with none.
+/// Bytes of the control character that `text` begins with, 0 if it begins with none. 0xC2 begins a character and is
+/// never inside of one, so that bytes may be looked at one by one.
 size_t controlBytes(std::string_view text) {
   auto c = static_cast<unsigned char>(text[0]), next = static_cast<unsigned char>(text.size() > 1 ? text[1] : 0);
   if (c < 0x20 || c == 0x7F)
@@ -35,6 +36,7 @@ std::string yupana::escapeControls(std::string_view json) {
   std::string out;
   out.reserve(json.size());
   while (!json.empty()) {
+    // Line ends are those that the library wrote between values; inside of texts it has escaped them.
     size_t bytes = json[0] == '\n' ? 0 : controlBytes(json);
     if (bytes)
       out += fmt::format("\\u{:04x}", static_cast<unsigned char>(json[bytes - 1]));

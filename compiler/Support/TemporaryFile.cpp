@@ -50,9 +50,11 @@ int enter(const std::string &path) {
     return -1;
   for (int i = 0; i < static_cast<int>(std::size(slots)); ++i) {
     int expected = Free;
+    // Claimed while the path is written: a handler that comes now skips it, and there is no file yet.
     if (!slots[i].state.compare_exchange_strong(expected, Claimed))
       continue;
     std::memcpy(slots[i].path, path.c_str(), path.size() + 1);
+    // A child of fork() has the table, too, and must not remove what its parent is writing.
     slots[i].owner = ::getpid();
     slots[i].state = Used;
     return i;
@@ -77,6 +79,7 @@ struct Entry {
 /// Removes a file, or a folder and what is in it, by calls that are safe in the handler of a signal, which opendir is
 /// not. A tool that is still at work may add a file in between.
 void removeAt(int parent, const char *name, int depth) {
+  // Most are files. EPERM is what POSIX has for a folder, EISDIR what Linux says.
   if (::unlinkat(parent, name, 0) == 0 || (errno != EISDIR && errno != EPERM))
     return;
   for (int attempt = 0; attempt < 100 && depth > 0; ++attempt) {
@@ -84,6 +87,7 @@ void removeAt(int parent, const char *name, int depth) {
     if (folder < 0)
       return;
     alignas(Entry) char buffer[4096];
+    // Directly, as readdir() takes a lock and memory.
     long bytes;
     while ((bytes = ::syscall(SYS_getdents64, folder, buffer, sizeof buffer)) > 0)
       for (long at = 0; at < bytes; at += reinterpret_cast<Entry *>(buffer + at)->length) {
@@ -92,6 +96,7 @@ void removeAt(int parent, const char *name, int depth) {
           removeAt(folder, inside, depth - 1);
       }
     ::close(folder);
+    // Filled again in between: once more, but not for ever.
     if (::unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno != ENOTEMPTY)
       return;
   }
@@ -108,6 +113,7 @@ struct Place {
     size_t slash = target.rfind('/');
     size_t base = slash == std::string::npos ? 0 : slash + 1;
     folder = target.substr(0, base);
+    // With the marker and the random letters at most 255 bytes, which names may have.
     stem = target.substr(base, longestStem) + marker;
   }
 
@@ -126,9 +132,11 @@ void removeLeftovers(const Place &place) {
     if (!place.owns(entry->d_name))
       continue;
     std::string path = place.folder + entry->d_name;
+    // Not through a link, and without waiting for a pipe of that name.
     int handle = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (handle < 0)
       continue;
+    // A folder is opened like a file, for its lock.
     if (::flock(handle, LOCK_EX | LOCK_NB) == 0)
       removePath(path.c_str());
     ::close(handle);
@@ -171,6 +179,7 @@ int createAndLock(const std::string &path, TemporaryPath::Kind kind) {
   }
   if (handle < 0)
     return -1;
+  // Locked by a process that takes it for a leftover and is about to remove it: another name is tried.
   if (::flock(handle, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
     ::close(handle);
     errno = EEXIST;
@@ -184,6 +193,7 @@ int createAndLock(const std::string &path, TemporaryPath::Kind kind) {
 }
 
 void onSignal(int number) {
+  // By the default action, so that whoever waits sees a process that SIGPIPE has ended.
   removeTemporaries();
   if (number == SIGPIPE) {
     ::signal(SIGPIPE, SIG_DFL);
@@ -214,11 +224,13 @@ TemporaryPath::~TemporaryPath() {
 
 TemporaryPath TemporaryPath::create(const std::string &target, Kind kind) {
   Place place(target);
+  // Also those of a compilation that was killed an hour ago, whose gigabytes would stay.
   removeLeftovers(place);
   TemporaryPath created;
   for (int attempt = 0; attempt < 100; ++attempt) {
     std::string path = place.folder + place.stem + randomName();
     created.slot = enter(path);
+    // Entered before it is created: a signal in between finds a path without a file.
     created.handle = createAndLock(path, kind);
     if (created.handle >= 0) {
       created.name = std::move(path);
@@ -234,6 +246,7 @@ TemporaryPath TemporaryPath::create(const std::string &target, Kind kind) {
 int TemporaryPath::renameTo(const std::string &target) {
   if (::rename(name.c_str(), target.c_str()) != 0)
     return -1;
+  // From here on the file is the user's: no signal removes it.
   leave(std::exchange(slot, -1));
   name.clear();
   return 0;
@@ -253,6 +266,7 @@ void TemporaryPath::remove() {
 }
 
 void yupana::removeTemporaries() {
+  // A handler must leave errno as it was.
   int reason = errno;
   for (Slot &slot : slots)
     if (slot.state == Used && slot.owner == ::getpid())
@@ -265,6 +279,7 @@ void yupana::removeTemporariesOnSignals() {
   action.sa_handler = onSignal;
   ::sigfillset(&action.sa_mask);
   for (int number : {SIGTERM, SIGHUP, SIGPIPE})
+    // Ignored signals stay ignored, as under nohup.
     if (::sigaction(number, nullptr, &old) == 0 && old.sa_handler != SIG_IGN)
       ::sigaction(number, &action, nullptr);
 }
