@@ -26,6 +26,7 @@ LaunchedOpInterface kernel::launchedOf(Operation *op) {
   return dyn_cast_or_null<LaunchedOpInterface>(op);
 }
 
+/// The one launched op that all of these stand in; null for none and for several.
 template <typename Ops> static LaunchedOpInterface commonLaunched(const Ops &ops) {
   LaunchedOpInterface common;
   for (auto op : ops) {
@@ -67,6 +68,7 @@ BufferUses kernel::usesOf(Value view) {
   return uses;
 }
 
+/// In the order of their first load, so that what a pass makes of them does not depend on addresses.
 llvm::SetVector<Value> kernel::loadedViews(Region &body) {
   llvm::SetVector<Value> views;
   body.walk([&](LoadOp load) { views.insert(load.getView()); });
@@ -77,6 +79,7 @@ bool kernel::canSinkTo(LaunchedOpInterface earlier, LaunchedOpInterface later) {
   Accesses moved = earlier.getAccesses();
   // What `later` itself touches does not count: it becomes one kernel with `earlier`, or stays behind it.
   for (Operation *op = earlier->getNextNode(); op != later; op = op->getNextNode()) {
+    // `later` does not follow at all.
     if (!op)
       return false;
     auto launched = dyn_cast<LaunchedOpInterface>(op);
@@ -119,6 +122,8 @@ std::optional<LaneIndex> kernel::laneIndex(Value index, MapOp map) {
   return LaneIndex{x->constant * y->group, x->constant * y->lane, x->constant * y->constant};
 }
 
+/// The element at [row, group · width + lane], which is the one that this lane computes. With one group its number is 0
+/// and may stand with any factor.
 bool kernel::isOwnElement(ValueRange indices, MapOp map) {
   if (indices.size() != 2 || indices[0] != map.getRow())
     return false;
@@ -127,6 +132,7 @@ bool kernel::isOwnElement(ValueRange indices, MapOp map) {
          (map.getGroups() == 1 || index->group == static_cast<int64_t>(map.getWidth()));
 }
 
+/// Which half of a pair of features, 2 · lane or 2 · lane + 1 of a head of twice the width, is accessed.
 std::optional<int64_t> kernel::halfOfPair(ValueRange indices, MapOp map) {
   if (indices.size() != 2 || indices[0] != map.getRow())
     return std::nullopt;
@@ -142,6 +148,7 @@ bool kernel::covers(MapOp map, int64_t features) {
   return static_cast<int64_t>(map.getGroups() * map.getWidth()) == features;
 }
 
+/// Values from outside of the block cannot depend on its arguments.
 bool kernel::dependsOn(Value value, BlockArgument argument) {
   llvm::SetVector<Value> open;
   open.insert(value);
@@ -155,6 +162,7 @@ bool kernel::dependsOn(Value value, BlockArgument argument) {
   return false;
 }
 
+/// Views whose elements differ from lane to lane: those along the row, and not single values such as scores.
 SmallVector<Value> kernel::viewsAlongRow(MapOp map) {
   llvm::SetVector<Value> views;
   auto lane = cast<BlockArgument>(map.getLane());

@@ -21,6 +21,7 @@ using namespace yupana::kernel;
 
 LogicalResult X86Attr::verify(function_ref<InFlightDiagnostic()> emitError, StringAttr isa, int64_t tileRows,
                               int64_t tileColumns, int64_t rows) {
+  // A cell's tile is a part of a panel of 32 rows, in vectors of 16 lanes: two registers each where they have 8.
   constexpr int64_t panelRows = schema::kPanel32.tile_rows, vectorLanes = 16;
   if (tileRows < 1 || tileColumns < vectorLanes || tileColumns % vectorLanes || panelRows % tileColumns)
     return emitError() << "tile is " << tileRows << " x " << tileColumns
@@ -84,6 +85,7 @@ LogicalResult GPUAttr::verify(function_ref<InFlightDiagnostic()> emitError, Stri
     return emitError() << "form wgmma is for \"sm_90a\", the target is \"" << name << "\"";
   if (failed(verifyTile(emitError, form, tileFeatures, tileRows, tileDepth, stages)))
     return failure();
+  // wgmma is executed by four warps together.
   int64_t unit = form == GPUForm::WGMMA ? warpgroup : warp;
   if (threads < unit || threads > mostThreads || threads % unit)
     return emitError() << "form " << stringifyGPUForm(form) << " has " << threads << " threads, expected a multiple of "
@@ -126,6 +128,7 @@ static ParseResult parseRange(AsmParser &parser, int64_t &range) {
                    : ParseResult(success());
 }
 
+/// Fields come in any order and once each; what the op needs of them, its verifier asks.
 static ParseResult parseField(AsmParser &parser, NumericsFields &fields) {
   SMLoc loc = parser.getCurrentLocation();
   StringRef name;
@@ -183,10 +186,12 @@ LogicalResult NumericsAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                    int64_t partials, int64_t block) {
   if (range < kWhole)
     return emitError() << "range is " << range << ", expected `all` or a number of elements";
+  // A range is summed in pairs, or in blocks of 16: one that cut them would have sums of another order.
   if (order == SumOrder::OddFirstPairs && range > 0 && range % 2)
     return emitError() << "range is " << range << ", expected whole pairs in order odd_first_pairs";
   if (order == SumOrder::MatrixBlocks && range > 0 && range % 16)
     return emitError() << "range is " << range << ", expected whole blocks of 16 in order matrix_blocks";
+  // Partial sums are added in a tree of pairs.
   if (partials < 1 || !llvm::isPowerOf2_64(partials))
     return emitError() << "partials is " << partials << ", expected a power of two";
   if (block < 0)
@@ -194,6 +199,7 @@ LogicalResult NumericsAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   return success();
 }
 
+/// Numerics are optional until state-numerics has run, and then say just what the op's sums need.
 LogicalResult kernel::checkNumerics(Operation *op, NumericsAttr numerics, bool products, bool block) {
   if (!numerics || (numerics.hasProducts() == products && numerics.hasBlock() == block))
     return success();
@@ -202,6 +208,7 @@ LogicalResult kernel::checkNumerics(Operation *op, NumericsAttr numerics, bool p
                            << (block ? "a block" : "no block");
 }
 
+/// True if joining the two keeps the bits of both. What an op has no sums of may differ.
 bool kernel::haveSameNumerics(LaunchedOpInterface x, LaunchedOpInterface y) {
   NumericsAttr first = x.getNumericsAttr(), second = y.getNumericsAttr();
   return !first || !second ||

@@ -64,6 +64,7 @@ void StoreOp::getEffects(SmallVectorImpl<MemoryEffects::EffectInstance> &effects
 // Launched ops
 //===----------------------------------------------------------------------===//
 
+/// The regions of a parallel op hold launched ops, which have their own.
 SmallVector<Region *> kernel::detail::collectScalarRegions(Operation *op) {
   SmallVector<Region *> regions;
   if (isa<ParallelOp>(op))
@@ -74,6 +75,7 @@ SmallVector<Region *> kernel::detail::collectScalarRegions(Operation *op) {
   return regions;
 }
 
+/// In the order of the text. An op that both reads and writes a view, as a workspace, counts as its writer.
 Accesses kernel::detail::collectAccesses(Operation *op) {
   Accesses accesses;
   op->walk<WalkOrder::PreOrder>([&](Operation *inner) {
@@ -89,6 +91,7 @@ Accesses kernel::detail::collectAccesses(Operation *op) {
 }
 
 void kernel::detail::addEffects(const Accesses &accesses, SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  // Effects name results and arguments in two ways; the view is either.
   auto add = [&](auto *effect, Value view) {
     if (auto result = dyn_cast<OpResult>(view))
       effects.emplace_back(effect, result, resourceOf(view));

@@ -23,8 +23,10 @@ using namespace yupana::kernel;
 // Sizes
 //===----------------------------------------------------------------------===//
 
+/// Of the first weight; the verifier holds the others to it.
 int64_t GemmOp::getWeightRows() { return getWeightType(0).getDimSize(getWeightType(0).getRank() - 2); }
 int64_t GemmOp::getFeatures() { return getPairs() ? *getPairs() : getWeightRows(); }
+/// Pairs of tokens and experts are k rows of a token, as "2*T" says; rows of logits are of one token each.
 int64_t GemmOp::getRowsPerToken() { return getRows().getSymbol() == lm::DimSymbol::T ? getRows().getFactor() : 1; }
 int64_t GemmOp::getDepth(unsigned product) {
   return getWeightType(product).getDimSize(getWeightType(product).getRank() - 1);
@@ -46,6 +48,7 @@ Value kernel::getPlainView(Region &input) {
   return plain ? load.getView() : Value();
 }
 
+/// A view whose rows have another depth is not what the product reads.
 Value GemmOp::getPlainInput(unsigned product) {
   Value view = getPlainView(getInputs()[product]);
   return view && cast<ViewType>(view.getType()).getDimSize(1) == getDepth(product) ? view : Value();
@@ -65,6 +68,7 @@ int64_t GemmOp::getCells() { return llvm::divideCeil(getFeatures(), getCellTiles
 // Verifier
 //===----------------------------------------------------------------------===//
 
+/// What inputs of products and of routers have in common: they yield an element and have no effect.
 LogicalResult kernel::checkInput(Operation *op, Region &input, lm::DimAttr rows, ViewType weight, Type elementType) {
   Type index = IndexType::get(op->getContext());
   if (failed(checkArguments(op, input, {index, index})))
@@ -127,6 +131,7 @@ static LogicalResult verifyExperts(GemmOp op) {
   if (llvm::none_of(llvm::seq(op.getProductCount()), [&](unsigned product) { return op.isGrouped(product); }))
     return op.emitOpError() << "chooses experts, expected a weight of three dimensions";
   if (op.getOrder())
+    // With an order the rows are in it and the experts are ranges of them; else each row names its expert.
     return verifySorted(op);
   ViewType experts = op.getExperts().getType();
   if (experts.getRank() == 2 && experts.getElementType().isInteger(32) &&
@@ -177,6 +182,7 @@ LogicalResult GemmOp::verify() {
   return checkArguments(*this, getBody(), arguments);
 }
 
+/// In a map the group is the map's own.
 LogicalResult SumOp::verify() {
   auto gemm = dyn_cast<GemmOp>((*this)->getParentOp());
   if (!gemm || gemm.getGroup())
@@ -247,6 +253,7 @@ static ParseResult parsePairs(OpAsmParser &parser, OperationState &result, Strin
   return success();
 }
 
+/// The terminator may be left out of the text.
 static ParseResult parseBody(OpAsmParser &parser, OperationState &result, Region &body) {
   if (parser.parseRegion(body))
     return failure();

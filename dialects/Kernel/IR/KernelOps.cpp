@@ -49,6 +49,7 @@ static void printLogits(OpAsmPrinter &printer, Operation *, Value logits, Type, 
 // Shared checks
 //===----------------------------------------------------------------------===//
 
+/// `dims` may have null for a dimension of any size. Kernels without a region read and write row-major memory alone.
 LogicalResult kernel::checkView(Operation *op, StringRef name, Value view, ArrayRef<lm::DimAttr> dims,
                                 Type elementType) {
   auto type = cast<ViewType>(view.getType());
@@ -144,6 +145,7 @@ LogicalResult WeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return diag;
 }
 
+/// Arena and offset are there from plan-memory on. Both may be written by hand, which is why they are checked.
 LogicalResult BufferOp::verify() {
   for (lm::DimAttr dim : getView().getType().getDims())
     if (dim.getSymbol() == lm::DimSymbol::N)
@@ -171,6 +173,7 @@ static FailureOr<lm::CacheOp> lookupCache(Operation *op, FlatSymbolRefAttr name,
   return op->emitOpError() << "uses " << name << ", expected the name of an lm.cache";
 }
 
+/// A group is named once group-caches has placed the cache in one.
 static LogicalResult checkGroup(Operation *op, FlatSymbolRefAttr group, SymbolTableCollection &symbols) {
   if (!group || symbols.lookupNearestSymbolFrom<CacheGroupOp>(op, group))
     return success();
@@ -279,6 +282,7 @@ LogicalResult AttentionOp::verify() {
     return emitOpError() << "keys " << keys << " and values " << values << " differ in more than their part";
   lm::DimAttr rows = rowsOf(getQuery());
   auto query = getQuery().getType();
+  // Queries have a whole number of heads for each key head.
   int64_t headRow = keys.getHeads() * keys.getWidth();
   if (query.getRank() != 2 || query.getDimSize(1) % headRow)
     return emitOpError() << "queries " << query << " are no multiple of " << keys.getHeads() << " key heads of "
@@ -326,6 +330,7 @@ LogicalResult RouteOp::verify() {
   return checkView(*this, "scores", getScores(), {getRows(), k}, builder.getF32Type());
 }
 
+/// The order has room for every pair and for what fills up each expert's rows to a multiple of the alignment.
 LogicalResult GroupOp::verify() {
   Builder builder(getContext());
   Type i32 = builder.getI32Type();
@@ -371,6 +376,7 @@ LogicalResult SampleOp::verify() {
 // Parallel
 //===----------------------------------------------------------------------===//
 
+/// Two members may read the same, none what another writes. That a view has one writer is for the phase's verifier.
 LogicalResult ParallelOp::verifyRegions() {
   // Cells of all members run side by side and in any order.
   llvm::DenseMap<Value, SmallVector<Operation *>> writers;
@@ -398,7 +404,7 @@ LogicalResult ParallelOp::verifyRegions() {
 // Outlined kernels
 //===----------------------------------------------------------------------===//
 
-/// `numbers` are the arguments that are `what`.
+/// `numbers` are the arguments that are `what`: ascending and each once, one way to say each set.
 static LogicalResult checkNumbers(FuncOp func, StringRef what, ArrayRef<int64_t> numbers) {
   int64_t next = 0, count = func.getBody().getNumArguments();
   for (int64_t number : numbers) {

@@ -131,7 +131,8 @@ schema::PackedShape ViewType::getPackedShape() const {
   return shape;
 }
 
-/// What a symbol stands for at most; 1 for none, and for the slots of a history, which no buffer is sized by.
+/// What a symbol stands for at most; 1 for none, and for the slots of a history, which no buffer is sized by: their
+/// number is chosen when a plan is prepared.
 static int64_t largest(lm::DimSymbol symbol, const StepMaxima &maxima) {
   switch (symbol) {
   case lm::DimSymbol::T:
@@ -188,6 +189,7 @@ LogicalResult CacheType::verify(function_ref<InFlightDiagnostic()> emitError, Ca
                        << " in layout " << id;
   if (pageTokens < rows || pageTokens % rows)
     return emitError() << "page_tokens is " << pageTokens << ", expected a multiple of " << rows;
+  // Of keys or of values; a page may hold the parts of several layers.
   int64_t partBytes = heads * width * pageTokens * elementBytes;
   // 0: group-caches has not placed it yet.
   if (pageBytes != 0 && pageBytes < partBytes)
@@ -195,6 +197,7 @@ LogicalResult CacheType::verify(function_ref<InFlightDiagnostic()> emitError, Ca
   return success();
 }
 
+/// Keys and values lie differently, since the one is read along features and the other along positions.
 const schema::PackedForm &CacheType::getForm() const {
   const schema::CacheLayout &layout = *schema::find_cache_layout(getLayout());
   return getPart() == CachePart::Key ? layout.keys(getElementBytes()) : *layout.values;
@@ -242,6 +245,7 @@ void GridAttr::print(AsmPrinter &printer) const {
   printer << '>';
 }
 
+/// Enough for an exporter that translates term by term; that no size of step overflows is proved when a plan is opened.
 LogicalResult GridAttr::verify(function_ref<InFlightDiagnostic()> emitError, ArrayRef<GridTerm> terms) {
   int64_t depth = 0;
   for (const GridTerm &term : terms) {

@@ -25,6 +25,7 @@ Value fusion::indexConstant(OpBuilder &builder, Location loc, int64_t value) {
   return arith::ConstantIndexOp::create(builder, loc, value);
 }
 
+/// Group and lane first, then every index of the body that is a multiple of the feature, whatever ops it was made by.
 void fusion::mapFeature(OpBuilder &builder, kernel::MapOp map, Value row, Value feature, Value group, Value lane,
                         IRMapping &mapping) {
   Location loc = map.getLoc();
@@ -50,6 +51,7 @@ void fusion::mapFeature(OpBuilder &builder, kernel::MapOp map, Value row, Value 
 
 void fusion::mapFeature(OpBuilder &builder, kernel::MapOp map, Value row, Value feature, IRMapping &mapping) {
   Location loc = map.getLoc();
+  // A single group has the number 0, and its lane is the feature.
   if (map.getGroups() == 1)
     return mapFeature(builder, map, row, feature, indexConstant(builder, loc, 0), feature, mapping);
   Value width = indexConstant(builder, loc, map.getWidth());
@@ -62,6 +64,7 @@ void fusion::mapFeature(OpBuilder &builder, kernel::MapOp map, Value row, Value 
 //===----------------------------------------------------------------------===//
 
 void BodyCloner::clone(Operation &op) {
+  // What was given a value, such as a load that is replaced, must not be computed again.
   if (op.hasTrait<OpTrait::IsTerminator>() || (op.getNumResults() == 1 && mapping.contains(op.getResult(0))))
     return;
   builder.clone(op, mapping);
@@ -72,6 +75,7 @@ void BodyCloner::cloneAll(Block &block) {
     clone(op);
 }
 
+/// Only then may its body be continued elsewhere: nobody else sees what it stores, and it stores nothing more.
 std::optional<PlainGemm> fusion::plainGemmOf(Value view, kernel::LaunchedOpInterface reader) {
   BufferUses uses = usesOf(view);
   auto gemm = dyn_cast_or_null<kernel::GemmOp>(uses.writer().getOperation());

@@ -59,6 +59,7 @@ ParseResult lm::parseDim(AsmParser &parser, DimAttr &dim) {
     int64_t size;
     if (parser.parseInteger(size))
       return failure();
+    // A number in the text may be negative.
     dim = DimAttr::getChecked([&] { return parser.emitError(loc); }, parser.getContext(), DimSymbol::None, size, 0);
     return success(dim != nullptr);
   }
@@ -77,6 +78,7 @@ void lm::printDims(raw_ostream &stream, ArrayRef<DimAttr> dims) {
   llvm::interleaveComma(dims, stream, [&](DimAttr dim) { stream << dim.str(); });
 }
 
+/// The shape says which dimensions are dynamic, the encoding what they are called.
 RankedTensorType lm::getNamedTensorType(ArrayRef<DimAttr> dims, Type elementType) {
   auto shape = llvm::map_to_vector(dims, [](DimAttr dim) { return dim.getSize(); });
   return RankedTensorType::get(shape, elementType, DimsAttr::get(elementType.getContext(), dims));
@@ -131,6 +133,7 @@ void DimsAttr::print(AsmPrinter &printer) const {
   printer << '>';
 }
 
+/// Sizes of both must agree: a name stands at each dynamic dimension and nowhere else.
 LogicalResult DimsAttr::verifyEncoding(ArrayRef<int64_t> shape, Type elementType,
                                        function_ref<InFlightDiagnostic()> emitError) const {
   if (shape.size() != getEntries().size())
@@ -147,6 +150,7 @@ LogicalResult DimsAttr::verifyEncoding(ArrayRef<int64_t> shape, Type elementType
 // Packed forms
 //===----------------------------------------------------------------------===//
 
+/// For messages; forms of token rows are no forms of weights.
 std::string lm::listForms(bool ofWeights) {
   SmallVector<StringRef> ids;
   for (const schema::PackedForm *form : schema::kPackedForms)
@@ -159,6 +163,7 @@ std::string lm::listForms(bool ofWeights) {
 // Transformation chains
 //===----------------------------------------------------------------------===//
 
+/// The verifier of the weight compares the count with the sources.
 FailureOr<RankedTensorType> StackAttr::apply(RankedTensorType input, function_ref<InFlightDiagnostic()>) const {
   SmallVector<int64_t> shape{getCount()};
   llvm::append_range(shape, input.getShape());
@@ -170,6 +175,7 @@ FailureOr<RankedTensorType> SliceAttr::apply(RankedTensorType input,
   if (getAxis() < 0 || getAxis() >= input.getRank())
     return emitError() << "slice along axis " << getAxis() << " of a tensor of rank " << input.getRank();
   int64_t extent = input.getDimSize(getAxis());
+  // Compared by division: (size - 1) * step could overflow.
   if (getOffset() < 0 || getSize() < 1 || getStep() < 1 || getOffset() >= extent ||
       getSize() - 1 > (extent - 1 - getOffset()) / getStep())
     return emitError() << "slice of " << getSize() << " from " << getOffset() << " by " << getStep() << " of axis "
@@ -190,6 +196,7 @@ FailureOr<RankedTensorType> TransposeAttr::apply(RankedTensorType input,
   return RankedTensorType::get(shape, input.getElementType());
 }
 
+/// What the exporter converts; integers are no weights.
 FailureOr<RankedTensorType> ConvertAttr::apply(RankedTensorType input,
                                                function_ref<InFlightDiagnostic()> emitError) const {
   auto isKnown = [](Type type) { return type.isF32() || type.isBF16() || type.isF16(); };
@@ -198,6 +205,7 @@ FailureOr<RankedTensorType> ConvertAttr::apply(RankedTensorType input,
   return RankedTensorType::get(input.getShape(), getElementType());
 }
 
+/// Packing moves bytes and forgets no dimension: the type stays the logical one.
 FailureOr<RankedTensorType> PackAttr::apply(RankedTensorType input,
                                             function_ref<InFlightDiagnostic()> emitError) const {
   if (getLayout() != schema::kRowMajor.id && input.getRank() < 2)
@@ -240,6 +248,7 @@ LogicalResult PackAttr::verify(function_ref<InFlightDiagnostic()> emitError, Str
 // Tables
 //===----------------------------------------------------------------------===//
 
+/// A row for each position, a pair of cosine and sine for each pair of features.
 SmallVector<int64_t> RopeTableAttr::getTableShape() const { return {getCount(), getDim() / 2, 2}; }
 
 SmallVector<int64_t> TemperatureTableAttr::getTableShape() const { return {getCount()}; }

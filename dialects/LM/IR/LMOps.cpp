@@ -24,6 +24,7 @@ using namespace yupana::lm;
 // Parameters
 //===----------------------------------------------------------------------===//
 
+/// Null after an error. A note names what the symbol is instead.
 Operation *lm::lookupParameter(Operation *op, FlatSymbolRefAttr symbol, SymbolTableCollection &symbols) {
   Operation *found = symbols.lookupNearestSymbolFrom(op, symbol);
   if (isa_and_nonnull<WeightOp, InterleavedOp, TableOp>(found))
@@ -45,6 +46,7 @@ RankedTensorType lm::getParameterType(Operation *parameter) {
 /// Compares a parameter's shape with what its use needs; `what` names the use in the diagnostic.
 static LogicalResult checkParameter(Operation *op, FlatSymbolRefAttr symbol, StringRef what, ArrayRef<int64_t> shape,
                                     SymbolTableCollection &symbols) {
+  // An optional parameter that is not there, such as a bias.
   if (!symbol)
     return success();
   Operation *parameter = lookupParameter(op, symbol, symbols);
@@ -81,11 +83,12 @@ LogicalResult WeightOp::verify() {
     if (!transform)
       return emitOpError() << "link " << index << " of the chain is " << link << ", expected a transformation";
     auto stack = dyn_cast<StackAttr>(link);
+    // Several sources become one by stacking, which must come first and take all of them.
     if ((index == 0 && getSources().size() > 1 && !stack) ||
         (stack && (index != 0 || stack.getCount() != static_cast<int64_t>(getSources().size()))))
       return emitOpError() << "has " << getSources().size() << " sources and link " << index << " is " << link
                            << "; several sources are stacked by the first link";
-    // Packing forgets the shape: nothing could be applied to what comes out of it.
+    // Packing comes last: what comes out of it has an order of bytes and no axes that a link could name.
     if (isa<PackAttr>(link) && index + 1 != getChain().size())
       return emitOpError() << "link " << index << " packs, expected it to be the last of " << getChain().size();
     FailureOr<RankedTensorType> next = transform.apply(current, [&] { return emitOpError(); });
@@ -100,6 +103,7 @@ LogicalResult WeightOp::verify() {
   return success();
 }
 
+/// Empty for a weight whose form no pass has chosen yet.
 StringRef WeightOp::getLayout() {
   if (getChain().empty())
     return "";
@@ -158,6 +162,7 @@ LogicalResult InterleavedOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return success();
 }
 
+/// The generator knows the shape; only its rounding to float32 is fixed here.
 LogicalResult TableOp::verify() {
   auto type = cast<RankedTensorType>(getType());
   SmallVector<int64_t> shape = getGenerator().getTableShape();
@@ -185,6 +190,7 @@ static DimAttr rowsOf(Value value) {
   return dims.empty() ? DimAttr() : dims.front();
 }
 
+/// Rows may be dynamic, features never: kernels are made for their number.
 static LogicalResult checkMatrix(Operation *op, StringRef name, Value value) {
   auto type = cast<RankedTensorType>(value.getType());
   if (type.getRank() == 2 && !ShapedType::isDynamic(type.getDimSize(1)))
@@ -227,6 +233,7 @@ LogicalResult LinearOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return checkParameter(*this, getBiasAttr(), "bias", {features(getResult())}, symbols);
 }
 
+/// With `pairs`, features 2i and 2i + 1 of a head are rotated together.
 static LogicalResult checkHeads(Operation *op, Value input, int64_t width, bool pairs) {
   if (width >= 1 && features(input) % width == 0 && !(pairs && width % 2))
     return success();

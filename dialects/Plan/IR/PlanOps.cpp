@@ -30,6 +30,7 @@ LogicalResult ModelOp::verify() {
   return success();
 }
 
+/// The op that it names has been verified with all of its shapes.
 LogicalResult plan::WeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return success(lm::lookupParameter(*this, getParameterAttr(), symbols) != nullptr);
 }
@@ -47,6 +48,7 @@ LogicalResult plan::CacheGroupOp::verify() {
 // Tables of a target
 //===----------------------------------------------------------------------===//
 
+/// All four are fields of 32 bits.
 LogicalResult KernelImageAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t image, int64_t registers,
                                       int64_t shared, int64_t spills) {
   for (auto [name, value] : {std::pair<StringRef, int64_t>{"image", image},
@@ -70,6 +72,7 @@ LogicalResult ArenaOp::verify() {
   return success();
 }
 
+/// Sizes of 64 bits are unsigned in C++: a negative one in the text is a large one here.
 LogicalResult KernelOp::verify() {
   int64_t scratch = getScratch(), arguments = getNumArguments();
   if (getSymbol().empty() || scratch < 0 || arguments < 0 || arguments > UINT32_MAX)
@@ -104,6 +107,7 @@ struct TableSizes {
   int64_t buffers = 0, kernels = 0, weights = 0, groups = 0;
 };
 
+/// Buffers and kernels are the target's, weights and groups the plan's.
 static TableSizes countTables(TargetOp target) {
   TableSizes sizes;
   for (Operation &op : target.getBody().front()) {
@@ -117,12 +121,14 @@ static TableSizes countTables(TargetOp target) {
   return sizes;
 }
 
+/// Before any table is indexed by it.
 static LogicalResult checkIndex(Operation *op, StringRef table, int64_t index, int64_t size) {
   if (index >= 0 && index < size)
     return success();
   return op->emitOpError() << "names " << table << " " << index << ", there are " << size;
 }
 
+/// How far beyond the address a kernel reads or writes is not known here; the runtime checks that it begins inside.
 static LogicalResult checkLaunch(LaunchOp launch, const TableSizes &sizes, ArrayRef<KernelOp> kernels) {
   if (failed(checkIndex(launch, "kernel", launch.getKernel(), sizes.kernels)))
     return failure();
