@@ -16,6 +16,7 @@ using namespace yupana::ptx;
 
 thread_local const Inst *yupana::ptx::currentInst = nullptr;
 
+/// A statement beyond the list is the return that the decoder adds.
 std::string yupana::ptx::describe(const Program &program, uint32_t statement) {
   const SourceLine &line = program.lines[std::min<size_t>(statement, program.lines.size() - 1)];
   return fmt::format("line {} `{}`", line.line, line.text);
@@ -23,6 +24,7 @@ std::string yupana::ptx::describe(const Program &program, uint32_t statement) {
 
 void yupana::ptx::fail(const Warp &warp, Fault fault, const std::string &what) {
   const Program &program = programOf(warp);
+  // Set by the scheduler before each action, and by checks that run for another instruction.
   throw Failure{{fault, fmt::format("kernel '{}', {}, block {}, warp {}: {}", program.name,
                                     describe(program, currentInst ? currentInst->statement : 0), warp.block->index,
                                     warp.index, what)}};
@@ -45,6 +47,7 @@ std::string yupana::ptx::describeGlobal(const Warp &warp, uint64_t address) {
   const Block &block = *warp.block;
   std::string other = conflict.otherWrote ? "write" : "read";
   std::string who;
+  // ~0 is the number of no block and stands for several. Slots are those of warps, then of copies and barriers.
   if (conflict.block == ~0u)
     who = fmt::format("the {} by several blocks, the last in {}", other, describe(programOf(warp), conflict.statement));
   else if (conflict.slot < block.warpCount)
@@ -79,7 +82,9 @@ uint8_t *yupana::ptx::sharedAt(Warp &warp, uint32_t address, uint32_t bytes, uin
 static void requireProxyFence(Warp &warp, uint32_t address, uint32_t bytes) {
   Block &block = *warp.block;
   block.shadow.writers(address, bytes, [&](const Cell &cell) {
+    // 1 + block * slots + slot, and the top bit for strong accesses.
     uint32_t slot = ((cell.writer & ~(1u << 31)) - 1) % block.shadow.slotsPerBlock();
+    // Copies write by the asynchronous proxy themselves, and what has not ended is a race of its own.
     if (slot >= block.warpCount || cell.writeClock == neverKnown || cell.writeByAsync)
       return;
     for (uint32_t fence : block.warps[slot].proxyFences)
@@ -99,12 +104,14 @@ void yupana::ptx::orderShared(Warp &warp, uint32_t address, uint32_t bytes, Acce
   Block &block = *warp.block;
   if (kind.async && !kind.write)
     requireProxyFence(warp, address, bytes);
+  // A copy writes in the name of its barrier, with the clock at which waiting for it tells of it.
   Agent agent{block.index,
               kind.slot ? kind.slot : warp.index,
               kind.slot ? kind.clock : warp.clock(),
               currentInst->statement,
               kind.strong,
               kind.async};
+  // Nobody knows of its end yet: any access to its bytes is a race.
   if (kind.pending)
     agent.clock = neverKnown;
   Conflict conflict = block.shadow.access(address, bytes, kind.write, agent, warp.knowledge);
@@ -112,6 +119,7 @@ void yupana::ptx::orderShared(Warp &warp, uint32_t address, uint32_t bytes, Acce
     reportConflict(warp, conflict, kind.write, describeShared(warp, address));
 }
 
+// Eight bytes at a time, since rows of matrices and copies are long.
 static bool allSet(const uint8_t *bytes, uint32_t count) {
   uint64_t word;
   for (; count >= 8; count -= 8, bytes += 8) {
@@ -179,6 +187,7 @@ void yupana::ptx::defineGlobal(Warp &warp, uint64_t address, uint32_t bytes, boo
 
 uint16_t yupana::ptx::accessFlags(const Decoder &decoder) {
   uint16_t flags = 0;
+  // volatile is relaxed at the scope of the system, as the manual has it; mmio is no weaker.
   if (decoder.has("relaxed") || decoder.has("volatile") || decoder.has("mmio"))
     flags |= Strong;
   if (decoder.has("acquire") || decoder.has("acq_rel"))
@@ -193,11 +202,13 @@ uint16_t yupana::ptx::accessFlags(const Decoder &decoder) {
     flags |= InShared;
   else if (decoder.has("local"))
     flags |= InLocal;
+  // Variables of constant memory lie with those of global memory.
   else if (!decoder.has("global") && !decoder.has("const"))
     flags |= Anywhere;
   return flags;
 }
 
+/// Shared memory is the block's, and what is published there nobody else can see.
 static std::map<uint64_t, SyncPoint> &syncsOf(Warp &warp, uint16_t flags) {
   return (flags & StateSpace) == InShared ? warp.block->syncs : warp.block->launch->syncs;
 }
@@ -213,6 +224,7 @@ void yupana::ptx::learn(Warp &warp, uint16_t flags, uint64_t address) {
   if (!point.atGpu || !(flags & AtGpu))
     for (auto it = visible.begin(); it != visible.end();)
       it = it->first == warp.block->index ? std::next(it) : visible.erase(it);
+  // A relaxed read does not order yet: a fence that follows makes it so (fence-fence synchronisation).
   if (flags & Acquire) {
     warp.knowledge.joinForeign(warp.block->index, visible);
   } else {
@@ -227,6 +239,7 @@ void yupana::ptx::publish(Warp &warp, uint16_t flags, uint64_t address, bool rep
   SyncPoint &point = syncsOf(warp, flags)[address];
   std::shared_ptr<const OtherBlocks> mine;
   bool atGpu = false;
+  // A release tells what its warp knows; a relaxed write, what it knew at its last fence.
   if (flags & Release) {
     mine = warp.knowledge.published(warp.block->index);
     atGpu = flags & AtGpu;
@@ -256,6 +269,7 @@ void yupana::ptx::fenceMemory(Warp &warp, bool atGpu) {
   if (warp.hasSeen) {
     OtherBlocks foreign = warp.seen.others ? *warp.seen.others : OtherBlocks{};
     if (!atGpu)
+      // A fence of the block's scope does not order what other blocks have told.
       foreign.clear();
     warp.seen.others.reset();
     warp.knowledge.join(warp.seen);
@@ -263,6 +277,7 @@ void yupana::ptx::fenceMemory(Warp &warp, bool atGpu) {
     warp.hasSeen = false;
     warp.seen = {};
   }
+  // From here on relaxed writes tell of what was known now.
   warp.fenced = warp.knowledge;
   warp.fencedAtGpu = atGpu;
   warp.hasFenced = true;
@@ -287,6 +302,7 @@ void yupana::ptx::runGeneric(Warp &warp, const Inst &inst, uint32_t lanes, Actio
   requireDefined(warp, inst, inst.a, lanes, "the address");
   uint32_t inShared = 0, inLocal = 0;
   for (uint32_t rest = lanes; rest; rest &= rest - 1) {
+    // The windows of shared and local memory lie where no allocation is; the address within is the lower half.
     int lane = __builtin_ctz(rest);
     uint64_t window = (addresses[lane] + inst.immediate) & ~uint64_t{0xffffffff};
     inShared |= (window == sharedWindow ? 1u : 0u) << lane;

@@ -20,6 +20,7 @@ void finish(Block &block, const LaneCopy &copy, const Agent &agent) {
   Launch &launch = *block.launch;
   uint8_t *to = block.shared.data() + (copy.to - sharedBase);
   uint8_t *written = block.sharedDefined.data() + (copy.to - sharedBase);
+  // Beyond `valid` zeros are written, and they are defined.
   memset(to, 0, copy.bytes);
   memset(written, 0xff, copy.bytes);
   if (copy.valid) {
@@ -27,6 +28,7 @@ void finish(Block &block, const LaneCopy &copy, const Agent &agent) {
     if (launch.undefined)
       memcpy(written, launch.memory->defined(copy.from), copy.valid);
   }
+  // The agent is their writer from now on: who knows of its clock may use the bytes.
   if (launch.races)
     block.shadow.settle(copy.to, copy.bytes, agent);
 }
@@ -39,7 +41,9 @@ void begin(Warp &warp, const Inst &inst, const LaneCopy &copy, uint32_t alignmen
     globalAt(warp, inst, copy.from, copy.valid, alignment);
   if (block.launch->races) {
     write.write = true;
+    // The write first: while it lasts nobody may touch the bytes, whether the source is in order or not.
     orderShared(warp, copy.to, copy.bytes, write);
+    // The source is read at the end, but ordered now: a store to it in between is the race that hardware has.
     if (copy.valid)
       orderGlobal(warp, copy.from, copy.valid, {});
   }
@@ -57,6 +61,7 @@ void copyLanes(Warp &warp, const Inst &inst, uint32_t lanes) {
   const uint64_t *from = warp.at<uint64_t>(inst.b);
   AccessKind kind;
   kind.pending = true;
+  // Each lane has its copy, its groups and its waits.
   for (uint32_t rest = lanes; rest; rest &= rest - 1) {
     int lane = __builtin_ctz(rest);
     LaneCopy copy{to[lane] + static_cast<uint32_t>(inst.immediate), inst.kind, valid[lane],
@@ -89,6 +94,7 @@ void waitLanes(Warp &warp, const Inst &inst, uint32_t lanes) {
   Agent agent = agentOf(warp, inst.statement);
   for (uint32_t rest = lanes; rest; rest &= rest - 1) {
     auto &groups = warp.copyGroups[__builtin_ctz(rest)];
+    // All but the newest so many groups have ended, the oldest first.
     while (static_cast<int64_t>(groups.size()) > inst.immediate) {
       for (const LaneCopy &copy : groups.front())
         finish(*warp.block, copy, agent);
@@ -102,6 +108,7 @@ void arriveAfterCopies(Warp &warp, const Inst &inst, uint32_t lanes) {
   Block &block = *warp.block;
   requireDefined(warp, inst, inst.a, lanes, "the address");
   for (uint32_t rest = lanes; rest; rest &= rest - 1) {
+    // Also those of the group that was not committed.
     int lane = __builtin_ctz(rest);
     uint32_t address = warp.at<uint32_t>(inst.a)[lane] + static_cast<uint32_t>(inst.immediate);
     Mbarrier &barrier = mbarrierAt(warp, address);
@@ -114,6 +121,7 @@ void arriveAfterCopies(Warp &warp, const Inst &inst, uint32_t lanes) {
     warp.openCopies[lane].clear();
     if (!inst.kind) // without .noinc the arrival is one more
       ++barrier.pending;
+    // The copies are the barrier's from now on: who waits for it knows of them.
     if (block.launch->races)
       for (const LaneCopy &copy : end.copies)
         block.shadow.settle(copy.to, copy.bytes, {block.index, barrier.slot, barrier.nextClock(), inst.statement});
@@ -138,6 +146,7 @@ void copyBulk(Warp &warp, const Inst &inst, uint32_t lanes) {
     LaneCopy copy{warp.at<uint32_t>(inst.a)[lane] + static_cast<uint32_t>(inst.immediate), bytes, bytes,
                   warp.at<uint64_t>(inst.b)[lane] + static_cast<uint64_t>(inst.immediate2)};
     uint32_t address = warp.at<uint32_t>(barrierRegister)[lane] + barrierDistance;
+    // Sizes and places of bulk copies are multiples of 16 bytes in the manual.
     if (bytes == 0 || bytes % 16)
       fail(warp, Fault::Misaligned, fmt::format("a bulk copy of {} bytes, which is no multiple of 16", bytes));
     Mbarrier &barrier = mbarrierAt(warp, address);
@@ -159,6 +168,7 @@ void nothing(Warp &, const Inst &, uint32_t) {}
 void decodeBulk(Decoder &decoder) {
   const auto &parts = decoder.parts();
   Inst inst;
+  // A prefetch changes no result; its operands are not looked at.
   if (decoder.has("prefetch")) {
     inst.action = nothing;
   } else if (parts.size() > 3 && (parts[3] == "shared::cluster" || parts[3] == "shared::cta") &&
@@ -182,6 +192,7 @@ void decodeBulk(Decoder &decoder) {
 
 void yupana::ptx::finishOneCopy(Block &block) {
   // Hardware ends copies in any order.
+  // By the block's own generator, so that a run depends on the seed and not on other blocks.
   size_t chosen = block.random() % block.copies.size();
   BarrierCopy end = std::move(block.copies[chosen]);
   block.copies.erase(block.copies.begin() + static_cast<std::ptrdiff_t>(chosen));
@@ -189,6 +200,7 @@ void yupana::ptx::finishOneCopy(Block &block) {
   Agent agent{block.index, barrier.slot, barrier.nextClock(), end.statement, false, end.bytes != 0};
   for (const LaneCopy &copy : end.copies)
     finish(block, copy, agent);
+  // The barrier was told of fewer arrivals than came.
   if (end.arrivals > barrier.pending) {
     Warp &warp = block.warps[0];
     fail(
@@ -223,9 +235,11 @@ void yupana::ptx::decodeCopy(Decoder &decoder) {
     decoder.address(decoder.operand(0), 4, inst.a, inst.immediate);
     decoder.address(decoder.operand(1), 8, inst.b, inst.immediate2);
     int64_t bytes = decoder.immediate(decoder.operand(2));
+    // .cg, past the first-level cache, has 16 bytes alone.
     if (bytes != 16 && (parts[2] == "cg" || (bytes != 4 && bytes != 8)))
       decoder.unsupported("a cp.async of that many bytes does not exist");
     inst.kind = static_cast<uint16_t>(bytes);
+    // A cache hint is an operand of its own at the end and changes no result.
     size_t operands = decoder.operandCount() - (decoder.has("L2::cache_hint") ? 1 : 0);
     inst.c = operands > 3 ? decoder.source(decoder.operand(3), 4) : decoder.constant(static_cast<uint64_t>(bytes), 4);
     decoder.noteGrain(4);

@@ -17,6 +17,7 @@ using namespace yupana::ptx;
 
 namespace {
 
+/// `alignment` need not be a power of two.
 uint64_t aligned(uint64_t value, uint64_t alignment) { return (value + alignment - 1) / alignment * alignment; }
 
 std::vector<std::string> splitAtDots(const std::string &opcode) {
@@ -101,6 +102,7 @@ const std::unordered_map<std::string, Family> families = {{"bra", decodeControl}
                                                           {"createpolicy", decodeHint}};
 
 /// The conversion between registers of two widths.
+/// By the table, so that widening here and a cvt in the text are one code.
 Action conversion(int to, int from, bool isSigned) {
   const char *sign = isSigned ? "s" : "u";
   return findOperation(fmt::format("cvt.{0}{1}.{0}{2}", sign, 8 * to, 8 * from))->action;
@@ -127,6 +129,7 @@ void Decoder::unsupported(const std::string &what) const {
                              now ? now->text : "", what.empty() ? "no such instruction is known here" : what)}};
 }
 
+/// Parts of an opcode are compared whole, and their order is left to each family.
 bool Decoder::has(std::string_view part) const {
   for (const std::string &own : opcodeParts)
     if (own == part)
@@ -150,9 +153,11 @@ uint32_t Decoder::allocate(uint32_t bytes) {
 /// Constants are registers that are filled before a block begins, one for each value and width.
 uint32_t Decoder::constant(uint64_t value, int bytes) {
   if (bytes == 0)
+    // Predicates are masks of 32 lanes in one word.
     value = value ? ~uint32_t{0} : 0;
   else if (bytes < 8)
     value &= (uint64_t{1} << 8 * bytes) - 1;
+  // Value and width together: the same number of 4 and of 8 bytes has lanes of another size.
   auto [entry, isNew] = constants.try_emplace({value, bytes}, 0);
   if (isNew) {
     entry->second = allocate(bytes == 0 ? 4 : 32 * bytes);
@@ -170,8 +175,10 @@ int64_t Decoder::immediate(const OperandText &operand) const {
 /// A variable, a special register: what `mov` takes besides registers.
 uint32_t Decoder::symbol(const OperandText &operand, int bytes) {
   auto special = specials.find(operand.symbol);
+  // Special registers are filled before the first instruction and have 32 bits.
   if (special != specials.end() && bytes == 4)
     return offsetOf(special->second);
+  // Variables of shared and local memory have their place when the text is read, so that their addresses are constants.
   if (auto found = sharedPlaces.find(operand.symbol); found != sharedPlaces.end())
     return constant(found->second + operand.value, bytes);
   if (auto found = localPlaces.find(operand.symbol); found != localPlaces.end())
@@ -202,11 +209,13 @@ uint32_t Decoder::source(const OperandText &operand, int bytes) {
   }
   uint32_t offset = registerOffsets[operand.reg];
   int width = static_cast<int>(entry.registers[operand.reg].bytes);
+  // A predicate has no width that could be cut or widened.
   if ((bytes == 0) != (width == 0))
     unsupported("a predicate stands where a register is expected, or the reverse");
   Inst inst;
   inst.flows = true;
   inst.a = offset;
+  // A negated predicate is computed before it is used.
   if (operand.negated) {
     inst.action = findOperation("not.pred")->action;
     inst.d = allocate(4);
@@ -225,6 +234,7 @@ uint32_t Decoder::source(const OperandText &operand, int bytes) {
 /// A result may go to a wider register: the instruction that widens it is written behind the one that is being decoded.
 uint32_t Decoder::destination(const OperandText &operand, int bytes, bool isSigned) {
   if (operand.kind == OperandText::Sink)
+    // Somebody must take the result: a register that nobody reads.
     return allocate(bytes ? 32 * bytes : 4);
   if (operand.kind != OperandText::Register)
     unsupported("a register is expected");
@@ -239,6 +249,7 @@ uint32_t Decoder::destination(const OperandText &operand, int bytes, bool isSign
   inst.action = conversion(width, bytes, isSigned);
   inst.d = offset;
   inst.a = allocate(32 * bytes);
+  // Written by emit() behind the instruction, in decodeStatement.
   after.push_back(inst);
   return inst.a;
 }
@@ -250,6 +261,7 @@ std::vector<OperandText> Decoder::elements(const OperandText &operand) const {
 }
 
 void Decoder::list(Inst &inst, const std::vector<uint32_t> &registers) {
+  // A second call goes on where the first ended, which must still be the end of the list.
   if (inst.count == 0)
     inst.list = static_cast<uint32_t>(program.operands.size());
   program.operands.insert(program.operands.end(), registers.begin(), registers.end());
@@ -281,12 +293,15 @@ std::pair<uint32_t, bool> Decoder::parameter(const OperandText &operand) const {
 }
 
 void Decoder::emit(Inst inst) {
+  // The register of zeros stands for no guard.
   inst.guard = now->guard < 0 ? zeroRegister : registerOffsets[now->guard];
   inst.guardNegated = now->guardNegated;
   inst.statement = static_cast<uint32_t>(program.lines.size() - 1);
   program.code.push_back(inst);
 }
 
+/// The race check keeps one cell for the smallest element that the program accesses: coarser cells would find races
+/// between neighbours, finer ones cost memory and time.
 void Decoder::noteGrain(unsigned bytes) {
   unsigned grain = bytes >= 4 ? 2 : bytes == 2 ? 1 : 0;
   program.grain = std::min(program.grain, grain);
@@ -295,6 +310,7 @@ void Decoder::noteGrain(unsigned bytes) {
 /// Registers, parameters, variables of shared and local memory get their places.
 void Decoder::declare() {
   uint64_t at = 0;
+  // As the driver lays parameters out: each at its alignment, in order.
   for (const VariableText &parameter : entry.parameters) {
     at = aligned(at, parameter.align);
     parameterPlaces[parameter.name] = at;
@@ -303,6 +319,7 @@ void Decoder::declare() {
     at += parameter.bytes;
   }
   program.parameterBytes = static_cast<uint32_t>(at);
+  // Shared memory begins behind what the system reserves.
   uint64_t shared = sharedBase, local = 0, words = 0;
   std::vector<VariableText> all = module.variables;
   all.insert(all.end(), entry.variables.begin(), entry.variables.end());
@@ -314,6 +331,7 @@ void Decoder::declare() {
       sharedPlaces[variable.name] = shared;
       shared += variable.bytes;
     } else if (variable.space == ".local") {
+      // Local memory is accessed in vectors of up to 16 bytes.
       local = aligned(local, std::max(16u, variable.align));
       localPlaces[variable.name] = local;
       local += variable.bytes;
@@ -339,6 +357,7 @@ void Decoder::declare() {
 }
 
 /// An instruction of the table: a destination and up to three sources.
+/// The table says which operands there are and how wide; a count that differs is another instruction.
 void Decoder::simple() {
   std::string opcode = now->opcode;
   const Operation *operation = findOperation(opcode);
@@ -348,6 +367,7 @@ void Decoder::simple() {
   inst.action = operation->action;
   inst.flows = operation->flows;
   size_t at = 1;
+  // For a result that goes to a wider register: what sign it is widened by.
   TypeInfo type = opcodeParts[0] == "cvt" ? typeOf(opcodeParts[opcodeParts.size() - 2]) : typeOf(opcodeParts.back());
   if (operation->a >= 0)
     inst.a = source(operand(at++), operation->a);
@@ -359,6 +379,7 @@ void Decoder::simple() {
     unsupported(fmt::format("{} operands are expected, not {}", at, operandCount()));
   inst.d = destination(operand(0), operation->d, type.isSigned);
   emit(inst);
+  // The second destination is the first one negated.
   if (operand(0).second >= 0) { // setp p|q
     Inst inverse;
     inverse.action = findOperation("not.pred")->action;
@@ -371,10 +392,12 @@ void Decoder::simple() {
 void Decoder::decodeStatement(size_t index) {
   now = &entry.statements[index];
   opcodeParts = splitAtDots(now->opcode);
+  // Each statement has a line for reports, though it may have several instructions or none.
   program.lines.push_back({now->line, now->text});
   placeOf.push_back(static_cast<int32_t>(program.code.size()));
   after.clear();
   auto family = families.find(opcodeParts[0]);
+  // setp with a boolean operation has two results and one more source, which the table has no room for.
   bool joined = opcodeParts[0] == "setp" && opcodeParts.size() == 4 && operandCount() == 4;
   if (joined)
     decodeMove(*this);
@@ -389,6 +412,7 @@ void Decoder::decodeStatement(size_t index) {
 void Decoder::resolveLabels() {
   placeOf.push_back(static_cast<int32_t>(program.code.size()) - 1); // a label at the end means the final return
   for (const Fix &fix : fixes) {
+    // Labels are known when all statements are there, since jumps go forwards, too.
     auto place = entry.label(fix.label, fix.scope);
     if (!place)
       throw Failure{{Fault::Syntax,
@@ -418,6 +442,8 @@ void Decoder::run() {
   findReconvergence(program);
 }
 
+/// Variables of global and constant memory, one behind the other; a launch adds the address that the module is loaded
+/// at.
 std::shared_ptr<const ModuleData> yupana::ptx::layOut(const ModuleText &module, VariablePlaces &places) {
   auto data = std::make_shared<ModuleData>();
   for (const VariableText &variable : module.variables) {

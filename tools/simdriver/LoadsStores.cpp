@@ -21,6 +21,7 @@ template <class A, class Visit>
 void forSpans(const A *addresses, int64_t distance, uint32_t lanes, uint32_t bytes, Visit visit) {
   uint64_t begin = 0, end = 0, last = 0;
   for (uint32_t rest = lanes; rest; rest &= rest - 1) {
+    // Modulo 2^32 or 2^64, as the address register is wide.
     uint64_t address = static_cast<A>(addresses[__builtin_ctz(rest)] + static_cast<A>(distance));
     if (begin != end && address == last)
       continue;
@@ -38,6 +39,7 @@ void forSpans(const A *addresses, int64_t distance, uint32_t lanes, uint32_t byt
 }
 
 /// Undefined lanes of one loaded element, read from the map of written bytes.
+/// A byte is defined or not, an element if all of its bytes are.
 template <class T, class Map> uint32_t undefinedLanes(uint32_t lanes, Map map) {
   uint32_t result = 0;
   for (uint32_t rest = lanes; rest; rest &= rest - 1) {
@@ -51,6 +53,7 @@ template <class T, class Map> uint32_t undefinedLanes(uint32_t lanes, Map map) {
 
 inline uint8_t *bytesAt(uintptr_t address) { return reinterpret_cast<uint8_t *>(address); }
 
+/// By memcpy: elements of all types lie in the same bytes.
 template <class T> T loaded(const uint8_t *from) {
   T value;
   memcpy(&value, from, sizeof(T));
@@ -74,6 +77,7 @@ template <class T> uintptr_t globalBase(Warp &warp, const Inst &inst, uint32_t l
   Launch &launch = *warp.block->launch;
   const uint64_t *addresses = warp.at<uint64_t>(inst.a);
   uint32_t bytes = inst.count * static_cast<uint32_t>(sizeof(T));
+  // One comparison for all lanes: the least, the greatest, and the bits of all for their alignment.
   uint64_t low = ~uint64_t{0}, high = 0, bits = 0;
   forLanes(lanes, [&](int lane) {
     low = std::min(low, addresses[lane]);
@@ -84,6 +88,7 @@ template <class T> uintptr_t globalBase(Warp &warp, const Inst &inst, uint32_t l
   const Range &range = warp.block->ranges[&inst - launch.program->code.data()];
   low += inst.immediate, high += inst.immediate;
   if (low < range.begin || high > range.end || bytes > range.end - high || (bits & (bytes - 1))) {
+    // Lane by lane: this finds other allocations, and says of which lane the address is wrong and why.
     for (uint32_t rest = lanes; rest; rest &= rest - 1) {
       currentInst = &inst;
       globalAt(warp, inst, addresses[__builtin_ctz(rest)] + inst.immediate, bytes, bytes);
@@ -98,6 +103,7 @@ template <class T> void checkGlobal(Warp &warp, const Inst &inst, uint32_t lanes
   AccessKind kind;
   kind.write = write;
   kind.strong = inst.kind & Strong;
+  // All registers of a vector together: it is one access.
   uint32_t bytes = inst.count * static_cast<uint32_t>(sizeof(T));
   forSpans(warp.at<uint64_t>(inst.a), inst.immediate, lanes, bytes,
            [&](uint64_t address, uint32_t length) { orderGlobal(warp, address, length, kind); });
@@ -125,11 +131,13 @@ template <class T, class R> void loadGlobal(Warp &warp, const Inst &inst, uint32
     R *to = warp.at<R>(registers[v]);
     if (inst.kind & Strong)
       for (uint32_t rest = lanes; rest; rest &= rest - 1)
+        // Other blocks may run on other threads of the host, and strong accesses are atomic.
         to[__builtin_ctz(rest)] = __atomic_load_n(
             reinterpret_cast<const T *>(memory + from[__builtin_ctz(rest)] + v * sizeof(T)), __ATOMIC_SEQ_CST);
     else
       for (uint32_t rest = lanes; rest; rest &= rest - 1)
         to[__builtin_ctz(rest)] = loaded<T>(bytesAt(memory + from[__builtin_ctz(rest)] + v * sizeof(T)));
+    // What is loaded is as defined as its bytes; a register that nobody defined is no error before it is used.
     if (launch.undefined) {
       uintptr_t written = launch.memory->toDefined() + static_cast<uint64_t>(inst.immediate) + v * sizeof(T);
       uint32_t &undefined = warp.undefinedAt(registers[v]);
@@ -138,6 +146,7 @@ template <class T, class R> void loadGlobal(Warp &warp, const Inst &inst, uint32
     }
   }
   if (inst.kind & Strong) {
+    // At the time of the read: what was published by then is what it tells.
     if (launch.races)
       for (uint32_t rest = lanes; rest; rest &= rest - 1)
         learn(warp, inst.kind, from[__builtin_ctz(rest)] + inst.immediate);
@@ -151,6 +160,7 @@ template <class T, class R> void storeGlobal(Warp &warp, const Inst &inst, uint3
   checkGlobal<T>(warp, inst, lanes, true);
   const uint64_t *addresses = warp.at<uint64_t>(inst.a);
   const uint32_t *registers = operandsOf(warp, inst);
+  // With its bytes what it publishes is there, as no other warp runs in between.
   if ((inst.kind & Strong) && launch.races)
     for (uint32_t rest = lanes; rest; rest &= rest - 1)
       publish(warp, inst.kind, addresses[__builtin_ctz(rest)] + inst.immediate, true);
@@ -169,10 +179,12 @@ template <class T, class R> void storeGlobal(Warp &warp, const Inst &inst, uint3
       uint32_t undefined = warp.undefinedAt(registers[v]);
       for (uint32_t rest = lanes; rest; rest &= rest - 1) {
         int lane = __builtin_ctz(rest);
+        // An undefined value makes bytes undefined that were defined before.
         memset(bytesAt(written + addresses[lane]), undefined >> lane & 1 ? 0 : 0xff, sizeof(T));
       }
     }
   }
+  // Something has happened: warps that wait for memory to change are worth running again.
   ++warp.block->events;
   yield(warp, inst);
 }
@@ -193,6 +205,7 @@ template <class T> void checkShared(Warp &warp, const Inst &inst, uint32_t lanes
     bits |= addresses[lane] + distance;
   });
   uint32_t size = warp.block->launch->sharedBytes;
+  // As for global memory, with bounds that are the same for all lanes.
   if (low < sharedBase || high - sharedBase > size || bytes > size - (high - sharedBase) || (bits & (bytes - 1)))
     for (uint32_t rest = lanes; rest; rest &= rest - 1)
       sharedAt(warp, addresses[__builtin_ctz(rest)] + distance, bytes, bytes);
@@ -210,6 +223,7 @@ template <class T, class R> void loadShared(Warp &warp, const Inst &inst, uint32
   Block &block = *warp.block;
   uint32_t from[32];
   const uint32_t *addresses = warp.at<uint32_t>(inst.a);
+  // All lanes, also those that do not take part: their addresses are computed and not used.
   for (int lane = 0; lane < 32; ++lane)
     from[lane] = addresses[lane] + static_cast<uint32_t>(inst.immediate) - sharedBase;
   const uint32_t *registers = operandsOf(warp, inst);
@@ -296,6 +310,7 @@ template <class T, class R, bool Write> void accessLocal(Warp &warp, const Inst 
   }
 }
 
+/// Lanes of one instruction may lie in different spaces.
 template <class T, class R> void loadAnywhere(Warp &warp, const Inst &inst, uint32_t lanes) {
   runGeneric(warp, inst, lanes, loadGlobal<T, R>, loadShared<T, R>, accessLocal<T, R, false>);
 }
@@ -311,6 +326,7 @@ void loadParameter(Warp &warp, const Inst &inst, uint32_t lanes) {
   for (int v = 0; v < inst.count; ++v, from += bytes) {
     uint64_t value = 0;
     memcpy(&value, from, bytes);
+    // Parameters are always defined: a launch copies all of them.
     warp.undefinedAt(registers[v]) &= ~lanes;
     if (bytes == 8)
       forLanes(lanes, [to = warp.at<uint64_t>(registers[v]), value](int lane) { to[lane] = value; });
@@ -321,6 +337,7 @@ void loadParameter(Warp &warp, const Inst &inst, uint32_t lanes) {
   }
 }
 
+/// T is the element in memory, R the register, which is wider for bytes.
 template <class T, class R = T> Action choose(bool load, uint16_t space) {
   switch (space) {
   case InGlobal:
@@ -350,6 +367,7 @@ void yupana::ptx::decodeAccess(Decoder &decoder) {
   for (const OperandText &element : decoder.elements(data))
     registers.push_back(load ? decoder.destination(element, width, type.isSigned) : decoder.source(element, width));
   decoder.list(inst, registers);
+  // The size once more, for parameters, whose action is not a template.
   inst.kind |= type.bytes == 8 ? 3 : type.bytes == 4 ? 2 : type.bytes == 2 ? 1 : 0;
   if (decoder.has("param") || decoder.has("param::entry")) {
     auto [place, known] = decoder.parameter(where);
@@ -364,6 +382,7 @@ void yupana::ptx::decodeAccess(Decoder &decoder) {
   bool shortAddress = space == InShared || space == InLocal;
   decoder.address(where, shortAddress ? 4 : 8, inst.a, inst.immediate);
   if (space == InGlobal || space == Anywhere)
+    // Blocks that talk to one another must run side by side, or one could wait for another that never begins.
     decoder.target().talksBetweenBlocks |= (inst.kind & Strong) != 0;
   decoder.noteGrain(static_cast<unsigned>(type.bytes));
   inst.action = type.bytes == 8   ? choose<uint64_t>(load, space)

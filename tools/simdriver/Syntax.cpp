@@ -14,6 +14,7 @@ using namespace yupana::ptx;
 
 namespace {
 
+/// Opcodes, directives and names are one word each: a dot or a percent sign may stand anywhere in it.
 bool isWordCharacter(char c) {
   return isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '$' || c == '%' || c == '.';
 }
@@ -30,6 +31,7 @@ std::optional<uint32_t> bytesOfType(std::string_view type) {
   return found->second;
 }
 
+/// One pass over the tokens. The first fault ends it with a Failure, which Module::parse turns into a report.
 class Parser {
 public:
   explicit Parser(std::string_view text) : tokens(tokenize(text)) {}
@@ -42,7 +44,9 @@ public:
 
 private:
   const Token &peek(size_t ahead = 0) const { return tokens[std::min(at + ahead, tokens.size() - 1)]; }
+  // The last token is End, which is never passed: looking beyond it sees End again.
   const Token &next() { return tokens[at + 1 < tokens.size() ? at++ : at]; }
+  // A string may hold any word and is none.
   bool isNext(std::string_view text) const { return peek().text == text && peek().kind != TokenKind::String; }
   bool take(std::string_view text) {
     if (!isNext(text))
@@ -57,11 +61,13 @@ private:
   [[noreturn]] void fail(const std::string &what, Fault fault = Fault::Syntax) const {
     throw Failure{{fault, fmt::format("PTX line {}: {}", peek().line, what)}};
   }
+  /// Debug directives end with their line, not with a semicolon.
   void skipLine() {
     uint32_t line = peek().line;
     while (peek().kind != TokenKind::End && peek().line == line)
       next();
   }
+  /// Sections hold debug data, whose braces match.
   void skipBraces() {
     expect("{");
     for (int depth = 1; depth && peek().kind != TokenKind::End;) {
@@ -91,6 +97,7 @@ private:
   ModuleText module;
   /// Names of registers, from the outermost scope to the innermost.
   std::vector<std::unordered_map<std::string, int>> names;
+  /// Indices into EntryText::scopes, the innermost last.
   std::vector<int> scopeStack;
 };
 
@@ -101,6 +108,7 @@ uint64_t Parser::number(bool *isFloat) {
   if (peek().kind != TokenKind::Number)
     fail(fmt::format("a number is expected, not '{}'", peek().text));
   std::string text(next().text);
+  // 0f takes eight digits and 0d sixteen, which tells them from hexadecimal numbers without an x and from octal ones.
   bool hexFloat = text.size() > 2 && text[0] == '0' &&
                   (text[1] == 'f' || text[1] == 'F' || text[1] == 'd' || text[1] == 'D') &&
                   (text.size() == 10 || text.size() == 18);
@@ -115,6 +123,7 @@ void Parser::target() {
   if (name.substr(0, 3) != "sm_")
     fail(fmt::format("the target is '{}'; sm_NN is expected", name));
   module.target = static_cast<unsigned>(strtoul(std::string(name.substr(3)).c_str(), nullptr, 10));
+  // "sm_90a": its features are in no other architecture, so that it runs on this one alone.
   module.exact = isalpha(static_cast<unsigned char>(name.back()));
   // Options behind it, debug among them, change nothing that is simulated.
   while (take(","))
@@ -126,6 +135,7 @@ void Parser::directive() {
   if (word == ".version") {
     std::string number(next().text); // 9.0
     size_t dot = std::min(number.find('.'), number.size());
+    // 10 times the major version and the minor one: 9.0 is 90.
     module.version = 10 * static_cast<unsigned>(strtoul(number.c_str(), nullptr, 10));
     if (dot + 1 < number.size())
       module.version += static_cast<unsigned>(number[dot + 1] - '0');
@@ -135,6 +145,7 @@ void Parser::directive() {
     if (number() != 64)
       fail("addresses of 32 bits are not supported", Fault::Unsupported);
   } else if (word == ".file" || word == ".loc") {
+    // By the line of the word itself, which may be the last on it.
     --at;
     skipLine();
   } else if (word == ".section") {
@@ -163,6 +174,7 @@ VariableText Parser::variable(std::string_view space, bool isExtern) {
   result.space = space;
   result.isExtern = isExtern;
   uint32_t element = 0;
+  // Words before the name come in any order.
   for (;;) {
     std::string_view word = next().text;
     if (word == ".align") {
@@ -177,17 +189,21 @@ VariableText Parser::variable(std::string_view space, bool isExtern) {
   }
   result.bytes = element;
   if (take("[")) {
+    // Without a size the memory is what the launch gives (dynamic shared memory).
     result.bytes = isNext("]") ? 0 : element * number();
     expect("]");
   }
+  // A variable is aligned to its elements at least.
   result.align = std::max(result.align, element);
   if (take("="))
     initializer(result, element);
+  // Parameters are parted by commas, which the caller takes.
   if (space != ".param")
     take(";");
   return result;
 }
 
+/// Numbers alone: addresses of other variables do not occur in what is run here.
 void Parser::initializer(VariableText &variable, uint32_t element) {
   bool list = take("{");
   // A list may be shorter than its array, whose rest is zero.
@@ -216,6 +232,7 @@ void Parser::entry() {
       take(",");
     }
   entryDirectives(entry);
+  // Scopes of one entry do not reach into the next: the first is the entry's own braces.
   names.assign(1, {});
   scopeStack.assign(1, 0);
   entry.scopes.assign(1, {});
@@ -231,6 +248,7 @@ void Parser::entryDirectives(EntryText &entry) {
         word != ".maxnctapersm" && word != ".pragma" && word != ".reqnctapercluster" && word != ".explicitcluster" &&
         word != ".maxclusterrank" && word != ".blocksareclusters" && word != ".noreturn")
       fail(fmt::format("'{}' is no directive of an entry that is known", word));
+    // Three extents of a block, of which the product is the number of threads.
     uint64_t product = 1;
     while (peek().kind == TokenKind::Number || peek().kind == TokenKind::String || isNext(",")) {
       if (peek().kind == TokenKind::Number)
@@ -247,6 +265,7 @@ void Parser::entryDirectives(EntryText &entry) {
 
 /// Statements up to the brace that closes the entry.
 void Parser::body(EntryText &entry) {
+  // The entry's closing brace takes away its own scope, the last one.
   while (!scopeStack.empty()) {
     if (peek().kind == TokenKind::End)
       fail("the text ends inside an entry");
@@ -259,6 +278,7 @@ void Parser::body(EntryText &entry) {
       names.pop_back();
     } else if (take(";")) {
     } else if (peek().kind == TokenKind::Word && peek(1).text == ":") {
+      // A label; the table of a brx.idx begins like one.
       std::string name(next().text);
       next();
       if (isNext(".branchtargets")) {
@@ -270,6 +290,7 @@ void Parser::body(EntryText &entry) {
         expect(";");
         entry.scopes[scopeStack.back()].tables.push_back({name, labels});
       } else {
+        // Of the statement that follows.
         entry.scopes[scopeStack.back()].labels.push_back({name, static_cast<int>(entry.statements.size())});
       }
     } else if (peek().text[0] == '.') {
@@ -310,6 +331,7 @@ void Parser::registers(EntryText &entry) {
   };
   do {
     std::string name(next().text);
+    // %r<8> is %r0 to %r7.
     if (take("<")) {
       uint64_t count = number();
       expect(">");
@@ -338,6 +360,7 @@ void Parser::statement(EntryText &entry) {
   result.scope = scopeStack.back();
   if (take("@")) {
     result.guardNegated = take("!");
+    // Of the scope in which the statement stands: names that are declared later do not count.
     result.guard = findRegister(next().text);
     if (result.guard < 0)
       fail(fmt::format("'{}' is no register", tokens[at - 1].text));
@@ -350,6 +373,7 @@ void Parser::statement(EntryText &entry) {
       fail("the text ends inside an instruction");
     result.operands.push_back(operand());
     if (!take(","))
+      // A comma may be missing only before the end, which the next line expects.
       break;
   }
   expect(";");
@@ -366,6 +390,7 @@ void Parser::statement(EntryText &entry) {
 
 OperandText Parser::operand() {
   OperandText result;
+  // A vector, such as {%r1, %r2}.
   if (take("{")) {
     result.kind = OperandText::Vector;
     while (!take("}")) {
@@ -392,6 +417,7 @@ OperandText Parser::operand() {
 /// After the bracket: a register or a symbol, then a distance; or a number. Several operands make a list, as the
 /// coordinates of tensor copies do.
 OperandText Parser::address() {
+  // A distance is added to what the operand has already, such as the place of a symbol.
   OperandText base = operand();
   OperandText result = base;
   if (base.kind != OperandText::Register && base.kind != OperandText::Symbol && base.kind != OperandText::Number)
@@ -399,6 +425,7 @@ OperandText Parser::address() {
   result.kind = OperandText::Address;
   if (take("+"))
     result.value += number();
+  // number() takes the sign.
   else if (isNext("-"))
     result.value += number();
   expect("]");
@@ -410,10 +437,12 @@ OperandText Parser::word() {
   if (peek().kind != TokenKind::Word)
     fail(fmt::format("an operand is expected, not '{}'", peek().text));
   std::string_view name = next().text;
+  // What nobody needs: the operand stays a sink.
   if (name == "_")
     return result;
   result.reg = findRegister(name);
   if (result.reg >= 0) {
+    // "p|q" is a pair of destinations, of which the second may be a sink.
     result.kind = OperandText::Register;
     if (take("|") && !take("_")) {
       result.second = findRegister(next().text);
@@ -422,6 +451,7 @@ OperandText Parser::word() {
     }
     return result;
   }
+  // A variable, a special register or a label: which of them, the decoder knows.
   result.kind = OperandText::Symbol;
   result.symbol = name;
   if (isNext("+")) {
@@ -456,6 +486,7 @@ std::vector<Token> yupana::ptx::tokenize(std::string_view text) {
       i = end + 1;
     } else if (isWordCharacter(c)) {
       size_t end = i;
+      // A word goes on over "::", as in shared::cta, but ends at a label's colon.
       while (end < text.size() && (isWordCharacter(text[end]) || text.substr(end, 2) == "::"))
         end += text[end] == ':' ? 2 : 1;
       bool number = isdigit(static_cast<unsigned char>(c));
@@ -470,6 +501,7 @@ std::vector<Token> yupana::ptx::tokenize(std::string_view text) {
   return tokens;
 }
 
+/// From the scope of the jump outwards, as registers are found.
 std::optional<int> EntryText::label(const std::string &name, int scope) const {
   for (; scope >= 0; scope = scopes[scope].parent)
     for (auto &[label, place] : scopes[scope].labels)
