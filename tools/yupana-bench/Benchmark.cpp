@@ -26,13 +26,16 @@ namespace {
 
 volatile std::sig_atomic_t interrupted = 0;
 
+/// Only sets the flag, the one thing a handler may do here; the run looks at it before each step and while it loads.
 void onInterrupt(int) { interrupted = 1; }
 
+/// Seconds since some fixed moment, of a clock that nobody sets.
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 /// The most memory the process has had, in bytes.
 uint64_t peakRss() {
   rusage usage = {};
+  // ru_maxrss is in kilobytes on Linux.
   ::getrusage(RUSAGE_SELF, &usage);
   return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
 }
@@ -64,6 +67,7 @@ std::vector<std::vector<uint32_t>> drawPrompts(uint32_t sequences, uint32_t toke
       uint64_t z = state += 0x9E3779B97F4A7C15u;
       z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
       z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+      // A vocabulary of one token leaves no other id to draw.
       token = vocabulary > 1 ? static_cast<uint32_t>(1 + (z ^ z >> 31) % (vocabulary - 1)) : 0;
     }
   return prompts;
@@ -80,6 +84,7 @@ public:
     yupana_limits_t limits = {};
     limits.size = sizeof limits;
     yupana_plan_limits(plan, &limits);
+    // A plan's limit bounds what is asked for, so that one command line serves plans of several limits.
     stepTokens = options.stepTokens ? std::min(options.stepTokens, limits.max_step_tokens) : limits.max_step_tokens;
     prompts = drawPrompts(options.batch, options.promptTokens, model.vocab_size);
   }
@@ -106,6 +111,7 @@ private:
   std::vector<uint32_t> sampling; ///< Which sequences get a token from the step.
 };
 
+/// New sequences, since those of an earlier run hold their cached positions. Their creation is in no measured time.
 yupana_status_code_t Runner::createSequences() {
   sequences.assign(options.batch, 0);
   newest.assign(options.batch, 0);
@@ -115,6 +121,7 @@ yupana_status_code_t Runner::createSequences() {
   return YUPANA_STATUS_OK;
 }
 
+/// Gives the pages back to the next run. After a failed run nobody calls this: the context goes as a whole.
 yupana_status_code_t Runner::releaseSequences() {
   for (yupana_sequence_t sequence : sequences)
     if (yupana_status_code_t code = yupana_sequence_release(context, sequence, &status))
@@ -122,6 +129,8 @@ yupana_status_code_t Runner::releaseSequences() {
   return YUPANA_STATUS_OK;
 }
 
+/// A span of the next step. `tokens` must live until that step has run. Only the `last` span of a prompt asks for
+/// logits and a token: rows of the head for other tokens would be work that nobody needs.
 void Runner::addSpan(uint32_t sequence, const uint32_t *tokens, uint32_t count, bool last) {
   yupana_span_t span = {};
   span.size = sizeof span;
@@ -143,11 +152,13 @@ yupana_status_code_t Runner::step() {
   batch.size = sizeof batch;
   batch.spans = spans.data();
   batch.span_count = static_cast<uint32_t>(spans.size());
+  // Sampling runs where the logits lie; copying a row of the whole vocabulary back would be measured as decoding.
   batch.keep_logits = 1;
   yupana_step_result_t result = {};
   result.size = sizeof result;
   if (yupana_status_code_t code = yupana_context_step(context, &batch, &result, &status))
     return code;
+  // Every span that asked for a row also samples, so the rows are those of `sampling`, in its order.
   for (size_t row = 0; row < sampling.size(); ++row)
     newest[sampling[row]] = result.sampled[row];
   spans.clear();
@@ -157,6 +168,8 @@ yupana_status_code_t Runner::step() {
 
 /// Fills each step with one sequence after the other.
 yupana_status_code_t Runner::readPrompts() {
+  // A sequence has at most one span in a step: one that is cut fills its step, which then runs before the next piece is
+  // added.
   uint32_t room = stepTokens;
   for (uint32_t i = 0; i < options.batch; ++i)
     for (uint32_t done = 0; done < options.promptTokens;) {
@@ -170,11 +183,13 @@ yupana_status_code_t Runner::readPrompts() {
         return code;
       room = stepTokens;
     }
+  // The last step need not be full.
   return spans.empty() ? YUPANA_STATUS_OK : step();
 }
 
 yupana_status_code_t Runner::decode() {
   std::vector<uint32_t> tokens;
+  // The spans point into `tokens`, a copy, since the step overwrites `newest`.
   for (uint32_t i = 0; i < options.maxNewTokens; ++i) {
     tokens = newest;
     for (uint32_t s = 0; s < options.batch; ++s)
@@ -185,6 +200,7 @@ yupana_status_code_t Runner::decode() {
   return YUPANA_STATUS_OK;
 }
 
+/// The clock is read where a step has returned its tokens, so that work queued on a GPU is counted where it belongs.
 yupana_status_code_t Runner::run(double &promptSeconds, double &decodeSeconds, KernelTimes *times) {
   if (yupana_status_code_t code = createSequences())
     return code;
@@ -211,6 +227,7 @@ yupana_status_code_t createContext(yupana_plan_t *plan, const Options &options, 
   yupana_limits_t limits = {};
   limits.size = sizeof limits;
   yupana_plan_limits(plan, &limits);
+  // In 64 bits: the lengths are checked against the plan by checkLimits, but their product with the batch is not.
   uint64_t positions = (uint64_t{options.promptTokens} + options.maxNewTokens) * options.batch;
   if (options.mapWeights)
     explainLostMappings(options.plan.c_str());
@@ -221,6 +238,8 @@ yupana_status_code_t createContext(yupana_plan_t *plan, const Options &options, 
   contextOptions.target = options.target.empty() ? nullptr : options.target.c_str();
   contextOptions.threads = options.threads;
   contextOptions.max_sequences = options.batch;
+  // At least one whole context, as --help states: peaks of memory of different lengths can then be compared. More where
+  // several prompts need it.
   contextOptions.kv_bytes = options.kvMemory ? options.kvMemory
                                              : std::max(yupana_plan_kv_bytes(plan, limits.max_context, 1),
                                                         yupana_plan_kv_bytes(plan, positions, options.batch));
@@ -228,17 +247,19 @@ yupana_status_code_t createContext(yupana_plan_t *plan, const Options &options, 
   contextOptions.progress = &progress;
   yupana_device_t device = options.device.get();
   contextOptions.device = &device;
+  // On the stack: the library keeps neither the filler nor the progress beyond the call.
   RandomWeights weights(*schema::GetPlan(yupana_plan_metadata(plan, nullptr)));
   yupana_filler_t filler = weights.filler();
   if (options.randomWeights)
     contextOptions.filler = &filler;
   yupana_context_t *created = nullptr;
   yupana_status_code_t code = yupana_context_create(plan, &contextOptions, nullptr, &created, &status);
+  // After a failure there is none.
   context.reset(created);
   return code;
 }
 
-/// True if a processor runs the target.
+/// True if a processor runs the target. All kernels of a target are for one kind of device, so the first one tells.
 bool runsOnProcessor(const yupana_plan_t *plan, uint32_t target) {
   const schema::Kernel &first =
       *schema::GetPlan(yupana_plan_metadata(plan, nullptr))->targets()->Get(target)->kernels()->Get(0);
@@ -252,6 +273,7 @@ yupana_status_code_t measureKernels(Runner &runner, const yupana_plan_t *plan, y
   const schema::Plan &root = *schema::GetPlan(yupana_plan_metadata(plan, nullptr));
   std::vector<std::vector<PhaseTimes>> runs; ///< By phase.
   for (uint32_t i = 0; i < options.repetitions; ++i) {
+    // A profiler takes the place of the one before, whose `times` is gone; no step runs in between.
     KernelTimes times(root, *root.targets()->Get(out.target));
     yupana_profiler_t profiler = times.profiler();
     if (yupana_status_code_t code = yupana_context_profile(context, &profiler, &status))
@@ -265,6 +287,7 @@ yupana_status_code_t measureKernels(Runner &runner, const yupana_plan_t *plan, y
       runs[phase].push_back(std::move(phases[phase]));
   }
   for (std::vector<PhaseTimes> &phase : runs) {
+    // The middle one, not the mean of two: its kernels must be of one run. Of an even number it is the slower.
     auto middle = phase.begin() + static_cast<ptrdiff_t>(phase.size() / 2);
     std::nth_element(phase.begin(), middle, phase.end(),
                      [](const PhaseTimes &a, const PhaseTimes &b) { return a.seconds < b.seconds; });
@@ -284,6 +307,7 @@ yupana_status_code_t measure(Runner &runner, const Options &options, bool measur
   auto measureAgain = [&out, measuresMachine] {
     if (!measuresMachine)
       return;
+    // Without AVX2, or without memory for the buffer, there is no speed and the count below tells.
     if (std::optional<MachineSpeed> speed = measureMachine(out.threads))
       out.machine.push_back(*speed);
   };
@@ -294,6 +318,7 @@ yupana_status_code_t measure(Runner &runner, const Options &options, bool measur
     out.promptSeconds.push_back(prompt);
     if (options.maxNewTokens)
       out.decodeSeconds.push_back(decode);
+    // The process's peak now includes the buffer, so what it holds between measurements stands in for it.
     out.peakRss = std::max(out.peakRss, currentRss());
     measureAgain();
   }
@@ -308,6 +333,7 @@ yupana_status_code_t measure(Runner &runner, const Options &options, bool measur
 void yupana::catchInterrupts() {
   struct sigaction action = {};
   action.sa_handler = onInterrupt;
+  // Restarted calls see no EINTR; after the first signal the default action is back, so a second Ctrl-C ends at once.
   action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
   ::sigaction(SIGINT, &action, nullptr);
 }
@@ -319,6 +345,7 @@ yupana_status_code_t yupana::runBenchmark(const Options &options, yupana_plan_t 
     return code;
   uint32_t index = 0;
   if (!options.target.empty())
+    // The index is not needed: the call only turns an unknown name into a sentence before weights are loaded.
     if (yupana_status_code_t code = findTarget(plan, options.target, index, status))
       return code;
   if (yupana_status_code_t code = checkLimits(plan, options, status))
@@ -329,6 +356,7 @@ yupana_status_code_t yupana::runBenchmark(const Options &options, yupana_plan_t 
   measurements.loadSeconds = now() - start;
   yupana_context_info_t info = {};
   info.size = sizeof info;
+  // Which target and how many threads the library chose where the options leave it open.
   yupana_context_info(context.get(), &info);
   measurements.target = info.target;
   measurements.threads = info.threads;

@@ -16,13 +16,15 @@
 using namespace yupana;
 using Json = nlohmann::ordered_json;
 
+/// Williams, Waterman and Patterson 2009: memory and arithmetic overlap at best, so the slower of the two bounds.
 double Roofline::seconds(const Work &work) const { return std::max(work.bytes / bandwidth, work.flops / flops); }
 
 bool Roofline::isMemoryBound(const Work &work) const { return work.bytes / bandwidth >= work.flops / flops; }
 
 namespace {
 
-/// What is in no kernel.
+/// What is in no kernel. At least 0: a GPU times its launches by events of its own, which need not agree with the
+/// processor's clock to the last microsecond.
 double secondsBetween(const PhaseTimes &phase) {
   double inside = 0;
   for (const KernelTime &kernel : phase.kernels)
@@ -30,6 +32,8 @@ double secondsBetween(const PhaseTimes &phase) {
   return std::max(phase.seconds - inside, 0.0);
 }
 
+/// Above 1 where weights come from caches, or where the machine was slower while it was measured: not cut off at 1,
+/// since that would hide it.
 std::optional<double> shareOf(const KernelTime &kernel, const std::optional<Roofline> &roofline) {
   if (!roofline || kernel.seconds <= 0)
     return std::nullopt;
@@ -42,11 +46,13 @@ std::string formatFlops(double flops) {
   return bytes.substr(0, bytes.size() - 1) + "FLOP";
 }
 
+/// 0 for a kernel too short for the clock, where a quotient would be no JSON number.
 double perSecond(double amount, double seconds) { return seconds > 0 ? amount / seconds : 0; }
 
 Json kernelJson(const PhaseTimes &phase, const KernelTime &kernel, const std::optional<Roofline> &roofline) {
   auto steps = static_cast<double>(phase.steps);
   std::optional<double> share = shareOf(kernel, roofline);
+  // Null and not absent where unknown: readers find the same keys on every machine.
   Json json = {{"kernel", kernel.symbol},
                {"on", kernel.purpose},
                {"launches", static_cast<double>(kernel.launches) / steps},
@@ -68,6 +74,7 @@ std::string yupana::kernelsText(const std::vector<PhaseTimes> &phases, const std
   for (const PhaseTimes &phase : phases) {
     auto steps = static_cast<double>(phase.steps);
     size_t width = 7, purpose = 2;
+    // Columns as wide as their headings, "kernel" and "on", at least.
     for (const KernelTime &kernel : phase.kernels) {
       width = std::max(width, kernel.symbol.size());
       purpose = std::max(purpose, kernel.purpose.size());
@@ -82,6 +89,7 @@ std::string yupana::kernelsText(const std::vector<PhaseTimes> &phases, const std
                        purpose, "time", "of step", "launches", "bytes", "FLOPs", "", roofline ? "of roofline" : "");
     for (const KernelTime &kernel : phase.kernels) {
       bool memory = !roofline || roofline->isMemoryBound(kernel.work);
+      // The rate of whatever bounds the kernel; the other one would say nothing about how well it does.
       std::string rate = memory ? formatBytes(perSecond(kernel.work.bytes, kernel.seconds)) + "/s"
                                 : formatFlops(perSecond(kernel.work.flops, kernel.seconds)) + "/s";
       std::optional<double> share = shareOf(kernel, roofline);
@@ -91,6 +99,7 @@ std::string yupana::kernelsText(const std::vector<PhaseTimes> &phases, const std
                       formatFlops(kernel.work.flops / steps), rate,
                       share ? fmt::format("{:>5.1f} %, {}", 100 * *share, memory ? "memory" : "arithmetic") : "");
     }
+    // Barriers and, on a GPU, launching: the rest of the step, so that the column adds up to 100 %.
     out += line("between", "", secondsBetween(phase)) + "\n";
   }
   return out;

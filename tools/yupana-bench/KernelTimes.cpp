@@ -11,17 +11,20 @@
 using namespace yupana;
 
 yupana_profiler_t KernelTimes::profiler() {
+  // The interface is C: it calls back through a plain pointer, with the object as `user`.
   return {sizeof(yupana_profiler_t), this,
           [](void *user, const yupana_profile_event_t *event) { static_cast<KernelTimes *>(user)->add(*event); }};
 }
 
 void KernelTimes::begin(const char *name) {
+  // A launch still open belongs to the phase that ends.
   endLaunch();
   list.push_back({name, 0, 0, {}});
   places.clear();
 }
 
 std::vector<PhaseTimes> KernelTimes::phases() {
+  // The last event of a run is a launch, which nothing behind it has closed.
   endLaunch();
   std::vector<PhaseTimes> out = list;
   out.erase(std::remove_if(out.begin(), out.end(), [](const PhaseTimes &phase) { return !phase.steps; }), out.end());
@@ -29,11 +32,14 @@ std::vector<PhaseTimes> KernelTimes::phases() {
 }
 
 void KernelTimes::add(const yupana_profile_event_t &event) {
+  // Events of one launch follow each other, one per worker; any other event closes the launch before it. This comes
+  // first, since the work of that launch depends on the shape of its own step.
   if (event.kind != YUPANA_PROFILE_LAUNCH || event.launch != launch || !last)
     endLaunch();
   if (event.kind == YUPANA_PROFILE_STEP) {
     ++list.back().steps;
     list.back().seconds += static_cast<double>(event.end_ns - event.begin_ns) / 1e9;
+    // The arrays of the event live as long as the call, so the shape copies what it needs.
     shape = StepShape::of(event.sequences, event.rows, event.positions, event.starts);
   }
   if (event.kind != YUPANA_PROFILE_LAUNCH)
@@ -47,6 +53,7 @@ void KernelTimes::endLaunch() {
   if (!last)
     return;
   std::vector<KernelTime> &kernels = list.back().kernels;
+  // The same kernel on other weights is a line of its own: its rate is another.
   auto [place, isNew] = places.insert({{work.kernel(launch), work.purpose(launch)}, kernels.size()});
   if (isNew)
     kernels.push_back({work.kernel(launch), work.purpose(launch), 0, 0, {}});

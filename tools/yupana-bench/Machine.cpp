@@ -25,6 +25,7 @@ using namespace yupana;
 
 namespace {
 
+/// Of which the middle one counts: few, since they are taken before and after every repetition.
 constexpr unsigned samples = 3;
 constexpr uint64_t hugePage = uint64_t{2} << 20;
 
@@ -63,6 +64,8 @@ constexpr unsigned chains256 = 12;
 
 __attribute__((target("avx2,fma"))) void fma256(uint64_t iterations) {
   const float factor = 1;
+  // ymm0 to ymm11 are the sums and ymm12 the factor. Naming xmm registers as clobbered covers the wide ones they are
+  // part of.
   __asm__ volatile(YUPANA_MULTIPLY_ADD("vfmadd231ps", "ymm", YUPANA_CHAINS_256, "12")
                    : [iterations] "+r"(iterations)
                    : [factor] "m"(factor)
@@ -77,6 +80,7 @@ __attribute__((target("avx512f"))) void fma512(uint64_t iterations) {
                    : "cc", YUPANA_CLOBBERS_32);
 }
 
+/// AVX512_BF16 multiplies pairs: a lane of 32 bits adds two products to its sum.
 __attribute__((target("avx512f,avx512bf16"))) void dot512(uint64_t iterations) {
   const uint32_t factor = 0x3F803F80; // a pair of bf16 ones
   __asm__ volatile(YUPANA_MULTIPLY_ADD("vdpbf16ps", "zmm", YUPANA_CHAINS_512, "24")
@@ -87,6 +91,8 @@ __attribute__((target("avx512f,avx512bf16"))) void dot512(uint64_t iterations) {
 
 /// Reads `bytes`, a multiple of 512.
 __attribute__((target("avx2"))) uint64_t read256(const uint8_t *data, uint64_t bytes) {
+  // Four sums, since with one every load would wait for the operation before it. Exclusive or depends on every bit and
+  // takes one cycle.
   __m256i sums[4] = {};
   for (const uint8_t *end = data + bytes; data != end; data += 128)
     for (int i = 0; i < 4; ++i)
@@ -121,6 +127,8 @@ double median(std::vector<double> values) {
 double timeThreads(uint32_t threads, const std::function<void(uint32_t)> &work) {
   std::atomic<uint32_t> ready{0};
   std::atomic<bool> go{false};
+  // Waiting threads yield and do not sleep: waking them would be part of the time. They give way where there are more
+  // threads than cores.
   auto run = [&](uint32_t thread) {
     ready.fetch_add(1);
     while (!go.load(std::memory_order_acquire))
@@ -138,6 +146,7 @@ double timeThreads(uint32_t threads, const std::function<void(uint32_t)> &work) 
     std::this_thread::yield();
   auto start = std::chrono::steady_clock::now();
   go.store(true, std::memory_order_release);
+  // The caller is one of the threads, as it is in the library.
   work(0);
   for (std::thread &worker : workers)
     worker.join();
@@ -146,6 +155,8 @@ double timeThreads(uint32_t threads, const std::function<void(uint32_t)> &work) 
 
 /// Median of FLOP/s; an iteration of `loop` does `flops` operations.
 double measureArithmetic(uint32_t threads, ArithmeticLoop loop, double flops) {
+  // Doubled until a run takes ten milliseconds: long beside the start of the threads, short beside the changes of a
+  // shared machine. The bound only makes the search finite.
   auto time = [&](uint64_t iterations) { return timeThreads(threads, [&](uint32_t) { loop(iterations); }); };
   uint64_t iterations = 1 << 16;
   while (time(iterations) < 0.01 && iterations < uint64_t{1} << 40)
@@ -160,9 +171,12 @@ double measureArithmetic(uint32_t threads, ArithmeticLoop loop, double flops) {
 class Buffer {
 public:
   Buffer() {
+    // At most a quarter of what is free, so that measuring does not push the plan's file out of the system's cache; 1
+    // GiB is several times the caches of a socket. aligned_alloc wants a multiple of the alignment.
     constexpr uint64_t wanted = uint64_t{1} << 30, least = uint64_t{64} << 20;
     bytes = std::clamp(yupana_available_memory() / 4, least, wanted) / hugePage * hugePage;
     data = static_cast<uint8_t *>(std::aligned_alloc(hugePage, bytes));
+    // With small pages the walks over page tables would be measured, too. It is a wish: a refusal does no harm.
     if (data)
       ::madvise(data, bytes, MADV_HUGEPAGE);
   }
@@ -179,8 +193,11 @@ std::optional<double> measureReading(uint32_t threads, ReadLoop loop) {
   Buffer buffer;
   if (!buffer.data)
     return std::nullopt;
+  // Whole steps of either loop, which have no code for a rest.
   uint64_t part = buffer.bytes / threads / 512 * 512;
+  // Written, so that no compiler leaves the loop out, and never read.
   std::atomic<uint64_t> sink{0};
+  // Pages come to be when they are first written, on the memory node of the writing thread; that is not measured.
   timeThreads(threads, [&](uint32_t thread) { std::memset(buffer.data + thread * part, 1, part); });
   std::vector<double> rates;
   for (unsigned i = 0; i < samples; ++i) {
@@ -193,6 +210,7 @@ std::optional<double> measureReading(uint32_t threads, ReadLoop loop) {
 } // namespace
 
 std::optional<MachineSpeed> yupana::measureMachine(uint32_t threads) {
+  // x86-64-v3, the lowest level of processors that plans are for, asks for both.
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
     return std::nullopt;
   bool wide = __builtin_cpu_supports("avx512f");
@@ -210,15 +228,17 @@ std::optional<MachineSpeed> yupana::measureMachine(uint32_t threads) {
 }
 
 std::string yupana::cpuModel() {
-  // Three leaves of 16 bytes each, padded with zeros.
+  // Three leaves of 16 bytes each, padded with zeros: the processor brand string of the CPUID instruction.
   unsigned words[12] = {};
   for (unsigned leaf = 0; leaf < 3; ++leaf)
     if (!__get_cpuid(0x80000002 + leaf, &words[4 * leaf], &words[4 * leaf + 1], &words[4 * leaf + 2],
                      &words[4 * leaf + 3]))
       return "unknown";
+  // One byte more, since a name of 48 characters has no zero at its end.
   char text[sizeof words + 1] = {};
   std::memcpy(text, words, sizeof words);
   std::string name = text;
+  // Intel pads names on the left, AMD on the right.
   name.erase(name.find_last_not_of(' ') + 1);
   name.erase(0, name.find_first_not_of(' '));
   return name.empty() ? "unknown" : name;

@@ -67,6 +67,7 @@ Example: yupana-bench model.yplan --prompt-tokens 512 --max-new-tokens 128 --jso
 
 namespace {
 
+/// An option with a whole number. `least` is 0 where none at all is a wish that makes sense.
 struct NumberFlag {
   const char *name;
   uint32_t Options::*member;
@@ -83,6 +84,7 @@ constexpr NumberFlag numberFlags[] = {
     {"--threads", &Options::threads, 1},
 };
 
+/// An option without a value.
 struct RateFlag {
   const char *name;
   double Options::*member;
@@ -129,6 +131,7 @@ private:
   yupana_status_code_t fail(const std::string &sentence) {
     return failWith(status, YUPANA_STATUS_INVALID_ARGUMENT, sentence);
   }
+  /// Reads an option, with its value where it takes one: behind "=", or the next word.
   yupana_status_code_t parseFlag(const std::string &word);
   yupana_status_code_t parseValue(const std::string &name, const std::string &value);
 
@@ -139,7 +142,9 @@ private:
 };
 
 yupana_status_code_t Parser::parseValue(const std::string &name, const std::string &value) {
+  // The beginning of the sentences below, which name what was given and what is wanted.
   std::string found = name + " is \"" + value + "\", expected ";
+  // Only the plan knows its targets: whether it has this one is seen once it is open.
   if (name == "--for") {
     if (value.empty())
       return fail("--for needs the name of a target, such as x86-64-v3");

@@ -26,7 +26,8 @@ struct Packed {
   uint64_t pairs = 0;        ///< Rows of either part of an interleaved weight, else 0.
   uint64_t run = 0;
 
-  /// True if the row is padding.
+  /// True if the row is padding. In an interleaved weight runs of rows of the first part take turns with runs of the
+  /// second; the last run of either part may hold fewer rows than it has room for.
   bool isPadding(uint64_t row) const {
     return row >= shape.rows || (run && row / (2 * run) * run + row % run >= pairs);
   }
@@ -43,6 +44,7 @@ bool describe(const schema::Weight &weight, Packed &out) {
   if (!out.form || !out.form->is_weight_form() || !isKnown)
     return false;
   std::vector<uint64_t> extents(weight.shape()->begin(), weight.shape()->end());
+  // The product of extents may overflow in a crafted plan; packed_shape refuses that.
   if (!schema::packed_shape(extents, weight.element() == schema::ElementType::bf16 ? 2 : 4, &out.shape))
     return false;
   if ((out.run = weight.run())) {
@@ -51,10 +53,13 @@ bool describe(const schema::Weight &weight, Packed &out) {
     out.pairs = out.shape.rows / 2;
     out.shape.rows = schema::interleaved_rows(out.pairs, out.run);
   }
+  // The room comes from the plan and the places of padding from the shape: they must agree, or zeroPadding would write
+  // beyond the room.
   uint64_t bytes = 0;
   return schema::packed_bytes(*out.form, out.shape, &bytes) && bytes == weight.size();
 }
 
+/// Kernels multiply padding along with the rest, and plans promise zeros there: other values would change sums.
 void zeroPadding(const Packed &packed, uint8_t *to) {
   uint64_t elementBytes = packed.shape.element_bytes;
   for (uint64_t row = 0; row < packed.allRows(); ++row)
@@ -75,18 +80,22 @@ bool isGain(const schema::Weight &weight) {
 } // namespace
 
 const std::vector<uint8_t> &RandomWeights::block(const Range &range) {
+  // Held while the block is drawn, so that other threads wait for it instead of drawing the same. A map's values do not
+  // move, so references stay valid without the lock.
   std::lock_guard guard(lock);
   std::vector<uint8_t> &bytes = blocks[range];
   if (!bytes.empty())
     return bytes;
   size_t elementBytes = range.isBf16 ? 2 : 4;
   bytes.resize(blockElements * elementBytes);
+  // The same seed for every block: plans get the same values on every run and machine.
   uint64_t state = 0x5EED;
   for (uint64_t i = 0; i < blockElements; ++i) {
     // SplitMix64 (Steele, Lea, Flood 2014).
     uint64_t z = state += 0x9E3779B97F4A7C15u;
     z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
     z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+    // The upper 32 bits as a number in [-1, 1).
     auto even = static_cast<float>(static_cast<int32_t>((z ^ z >> 31) >> 32)) * 0x1p-31f;
     float value = range.center + range.width * even;
     // The upper half of a float32 is a bfloat16, rounded towards zero.
@@ -98,12 +107,15 @@ const std::vector<uint8_t> &RandomWeights::block(const Range &range) {
 bool RandomWeights::fill(uint32_t index, void *destination, uint64_t bytes) {
   const schema::Weight &weight = *plan.weights()->Get(index);
   Packed packed;
+  // Either the whole weight or one period: nothing else is ever asked for.
   if (!describe(weight, packed) || (bytes != weight.size() && bytes != period(index)))
     return false;
   // Values even in [-w, w) have a deviation of w / sqrt(3).
   float width = isGain(weight) ? 0.1f : std::sqrt(3 / static_cast<float>(packed.shape.depth));
   const std::vector<uint8_t> &values =
       block({isGain(weight) ? 1.0f : 0.0f, width, weight.element() == schema::ElementType::bf16});
+  // Each weight begins elsewhere in the block, so that weights of equal shape differ; the sequence still repeats after
+  // a block.
   auto *to = static_cast<uint8_t *>(destination);
   uint64_t at = index * uint64_t{7919} % blockElements * packed.shape.element_bytes;
   for (uint64_t done = 0; done < bytes;) {
@@ -112,6 +124,7 @@ bool RandomWeights::fill(uint32_t index, void *destination, uint64_t bytes) {
     done += count;
     at = 0;
   }
+  // A period has none, see period(), so `to` is the whole weight here.
   if (packed.hasPadding())
     zeroPadding(packed, to);
   return true;
@@ -120,6 +133,7 @@ bool RandomWeights::fill(uint32_t index, void *destination, uint64_t bytes) {
 uint64_t RandomWeights::period(uint32_t index) const {
   const schema::Weight &weight = *plan.weights()->Get(index);
   Packed packed;
+  // Padding lies at places that do not repeat with the block.
   if (!describe(weight, packed) || packed.hasPadding())
     return 0;
   uint64_t bytes = blockElements * packed.shape.element_bytes;

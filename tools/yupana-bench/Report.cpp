@@ -22,6 +22,7 @@ using Json = nlohmann::ordered_json;
 
 namespace {
 
+/// Of speeds; the extremes show how steady the machine was.
 struct Spread {
   double median, min, max;
 };
@@ -34,6 +35,7 @@ Spread spreadOf(std::vector<double> values) {
   return {median, values.front(), values.back()};
 }
 
+/// `amount` per second, of each repetition.
 std::vector<double> ratesOf(const std::vector<double> &seconds, double amount) {
   std::vector<double> rates;
   for (double time : seconds)
@@ -55,7 +57,8 @@ std::optional<double> shareOf(const std::vector<double> &rates, const Series &ce
   return spreadOf(std::move(shares)).median;
 }
 
-/// The ceilings of the machine; each is empty where it was not measured.
+/// The ceilings of the machine; each is empty where it was not measured. bf16Flops is empty or as long as the others,
+/// since all measurements are of one processor.
 struct Ceilings {
   explicit Ceilings(const std::vector<MachineSpeed> &speeds) {
     for (const MachineSpeed &speed : speeds) {
@@ -99,6 +102,7 @@ struct Figures {
 Figures::Figures(const yupana_plan_t *plan, const Options &options, const Measurements &measurements)
     : root(*schema::GetPlan(yupana_plan_metadata(plan, nullptr))),
       cost(root, *root.targets()->Get(measurements.target)), ceilings(measurements.machine) {
+  // Per token, so that runs with prompts of different lengths can be compared.
   promptFlops = cost.promptFlops(options.promptTokens) / options.promptTokens;
   attentionFlops = cost.promptAttentionFlops(options.promptTokens);
   if (attentionFlops)
@@ -114,13 +118,18 @@ Figures::Figures(const yupana_plan_t *plan, const Options &options, const Measur
     peak = givenPeak;
   }
   double promptTokens = static_cast<double>(options.promptTokens) * options.batch;
+  // All sequences together: throughput, not the speed that one of them sees.
   prompt = spreadOf(ratesOf(measurements.promptSeconds, promptTokens));
+  // Attention that could not be counted is left out, and the report says so.
   shareOfFlops = shareOf(ratesOf(measurements.promptSeconds, promptTokens * (promptFlops + attentionFlops.value_or(0))),
                          ceilings.*peak.series);
+  // With --max-new-tokens 0 there is no decoding.
   if (measurements.decodeSeconds.empty())
     return;
   double newTokens = static_cast<double>(options.maxNewTokens) * options.batch;
+  // A step reads the weights once for all of its sequences, and each sequence's own keys and values.
   weightBytes = cost.weightBytes(options.batch) / options.batch;
+  // On average over the steps: the i-th sees the prompt and i new tokens before its own.
   for (uint32_t i = 0; i < options.maxNewTokens; ++i)
     cacheBytes += cost.cacheBytes(uint64_t{options.promptTokens} + i) / options.maxNewTokens;
   decode = spreadOf(ratesOf(measurements.decodeSeconds, newTokens));
@@ -130,6 +139,7 @@ Figures::Figures(const yupana_plan_t *plan, const Options &options, const Measur
 
 /// What kernels are held against; nothing where the machine was not measured and nothing was given.
 std::optional<Roofline> rooflineOf(const Figures &figures) {
+  // Medians over the whole run and no pairs: the kernels are of a run of their own.
   const Series &flops = figures.ceilings.*figures.peak.series;
   if (figures.ceilings.readBandwidth.empty() || flops.empty())
     return std::nullopt;
@@ -145,6 +155,7 @@ Json orNull(const std::optional<double> &value) { return value ? Json(*value) : 
 
 Json decodeJson(const Figures &figures, const Options &options) {
   if (!figures.decode)
+    // Null in the report.
     return Json();
   Json json = {{"tokens_per_s", spreadJson(*figures.decode)},
                {"bytes_per_token", whole(figures.weightBytes + figures.cacheBytes)},
@@ -210,7 +221,7 @@ std::string yupana::jsonReport(const yupana_plan_t *plan, const Options &options
   };
   if (options.perKernel)
     report["kernels"] = kernelsJson(measurements.kernels, rooflineOf(figures));
-  // A path need not be UTF-8, which JSON is.
+  // A path or a name in a plan need not be UTF-8, which JSON is.
   return report.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -239,6 +250,7 @@ std::string yupana::textReport(const yupana_plan_t *plan, const Options &options
   out += kernelsText(measurements.kernels, rooflineOf(figures));
   const Ceilings &ceilings = figures.ceilings;
   if (ceilings.readBandwidth.empty())
+    // No processor's plan, or nothing measured: no sentence about the machine.
     return out;
   if (options.bandwidth > 0)
     return out + fmt::format("\nheld against {}/s and {:.4g} GFLOP/s, as given\n", formatBytes(options.bandwidth),

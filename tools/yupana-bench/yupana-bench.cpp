@@ -25,14 +25,17 @@ static int run(int argc, char **argv) {
   if (options.mode == Options::Version)
     return writeOutput(std::string("yupana-bench ") + yupana_version() + "\n"), 0;
 
+  // From here on: until then nothing takes long, and Ctrl-C ends the program as usual.
   catchInterrupts();
   yupana_plan_t *plan = nullptr;
   Measurements measurements;
   if (yupana_status_code_t code = runBenchmark(options, plan, measurements, status)) {
+    // The plan may be open although the run failed; releasing none does nothing.
     yupana_plan_release(plan);
     return report(code, status);
   }
   std::string text = options.json ? jsonReport(plan, options, measurements) : textReport(plan, options, measurements);
+  // After the report, whose figures point into the plan's metadata.
   yupana_plan_release(plan);
   writeOutput(text);
   return 0;
