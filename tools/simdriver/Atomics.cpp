@@ -21,8 +21,10 @@ enum class Change : uint16_t { Add, Min, Max, And, Or, Xor, Exchange, CompareAnd
 /// The Change in Inst::kind above the flags of accesses.
 constexpr unsigned changeShift = 10;
 
+/// What an atomic writes. `c` counts for compare and swap alone.
 template <class T> T changed(Change change, T old, T b, T c) {
   if constexpr (std::is_integral_v<T>) {
+    // Sums of signed integers wrap around in PTX; in C++ that holds for unsigned ones.
     using U = std::make_unsigned_t<T>;
     switch (change) {
     case Change::Add:
@@ -35,11 +37,13 @@ template <class T> T changed(Change change, T old, T b, T c) {
       return old ^ b;
     case Change::CompareAndSwap:
       return old == b ? c : old;
+    // inc counts from 0 to b and wraps to 0; dec counts down and wraps to b.
     case Change::Increment:
       return old >= b ? 0 : old + 1;
     case Change::Decrement:
       return old == 0 || old > b ? b : old - 1;
     default:
+      // Minimum and maximum are below, for floats as well.
       break;
     }
   }
@@ -51,6 +55,7 @@ template <class T> T changed(Change change, T old, T b, T c) {
   case Change::Max:
     return b > old ? b : old;
   default:
+    // An exchange: PTX has no bit operations on floats.
     return b;
   }
 }
@@ -58,11 +63,13 @@ template <class T> T changed(Change change, T old, T b, T c) {
 /// Bits of the host's word for each type: a compare and swap needs an integer.
 template <class T> using WordOf = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
 
+/// Returns the old value.
 template <class T> T swapIn(uint8_t *memory, Change change, T b, T c) {
   auto *word = reinterpret_cast<WordOf<T> *>(memory);
   WordOf<T> seen = __atomic_load_n(word, __ATOMIC_SEQ_CST), next;
   T old;
   do {
+    // By bits: a comparison of floats would take -0 for +0 and would never find a NaN.
     memcpy(&old, &seen, sizeof(T));
     T value = changed<T>(change, old, b, c);
     memcpy(&next, &value, sizeof(T));
@@ -70,23 +77,29 @@ template <class T> T swapIn(uint8_t *memory, Change change, T b, T c) {
   return old;
 }
 
+/// `memory` is where `address` lies on the host, checked by the caller.
 template <class T> void changeOne(Warp &warp, const Inst &inst, int lane, uint8_t *memory, uint64_t address) {
   Launch &launch = *warp.block->launch;
   auto change = static_cast<Change>(inst.kind >> changeShift);
   bool shared = (inst.kind & StateSpace) == InShared;
+  // Each byte of memory has a byte that says whether it is defined: 0xff or 0.
   uint8_t *written =
       shared ? warp.block->sharedDefined.data() + (address - sharedBase) : launch.memory->defined(address);
   if (launch.races) {
     AccessKind kind;
+    // Strong: two atomics on one place are no race.
     kind.write = kind.strong = true;
     if (shared)
       orderShared(warp, static_cast<uint32_t>(address), sizeof(T), kind);
     else
       orderGlobal(warp, address, sizeof(T), kind);
+    // An atomic reads before it writes: what it learns is part of what it publishes. It does not end the chain of
+    // releases before it, as a plain store would.
     learn(warp, inst.kind, address);
     publish(warp, inst.kind, address, false);
   }
   T old = swapIn<T>(memory, change, warp.at<T>(inst.b)[lane], warp.at<T>(inst.c)[lane]);
+  // From here on only what the checks know.
   uint32_t bit = 1u << lane;
   T definedBytes;
   memcpy(&definedBytes, written, sizeof(T));
@@ -94,6 +107,7 @@ template <class T> void changeOne(Warp &warp, const Inst &inst, int lane, uint8_
   memcpy(&all, &definedBytes, sizeof(T));
   uint32_t before = static_cast<WordOf<T>>(~all) ? bit : 0;
   uint32_t operands = (warp.undefinedAt(inst.b) | warp.undefinedAt(inst.c)) & bit;
+  // An exchange overwrites whatever was there.
   uint32_t after = change == Change::Exchange ? operands : operands | before;
   memset(written, after && launch.undefined ? 0 : 0xff, sizeof(T));
   warp.at<T>(inst.d)[lane] = old;
@@ -102,6 +116,7 @@ template <class T> void changeOne(Warp &warp, const Inst &inst, int lane, uint8_
 
 template <class T> void atomGlobal(Warp &warp, const Inst &inst, uint32_t lanes) {
   requireDefined(warp, inst, inst.a, lanes, "the address");
+  // A copy, since the destination may be the register of the address.
   uint64_t addresses[32];
   memcpy(addresses, warp.at<uint64_t>(inst.a), sizeof addresses);
   for (uint32_t rest = lanes; rest; rest &= rest - 1) {
@@ -109,12 +124,14 @@ template <class T> void atomGlobal(Warp &warp, const Inst &inst, uint32_t lanes)
     uint64_t address = addresses[lane] + inst.immediate;
     changeOne<T>(warp, inst, lane, globalAt(warp, inst, address, sizeof(T), sizeof(T)), address);
   }
+  // Another block may wait for this value: it gets its turn now.
   ++warp.block->events;
   warp.stop = Stop::Yield;
 }
 
 template <class T> void atomShared(Warp &warp, const Inst &inst, uint32_t lanes) {
   requireDefined(warp, inst, inst.a, lanes, "the address");
+  // Generic atomics come here too, with the flags of the generic space; changeOne asks for the space.
   Inst here = inst;
   here.kind = static_cast<uint16_t>((inst.kind & ~StateSpace) | InShared);
   uint32_t addresses[32];
@@ -124,9 +141,11 @@ template <class T> void atomShared(Warp &warp, const Inst &inst, uint32_t lanes)
     uint32_t address = addresses[lane] + static_cast<uint32_t>(inst.immediate);
     changeOne<T>(warp, here, lane, sharedAt(warp, address, sizeof(T), sizeof(T)), address);
   }
+  // A warp of this block may poll it.
   happen(*warp.block);
 }
 
+/// PTX leaves atomics on local memory undefined.
 void atomLocal(Warp &warp, const Inst &, uint32_t) { fail(warp, Fault::Misuse, "an atomic on local memory"); }
 
 template <class T> void atomAnywhere(Warp &warp, const Inst &inst, uint32_t lanes) {
@@ -152,6 +171,7 @@ Change changeOf(const Decoder &decoder) {
 } // namespace
 
 void yupana::ptx::decodeAtomic(Decoder &decoder) {
+  // red is an atom whose old value nobody wants.
   bool returns = decoder.parts()[0] == "atom";
   std::string typeName = decoder.parts().back();
   TypeInfo type = typeOf(typeName);
@@ -174,8 +194,10 @@ void yupana::ptx::decodeAtomic(Decoder &decoder) {
   if (decoder.operandCount() > at)
     decoder.unsupported("cache policies of atomics are not built");
   inst.d = returns ? decoder.destination(decoder.operand(0), type.bytes) : sinkRegister;
+  // Several blocks are then resident and take turns; one after the other, a block that waits for another would hang.
   if (space != InShared)
     decoder.target().talksBetweenBlocks = true;
+  // The check of races follows memory by cells; atomics have 4 bytes or 8.
   decoder.noteGrain(4);
   if (typeName == "f32")
     inst.action = choose<float>(space);

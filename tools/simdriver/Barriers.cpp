@@ -14,8 +14,11 @@ using namespace yupana::ptx;
 
 namespace {
 
+/// What a barrier gives back: nothing, or how the predicates of all threads are joined (bar.red).
 enum class BarKind : uint16_t { Sync, Arrive, CountTrue, AllTrue, AnyTrue };
 
+/// Lets the waiting warps of a complete barrier go on. Each gets its result here, since its instruction is behind it
+/// and does not run again.
 void release(Block &block, NamedBarrier &barrier) {
   for (Warp *warp : barrier.waiting) {
     const Inst &inst = *warp->atBarrier;
@@ -25,6 +28,7 @@ void release(Block &block, NamedBarrier &barrier) {
       ++warp->knowledge.own[warp->index];
     }
     auto kind = static_cast<BarKind>(inst.kind);
+    // With bar.red the threads with a true predicate; else 0, and no case below looks at it.
     uint32_t total = barrier.trueLanes;
     if (kind == BarKind::CountTrue)
       forLanes(warp->active, [d = warp->at<uint32_t>(inst.d), total](int lane) { d[lane] = total; });
@@ -36,6 +40,7 @@ void release(Block &block, NamedBarrier &barrier) {
     warp->stop = Stop::None;
     warp->atBarrier = nullptr;
   }
+  // Barriers are used again and again: the next use begins with no count and no arrivals.
   barrier = {};
   happen(block);
 }
@@ -50,6 +55,7 @@ uint32_t liveThreads(const Block &block) {
 
 void barrier(Warp &warp, const Inst &inst, uint32_t lanes) {
   Block &block = *warp.block;
+  // A barrier is one for the warp: its first lane's operands count.
   requireDefined(warp, inst, inst.a, lanes, "the barrier's number");
   uint32_t index = warp.at<uint32_t>(inst.a)[__builtin_ctz(lanes)];
   uint32_t count = inst.b == zeroRegister ? 0 : warp.at<uint32_t>(inst.b)[__builtin_ctz(lanes)];
@@ -58,9 +64,11 @@ void barrier(Warp &warp, const Inst &inst, uint32_t lanes) {
          fmt::format("barrier {} for {} threads: there are 16 barriers, for whole warps of the {} "
                      "threads of the block",
                      index, count, block.threads));
+  // bar is barrier.aligned, which all lanes execute together; lanes that arrive one by one are not built.
   if (lanes != warp.live)
     fail(warp, Fault::Misuse, fmt::format("only the lanes {:#x} of {:#x} reach the barrier", lanes, warp.live));
   NamedBarrier &barrier = block.barriers[index];
+  // The count belongs to a use of a barrier: all who take part must state the same.
   if (barrier.arrived && barrier.needed != count)
     fail(warp, Fault::Misuse,
          fmt::format("barrier {} is awaited for {} threads here and for {} elsewhere (0: all)", index, count,
@@ -75,14 +83,17 @@ void barrier(Warp &warp, const Inst &inst, uint32_t lanes) {
     barrier.falseLanes += static_cast<uint32_t>(__builtin_popcount(lanes & ~trueLanes));
   }
   if (block.launch->races) {
+    // Arriving publishes what the warp has done; its later accesses are of a new epoch, which others do not learn of.
     barrier.knowledge.join(warp.knowledge);
     ++warp.knowledge.own[warp.index];
   }
   if (kind != BarKind::Arrive) {
+    // The warp's program counter is past the barrier; release() writes the result and wakes it.
     warp.atBarrier = &inst;
     warp.stop = Stop::AtBarrier;
     barrier.waiting.push_back(&warp);
   }
+  // After the warp is among the waiting, so that a report lists it.
   if (count && barrier.arrived > count)
     fail(warp, Fault::Misuse,
          fmt::format("{} threads are at barrier {}, which takes {}", barrier.arrived, index, count));
@@ -90,6 +101,7 @@ void barrier(Warp &warp, const Inst &inst, uint32_t lanes) {
     release(block, barrier);
 }
 
+/// Lanes of a warp know of each other's accesses in this model, so that only the members are checked.
 void warpBarrier(Warp &warp, const Inst &inst, uint32_t lanes) {
   uint32_t members = warp.at<uint32_t>(inst.a)[__builtin_ctz(lanes)];
   if (uint32_t missing = members & warp.live & ~lanes)
@@ -101,9 +113,13 @@ void warpBarrier(Warp &warp, const Inst &inst, uint32_t lanes) {
 // Fences
 //===----------------------------------------------------------------------===//
 
+/// Inst::kind is true for a scope wider than the block.
 void fence(Warp &warp, const Inst &inst, uint32_t) { fenceMemory(warp, inst.kind); }
 
+/// Later accesses of the asynchronous proxy are ordered after what the warp has done or learned of up to here; Shadow
+/// asks for the clock of such a fence.
 void proxyFence(Warp &warp, const Inst &, uint32_t) {
+  // Nothing but the check of races asks for it.
   if (!warp.block->launch->races)
     return;
   warp.knownAtProxyFence = warp.knowledge.own;
@@ -111,12 +127,14 @@ void proxyFence(Warp &warp, const Inst &, uint32_t) {
   ++warp.knowledge.own[warp.index];
 }
 
+/// For fences whose order this model keeps anyway, and for hints.
 void nothing(Warp &, const Inst &, uint32_t) {}
 
 //===----------------------------------------------------------------------===//
 // mbarriers
 //===----------------------------------------------------------------------===//
 
+/// In the shared window.
 uint32_t addressOf(Warp &warp, const Inst &inst, int lane) {
   return warp.at<uint32_t>(inst.a)[lane] + static_cast<uint32_t>(inst.immediate);
 }
@@ -128,11 +146,13 @@ void initBarrier(Warp &warp, const Inst &inst, uint32_t lanes) {
     int lane = __builtin_ctz(rest);
     uint32_t address = addressOf(warp, inst, lane), count = warp.at<uint32_t>(inst.b)[lane];
     sharedAt(warp, address, 8, 8);
+    // The count has 20 bits.
     if (count == 0 || count > (1u << 20) - 1)
       fail(warp, Fault::Misuse, fmt::format("an mbarrier for {} arrivals; it takes 1 to 1048575", count));
     // A slot belongs to an address for as long as the block runs: clocks of an earlier barrier there must not count for
     // the new one.
     bool known = block.mbarriers.count(address);
+    // An mbarrier must be invalidated before its memory serves another one.
     Mbarrier &barrier = block.mbarriers[address];
     if (barrier.live)
       fail(warp, Fault::Misuse, fmt::format("the mbarrier in {} is in use", describeShared(warp, address)));
@@ -153,6 +173,7 @@ void initBarrier(Warp &warp, const Inst &inst, uint32_t lanes) {
       // From now on its bytes belong to the hardware.
       block.shadow.settle(address, 8, {block.index, slot, neverKnown, inst.statement, false, true});
       barrier.initWarp = warp.index, barrier.initClock = warp.clock();
+      // A completed phase sets the clock of the barrier's own slot, which must be there even if nobody published.
       barrier.arriving.own.resize(block.slots());
     }
   }
@@ -163,6 +184,7 @@ void dropBarrier(Warp &warp, const Inst &inst, uint32_t lanes) {
   for (uint32_t rest = lanes; rest; rest &= rest - 1) {
     uint32_t address = addressOf(warp, inst, __builtin_ctz(rest));
     mbarrierAt(warp, address).live = false;
+    // The memory is the program's again, as if the warp had written it, but holds nothing that a program may read.
     if (warp.block->launch->races)
       warp.block->shadow.settle(address, 8,
                                 {warp.block->index, warp.index, warp.clock(), inst.statement, false, false});
@@ -180,8 +202,10 @@ void arriveAt(Warp &warp, const Inst &inst, uint32_t lanes) {
     int lane = __builtin_ctz(rest);
     Mbarrier &barrier = mbarrierAt(warp, addressOf(warp, inst, lane));
     uint32_t value = warp.at<uint32_t>(inst.b)[lane];
+    // With expect_tx the operand is bytes and the arrival is one.
     uint32_t arrivals = inst.kind & NoArrival ? 0 : inst.kind & WithBytes ? 1 : value;
     int64_t bytes = inst.kind & WithBytes ? value : 0;
+    // The token is the phase that the arrival belongs to, before the arrival may complete it.
     if (inst.d != sinkRegister) {
       warp.at<uint64_t>(inst.d)[lane] = barrier.phase;
       warp.undefinedAt(inst.d) &= ~(1u << lane);
@@ -193,8 +217,10 @@ void arriveAt(Warp &warp, const Inst &inst, uint32_t lanes) {
       barrier.arriving.join(warp.knowledge);
       ++warp.knowledge.own[warp.index];
     }
+    // complete_tx takes bytes from those that are expected; expect_tx adds some.
     arrive(block, barrier, arrivals, inst.kind & Completes ? bytes : -bytes);
   }
+  // Progress, even where no phase completed: nobody need wake up for it.
   ++block.events;
 }
 
@@ -212,25 +238,33 @@ void tryWait(Warp &warp, const Inst &inst, uint32_t lanes) {
   for (uint32_t rest = givesUp ? 0 : lanes; rest; rest &= rest - 1) {
     int lane = __builtin_ctz(rest);
     Mbarrier &barrier = mbarrierAt(warp, addressOf(warp, inst, lane));
+    // try_wait.parity names the phase that it waits for by its parity: that phase is complete once the running one has
+    // the other. A token names the phase itself.
     bool completed = inst.kind & ByParity ? (barrier.phase & 1) != (warp.at<uint32_t>(inst.b)[lane] & 1)
                                           : barrier.phase != static_cast<uint32_t>(warp.at<uint64_t>(inst.b)[lane]);
     done |= (completed ? 1u : 0u) << lane;
+    // `released` is empty until a first phase has completed.
     if (completed && block.launch->races && !(inst.kind & Unordered) && !barrier.released.own.empty())
       warp.knowledge.join(barrier.released);
   }
   setPredicate(warp, inst.d, lanes, done);
   warp.undefinedAt(inst.d) &= ~lanes;
+  // Some lanes may go on; the others see false and ask again.
   if (givesUp || done)
     return;
+  // All lanes failed: the next attempt is no first one, and a wait that may block hands over until something has
+  // happened.
   warp.triedWait = &inst;
   warp.stop = inst.kind & MayBlock ? Stop::Blocked : Stop::Yield;
   warp.blockedEpoch = block.epoch;
 }
 
 void decodeArrive(Decoder &decoder, Inst inst) {
+  // With a result, or the sink `_`, the address comes second.
   size_t at = decoder.operand(0).kind == OperandText::Address ? 0 : 1;
   bool expects = decoder.has("expect_tx"), completes = decoder.has("complete_tx");
   inst.action = arriveAt;
+  // mbarrier.expect_tx and mbarrier.complete_tx change the count of bytes alone.
   if (decoder.parts()[1] != "arrive")
     inst.kind |= NoArrival;
   if (decoder.has("noComplete"))
@@ -255,6 +289,7 @@ Mbarrier &yupana::ptx::mbarrierAt(Warp &warp, uint32_t address) {
     fail(warp, Fault::Misuse,
          fmt::format("there is no mbarrier in {}: it was not initialised", describeShared(warp, address)));
   Mbarrier &barrier = found->second;
+  // Using an mbarrier asks for its initialisation to be known, as by a barrier of the block.
   if (block.launch->races && barrier.initWarp != warp.index && warp.knowledge.own[barrier.initWarp] < barrier.initClock)
     fail(warp, Fault::Race,
          fmt::format("race on {}: this use is not ordered after the mbarrier.init by warp {}",
@@ -268,6 +303,7 @@ void yupana::ptx::arrive(Block &block, Mbarrier &barrier, uint32_t arrivals, int
   barrier.bytes -= bytes;
   if (barrier.pending || barrier.bytes)
     return;
+  // Waiters learn what all arrivals of this phase and of earlier ones knew, and that the phase is complete.
   if (block.launch->races) {
     barrier.released = barrier.arriving;
     barrier.released.own[barrier.slot] = barrier.nextClock();
@@ -278,7 +314,8 @@ void yupana::ptx::arrive(Block &block, Mbarrier &barrier, uint32_t arrivals, int
   happen(block);
 }
 
-/// A warp that has ended is not waited for: the ones at a barrier without a count may now be all there are.
+/// A warp that has ended is not waited for: the ones at a barrier without a count may now be all there are. Barriers
+/// with a count go on waiting for as many.
 void yupana::ptx::leaveBarriers(Block &block) {
   uint32_t threads = liveThreads(block);
   for (NamedBarrier &barrier : block.barriers)
@@ -290,11 +327,13 @@ void yupana::ptx::decodeBarrier(Decoder &decoder) {
   const auto &parts = decoder.parts();
   Inst inst;
   if (parts[0] == "fence" || parts[0] == "membar") {
+    // mbarrier_init and the proxies other than async order what this model keeps in order anyway.
     inst.action = nothing;
     if (parts[0] == "membar" || decoder.has("acq_rel") || decoder.has("sc") ||
         ((decoder.has("acquire") || decoder.has("release")) && !decoder.has("mbarrier_init") &&
          !decoder.has("proxy"))) {
       inst.action = fence;
+      // Fences of clusters and of the system count as fences of the device.
       inst.kind = !decoder.has("cta");
     } else if (decoder.has("proxy") && decoder.has("async")) {
       inst.action = proxyFence;
@@ -321,6 +360,7 @@ void yupana::ptx::decodeBarrier(Decoder &decoder) {
     inst.a = decoder.source(decoder.operand(at), 4);
     size_t last = decoder.operandCount() - 1;
     if (at == 1) {
+      // The predicate is the last operand and the result the first: bar.red.op a {, b}, c.
       inst.c = decoder.source(decoder.operand(last--), 0);
       inst.d = decoder.destination(decoder.operand(0), decoder.has("popc") ? 4 : 0);
     }
@@ -362,8 +402,10 @@ void yupana::ptx::decodeHint(Decoder &decoder) {
   inst.action = nothing;
   const std::string &base = decoder.parts()[0];
   if (base == "nanosleep") {
+    // Time is counted in instructions here, so to sleep is to let others run.
     inst.action = [](Warp &warp, const Inst &, uint32_t) { warp.stop = Stop::Yield; };
   } else if (base == "createpolicy") {
+    // A cache policy is opaque and changes nothing; that it depends on its inputs is all that is followed.
     inst.flows = true;
     inst.d = decoder.destination(decoder.operand(0), 8);
   }

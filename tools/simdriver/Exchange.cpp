@@ -18,7 +18,8 @@ enum class Shuffle : uint16_t { Butterfly, Up, Down, Index };
 enum class Vote : uint16_t { Ballot, All, Any, Uniform };
 enum class Reduction : uint16_t { Add, Min, Max, And, Or, Xor };
 
-/// Ends the launch unless the lanes that the mask names are those that execute.
+/// Ends the launch unless the lanes that the mask names are those that execute. Lanes of the mask that have ended are
+/// not waited for.
 void requireMembers(Warp &warp, uint32_t members, uint32_t lanes) {
   uint32_t missing = members & warp.live & ~lanes;
   if (missing)
@@ -34,6 +35,7 @@ void requireMembers(Warp &warp, uint32_t members, uint32_t lanes) {
 /// with c = segment mask << 8 | clamp. Out of range a lane keeps its own value.
 int sourceOf(Shuffle kind, int lane, uint32_t b, uint32_t c, bool &inRange) {
   int segment = static_cast<int>(c >> 8 & 31), distance = static_cast<int>(b & 31);
+  // The limit above for Butterfly, Down and Index, the one below for Up, whose clamp compilers set to 0.
   int most = (lane & segment) | (static_cast<int>(c & 31) & ~segment);
   int least = lane & segment, from = lane;
   switch (kind) {
@@ -55,6 +57,7 @@ int sourceOf(Shuffle kind, int lane, uint32_t b, uint32_t c, bool &inRange) {
 
 void shuffle(Warp &warp, const Inst &inst, uint32_t lanes) {
   const uint32_t *more = operandsOf(warp, inst); // the mask, the predicate
+  // All lanes pass the same mask; the first one's counts.
   requireMembers(warp, warp.at<uint32_t>(more[0])[__builtin_ctz(lanes)], lanes);
   // Copies, since the destination may be one of these registers.
   uint32_t values[32], distances[32], clamps[32];
@@ -67,20 +70,25 @@ void shuffle(Warp &warp, const Inst &inst, uint32_t lanes) {
     int lane = __builtin_ctz(rest);
     bool inRange = false;
     int from = sourceOf(static_cast<Shuffle>(inst.kind), lane, distances[lane], clamps[lane], inRange);
+    // PTX leaves a value from an inactive lane undefined, and no program wants it.
     if (!(lanes >> from & 1))
       fail(warp, Fault::Misuse, fmt::format("lane {} reads lane {}, which does not execute this", lane, from));
     d[lane] = values[from];
+    // Definedness goes with the value.
     result |= (undefined >> from & 1) << lane;
     valid |= (inRange ? 1u : 0u) << lane;
   }
   warp.undefinedAt(inst.d) = (warp.undefinedAt(inst.d) & ~lanes) | result;
+  // The predicate depends on lane numbers alone.
   setPredicate(warp, more[1], lanes, valid);
   warp.undefinedAt(more[1]) &= ~lanes;
 }
 
 void vote(Warp &warp, const Inst &inst, uint32_t lanes) {
   requireMembers(warp, warp.at<uint32_t>(inst.b)[__builtin_ctz(lanes)], lanes);
+  // Predicates are masks of lanes, so a vote is an operation on the mask.
   uint32_t value = *warp.at<uint32_t>(inst.a) & lanes;
+  // One undefined vote spoils the result of every lane.
   uint32_t undefined = warp.undefinedAt(inst.a) & lanes ? lanes : 0;
   switch (static_cast<Vote>(inst.kind)) {
   case Vote::Ballot:
@@ -125,6 +133,7 @@ template <class T> void match(Warp &warp, const Inst &inst, uint32_t lanes) {
 template <class T> T reduced(Reduction kind, T a, T b) {
   switch (kind) {
   case Reduction::Add:
+    // Unsigned, since sums of signed integers wrap around in PTX.
     return static_cast<T>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b));
   case Reduction::Min:
     return std::min(a, b);
@@ -140,6 +149,7 @@ template <class T> T reduced(Reduction kind, T a, T b) {
   return a;
 }
 
+/// From the lowest lane on; no order shows, since integers are exact.
 template <class T> void reduce(Warp &warp, const Inst &inst, uint32_t lanes) {
   requireMembers(warp, warp.at<uint32_t>(inst.b)[__builtin_ctz(lanes)], lanes);
   const T *values = warp.at<T>(inst.a);
@@ -151,6 +161,7 @@ template <class T> void reduce(Warp &warp, const Inst &inst, uint32_t lanes) {
   warp.undefinedAt(inst.d) = (warp.undefinedAt(inst.d) & ~lanes) | undefined;
 }
 
+/// The lanes that run this path. Hardware promises no more: other lanes may or may not have joined.
 void activeMask(Warp &warp, const Inst &inst, uint32_t lanes) {
   forLanes(lanes, [d = warp.at<uint32_t>(inst.d), lanes](int lane) { d[lane] = lanes; });
   warp.undefinedAt(inst.d) &= ~lanes;
@@ -171,12 +182,15 @@ void elect(Warp &warp, const Inst &inst, uint32_t lanes) {
 /// A destination `d|p`: the second register, or one that nobody reads.
 uint32_t secondOf(Decoder &decoder) {
   OperandText second = decoder.operand(0);
+  // Without a second register the predicate goes where nobody looks: a register of its own, so that no other is
+  // changed.
   if (second.kind != OperandText::Register || second.second < 0)
     return decoder.allocate(4);
   second.reg = second.second;
   return decoder.destination(second, 0);
 }
 
+/// vote.sync.mode d, {!}a, mask: a ballot gives a mask, the other modes a predicate.
 void decodeVote(Decoder &decoder, Inst inst) {
   inst.action = vote;
   bool ballot = decoder.has("ballot");
@@ -221,6 +235,7 @@ void yupana::ptx::decodeExchange(Decoder &decoder) {
     for (auto &[name, kind] : names)
       if (decoder.has(name))
         inst.kind = static_cast<uint16_t>(kind);
+    // Only sm_100 and later have it.
     if (decoder.has("f32"))
       decoder.unsupported("redux of f32 is not built");
     inst.action = decoder.has("s32") ? reduce<int32_t> : reduce<uint32_t>;

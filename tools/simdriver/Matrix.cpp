@@ -19,7 +19,7 @@ void yupana::ptx::requireAllLanes(Warp &warp, uint32_t lanes) {
 
 namespace {
 
-/// Where the row that a lane names begins, checked; 8 rows of 16 bytes for each matrix.
+/// Where the row that a lane names begins in the block's shared memory, checked; 8 rows of 16 bytes for each matrix.
 uint32_t rowOf(Warp &warp, const Inst &inst, int lane, bool write) {
   uint32_t address = warp.at<uint32_t>(inst.a)[lane] + static_cast<uint32_t>(inst.immediate);
   sharedAt(warp, address, 16, 16);
@@ -46,6 +46,7 @@ Halves placesOf(const uint32_t *rows, int lane, bool transposed) {
 void loadMatrix(Warp &warp, const Inst &inst, uint32_t lanes) {
   requireAllLanes(warp, lanes);
   Block &block = *warp.block;
+  // Only lanes that name rows need an address: 8 for each matrix.
   requireDefined(warp, inst, inst.a, inst.count == 4 ? ~0u : (1u << 8 * inst.count) - 1, "the address");
   uint32_t rows[32];
   for (int lane = 0; lane < 8 * inst.count; ++lane)
@@ -55,10 +56,12 @@ void loadMatrix(Warp &warp, const Inst &inst, uint32_t lanes) {
     uint32_t *d = warp.at<uint32_t>(registers[matrix]);
     uint32_t undefined = 0;
     for (int lane = 0; lane < 32; ++lane) {
+      // Kind is .trans.
       Halves place = placesOf(rows + 8 * matrix, lane, inst.kind);
       uint16_t low, high;
       memcpy(&low, &block.shared[place.first], 2);
       memcpy(&high, &block.shared[place.second], 2);
+      // The element of the lower column or row is in the lower half.
       d[lane] = uint32_t{high} << 16 | low;
       if (block.launch->undefined) {
         memcpy(&low, &block.sharedDefined[place.first], 2);
@@ -75,6 +78,7 @@ void storeMatrix(Warp &warp, const Inst &inst, uint32_t lanes) {
   Block &block = *warp.block;
   requireDefined(warp, inst, inst.a, inst.count == 4 ? ~0u : (1u << 8 * inst.count) - 1, "the address");
   const uint32_t *registers = operandsOf(warp, inst);
+  // All addresses before any store: a fault leaves memory as it was.
   uint32_t rows[32];
   for (int lane = 0; lane < 8 * inst.count; ++lane)
     rows[lane] = rowOf(warp, inst, lane, true);
@@ -89,10 +93,11 @@ void storeMatrix(Warp &warp, const Inst &inst, uint32_t lanes) {
       memset(&block.sharedDefined[place.second], undefined >> lane & 1 ? 0 : 0xff, 2);
     }
   }
+  // Progress that wakes nobody: other warps learn of it by a barrier.
   ++block.events;
 }
 
-/// Bit g: one of the lanes 4g to 4g+3 is set.
+/// Bit g: one of the lanes 4g to 4g+3 is set, which hold a row of A or a column of B together.
 uint32_t anyOfFour(uint32_t lanes) {
   uint32_t result = 0;
   for (int g = 0; g < 8; ++g)
@@ -103,6 +108,7 @@ uint32_t anyOfFour(uint32_t lanes) {
 /// Undefined lanes of the four accumulators of m16n8: an undefined element of A spoils its row, one of B its column.
 void spreadUndefined(Warp &warp, const uint32_t *d, const uint32_t *a, int aCount, const uint32_t *b, int bCount,
                      const uint32_t *c) {
+  // low and high: rows 0 to 7 and 8 to 15 of A, which take turns in its registers.
   uint32_t low = 0, high = 0, columns = 0, before[4], any = 0;
   for (int r = 0; r < aCount; ++r)
     (r & 1 ? high : low) |= warp.undefinedAt(a[r]);
@@ -156,6 +162,7 @@ template <int K, bool Bf16> void multiply(Warp &warp, const Inst &inst, uint32_t
         sum[n] += A[row][k] * B[k][n];
     memcpy(sums[row], sum, sizeof sum);
   }
+  // Before D is written: it may be the registers of C.
   if (warp.block->launch->undefined)
     spreadUndefined(warp, d, a, aCount, b, bCount, c);
   for (int r = 0; r < 4; ++r) {
@@ -171,6 +178,7 @@ void decodeMultiply(Decoder &decoder) {
   Inst inst;
   inst.aligned = true;
   bool bf16 = decoder.has("bf16"), k16 = decoder.has("m16n8k16");
+  // The whole opcode is compared, so that no qualifier is overlooked.
   const std::string &opcode = decoder.statement().opcode;
   std::string type = bf16 ? "bf16" : "f16";
   if (opcode != fmt::format("mma.sync.aligned.m16n8k{}.row.col.f32.{}.{}.f32", k16 ? 16 : 8, type, type))
@@ -181,6 +189,7 @@ void decodeMultiply(Decoder &decoder) {
   for (size_t at : {1, 2, 3})
     for (const OperandText &element : decoder.elements(decoder.operand(at)))
       registers.push_back(decoder.source(element, 4));
+  // 4 of D, K/4 of A, K/8 of B, 4 of C.
   if (registers.size() != (k16 ? 14u : 11u))
     decoder.unsupported("the number of registers does not fit the shape");
   decoder.list(inst, registers);
@@ -212,6 +221,7 @@ void yupana::ptx::decodeMatrix(Decoder &decoder) {
   decoder.address(decoder.operand(load ? 1 : 0), 4, inst.a, inst.immediate);
   inst.kind = decoder.has("trans");
   inst.action = load ? loadMatrix : storeMatrix;
+  // The check of races follows memory by cells; rows have 16 bytes.
   decoder.noteGrain(4);
   decoder.emit(inst);
 }

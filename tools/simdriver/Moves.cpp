@@ -15,9 +15,11 @@ namespace {
 
 /// Joins elements into one register, or splits one into elements, each of type E.
 template <class Whole, class E> void pack(Warp &warp, const Inst &inst, uint32_t lanes) {
+  // Elements in ascending order: the first is the lowest part.
   constexpr int count = sizeof(Whole) / sizeof(E);
   const uint32_t *registers = operandsOf(warp, inst);
   Whole *d = warp.at<Whole>(inst.d);
+  // A whole is undefined if any of its parts is.
   uint32_t undefined = 0;
   const E *from[count];
   for (int e = 0; e < count; ++e) {
@@ -36,6 +38,7 @@ template <class Whole, class E> void pack(Warp &warp, const Inst &inst, uint32_t
 template <class Whole, class E> void unpack(Warp &warp, const Inst &inst, uint32_t lanes) {
   constexpr int count = sizeof(Whole) / sizeof(E);
   const uint32_t *registers = operandsOf(warp, inst);
+  // A copy, since a destination may be the source's register.
   Whole values[32];
   memcpy(values, warp.at<Whole>(inst.a), sizeof values);
   uint32_t undefined = warp.undefinedAt(inst.a) & lanes;
@@ -47,7 +50,8 @@ template <class Whole, class E> void unpack(Warp &warp, const Inst &inst, uint32
   }
 }
 
-/// Time as the number of instructions that the warp has run: it moves on, and a seed repeats it.
+/// Time as the number of instructions that the warp has run: it moves on, and a seed repeats it. A clock of 32 bits is
+/// the lower half.
 void readClock(Warp &warp, const Inst &inst, uint32_t lanes) {
   uint64_t now = warp.instructions;
   if (inst.kind == 8)
@@ -56,17 +60,21 @@ void readClock(Warp &warp, const Inst &inst, uint32_t lanes) {
     forLanes(lanes, [d = warp.at<uint32_t>(inst.d), now](int lane) { d[lane] = static_cast<uint32_t>(now); });
 }
 
+/// cvta: into the generic space a window is added, out of it the upper half is cut off.
 void addressInWindow(Warp &warp, const Inst &inst, uint32_t lanes) {
   uint64_t *d = warp.at<uint64_t>(inst.d);
   const uint64_t *a = warp.at<uint64_t>(inst.a);
+  // Windows are multiples of 2^32, so that the lower half of an address is the place in its space.
   uint64_t window = static_cast<uint64_t>(inst.immediate);
   bool into = inst.kind;
   forLanes(lanes, [=](int lane) { d[lane] = into ? a[lane] + window : a[lane] & 0xffffffff; });
 }
 
+/// Kind 0: global, 1: shared, 2: local. What lies in neither window is global.
 void isInSpace(Warp &warp, const Inst &inst, uint32_t lanes) {
   const uint64_t *a = warp.at<uint64_t>(inst.a);
   uint32_t result = 0;
+  // Of all lanes; setPredicate takes those that execute.
   for (int lane = 0; lane < 32; ++lane) {
     uint64_t window = a[lane] & ~uint64_t{0xffffffff};
     bool isShared = window == sharedWindow, isLocal = window == localWindow;
@@ -89,6 +97,7 @@ void logic3(Warp &warp, const Inst &inst, uint32_t lanes) {
   });
 }
 
+/// mov with a vector on one side: {a, b} to a whole, or a whole to {a, b}.
 void decodeVector(Decoder &decoder, int bytes) {
   bool packs = decoder.operand(1).kind == OperandText::Vector;
   auto elements = decoder.elements(decoder.operand(packs ? 1 : 0));
@@ -123,6 +132,7 @@ void decodePlainMove(Decoder &decoder) {
     return decodeVector(decoder, type.bytes);
   Inst inst;
   const std::string &symbol = decoder.operand(1).symbol;
+  // Clocks are no registers of the interpreter, whose special registers do not change while a warp runs.
   if (symbol == "%clock" || symbol == "%clock64" || symbol == "%globaltimer" || symbol == "%globaltimer_lo") {
     inst.action = readClock;
     inst.kind = static_cast<uint16_t>(type.bytes);
@@ -147,6 +157,7 @@ void decodeJoinedCompare(Decoder &decoder) {
   inst.action = compare->action;
   inst.a = decoder.source(decoder.operand(1), compare->a);
   inst.b = decoder.source(decoder.operand(2), compare->b);
+  // A register of its own for the comparison: p may be c, which is still needed.
   inst.d = decoder.allocate(4);
   uint32_t third = decoder.source(decoder.operand(3), 0);
   decoder.emit(inst);
@@ -154,6 +165,7 @@ void decodeJoinedCompare(Decoder &decoder) {
   both.flows = join->flows;
   both.action = join->action;
   both.a = inst.d, both.b = third;
+  // p is written last, since it may be the register of c, which q needs as well.
   OperandText first = decoder.operand(0), second = first;
   if (first.second >= 0) {
     Inst inverse;
@@ -177,6 +189,7 @@ void decodeJoinedCompare(Decoder &decoder) {
 void yupana::ptx::decodeMove(Decoder &decoder) {
   const std::string &base = decoder.parts()[0];
   Inst inst;
+  // All of these are defined where their inputs are.
   inst.flows = true;
   if (base == "mov")
     return decodePlainMove(decoder);
@@ -204,6 +217,7 @@ void yupana::ptx::decodeMove(Decoder &decoder) {
     inst.action = addressInWindow;
     inst.immediate = static_cast<int64_t>(shared ? sharedWindow : localWindow);
     inst.kind = !decoder.has("to");
+    // Generic addresses of global memory are the addresses themselves.
     if (!shared && !local)
       inst.action = findOperation("mov.b64")->action;
     inst.a = decoder.source(decoder.operand(1), 8);

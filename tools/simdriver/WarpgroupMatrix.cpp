@@ -19,6 +19,7 @@ struct Descriptor {
   uint32_t start = 0, stride = 0;
 };
 
+/// `name` is that of the operand, for reports.
 Descriptor descriptorOf(Warp &warp, const Inst &inst, uint32_t offset, const char *name) {
   const uint64_t *values = warp.at<uint64_t>(offset);
   requireDefined(warp, inst, offset, ~0u, name);
@@ -32,6 +33,7 @@ Descriptor descriptorOf(Warp &warp, const Inst &inst, uint32_t offset, const cha
          fmt::format("the descriptor {:#x} of {} is not of the 128-byte swizzle without a base "
                      "offset, the only one that is built",
                      value, name));
+  // Addresses and strides are in units of 16 bytes, 14 bits each.
   return {static_cast<uint32_t>(value & 0x3fff) << 4, static_cast<uint32_t>(value >> 32 & 0x3fff) << 4};
 }
 
@@ -47,6 +49,7 @@ void readRows(Warp &warp, const Descriptor &matrix, uint32_t first, uint32_t row
               std::vector<bool> &undefined) {
   Block &block = *warp.block;
   AccessKind kind;
+  // The read ends when the group is complete that the next commit makes: slot and clock say so to Shadow.
   kind.async = true;
   kind.slot = block.warpgroupSlot(warp.index), kind.clock = warp.committedGroups + 1;
   for (uint32_t row = 0; row < rows; ++row)
@@ -64,6 +67,7 @@ void readRows(Warp &warp, const Descriptor &matrix, uint32_t first, uint32_t row
     }
 }
 
+/// A in registers, as in mma.m16n8k16: four registers of pairs, rows 0 to 7 and 8 to 15 in turn.
 void readRegisters(Warp &warp, const uint32_t *registers, float *to, std::vector<bool> &undefined) {
   for (int r = 0; r < 4; ++r) {
     const uint32_t *values = warp.at<uint32_t>(registers[r]);
@@ -81,6 +85,7 @@ void readRegisters(Warp &warp, const uint32_t *registers, float *to, std::vector
 /// Registers that the instruction uses must not have been written since the last wgmma.fence by anything but wgmma: the
 /// product runs asynchronously and waits for no ordinary instruction.
 void requireFence(Warp &warp, uint32_t offset) {
+  // An accumulator that an earlier product in flight writes may be used again without a fence.
   if (warp.matrixFences == 0 || (warp.writtenAtFence[offset >> 6] == warp.matrixFences && !warp.writers[offset >> 6]))
     fail(warp, Fault::Race, "a register of this wgmma was written after the last wgmma.fence");
 }
@@ -89,6 +94,7 @@ void requireFence(Warp &warp, uint32_t offset) {
 void noteAccumulator(Warp &warp, uint32_t offset, int v, bool keeps, const std::vector<bool> &rows,
                      const std::vector<bool> &columns, bool any) {
   uint32_t place = offset >> 6;
+  // What earlier products in flight leave in the accumulator counts, not what its register shows now.
   uint32_t undefined = !keeps ? 0 : warp.writers[place] ? warp.undefinedLater[place] : warp.undefined[place];
   for (int lane = 0; any && lane < 32; ++lane) {
     size_t row = static_cast<size_t>((lane >> 2) + (v >> 1 & 1) * 8);
@@ -96,6 +102,7 @@ void noteAccumulator(Warp &warp, uint32_t offset, int v, bool keeps, const std::
     undefined |= (rows[row] || columns[column] ? 1u : 0u) << lane;
   }
   warp.undefinedLater[place] = undefined;
+  // Undefined for everybody until the group is waited for.
   warp.undefined[place] = ~0u;
   ++warp.writers[place];
   warp.openRegisters.push_back(offset);
@@ -108,18 +115,23 @@ void multiply(Warp &warp, const Inst &inst, uint32_t lanes) {
   uint32_t N = inst.kind;
   int count = static_cast<int>(N / 2);
   const uint32_t *rest = accumulators + count;
+  // The predicate, four registers of A and the descriptor of B; with a descriptor for A it is three.
   bool fromRegisters = inst.count == count + 6;
+  // scale-d decides for the warpgroup whether the accumulator counts.
   requireDefined(warp, inst, rest[0], ~0u, "scale-d");
   uint32_t scale = *warp.at<uint32_t>(rest[0]);
   if (scale != 0 && scale != ~0u)
     fail(warp, Fault::Misuse, "the lanes differ in scale-d");
+  // Of each thread, since blocks run on several of them; nothing is kept from one call to the next.
   static thread_local float A[16 * 16], B[256 * 16], transposed[16 * 256], sums[16][256];
   std::vector<bool> rows(16), columns(N);
+  // Each of the four warps of a warpgroup has 16 rows of A, by its place in the group; all of them read the whole B.
   if (fromRegisters)
     readRegisters(warp, rest + 1, A, rows);
   else
     readRows(warp, descriptorOf(warp, inst, rest[1], "A"), (warp.index & 3) * 16, 16, A, rows);
   readRows(warp, descriptorOf(warp, inst, rest[inst.count - count - 1], "B"), 0, N, B, columns);
+  // Transposed, so that the innermost loop runs along memory and becomes vectors.
   for (uint32_t n = 0; n < N; ++n)
     for (uint32_t k = 0; k < 16; ++k)
       transposed[k * N + n] = B[n * 16 + k];
@@ -139,6 +151,7 @@ void multiply(Warp &warp, const Inst &inst, uint32_t lanes) {
     float *d = warp.at<float>(accumulators[v]);
     for (int lane = 0; lane < 32; ++lane) {
       float value = sums[(lane >> 2) + (v >> 1 & 1) * 8][v / 4 * 8 + (lane & 3) * 2 + (v & 1)];
+      // Without scale-d the accumulator is not read: it may hold NaN.
       d[lane] = scale ? d[lane] + value : value;
     }
     noteAccumulator(warp, accumulators[v], v, scale != 0, rows, columns, any);
@@ -148,14 +161,17 @@ void multiply(Warp &warp, const Inst &inst, uint32_t lanes) {
 
 void fence(Warp &warp, const Inst &, uint32_t lanes) {
   requireAllLanes(warp, lanes);
+  // Later products may use registers that were written before this fence.
   ++warp.matrixFences;
 }
 
 void commit(Warp &warp, const Inst &, uint32_t lanes) {
   requireAllLanes(warp, lanes);
+  // The group takes the products since the last one; it may be empty.
   warp.pendingRegisters.push_back(std::move(warp.openRegisters));
   warp.openRegisters.clear();
   ++warp.committedGroups;
+  // Another warp of the warpgroup may wait for this commit.
   happen(*warp.block);
 }
 
@@ -164,9 +180,11 @@ void wait(Warp &warp, const Inst &inst, uint32_t lanes) {
   requireAllLanes(warp, lanes);
   Block &block = *warp.block;
   uint32_t pending = static_cast<uint32_t>(inst.immediate);
+  // As many groups as the operand says may stay in flight.
   if (warp.committedGroups - warp.waitedGroups <= pending)
     return;
   uint32_t upTo = warp.committedGroups - pending;
+  // Warps 4 i to 4 i + 3 are a warpgroup.
   uint32_t first = warp.index / 4 * 4;
   for (uint32_t w = first; w < first + 4 && w < block.warpCount; ++w)
     if (block.warps[w].committedGroups < upTo) {
@@ -179,12 +197,14 @@ void wait(Warp &warp, const Inst &inst, uint32_t lanes) {
   for (; warp.waitedGroups < upTo; ++warp.waitedGroups) {
     for (uint32_t offset : warp.pendingRegisters.front()) {
       uint32_t place = offset >> 6;
+      // A later group may still write the same accumulator.
       if (--warp.writers[place] == 0)
         warp.undefined[place] = warp.undefinedLater[place];
     }
     warp.pendingRegisters.pop_front();
   }
   if (block.launch->races)
+    // The reads of all groups up to this one have ended, which Shadow compares with the clocks that readRows gave.
     warp.knowledge.own[block.warpgroupSlot(warp.index)] = upTo;
 }
 
@@ -193,6 +213,7 @@ void wait(Warp &warp, const Inst &inst, uint32_t lanes) {
 void yupana::ptx::decodeWarpgroupMatrix(Decoder &decoder) {
   const auto &parts = decoder.parts();
   Inst inst;
+  // Only such programs pay for noting which registers were written since a fence.
   decoder.target().usesWarpgroups = true;
   if (parts[1] == "fence") {
     inst.action = fence;
@@ -221,6 +242,7 @@ void yupana::ptx::decodeWarpgroupMatrix(Decoder &decoder) {
       registers.push_back(decoder.source(decoder.operand(1), 8));
     registers.push_back(decoder.source(decoder.operand(2), 8));
     for (size_t at = 4; at < decoder.operandCount(); ++at)
+      // imm-scale-a and imm-scale-b are 1 or -1, the transpositions 0 or 1.
       if (decoder.immediate(decoder.operand(at)) != (at < 6 ? 1 : 0))
         decoder.unsupported("negated and transposed operands are not built");
     decoder.list(inst, registers);
