@@ -14,6 +14,8 @@ using namespace yupana::ptx;
 
 namespace {
 
+/// Lets `lanes` go to `target` and the other lanes of the running path on. `reconverge` of a branch is where all of
+/// them meet; below 0 they meet nowhere before the end.
 void branchTo(Warp &warp, const Inst &inst, uint32_t lanes, int32_t target) {
   if (lanes == warp.active) {
     warp.pc = target;
@@ -25,6 +27,7 @@ void branchTo(Warp &warp, const Inst &inst, uint32_t lanes, int32_t target) {
   int32_t meet = inst.reconverge;
   if (meet >= 0 && meet != warp.reconverge)
     warp.paths.push_back({meet, warp.reconverge, warp.active});
+  // Without a meeting point of their own, both sides go on to where the running path meets the one below.
   if (meet < 0)
     meet = warp.reconverge;
   uint32_t others = warp.active & ~lanes;
@@ -44,6 +47,7 @@ void branchTo(Warp &warp, const Inst &inst, uint32_t lanes, int32_t target) {
   warp.reconverge = meet;
 }
 
+/// bra, with or without a predicate: `lanes` are those that jump.
 void branch(Warp &warp, const Inst &inst, uint32_t lanes) { branchTo(warp, inst, lanes, inst.target); }
 
 /// brx.idx: one target after the other, each as a branch of the lanes that want it.
@@ -63,11 +67,13 @@ void branchIndexed(Warp &warp, const Inst &inst, uint32_t lanes) {
 
 /// Lanes that end leave every path that waits for them; where nobody is left to run, the next path is taken up.
 void end(Warp &warp, const Inst &, uint32_t lanes) {
+  // A copy that nobody waits for would write memory of a block that may have ended.
   for (uint32_t rest = lanes; rest; rest &= rest - 1)
     if (!warp.openCopies[__builtin_ctz(rest)].empty())
       fail(warp, Fault::Misuse, "the thread ends with a cp.async that was neither committed nor waited for");
   warp.live &= ~lanes;
   warp.active &= ~lanes;
+  // Lanes of paths below, too: they wait there as part of the whole and would otherwise be taken up again.
   for (Path &path : warp.paths)
     path.lanes &= ~lanes;
   while (!warp.active && !warp.paths.empty()) {
@@ -75,6 +81,7 @@ void end(Warp &warp, const Inst &, uint32_t lanes) {
     warp.paths.pop_back();
     warp.pc = path.pc, warp.reconverge = path.reconverge, warp.active = path.lanes;
   }
+  // The scheduler then tells barriers, which may wait for this warp alone.
   if (!warp.live)
     warp.stop = Stop::Ended;
 }
@@ -88,10 +95,12 @@ struct Graph {
   std::vector<std::vector<int>> successors; ///< The exit is the last node.
 };
 
+/// The exit is a node of its own behind the last block; ends lead there.
 Graph graphOf(const Program &program) {
   Graph graph;
   const auto &code = program.code;
   std::set<int32_t> leaders{0};
+  // What may leave the order of instructions ends a basic block.
   auto ends = [&](const Inst &inst) { return inst.isBranch || inst.action == end || inst.action == trap; };
   for (size_t i = 0; i < code.size(); ++i) {
     if (code[i].target >= 0)
@@ -166,6 +175,7 @@ std::vector<int> postDominators(const Graph &graph) {
         continue;
       int common = -1;
       for (int s : graph.successors[*node]) {
+        // Not reached yet in this round, or never: a trap.
         if (dominator[s] < 0)
           continue;
         if (common < 0) {
@@ -196,6 +206,7 @@ void yupana::ptx::findReconvergence(Program &program) {
   for (size_t i = 0; i < program.code.size(); ++i)
     if (program.code[i].isBranch) {
       int meet = dominator[graph.blockOf[i]];
+      // Meeting at the exit is none: a path ends there anyway.
       program.code[i].reconverge = meet < 0 || meet == exit ? -1 : graph.begin[meet];
     }
 }

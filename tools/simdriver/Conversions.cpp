@@ -46,9 +46,11 @@ template <class D, class S> D saturated(S a) {
 
 template <class D> struct Named { const char *name; };
 
+/// With and without .sat. Without it upper bits are lost, as in C++.
 template <class D, class S> void addInteger(OperationTable &table, const std::string &d, const std::string &s) {
   // An 8-bit value lives in a 16-bit register, extended by the sign of its type.
   using Wide = std::conditional_t<sizeof(D) == 1, std::conditional_t<std::is_signed_v<D>, int16_t, uint16_t>, D>;
+  // Sources of 8 bits lie in 16-bit registers whose upper bits do not count.
   using From = std::conditional_t<sizeof(S) == 1, uint16_t, S>;
   table["cvt." + d + "." + s] = YUPANA_UNARY(Wide, From, static_cast<D>(static_cast<S>(a)));
   table["cvt.sat." + d + "." + s] = YUPANA_UNARY(Wide, From, (saturated<D, S>(static_cast<S>(a))));
@@ -65,6 +67,7 @@ template <class D> void addIntegersTo(OperationTable &table, const std::string &
   addInteger<D, uint64_t>(table, d, "u64");
 }
 
+/// Between integer and float, in both directions.
 template <class I, class F> void addMixed(OperationTable &table, const std::string &i, const std::string &f) {
   table["cvt.rn." + f + "." + i] = YUPANA_UNARY(F, I, static_cast<F>(a));
   table["cvt.rni." + i + "." + f] = YUPANA_UNARY(I, F, (clamped<I, F>(integral<'n'>(a))));
@@ -73,6 +76,7 @@ template <class I, class F> void addMixed(OperationTable &table, const std::stri
   table["cvt.rpi." + i + "." + f] = YUPANA_UNARY(I, F, (clamped<I, F>(integral<'p'>(a))));
 }
 
+/// All integer types with one type of float, and rounding to whole numbers within it.
 template <class F> void addRounding(OperationTable &table, const std::string &f) {
   addMixed<int16_t, F>(table, "s16", f);
   addMixed<uint16_t, F>(table, "u16", f);
@@ -86,8 +90,10 @@ template <class F> void addRounding(OperationTable &table, const std::string &f)
   table["cvt.rpi." + f + "." + f] = YUPANA_UNARY(F, F, integral<'p'>(a));
 }
 
+// By instructions of the host (F16C), which round to nearest even.
 float fromHalf(uint16_t a) { return _cvtsh_ss(a); }
 uint16_t toHalf(float a) { return _cvtss_sh(a, _MM_FROUND_TO_NEAREST_INT); }
+/// Cuts off the lower half. NaN is made the canonical one, as in every conversion to bf16.
 uint16_t toBf16TowardsZero(float a) {
   uint32_t bits;
   memcpy(&bits, &a, 4);
@@ -97,8 +103,10 @@ uint16_t toBf16TowardsZero(float a) {
 uint32_t toTf32(float a) {
   uint32_t bits;
   memcpy(&bits, &a, 4);
+  // 13 bits go; half of the last one that stays is added first. Infinity has no bits to round.
   return a != a || std::isinf(a) ? bits : (bits + 0x1000) & ~uint32_t{0x1fff};
 }
+/// .sat of floats: [0, 1]; NaN gives 0, since no comparison with it holds.
 float saturatedUnit(float a) { return a > 1 ? 1 : a > 0 ? a : 0; }
 uint32_t bitsOf(float a) {
   uint32_t bits;
@@ -114,9 +122,11 @@ void addFloats(OperationTable &table) {
   table["cvt.rn.f32.bf16"] = YUPANA_UNARY(float, Half, fromBf16(a));
   table["cvt.rn.bf16.f32"] = YUPANA_UNARY(Half, float, toBf16(a));
   table["cvt.rz.bf16.f32"] = YUPANA_UNARY(Half, float, toBf16TowardsZero(a));
+  // The first operand is the upper half.
   table["cvt.rn.bf16x2.f32"] = YUPANA_BINARY(uint32_t, float, float, uint32_t{toBf16(a)} << 16 | toBf16(b));
   table["cvt.rz.bf16x2.f32"] =
       YUPANA_BINARY(uint32_t, float, float, uint32_t{toBf16TowardsZero(a)} << 16 | toBf16TowardsZero(b));
+  // NaN stays NaN with relu: it is not less than 0.
   table["cvt.rn.relu.bf16x2.f32"] =
       YUPANA_BINARY(uint32_t, float, float, uint32_t{toBf16(a < 0 ? 0.0f : a)} << 16 | toBf16(b < 0 ? 0.0f : b));
   table["cvt.f32.f16"] = YUPANA_UNARY(float, Half, fromHalf(a));
@@ -131,6 +141,7 @@ void addFloats(OperationTable &table) {
 // setp
 //===----------------------------------------------------------------------===//
 
+/// All lanes are compared, and setPredicate takes those that execute.
 #define YUPANA_COMPARE(name, T, expression)                                                                            \
   table[std::string("setp.") + (name) + "." + type] = {[](Warp &warp, const Inst &inst, uint32_t lanes) {              \
                                                          const T *left = warp.at<T>(inst.a),                           \
@@ -144,6 +155,7 @@ void addFloats(OperationTable &table) {
                                                        },                                                              \
                                                        0, sizeof(T), sizeof(T), -1}
 
+/// lo, ls, hi and hs are the names of PTX for unsigned types.
 template <class T> void addOrder(OperationTable &table, const std::string &type) {
   YUPANA_COMPARE("eq", T, a == b);
   YUPANA_COMPARE("ne", T, a != b);
@@ -157,6 +169,7 @@ template <class T> void addOrder(OperationTable &table, const std::string &type)
   YUPANA_COMPARE("hs", T, a >= b);
 }
 
+/// Of floats: comparisons that hold for NaN (equ, ltu ...), and those that ask for it.
 template <class T> void addUnordered(OperationTable &table, const std::string &type) {
   YUPANA_COMPARE("ne", T, a < b || a > b); // ordered, unlike C
   YUPANA_COMPARE("equ", T, !(a < b || a > b));
@@ -204,6 +217,7 @@ void yupana::ptx::addComparisons(OperationTable &table) {
 float yupana::ptx::fromHalfBits(uint16_t bits) { return fromHalf(bits); }
 
 const Operation *yupana::ptx::findOperation(const std::string &opcode) {
+  // Made at the first use; afterwards only read, by several threads.
   static const OperationTable table = [] {
     OperationTable result;
     addIntegerOperations(result);

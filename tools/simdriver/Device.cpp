@@ -20,6 +20,7 @@ void Statistics::add(const Statistics &other) {
   blocks += other.blocks;
 }
 
+/// A decimal number, perhaps with K, M or G (powers of 1024). An unset or empty variable leaves the default.
 static void readVariable(const char *name, uint64_t &value) {
   const char *text = getenv(name);
   if (!text || !*text)
@@ -55,6 +56,7 @@ Options Options::fromEnvironment() {
   readVariable("YUPANA_SIM_CAPABILITY", capability);
   readVariable("YUPANA_SIM_PATIENCE", options.patience);
   options.races = races != 0, options.undefined = undefined != 0;
+  // Fewer than one of either could run nothing.
   options.workers = static_cast<unsigned>(std::max<uint64_t>(1, workers));
   options.multiprocessors = static_cast<unsigned>(std::max<uint64_t>(1, processors));
   options.capability = static_cast<unsigned>(capability);
@@ -65,10 +67,14 @@ Options Options::fromEnvironment() {
 // Modules
 //===----------------------------------------------------------------------===//
 
+/// Decodes every kernel at once, so that an opcode that is not known shows when the module is loaded and not in a
+/// launch.
 Report Module::parse(std::string_view text) {
   programs.clear();
   try {
     ModuleText module = parseModule(text);
+    // Variables of the module lie in one piece of memory, whose address each device chooses when it first runs a
+    // kernel.
     VariablePlaces places;
     auto data = layOut(module, places);
     for (const EntryText &entry : module.entries)
@@ -106,11 +112,13 @@ const KernelInfo *Module::info(std::string_view kernel) const {
 
 struct Device::State {
   explicit State(const Options &options) : options(options), memory(options.memory) {}
+  // A copy that callers may change between launches: options() gives a reference.
   Options options;
   Memory memory;
   Launch launch; ///< Used again, with the memory that its checks hold.
   std::map<std::shared_ptr<const ModuleData>, uint64_t> modules;
 
+  /// Where the variables of a module lie on this device; 0 without any, and when memory is full.
   uint64_t place(const std::shared_ptr<const ModuleData> &data) {
     if (!data || data->initial.empty())
       return 0;
@@ -138,6 +146,7 @@ bool Device::contains(uint64_t address, size_t bytes) const {
 
 std::pair<uint64_t, size_t> Device::range(uint64_t address) const {
   Range range = state->memory.find(address);
+  // A range that holds nothing begins behind its end.
   return range.begin > range.end ? std::pair<uint64_t, size_t>{0, 0}
                                  : std::pair<uint64_t, size_t>{range.begin, range.end - range.begin};
 }
@@ -145,9 +154,11 @@ std::pair<uint64_t, size_t> Device::range(uint64_t address) const {
 bool Device::write(uint64_t address, const void *data, size_t bytes) {
   if (bytes == 0)
     return true;
+  // One allocation must hold the range: what lies between two belongs to nobody.
   if (!contains(address, bytes))
     return false;
   memcpy(state->memory.host(address), data, bytes);
+  // What the host writes is defined, whatever the host's bytes are.
   memset(state->memory.defined(address), 0xff, bytes);
   return true;
 }
@@ -158,6 +169,7 @@ bool Device::read(void *data, uint64_t address, size_t bytes, bool evenUndefined
   if (!contains(address, bytes))
     return false;
   memcpy(data, state->memory.host(address), bytes);
+  // The bytes are there even where the answer is false for what was never written.
   if (!state->options.undefined || evenUndefined)
     return true;
   const uint8_t *written = state->memory.defined(address);
@@ -181,6 +193,7 @@ bool Device::fill(uint64_t address, const void *pattern, size_t patternBytes, si
 bool Device::copy(uint64_t to, uint64_t from, size_t bytes) {
   if (bytes == 0)
     return true;
+  // The check of both ranges comes first: a wrong copy changes nothing.
   if (!contains(to, bytes) || !contains(from, bytes))
     return false;
   memmove(state->memory.host(to), state->memory.host(from), bytes);
@@ -199,6 +212,7 @@ Report Device::launch(const Module &module, std::string_view kernel, const Launc
     return {Fault::Launch, fmt::format("kernel '{}' has {} parameters; {} arguments are given", kernel,
                                        info.parameterBytes.size(), arguments.size())};
   std::vector<uint8_t> parameters(program->parameterBytes);
+  // Arguments are little-endian numbers of at most 8 bytes; wider parameters are filled up with zeros.
   for (size_t i = 0; i < arguments.size(); ++i)
     memcpy(parameters.data() + info.parameterOffsets[i], &arguments[i], std::min<size_t>(8, info.parameterBytes[i]));
   return launch(*program, shape, parameters, statistics);
@@ -231,6 +245,7 @@ Report Device::launch(const Program &program, const LaunchShape &shape, const st
   launch.shape = shape;
   launch.parameters = parameters;
   launch.parameters.resize(program.parameterBytes + 8);
+  // Static shared memory ends where the dynamic one begins.
   launch.sharedBytes = program.dynamicShared - sharedBase + shape.sharedBytes;
   uint32_t most = mostSharedBytes(state->options.capability);
   if (launch.sharedBytes > most || shape.threads == 0 || shape.threads > std::min(1024u, program.info.maxThreads) ||
@@ -243,9 +258,11 @@ Report Device::launch(const Program &program, const LaunchShape &shape, const st
   launch.undefined = state->options.undefined;
   launch.moduleData = state->place(program.data);
   launch.events = 0;
+  // A launch before this one may have failed half way.
   launch.failed = false;
   launch.syncs.clear();
   uint32_t warps = (shape.threads + 31) / 32;
+  // What the checks know ends with a launch: the end of a kernel orders everything before the next.
   if (launch.races)
     launch.shadow.reset(Memory::base, state->memory.size(), program.grain, warps + mbarrierSlots + warpgroupSlots,
                         shape.grid * shape.gridY * shape.gridZ);
@@ -255,6 +272,7 @@ Report Device::launch(const Program &program, const LaunchShape &shape, const st
   } catch (Failure &failure) {
     return failure.report;
   }
+  // Of launches that succeeded alone.
   if (statistics)
     statistics->add(own);
   return {};

@@ -13,6 +13,7 @@ using namespace yupana::simdriver;
 
 namespace {
 
+/// The words are the driver's own, since clients show them to their users.
 struct Text {
   Result result;
   const char *name, *text;
@@ -70,8 +71,10 @@ YUPANA_ENTRY cuGetErrorString(int result, const char **string) {
   return text ? Success : InvalidValue;
 }
 
+// Interfaces before CUDA 12 had other versions of the entry points.
 YUPANA_ENTRY cuGetProcAddress_v2(const char *symbol, void **function, int version, uint64_t, int *status) {
   *function = version < 12000 ? nullptr : entryPoint(symbol);
+  // The numbers of CUdriverProcAddressQueryResult: found, not found, not in this version.
   if (status)
     *status = *function ? 0 : version < 12000 ? 2 : 1;
   return *function ? Success : NotFound;
@@ -79,6 +82,7 @@ YUPANA_ENTRY cuGetProcAddress_v2(const char *symbol, void **function, int versio
 
 /// The newest version of a base name that there is here.
 void *simdriver::entryPoint(const std::string &name) {
+  // Its own library and no other: a real driver may be loaded in the same process.
   static void *self = [] {
     Dl_info info;
     dladdr(reinterpret_cast<void *>(&cuGetErrorName), &info);

@@ -14,6 +14,8 @@
 using namespace yupana;
 using namespace yupana::simdriver;
 
+// Questions about the device need no context.
+
 YUPANA_ENTRY cuDeviceGetCount(int *count) {
   return enter(false, [&]() -> Result {
     *count = 1;
@@ -45,6 +47,7 @@ YUPANA_ENTRY cuDeviceTotalMem_v2(size_t *bytes, int) {
   });
 }
 
+/// CUdevice_attribute of cuda.h by its number; 0 for those that nobody here asks for.
 static int attribute(int which) {
   const ptx::Options &options = state().options;
   bool small = options.capability == 86 || options.capability == 89 || options.capability >= 120;
@@ -103,6 +106,7 @@ YUPANA_ENTRY cuDeviceGetAttribute(int *value, int which, int) {
 YUPANA_ENTRY cuMemGetInfo_v2(size_t *free, size_t *total) {
   return enter(true, [&]() -> Result {
     *total = state().options.memory;
+    // Gaps between allocations count as free.
     *free = *total - std::min<size_t>(*total, device().allocated());
     return Success;
   });
@@ -110,6 +114,7 @@ YUPANA_ENTRY cuMemGetInfo_v2(size_t *free, size_t *total) {
 
 YUPANA_ENTRY cuMemAlloc_v2(Address *address, size_t bytes) {
   return enter(true, [&]() -> Result {
+    // The driver refuses to allocate nothing.
     if (bytes == 0)
       return InvalidValue;
     *address = device().allocate(bytes);
@@ -126,8 +131,10 @@ YUPANA_ENTRY cuMemFree_v2(Address address) {
     if (address == 0)
       return Success;
     void *handle = reinterpret_cast<void *>(address);
+    // An address within an allocation is no handle.
     if (!isLive(handle, Kind::DeviceMemory))
       return InvalidValue;
+    // Also of streams that do not wait for the null stream: one of them may still use the memory.
     Result result = drainAll(true);
     device().release(address);
     state().live.erase(handle);
@@ -139,9 +146,12 @@ YUPANA_ENTRY cuMemHostAlloc(void **memory, size_t bytes, unsigned) {
   return enter(true, [&]() -> Result {
     if (bytes == 0)
       return InvalidValue;
+    // Whole pages, since aligned_alloc takes multiples of the alignment alone; the driver's memory is page-aligned,
+    // too.
     *memory = aligned_alloc(4096, (bytes + 4095) & ~size_t{4095});
     if (!*memory)
       return OutOfMemory;
+    // NaN in every format, as on the device.
     memset(*memory, 0xff, bytes);
     keep(*memory, Kind::HostMemory);
     return Success;
@@ -161,6 +171,7 @@ YUPANA_ENTRY cuMemFreeHost(void *memory) {
   });
 }
 
+/// Copies from registered memory are what they are from any other, so nothing is kept.
 YUPANA_ENTRY cuMemHostRegister_v2(void *memory, size_t bytes, unsigned) {
   return enter(true, [&]() -> Result { return memory && bytes ? Success : InvalidValue; });
 }
@@ -182,6 +193,7 @@ static Result copyIn(Address to, const void *from, size_t bytes) {
   return device().write(to, from, bytes) ? Success : outside("a copy to the device", to, bytes);
 }
 
+/// Both reasons to fail are told apart: a wrong range, and bytes without a value.
 static Result copyOut(void *to, Address from, size_t bytes) {
   if (bytes && !device().contains(from, bytes))
     return outside("a copy to the host", from, bytes);
@@ -214,8 +226,10 @@ static Result copyLater(void *handle, Address there, size_t bytes, const char *k
 
 /// A copy that the host waits for, in the null stream.
 static Result copyNow(const std::function<Result()> &run) {
+  // While the null stream is captured nothing may wait for it.
   if (state().nullStream.capture)
     return CaptureUnsupported;
+  // What was asked for before must have happened; streams that are independent of the null stream are not waited for.
   if (Result result = drainAll(false))
     return result;
   return run();

@@ -29,6 +29,8 @@ void writeLog(const std::string &text, const int *options, void **values, unsign
     snprintf(buffer, bytes, "%s", text.c_str());
 }
 
+/// Fails with the reason in the caller's log, on standard error and in yupana_sim_report: the driver's number alone
+/// says little.
 Result refuse(Result result, const std::string &why, const int *options, void **values, unsigned count) {
   writeLog(why, options, values, count);
   print(why);
@@ -36,14 +38,17 @@ Result refuse(Result result, const std::string &why, const int *options, void **
   return result;
 }
 
+/// What cuLibraryLoadData and cuModuleLoadData share: a module is a library here.
 Result load(void **library, const void *code, const int *options, void **values, unsigned count) {
   const char *text = static_cast<const char *>(code);
   if (!text)
     return InvalidValue;
   if (memcmp(text, "\177ELF", 4) == 0)
     return refuse(NoBinaryForGpu, "the image is a cubin, and this driver runs PTX alone", options, values, count);
+  // Every PTX text states its version: what does not is something else, and no PTX with a wrong syntax.
   if (!strstr(text, ".version"))
     return refuse(InvalidImage, "the image is no PTX", options, values, count);
+  // What the parser does not know is told apart from what is wrong.
   auto made = std::make_unique<Library>();
   if (ptx::Report fault = made->module.parse(text))
     return refuse(fault.fault == ptx::Fault::Unsupported ? NotSupported : InvalidPtx, fault.message, options, values,
@@ -79,6 +84,7 @@ Result unload(void *handle) {
   return result;
 }
 
+/// The handle of a kernel: the same one each time, as long as its library lives.
 Result find(void **function, void *handle, const char *name) {
   if (!isLive(handle, Kind::Library))
     return InvalidHandle;
@@ -111,7 +117,10 @@ Result launch(void *handle, const unsigned grid[3], const unsigned block[3], uns
     return InvalidHandle;
   auto *function = static_cast<Function *>(handle);
   const ptx::KernelInfo &info = function->info;
+  // In 64 bits, so that three large sides do not wrap.
   uint64_t threads = uint64_t{block[0]} * block[1] * block[2];
+  // The limits of every device that CUDA 12 supports. `extra` is the other way to give parameters, which no client here
+  // uses.
   if (extra || !grid[0] || !grid[1] || !grid[2] || grid[0] > 0x7fffffff || grid[1] > 65535 || grid[2] > 65535 ||
       !threads || threads > 1024)
     return InvalidValue;
@@ -119,10 +128,12 @@ Result launch(void *handle, const unsigned grid[3], const unsigned block[3], uns
     fprintf(stderr, "simdriver: blocks of more than one dimension are not built\n");
     return NotSupported;
   }
+  // .maxntid or .reqntid of the kernel.
   if (threads > info.maxThreads)
     return OutOfResources;
   if (shared > static_cast<unsigned>(function->dynamicShared))
     return InvalidValue;
+  // By value, now: callers may change their arguments as soon as the call returns.
   std::vector<uint8_t> bytes;
   for (size_t i = 0; i < info.parameterBytes.size(); ++i) {
     if (!parameters || !parameters[i])
@@ -139,6 +150,7 @@ Result launch(void *handle, const unsigned grid[3], const unsigned block[3], uns
     // What is no launch ends before anything behind it begins.
     shape.dependent = dependent && state().launched == state().running;
     ptx::Report fault = device().launch(*program, shape, bytes);
+    // The driver has few numbers for what goes wrong in a kernel; the report has the rest.
     switch (fault.fault) {
     case ptx::Fault::None:
       return Success;
@@ -203,6 +215,7 @@ YUPANA_ENTRY cuFuncGetAttribute(int *value, int attribute, void *handle) {
     case 4: // registers of a thread
       *value = static_cast<int>(function->info.registers);
       return Success;
+    // Both are answered alike, by the device's capability.
     case 5: // PTX version of the text
     case 6: // architecture
       *value = static_cast<int>(state().options.capability);
@@ -224,6 +237,7 @@ YUPANA_ENTRY cuFuncSetAttribute(void *handle, int attribute, int value) {
     auto *function = static_cast<Function *>(handle);
     if (attribute == 9) // how much of the cache is shared memory
       return Success;
+    // Static and dynamic memory together are limited.
     if (attribute != 8 || value < 0 || value + static_cast<int>(function->info.staticShared) > mostShared())
       return InvalidValue;
     function->dynamicShared = value;

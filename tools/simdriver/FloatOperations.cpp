@@ -18,6 +18,7 @@ template <class T> T lesser(T a, T b) {
     return a;
   return a < b || (a == b && std::signbit(a)) ? a : b;
 }
+/// The larger number, by the same rules.
 template <class T> T greater(T a, T b) {
   if (a != a)
     return b;
@@ -25,10 +26,13 @@ template <class T> T greater(T a, T b) {
     return a;
   return a > b || (a == b && std::signbit(b)) ? a : b;
 }
+/// min.NaN and max.NaN: a NaN if either is one.
 template <class T> T lesserOrNan(T a, T b) { return a != a ? a : b != b ? b : lesser(a, b); }
 template <class T> T greaterOrNan(T a, T b) { return a != a ? a : b != b ? b : greater(a, b); }
 
+/// Operations that IEEE 754 rounds correctly, so that host and GPU agree in every bit.
 template <class T> void addExact(OperationTable &table, const std::string &type) {
+  // Without a rounding mode it is rn: only contraction, which this file rules out, may tell them apart.
   for (const char *rounding : {"", "rn."}) {
     table["add." + (rounding + type)] = YUPANA_BINARY(T, T, T, a + b);
     table["sub." + (rounding + type)] = YUPANA_BINARY(T, T, T, a - b);
@@ -44,6 +48,7 @@ template <class T> void addExact(OperationTable &table, const std::string &type)
   table["max.NaN." + type] = YUPANA_BINARY(T, T, T, greaterOrNan<T>(a, b));
   table["abs." + type] = YUPANA_UNARY(T, T, std::fabs(a));
   table["neg." + type] = YUPANA_UNARY(T, T, -a);
+  // The sign comes from the first operand in PTX, from the second in C.
   table["copysign." + type] = YUPANA_BINARY(T, T, T, std::copysign(b, a));
 }
 
@@ -63,6 +68,7 @@ void addFlushing(OperationTable &table) {
   table["neg.ftz.f32"] = YUPANA_UNARY(F, F, -flushed(a));
 }
 
+/// An approximation, with and without flushing subnormal inputs and results.
 #define YUPANA_APPROXIMATE(name, expression)                                                                           \
   table[name ".approx.f32"] = YUPANA_UNARY(float, float, expression);                                                  \
   table[name ".approx.ftz.f32"] = YUPANA_UNARY(float, float, ([](float a) { return flushed(expression); })(flushed(a)))
@@ -75,6 +81,7 @@ void addApproximations(OperationTable &table) {
   YUPANA_APPROXIMATE("rcp", 1.0f / a);
   YUPANA_APPROXIMATE("sqrt", std::sqrt(a));
   YUPANA_APPROXIMATE("rsqrt", 1.0f / std::sqrt(a));
+  // PTX defines tanh without a form that flushes.
   table["tanh.approx.f32"] = YUPANA_UNARY(float, float, std::tanh(a));
   table["div.approx.f32"] = YUPANA_BINARY(float, float, float, a / b);
   table["div.full.f32"] = YUPANA_BINARY(float, float, float, a / b);
@@ -96,6 +103,7 @@ void addApproximations(OperationTable &table) {
                        return toBf16(expression);                                                                      \
                      }))
 
+/// Applies f to both halves of three pairs.
 template <class F> uint32_t halves(uint32_t a, uint32_t b, uint32_t c, F f) {
   auto low = [](uint32_t x) { return fromBf16(static_cast<uint16_t>(x)); };
   auto high = [](uint32_t x) { return fromBf16(static_cast<uint16_t>(x >> 16)); };
@@ -104,12 +112,15 @@ template <class F> uint32_t halves(uint32_t a, uint32_t b, uint32_t c, F f) {
 
 /// The float nearest to a * b + c rounded to odd, so that rounding it again to bf16 gives the fused result.
 float fusedToOdd(float a, float b, float c) {
+  // The product of two bf16 is exact in double; the error of the sum is what the larger operand swallowed of the other
+  // (Dekker 1971).
   double exact = static_cast<double>(a) * b, sum = exact + c;
   double error = std::fabs(exact) >= std::fabs(static_cast<double>(c)) ? c - (sum - exact) : exact - (sum - c);
   float near = static_cast<float>(sum);
   double left = sum - near + error;
   uint32_t bits;
   memcpy(&bits, &near, 4);
+  // Exact, or odd already, which is what rounding to odd gives.
   if (left == 0 || (bits & 1) || near != near || std::isinf(near))
     return near;
   // Towards the side of the exact value, where the neighbour is odd.
@@ -130,6 +141,7 @@ void addBf16(OperationTable &table) {
   YUPANA_BF16_PAIR("max", greater(a, b));
   YUPANA_BF16_PAIR("min.NaN", lesserOrNan(a, b));
   YUPANA_BF16_PAIR("max.NaN", greaterOrNan(a, b));
+  // These take two operands: none is the third.
   for (const char *name : {"add", "sub", "mul", "add.rn", "sub.rn", "mul.rn", "min", "max", "min.NaN", "max.NaN"}) {
     table[std::string(name) + ".bf16"].c = -1;
     table[std::string(name) + ".bf16x2"].c = -1;
@@ -140,6 +152,7 @@ void addBf16(OperationTable &table) {
   table["abs.bf16x2"] = YUPANA_UNARY(uint32_t, uint32_t, a & 0x7fff7fff);
 }
 
+/// A predicate per lane from one operand. All lanes are computed, and setPredicate takes those that execute.
 #define YUPANA_TEST(name, T, expression)                                                                               \
   table[name] = {[](Warp &warp, const Inst &inst, uint32_t lanes) {                                                    \
                    const T *values = warp.at<T>(inst.a);                                                               \

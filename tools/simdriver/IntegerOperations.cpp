@@ -10,6 +10,7 @@ using namespace yupana::ptx;
 
 namespace {
 
+/// The upper half of a product, computed in twice the width.
 template <class T> T highOf(T a, T b) {
   if constexpr (sizeof(T) == 8) {
     using Wide = std::conditional_t<std::is_signed_v<T>, __int128, unsigned __int128>;
@@ -22,8 +23,10 @@ template <class T> T highOf(T a, T b) {
 
 /// Division by zero and its overflow have unspecified results; these are what hardware has been seen to give.
 template <class T> T quotient(T a, T b) {
+  // All bits set, which for signed types is -1.
   if (b == 0)
     return static_cast<T>(~T{0});
+  // The least number by -1 does not fit and would trap on the host.
   if (std::is_signed_v<T> && b == static_cast<T>(-1))
     return static_cast<T>(0 - static_cast<std::make_unsigned_t<T>>(a));
   return static_cast<T>(a / b);
@@ -50,21 +53,25 @@ template <class T> void addArithmetic(OperationTable &table, const std::string &
   table["rem." + type] = YUPANA_BINARY(T, T, T, remainder<T>(a, b));
   table["min." + type] = YUPANA_BINARY(T, T, T, a < b ? a : b);
   table["max." + type] = YUPANA_BINARY(T, T, T, a > b ? a : b);
+  // Unsigned, so that abs of the least number wraps to itself.
   table["abs." + type] = YUPANA_UNARY(T, T, a < 0 ? 0 - U(a) : U(a));
   table["neg." + type] = YUPANA_UNARY(T, T, 0 - U(a));
   constexpr uint32_t bits = 8 * sizeof(T);
+  // Shifting by the width or more is undefined in C++; in PTX the sign fills all bits.
   table["shr." + type] = YUPANA_BINARY(T, T, uint32_t,
                                        b < bits                       ? T(a >> b)
                                        : std::is_signed_v<T> && a < 0 ? T(~T{0})
                                                                       : T{0});
 }
 
+/// Products of twice the width cannot overflow; mad.wide may, and wraps.
 template <class T, class Wide> void addWide(OperationTable &table, const std::string &type) {
   using U = std::make_unsigned_t<Wide>;
   table["mul.wide." + type] = YUPANA_BINARY(Wide, T, T, U(Wide(a)) * U(Wide(b)));
   table["mad.wide." + type] = YUPANA_TERNARY(Wide, T, T, Wide, U(Wide(a)) * U(Wide(b)) + U(c));
 }
 
+/// Of types without a sign; the names of PTX, bN, say so.
 template <class T> void addBits(OperationTable &table, const std::string &type) {
   constexpr uint32_t bits = 8 * sizeof(T);
   table["and." + type] = YUPANA_BINARY(T, T, T, a & b);
@@ -72,10 +79,12 @@ template <class T> void addBits(OperationTable &table, const std::string &type) 
   table["xor." + type] = YUPANA_BINARY(T, T, T, a ^ b);
   table["not." + type] = YUPANA_UNARY(T, T, ~a);
   table["cnot." + type] = YUPANA_UNARY(T, T, a == 0);
+  // In 64 bits: a 16-bit value would be promoted to a signed int.
   table["shl." + type] = YUPANA_BINARY(T, T, uint32_t, b < bits ? T(uint64_t(a) << b) : T{0});
   table["shr." + type] = YUPANA_BINARY(T, T, uint32_t, b < bits ? T(a >> b) : T{0});
 }
 
+/// Copies and selections, for each name of a type of this size.
 template <class T> void addMoves(OperationTable &table, std::initializer_list<const char *> types) {
   for (const char *type : types) {
     table[std::string("mov.") + type] = YUPANA_UNARY(T, T, a);
@@ -83,6 +92,7 @@ template <class T> void addMoves(OperationTable &table, std::initializer_list<co
                        T *d = warp.at<T>(inst.d);
                        const T *a = warp.at<T>(inst.a), *b = warp.at<T>(inst.b);
                        uint32_t mask = *warp.at<uint32_t>(inst.c);
+                       // Only the operand that is chosen counts, and the predicate.
                        uint32_t undefined = (mask & warp.undefinedAt(inst.a)) | (~mask & warp.undefinedAt(inst.b)) |
                                             warp.undefinedAt(inst.c);
                        warp.undefinedAt(inst.d) = (warp.undefinedAt(inst.d) & ~lanes) | (undefined & lanes);
@@ -118,6 +128,8 @@ uint32_t permuted(uint32_t a, uint32_t b, uint32_t c) {
   return result;
 }
 
+/// bfe: `length` bits from `position` on, filled up with the field's sign, which for a field beyond the value is its
+/// top bit.
 template <class T> T extracted(T a, uint32_t b, uint32_t c) {
   using U = std::make_unsigned_t<T>;
   constexpr uint32_t bits = 8 * sizeof(T);
@@ -125,6 +137,7 @@ template <class T> T extracted(T a, uint32_t b, uint32_t c) {
   bool fill = std::is_signed_v<T> && length && (U(a) >> std::min(position + length - 1, bits - 1) & 1);
   U mask = length >= bits ? ~U{0} : static_cast<U>((U{1} << length) - 1);
   U field = position < bits ? static_cast<U>(U(a) >> position) : U{0};
+  // Bits of the field that lie within the value; those beyond it take the sign.
   U known =
       position < bits ? (bits - position >= bits ? ~U{0} : static_cast<U>((U{1} << (bits - position)) - 1)) : U{0};
   field = (field & mask & known) | (fill ? static_cast<U>(~(mask & known)) : U{0});
@@ -136,6 +149,7 @@ void addWords(OperationTable &table) {
   table["popc.b64"] = YUPANA_UNARY(uint32_t, uint64_t, __builtin_popcountll(a));
   table["clz.b32"] = YUPANA_UNARY(uint32_t, uint32_t, a ? __builtin_clz(a) : 32);
   table["clz.b64"] = YUPANA_UNARY(uint32_t, uint64_t, a ? __builtin_clzll(a) : 64);
+  // PTX gives 0xffffffff where no bit is set.
   table["bfind.u32"] = YUPANA_UNARY(uint32_t, uint32_t, a ? 31 - __builtin_clz(a) : -1);
   table["brev.b32"] = YUPANA_UNARY(uint32_t, uint32_t, reversed(a));
   table["brev.b64"] =
@@ -158,8 +172,8 @@ void addWords(OperationTable &table) {
   table["sad.u32"] = YUPANA_TERNARY(uint32_t, uint32_t, uint32_t, uint32_t, c + (a < b ? b - a : a - b));
 }
 
-/// A predicate from two masks of lanes. `decides`: lanes where an operand alone, whichever the other is, makes the
-/// result.
+/// A predicate from two masks of lanes. `decidedByA`, `decidedByB`: lanes where one operand alone makes the result,
+/// whatever the other is.
 #define YUPANA_PREDICATE(expression, decidedByA, decidedByB)                                                           \
   [](Warp &warp, const Inst &inst, uint32_t lanes) {                                                                   \
     uint32_t a = *warp.at<uint32_t>(inst.a), b = *warp.at<uint32_t>(inst.b);                                           \
@@ -171,6 +185,7 @@ void addWords(OperationTable &table) {
   }
 
 void addPredicates(OperationTable &table) {
+  // `0 & b` uses the second operand, which would be warned about otherwise.
   table["mov.pred"] = {YUPANA_PREDICATE(a, 0 & b, 0), 0, 0, -1, -1, false};
   table["not.pred"] = {YUPANA_PREDICATE(~a, 0 & b, 0), 0, 0, -1, -1, false};
   table["and.pred"] = {YUPANA_PREDICATE(a & b, ~a, ~b), 0, 0, 0, -1, false};

@@ -13,8 +13,10 @@
 
 using namespace yupana::ptx;
 
+/// As cuMemAlloc aligns.
 static constexpr uint64_t alignment = 256;
 
+/// Zeros that take no memory until they are written.
 static uint8_t *reserve(uint64_t bytes) {
   void *memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED)
@@ -23,6 +25,7 @@ static uint8_t *reserve(uint64_t bytes) {
 }
 
 Memory::Memory(uint64_t bytes)
+    // A second reservation of the same size says for each byte whether it is defined.
     : capacity((bytes + 4095) & ~uint64_t{4095}), data(reserve(capacity)), written(reserve(capacity)) {}
 
 Memory::~Memory() {
@@ -33,6 +36,7 @@ Memory::~Memory() {
 uint64_t Memory::allocate(size_t bytes) {
   if (bytes == 0 || bytes > capacity - used)
     return 0;
+  // With the gap behind it.
   uint64_t room = ((bytes + alignment - 1) & ~(alignment - 1)) + alignment;
   uint64_t place = base;
   for (auto &[begin, length] : allocations) {
@@ -40,6 +44,7 @@ uint64_t Memory::allocate(size_t bytes) {
       break;
     place = begin + ((length + alignment - 1) & ~(alignment - 1)) + alignment;
   }
+  // The last allocation needs no gap.
   if (place - base + room > capacity + alignment || place - base + bytes > capacity)
     return 0;
   allocations[place] = bytes;

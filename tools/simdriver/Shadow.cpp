@@ -10,6 +10,7 @@
 
 using namespace yupana::ptx;
 
+/// Slot by slot, the later of both.
 static void joinClock(Clock &into, const Clock &from) {
   for (size_t i = 0, e = std::min(into.size(), from.size()); i < e; ++i)
     into[i] = std::max(into[i], from[i]);
@@ -36,6 +37,7 @@ void Knowledge::joinForeign(uint32_t block, const OtherBlocks &foreign) {
 }
 
 void Knowledge::join(const Knowledge &other) {
+  // Knowledge that has not been filled in takes the other as it is.
   hasWaited |= other.hasWaited;
   if (own.empty())
     own = other.own;
@@ -44,12 +46,14 @@ void Knowledge::join(const Knowledge &other) {
   // Most warps of a block know the same of other blocks, so this is where joining mostly ends.
   if (!other.others || other.others == others)
     return;
+  // What others knew is immutable, so sharing it costs nothing. ~0u: no block is taken for the own one.
   if (!others)
     others = other.others;
   else
     joinForeign(~0u, *other.others);
 }
 
+/// A snapshot: others keep it while the warp's own clock goes on.
 std::shared_ptr<const OtherBlocks> Knowledge::published(uint32_t block) const {
   auto all = others ? std::make_shared<OtherBlocks>(*others) : std::make_shared<OtherBlocks>();
   (*all)[block] = std::make_shared<Clock>(own);
@@ -64,6 +68,7 @@ void ShadowMemory::reset(uint64_t newBase, uint64_t bytes, unsigned newGrain, ui
     spare.push_back(std::move(pages[page]));
   }
   touched.clear();
+  // Readers of the last launch are forgotten with their cells.
   freePool.clear();
   for (uint32_t entry = 0; entry < pool.size(); ++entry)
     freePool.push_back(entry);
@@ -76,6 +81,7 @@ Cell &ShadowMemory::cell(uint64_t index) {
     pages.resize(page + 1);
   if (!pages[page]) {
     if (spare.empty()) {
+      // Pages given back are zero already.
       pages[page].reset(new Cell[pageCells]());
     } else {
       pages[page] = std::move(spare.back());
@@ -86,6 +92,7 @@ Cell &ShadowMemory::cell(uint64_t index) {
   return pages[page][index % pageCells];
 }
 
+/// For looking only: no page is made for a cell that nobody touched.
 Cell *ShadowMemory::find(uint64_t index) {
   uint64_t page = index / pageCells;
   return page < pages.size() && pages[page] ? &pages[page][index % pageCells] : nullptr;
@@ -96,6 +103,7 @@ bool ShadowMemory::knows(const Knowledge &known, uint32_t block, uint32_t who, u
   uint32_t id = (who & ~strongBit) - 1, of = id / slots, slot = id % slots;
   if (of == block)
     return known.own[slot] >= clock;
+  // Of other blocks only what acquires at device scope told.
   if (!known.others)
     return false;
   auto found = known.others->find(of);
@@ -111,7 +119,9 @@ Conflict ShadowMemory::conflict(uint32_t who, bool otherWrote, uint32_t clock, u
 Conflict ShadowMemory::checkReaders(Cell &cell, const Agent &agent, const Knowledge &known) {
   if (cell.reader == everyone) {
     // Who has read is not known any more. Only a writer that has heard from every block is ordered after all of them.
+    // readClock is 0 as long as all readers were strong, whose reads do not race with a strong write.
     bool strongOnly = cell.readClock == 0;
+    // How many other blocks the writer has heard of, whatever it has heard of them.
     size_t others = known.others ? known.others->size() - known.others->count(agent.block) : 0;
     if ((strongOnly && agent.strong) || others + 1 >= blocks)
       return {};
@@ -124,6 +134,7 @@ Conflict ShadowMemory::checkReaders(Cell &cell, const Agent &agent, const Knowle
       if (!(agent.strong && (reader.statement & strongBit)) && !knows(known, agent.block, who, reader.clock))
         return conflict(who, false, reader.clock, reader.statement & ~strongBit);
     }
+    // The write takes the cell; its list is free again.
     freePool.push_back(cell.readClock);
     return {};
   }
@@ -149,10 +160,12 @@ uint32_t ShadowMemory::newReaders(uint32_t block) {
 void ShadowMemory::noteRead(Cell &cell, const Agent &agent, const Knowledge &known) {
   uint32_t who = (1 + agent.block * slots + agent.slot) | (agent.strong ? strongBit : 0);
   if (cell.reader == everyone) {
+    // Once a plain read is among them it stays so.
     cell.readClock |= !agent.strong;
     return;
   }
   if (cell.reader != several) {
+    // A copy in flight has no end that could be known: its read must stay listed.
     if (!cell.reader || cell.reader == who ||
         (knows(known, agent.block, cell.reader, cell.readClock) && cell.readClock != neverKnown)) {
       cell.reader = who, cell.readClock = agent.clock, cell.readStatement = agent.statement;
@@ -168,6 +181,7 @@ void ShadowMemory::noteRead(Cell &cell, const Agent &agent, const Knowledge &kno
   }
   if (cell.reader == several && pool[cell.readClock].block == agent.block) {
     uint32_t statement = agent.statement | (agent.strong ? strongBit : 0);
+    // A slot's later read stands for its earlier ones.
     for (Reader &reader : pool[cell.readClock].list)
       if (reader.slot == agent.slot) {
         reader.clock = agent.clock, reader.statement = statement;
@@ -186,6 +200,7 @@ Conflict ShadowMemory::access(uint64_t address, uint32_t bytes, bool write, cons
   uint32_t who = (1 + agent.block * slots + agent.slot) | (agent.strong ? strongBit : 0);
   for (uint64_t g = (address - base) >> grain, e = (address - base + bytes - 1) >> grain; g <= e; ++g) {
     Cell &c = cell(g);
+    // Two strong accesses do not race.
     bool bothStrong = agent.strong && (c.writer & strongBit);
     if (c.writer && c.writer != who && !bothStrong && !knows(known, agent.block, c.writer, c.writeClock))
       return conflict(c.writer, true, c.writeClock, c.writeStatement);
@@ -194,20 +209,25 @@ Conflict ShadowMemory::access(uint64_t address, uint32_t bytes, bool write, cons
     if (c.writer == who && c.writeClock == neverKnown)
       return conflict(c.writer, true, c.writeClock, c.writeStatement);
     if (!write) {
+      // Reading again moves the read's clock on: a later write must be ordered after it.
       if (c.reader == who)
         c.readClock = agent.clock, c.readStatement = agent.statement;
       else
         noteRead(c, agent, known);
       continue;
     }
+    // A write after the own read alone needs no check.
     if (c.reader && c.reader != who)
       if (Conflict found = checkReaders(c, agent, known); found.found)
         return found;
+    // The write was ordered after all readers, so they are forgotten: whoever is ordered after it is ordered after
+    // them.
     c = {who, agent.clock, agent.statement, 0, 0, 0, agent.async};
   }
   return {};
 }
 
+/// The grains belong to `agent` from now on; what was there before was checked when the copy began.
 void ShadowMemory::settle(uint64_t address, uint32_t bytes, const Agent &agent) {
   uint32_t who = 1 + agent.block * slots + agent.slot;
   for (uint64_t g = (address - base) >> grain, e = (address - base + bytes - 1) >> grain; g <= e; ++g) {
