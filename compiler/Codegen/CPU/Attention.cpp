@@ -12,6 +12,7 @@ using namespace yupana::codegen;
 
 namespace {
 
+// A row tile of the keys' layout, in either element type: its scores are whole vectors.
 constexpr int64_t blockTokens = schema::kCacheKeys32.wide_keys->tile_rows;
 static_assert(blockTokens == schema::kCacheKeys32.narrow_keys->tile_rows);
 constexpr int64_t blockVectors = blockTokens / vectorLanes;
@@ -39,9 +40,11 @@ private:
   Value loadValues(Value address);
   void emitOutput(Value out);
 
+  /// Where scores of a head's block lie, later their exponentials.
   Value score(Value head, int64_t vector = 0) {
     return e.at(e.element(scores, head, blockTokens * 4), vector * vectorLanes * 4);
   }
+  /// Where 16 features of a head's weighted sum lie; 64 bytes are a vector of float32.
   Value sum(Value head, Value vector) { return e.at(e.element(sums, head, vectors * 64), e.mul(vector, 64)); }
 
   KernelEmitter &e;
@@ -65,7 +68,7 @@ AttentionEmitter::AttentionEmitter(KernelEmitter &e, kernel::AttentionOp op)
       elements(TileElements::of(op.getKeys().getType().getElementType(), e.target)),
       bytes(op.getKeys().getType().getElementBytes()) {
   // With 16 registers of half a vector each, 2 heads by 2 vectors take 8 for sums, 4 for keys or values and 1 for what
-  // is broadcast.
+  // is broadcast. With 32 registers, 6 heads by 4 vectors take 24 for sums, 4 for values and 1 for what is broadcast.
   bool large = e.target.cpu().vectorRegisters >= 32;
   headTile = large ? 6 : 2;
   vectorTile = large ? 4 : 2;
@@ -75,10 +78,12 @@ AttentionEmitter::AttentionEmitter(KernelEmitter &e, kernel::AttentionOp op)
   totals = e.local(e.f32, group * vectorLanes);
   factors = e.local(e.f32, group);
   sums = e.local(e.f32, group * vectors * vectorLanes);
+  // A vector beyond the last query: widening writes whole ones.
   if (elements.kind == TileElements::BF16Widened)
     widened = e.local(e.f32, group * width + vectorLanes);
 }
 
+/// Neighbouring cells are the heads of one token.
 void AttentionEmitter::run() {
   e.loop(e.first, e.last, [&](Value cell) { emitCell(e.div(cell, heads), e.rem(cell, heads)); });
 }
@@ -88,14 +93,17 @@ void AttentionEmitter::emitCell(Value token, Value head) {
   Value sequence = e.widen(e.load(e.i32, e.element(e.address(op.getSequences()), token, 4)));
   Value rowHead = e.add(e.mul(token, heads), head);
   Value queries = enterQueries(rowHead);
+  // With chunked attention a token sees its own chunk alone.
   int64_t chunk = op.getChunk();
   Value low = chunk ? e.mul(e.div(position, chunk), chunk) : zero;
 
+  // From minus infinity, the first block's factor is exp(-infinity) = 0, and sums of zeros stay zeros.
   e.loop(zero, e.integer(group), [&](Value i) {
     e.store(e.real(-std::numeric_limits<float>::infinity()), e.element(largest, i, 4));
     e.store(e.splat(0), e.element(totals, i, 64), 64);
     e.loop(zero, e.integer(vectors), [&](Value vector) { e.store(e.splat(0), sum(i, vector), 64); });
   });
+  // The blocks from the first visible position's to the token's own: each has a visible position.
   e.loop(e.div(low, blockTokens), e.add(e.div(position, blockTokens), 1), [&](Value index) {
     Block block = enterBlock(index, sequence, head, low, position);
     emitScores(block, queries);
@@ -117,11 +125,13 @@ Value AttentionEmitter::enterQueries(Value rowHead) {
   return widened;
 }
 
+/// Looks up the page of block `index` and bounds what the token sees of it.
 AttentionEmitter::Block AttentionEmitter::enterBlock(Value index, Value sequence, Value head, Value low,
                                                      Value position) {
   kernel::CacheType cache = op.getKeys().getType();
   const schema::PackedForm &keys = cache.getForm();
   int64_t perPage = cache.getPageTokens() / blockTokens;
+  // Pages of a sequence are a row of the page table.
   Value row = e.mul(sequence, op.getPages().getType().getDimSize(1));
   Value page = e.load(e.i32, e.element(e.address(op.getPages()), e.add(row, e.div(index, perPage)), 4));
   Value pageOffset = e.mul(e.widen(page), cache.getPageBytes());
@@ -131,6 +141,7 @@ AttentionEmitter::Block AttentionEmitter::enterBlock(Value index, Value sequence
   int64_t blockBytes = schema::row_tile_elements(keys, cache.getPackedShape()) * bytes;
   Value offset = e.add(pageOffset, e.mul(inPage, blockBytes));
   Value start = e.mul(index, blockTokens);
+  // Only the first block may begin before `low`, and only the last goes beyond the token.
   return {e.at(e.address(op.getKeys()), offset), e.at(e.address(op.getValues()), offset),
           e.max(e.sub(low, start), zero), e.min(e.add(e.sub(position, start), 1), e.integer(blockTokens))};
 }
@@ -171,6 +182,7 @@ void AttentionEmitter::addFeature(Value key, Value query, int64_t count, Emitter
   };
   if (!widens)
     return addAll(dot ? e.i32 : e.f32, 0, keys);
+  // In one fixed order, so that the bits are those of a dot product, which adds the odd feature first.
   for (bool odd : {true, false}) {
     auto halves = llvm::map_to_vector(keys, [&](Value pairs) { return e.widenHalf(pairs, odd); });
     addAll(e.f32, odd * 4, halves);
@@ -179,7 +191,9 @@ void AttentionEmitter::addFeature(Value key, Value query, int64_t count, Emitter
 
 /// Turns scores into exponentials and says by what factor the sums so far shrink.
 void AttentionEmitter::emitSoftmax(const Block &block) {
+  // What is not seen takes part in no maximum and adds nothing.
   Value lowest = e.splat(-std::numeric_limits<float>::infinity());
+  // Scores are scaled after the product, as transformers does it.
   Value scale = e.splat(op.getScale().convertToDouble());
   Emitter::Values seen;
   for (int64_t vector = 0; vector < blockVectors; ++vector) {
@@ -192,6 +206,8 @@ void AttentionEmitter::emitSoftmax(const Block &block) {
       scaled.push_back(e.select(seen[vector], e.fmul(e.load(e.vf32, score(head, vector), 64), scale), lowest));
     Value before = e.load(e.f32, e.element(largest, head, 4));
     Value now = e.fmax(e.maxLanes(e.fmax(scaled[0], scaled[1])), before);
+    // At most 1: sums of earlier blocks shrink when a larger score appears (online softmax, Milakov and Gimelshein
+    // 2018).
     Value factor = e.exp(e.fsub(before, now));
     Value total = e.fmul(e.load(e.vf32, e.element(totals, head, 64), 64), e.broadcast(factor));
     for (int64_t vector = 0; vector < blockVectors; ++vector) {
@@ -213,6 +229,7 @@ void AttentionEmitter::emitValues(const Block &block) {
   });
 }
 
+/// Weighted sums of `count` heads and `size` vectors, which stay in registers for the whole block.
 void AttentionEmitter::emitValueTile(const Block &block, Value head, int64_t count, Value vector, int64_t size) {
   auto sumOf = [&](int64_t i, int64_t j) { return sum(e.add(head, i), e.add(vector, j)); };
   Emitter::Values tile;
@@ -228,6 +245,7 @@ void AttentionEmitter::emitValueTile(const Block &block, Value head, int64_t cou
     for (int64_t j = 0; j < size; ++j)
       rows.push_back(loadValues(e.at(row, j * vectorLanes * bytes)));
     for (int64_t i = 0; i < count; ++i) {
+      // Weights of a head are blockTokens apart.
       Value weight = e.broadcast(e.load(e.f32, e.at(e.element(weights, token, 4), i * blockTokens * 4)));
       for (int64_t j = 0; j < size; ++j)
         next[i * size + j] = e.fma(weight, rows[j], next[i * size + j]);
@@ -239,10 +257,12 @@ void AttentionEmitter::emitValueTile(const Block &block, Value head, int64_t cou
       e.store(tile[i * size + j], sumOf(i, j), 64);
 }
 
+/// Values in float32, as they are summed in either type.
 Value AttentionEmitter::loadValues(Value address) {
   return elements.isPaired() ? e.widenBF16(e.load(e.vectorOf(e.i16), address)) : e.load(e.vf32, address);
 }
 
+/// Divides by the sum of exponentials, once and at the end.
 void AttentionEmitter::emitOutput(Value out) {
   e.loop(zero, e.integer(group), [&](Value head) {
     Value total = e.broadcast(e.addLanes(e.load(e.vf32, e.element(totals, head, 64), 64)));
@@ -250,6 +270,7 @@ void AttentionEmitter::emitOutput(Value out) {
     e.pieces(width, vectorLanes, [&](Value feature, int64_t count) {
       Value weighted = e.load(e.vf32, sum(head, e.div(feature, vectorLanes)), 64);
       Value value = e.fdiv(weighted, total);
+      // The last vector may have fewer features than lanes.
       e.storeLanes(elements.isPaired() ? e.narrow16(value) : value, e.element(row, feature, bytes), count);
     });
   });

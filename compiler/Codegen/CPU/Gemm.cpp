@@ -130,6 +130,7 @@ void GemmEmitter::runExperts() {
   });
 }
 
+/// The rows of a range, in one block where the accumulators of all have room.
 void GemmEmitter::emitRange(const Cells &range) {
   Value begin = e.mul(range.outer, config.getRows());
   Value end = e.min(e.add(begin, config.getRows()), e.size(op.getRows()));
@@ -148,10 +149,12 @@ void GemmEmitter::emitBlocks(const Cells &range, Value begin, Value end) {
 /// The rows of an expert follow one another; those behind its last pair are fillers.
 void GemmEmitter::emitSorted(const Cells &range) {
   Value offsets = e.address(op.getExperts()), order = e.address(op.getOrder());
+  // Where the pairs of an expert begin in the order; the end of the last expert is there, too.
   auto offset = [&](Value expert) { return e.widen(e.load(e.i32, e.element(offsets, expert, 4))); };
   Value begin = offset(range.outer);
   Emitter::Values end =
       e.loop(begin, offset(e.add(range.outer, 1)), 1, {begin}, [&](Value place, ValueRange carried) -> Emitter::Values {
+        // Negative numbers are fillers, which stand behind the pairs.
         Value pair = e.load(e.i32, e.element(order, place, 4));
         return {e.select(e.less(pair, e.integer(0, e.i32)), carried[0], e.add(place, 1))};
       });
@@ -162,6 +165,7 @@ void GemmEmitter::emitSorted(const Cells &range) {
 void GemmEmitter::emitExpert(const Cells &range) {
   Value rows = e.size(op.getRows());
   e.store(e.integer(0), next);
+  // The bound is for an expert that has all rows; once its rows are done the remaining turns do nothing.
   e.loop(e.integer(0), rows, blockRows, {}, [&](Value, ValueRange) -> Emitter::Values {
     Value from = e.load(e.i64, next);
     e.when(e.less(from, rows), [&] {
@@ -190,6 +194,7 @@ Value GemmEmitter::collectRows(Value expert, Value from) {
   return end[0];
 }
 
+/// Makes the inputs of a block ready, then runs the cells on them.
 void GemmEmitter::emitBlock(const Cells &range, const RowBlock &rows) {
   Emitter::Values addresses;
   for (GemmInput &input : inputs) {
@@ -203,6 +208,7 @@ void GemmEmitter::emitBlock(const Cells &range, const RowBlock &rows) {
   e.loop(range.first, range.last, [&](Value cell) { emitCell(range.outer, cell, rows, addresses); });
 }
 
+/// The accumulators of a cell, one panel after the other, then the epilogue.
 void GemmEmitter::emitCell(Value outer, Value cell, const RowBlock &rows, ValueRange addresses) {
   if (cellPanels == 1) {
     emitPanel(outer, cell, e.integer(0), rows, addresses);
@@ -214,6 +220,7 @@ void GemmEmitter::emitCell(Value outer, Value cell, const RowBlock &rows, ValueR
   emitEpilogue(cell, rows);
 }
 
+/// Multiplies all products of one panel; `column` is where its accumulators lie in a row of the cell's.
 void GemmEmitter::emitPanel(Value outer, Value panel, Value column, const RowBlock &rows, ValueRange addresses) {
   for (unsigned product = 0; product < op.getProductCount(); ++product) {
     kernel::ViewType weight = op.getWeightType(product);
@@ -247,6 +254,7 @@ void GemmEmitter::emitEpilogue(Value cell, const RowBlock &rows) {
     Value buffer = e.element(sums, i, sumStride);
     e.loop(e.integer(0), groups, [&](Value group) {
       Value column = e.mul(group, groupWidth), feature = e.add(firstFeature, column);
+      // Groups of a cell begin at multiples of their width, so only the last of all features can be narrower.
       int64_t tail = features % groupWidth;
       if (tail == 0 || features < groupWidth)
         return emitGroup(region, feature, column, buffer, std::min(groupWidth, features));
@@ -269,10 +277,12 @@ void GemmEmitter::emitGroup(ScalarRegion region, Value firstFeature, Value first
 /// The accumulators of `feature` and those after it, which lie from `column` of the cell on.
 void GemmEmitter::bindLanes(ScalarRegion &piece, Value feature, Value column, Value buffer, ActiveLanes active) {
   LaneMath math(e);
+  // What is known of where lanes begin keeps index arithmetic cheap.
   int64_t multiple = std::gcd(groupWidth, vectorLanes);
   piece.bind(op.getFeature(), LaneValue::consecutive(feature, multiple));
   LaneValue place = LaneValue::consecutive(column, multiple);
   int64_t run = op.getRun().value_or(0);
+  // Interleaved weights have runs of features of both halves in turn.
   if (run != 0)
     place = schema::interleaved_row(math, place, run);
   for (unsigned product = 0; product < op.getProductCount(); ++product)

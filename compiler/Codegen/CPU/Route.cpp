@@ -45,14 +45,17 @@ RouteEmitter::RouteEmitter(KernelEmitter &e, kernel::RouteOp op)
   if (!op.getRouter())
     return;
   depth = op.getRouter().getType().getDimSize(1);
+  // 64 bytes more, for the zeros that follow a row of inputs and for vectors that begin in the last logits.
   input = e.scratch(llvm::alignTo(depth * 4, 64) + 64);
   computed = e.scratch(llvm::alignTo(experts * 4, 64) + 64);
 }
 
 LogicalResult RouteEmitter::run(int64_t rowsPerCell) {
+  // The last cell of a launch may have fewer rows.
   Value begin = e.mul(e.first, rowsPerCell);
   Value end = e.min(e.mul(e.last, rowsPerCell), e.size(op.getRows()));
   LogicalResult result = success();
+  // The region is written once, in the loop's body: one failure is what there is to remember.
   e.loop(begin, end, [&](Value row) {
     if (op.getRouter())
       result = emitLogits(row);
@@ -63,6 +66,7 @@ LogicalResult RouteEmitter::run(int64_t rowsPerCell) {
   return result;
 }
 
+/// The row's input by its region, then a product with the router, in float32 whatever its type.
 LogicalResult RouteEmitter::emitLogits(Value row) {
   RowBlock block = {row, Value(), e.integer(1)};
   if (failed(emitInputRows(e, op.getInput(), depth, /*asBF16=*/false, block, input, 0)))
@@ -86,6 +90,7 @@ void RouteEmitter::emitDots(Value expert, int64_t count) {
     e.store(e.addLanes(sums[i]), e.element(computed, e.add(expert, i), 4));
 }
 
+/// 16 elements of an expert's row of the router, zeros behind its end: the next row follows there.
 Value RouteEmitter::routerVector(Value expert, Value k, int64_t count) {
   bool bf16 = op.getRouter().getType().getElementType().isBF16();
   Value place = e.element(e.address(op.getRouter()), e.add(e.mul(expert, depth), k), bf16 ? 2 : 4);
@@ -103,6 +108,7 @@ void RouteEmitter::choose(Value logits) {
         e.integer(0), e.integer(experts), 1, {none, e.real(0)}, [&](Value i, ValueRange carried) -> Emitter::Values {
           Value logit = e.load(e.f32, e.element(logits, i, 4));
           Value open = e.equal(e.load(e.i8, e.at(chosen, i)), e.integer(0, e.i8));
+          // The first open expert is taken in any case, so that NaN cannot leave nothing to take.
           Value better = e.make<arith::OrIOp>(e.equal(carried[0], none), e.greater(logit, carried[1]));
           Value take = e.make<arith::AndIOp>(open, better);
           return {e.select(take, i, carried[0]), e.select(take, logit, carried[1])};
@@ -111,7 +117,7 @@ void RouteEmitter::choose(Value logits) {
   });
 }
 
-/// Σ exp(logit - largest) over all experts.
+/// Σ exp(logit - largest) over all experts, which are few enough to be read twice.
 Value RouteEmitter::softmaxSum(Value logits, Value &largest) {
   Value lowest = e.splat(-std::numeric_limits<float>::infinity());
   auto vector = [&](Value begin, int64_t count, Value otherwise) {
@@ -140,11 +146,14 @@ void RouteEmitter::list(Value row, Value logits) {
   Value largest, sum;
   if (softmax)
     sum = softmaxSum(logits, largest);
+  // How many are listed so far.
   Emitter::Values listed = {e.integer(0)};
   e.loop(e.integer(0), e.integer(experts), 1, listed, [&](Value i, ValueRange carried) -> Emitter::Values {
     Value isChosen = e.equal(e.load(e.i8, e.at(chosen, i)), e.integer(1, e.i8));
     e.when(isChosen, [&] {
       Value logit = e.load(e.f32, e.element(logits, i, 4)), one = e.real(1);
+      // The softmax is over all experts, not the chosen ones. The logistic function overflows to the right limit:
+      // exp(-x) = inf gives 0.
       Value score = softmax ? e.fdiv(e.exp(e.fsub(logit, largest)), sum)
                             : e.fdiv(one, e.fadd(one, e.exp(e.make<arith::NegFOp>(logit))));
       e.store(e.narrow(i), e.element(ids, carried[0], 4));
@@ -156,6 +165,7 @@ void RouteEmitter::list(Value row, Value logits) {
     normalize(scores);
 }
 
+/// Scores are divided by their sum, in ascending order of experts.
 void RouteEmitter::normalize(Value scores) {
   Value k = e.integer(op.getTopK());
   Value sum = e.loop(e.integer(0), k, 1, e.real(0), [&](Value j, ValueRange carried) -> Emitter::Values {

@@ -47,6 +47,7 @@ LogicalResult ScalarRegion::emit(Operation *op, ActiveLanes active) {
   auto lanesOf = [&](auto operands) {
     return llvm::map_to_vector(operands, [&](Value operand) { return get(operand); });
   };
+  // What is not listed is index arithmetic, or one op of arith or math for each lane.
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case([&](kernel::LoadOp load) {
         bind(load.getValue(), loadElement(load.getView(), lanesOf(load.getIndices()), active));
@@ -75,6 +76,7 @@ LogicalResult ScalarRegion::emitIndexCast(Operation *op, bool isSigned) {
   Type from = op->getOperand(0).getType(), to = op->getResult(0).getType();
   unsigned fromBits = isa<IndexType>(from) ? 64 : from.getIntOrFloatBitWidth();
   unsigned toBits = isa<IndexType>(to) ? 64 : to.getIntOrFloatBitWidth();
+  // Indices are 64 bits wide here, so a cast between them and i64 changes nothing.
   if (fromBits == toBits) {
     bind(op->getResult(0), input);
     return success();
@@ -91,10 +93,12 @@ LogicalResult ScalarRegion::emitIndexCast(Operation *op, bool isSigned) {
   return success();
 }
 
+/// Between float32 and bfloat16, which is held as its bits.
 LogicalResult ScalarRegion::emitConversion(Operation *op) {
   if (failed(checkConversion(op, "a CPU")))
     return failure();
   LaneValue input = get(op->getOperand(0));
+  // Works for scalars and vectors alike.
   Value value = isa<arith::ExtFOp>(op) ? e.widenBF16(input.value) : e.narrow16(input.value);
   bind(op->getResult(0), input.isUniform() ? LaneValue::uniform(value) : LaneValue::varying(value));
   return success();
@@ -108,6 +112,7 @@ LogicalResult ScalarRegion::emitRowSum(kernel::RowSumOp op) {
   Value row = e.element(e.address(op.getView()), get(op.getRow()).value, width * 4);
   Emitter::Values sums = e.pieces(width, vectorLanes, {e.splat(0)}, [&](Value begin, int64_t count, ValueRange sum) {
     Value vector = e.load(e.vf32, e.element(row, begin, 4));
+    // What follows the row is another one.
     if (count < vectorLanes)
       vector = e.select(e.laneRange(e.integer(0), e.integer(count)), vector, e.splat(0));
     return Emitter::Values{e.fadd(sum[0], vector)};
@@ -116,6 +121,7 @@ LogicalResult ScalarRegion::emitRowSum(kernel::RowSumOp op) {
   return success();
 }
 
+/// False if the op is no index arithmetic that keeps the cheap forms of lanes.
 bool ScalarRegion::emitIndexArithmetic(Operation *op) {
   if (op->getNumOperands() != 2 || op->getNumResults() != 1 || !isa<IndexType>(op->getResult(0).getType()))
     return false;
@@ -133,6 +139,7 @@ bool ScalarRegion::emitIndexArithmetic(Operation *op) {
   return result.has_value();
 }
 
+/// One op of arith or math on scalars or on vectors, as its operands are.
 LogicalResult ScalarRegion::emitElementwise(Operation *op) {
   if (failed(checkElementwise(op, "a CPU")))
     return failure();
@@ -140,6 +147,7 @@ LogicalResult ScalarRegion::emitElementwise(Operation *op) {
   OperationState state(e.loc, op->getName());
   for (Value operand : op->getOperands())
     state.operands.push_back(uniform ? get(operand).value : math.vector(get(operand)));
+  // Without fast-math flags, whatever the region's op has: results must not depend on how an op is vectorised.
   state.addAttributes(strictAttributes(op));
   state.types.push_back(laneType(e, op->getResult(0).getType(), uniform));
   Value result = e.b.create(state)->getResult(0);
@@ -151,6 +159,7 @@ LogicalResult ScalarRegion::emitElementwise(Operation *op) {
 // Memory
 //===----------------------------------------------------------------------===//
 
+/// The index of an element in memory. Swizzled views have whole groups of rows, which are counted at run time.
 LaneValue ScalarRegion::indexOf(kernel::ViewType view, ArrayRef<LaneValue> indices) {
   auto rows = [&] {
     return LaneValue::uniform(e.mul(e.ceilDiv(e.size(view.getDims()[0]), schema::kSwizzleRows), schema::kSwizzleRows));
@@ -162,6 +171,7 @@ void ScalarRegion::emitStore(kernel::StoreOp op, ActiveLanes active) {
   auto indices = llvm::map_to_vector<2>(op.getIndices(), [&](Value index) { return get(index); });
   kernel::ViewType view = op.getView().getType();
   math.store(get(op.getValue()), e.address(op.getView()), indexOf(view, indices), active);
+  // Views of tokens alone: kernels write no weights.
   if (!view.getForm().is_weight_form())
     emitTail(op, indices, active);
 }
@@ -175,6 +185,7 @@ void ScalarRegion::emitTail(kernel::StoreOp op, ArrayRef<LaneValue> indices, Act
     return;
   Type type = scalarType(e, view.getElementType());
   Value zero = type.isF32() ? e.real(0) : e.integer(0, type);
+  // All lanes store the same element: one of them fills the tail.
   bool isSame = llvm::all_of(indices, [](const LaneValue &index) { return index.isUniform(); });
   for (int64_t lane = 0; lane < (isSame ? 1 : active.count); ++lane) {
     LaneValue row = LaneValue::uniform(math.lane(indices[0], lane));
@@ -200,11 +211,13 @@ LogicalResult ScalarRegion::emitAppend(kernel::AppendOp op, ActiveLanes active) 
   int64_t tokens = cache.getPageTokens();
   LaneValue position = get(op.getPosition()), slot = math.rem(position, tokens);
   LaneValue page = loadElement(op.getPages(), {get(op.getSequence()), math.div(position, tokens)}, active);
+  // Page numbers are unsigned i32 in the table.
   Value wide = e.make<arith::ExtUIOp>(laneType(e, e.i64, page.isUniform()), page.value);
   page = page.isUniform() ? LaneValue::uniform(wide) : LaneValue::varying(wide);
 
   LaneValue index =
       schema::element_index(math, cache.getForm(), cache.getPackedShape(), get(op.getHead()), slot, get(op.getLane()));
+  // In elements of the cache, as math.store counts.
   index = math.add(math.mul(page, cache.getPageBytes() / cache.getElementBytes()), index);
   math.store(get(op.getValue()), e.address(op.getCache()), index, active);
   return success();

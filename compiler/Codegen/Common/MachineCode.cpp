@@ -29,18 +29,21 @@ Result<std::unique_ptr<llvm::TargetMachine>> createMachine(const Machine &machin
   if (!target)
     return makeError(ExitCode::Internal, "kernel {}: LLVM was built without {}: {}", symbol, machine.triple, problem);
   llvm::TargetOptions options;
+  // Neither LLVM nor the machine may make one rounding of two.
   options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
   return std::unique_ptr<llvm::TargetMachine>(
       target->createTargetMachine(triple, machine.processor, machine.features, options, machine.relocation,
                                   llvm::CodeModel::Small, llvm::CodeGenOptLevel::Aggressive));
 }
 
+/// Says of every function that it does not exist, so that no loop becomes a call of memset.
 llvm::TargetLibraryInfoImpl noLibrary(const llvm::TargetMachine &machine) {
   llvm::TargetLibraryInfoImpl library(machine.getTargetTriple());
   library.disableAllFunctions();
   return library;
 }
 
+/// The standard pipeline of O3, as PassBuilder makes it, on analyses of this call alone.
 void optimise(llvm::Module &module, llvm::TargetMachine &machine, bool unrollsLoops) {
   llvm::PipelineTuningOptions tuning;
   tuning.LoopVectorization = false;
@@ -52,6 +55,7 @@ void optimise(llvm::Module &module, llvm::TargetMachine &machine, bool unrollsLo
   llvm::CGSCCAnalysisManager components;
   llvm::ModuleAnalysisManager modules;
   llvm::PassBuilder builder(&machine, tuning);
+  // First, since registerFunctionAnalyses keeps what is registered already.
   functions.registerPass([&] { return llvm::TargetLibraryAnalysis(noLibrary(machine)); });
   builder.registerModuleAnalyses(modules);
   builder.registerCGSCCAnalyses(components);
@@ -65,6 +69,7 @@ Result<std::string> emit(llvm::Module &module, llvm::TargetMachine &machine, llv
   llvm::SmallString<0> bytes;
   llvm::raw_svector_ostream stream(bytes);
   llvm::legacy::PassManager passes;
+  // The back end asks a pass manager of its own.
   passes.add(new llvm::TargetLibraryInfoWrapperPass(noLibrary(machine)));
   passes.add(llvm::createTargetTransformInfoWrapperPass(machine.getTargetIRAnalysis()));
   if (machine.addPassesToEmitFile(passes, stream, nullptr, output))
@@ -87,7 +92,9 @@ Result<MachineCode> codegen::writeMachineCode(mlir::ModuleOp module, const Machi
   for (llvm::Function &function : *code) {
     if (function.isDeclaration())
       continue;
+    // Nothing in a kernel throws.
     function.addFnAttr(llvm::Attribute::NoUnwind);
+    // What noLibrary() says, for passes that ask the function.
     function.addFnAttr("no-builtins");
     if (prepare)
       prepare(function);
@@ -98,6 +105,7 @@ Result<MachineCode> codegen::writeMachineCode(mlir::ModuleOp module, const Machi
   if (llvm::verifyModule(*code, &problems))
     return makeError(ExitCode::Internal, "kernel {}: is invalid LLVM IR: {}", symbol, inQuotes(problem));
   optimise(*code, *target, machine.unrollsLoops);
+  // After the passes: the text that people ask for is what the machine code was made from.
   MachineCode result;
   llvm::raw_string_ostream(result.llvmIR) << *code;
   YUPANA_ASSIGN_OR_RETURN(result.bytes, emit(*code, *target, machine.output));

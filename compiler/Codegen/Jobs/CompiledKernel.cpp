@@ -17,6 +17,7 @@ namespace {
 /// More formats than there are: a larger count is no kernel.
 constexpr uint64_t mostFormats = 16;
 
+/// Writes; cannot fail.
 class Packer {
 public:
   void number(uint64_t value) { bytes.append(reinterpret_cast<const char *>(&value), sizeof value); }
@@ -28,6 +29,7 @@ public:
   std::string bytes;
 };
 
+/// Reads. After a failure everything is 0 or empty and isComplete() is false, so that callers check once, at the end.
 class Unpacker {
 public:
   explicit Unpacker(llvm::StringRef bytes) : rest(bytes) {}
@@ -40,12 +42,14 @@ public:
     rest = rest.drop_front(sizeof value);
     return value;
   }
+  /// A number that must fit 32 bits.
   uint32_t small() {
     uint64_t value = number();
     return static_cast<uint32_t>(value <= UINT32_MAX ? value : fail());
   }
   std::string text() {
     uint64_t size = number();
+    // Before anything of that size is allocated.
     if (size > rest.size())
       size = fail();
     std::string value = rest.take_front(size).str();
@@ -94,6 +98,7 @@ std::optional<CompiledKernel> codegen::unpackKernel(llvm::StringRef bytes) {
     std::optional<plan::ImageFormat> format = plan::symbolizeImageFormat(unpacker.small());
     if (!format)
       return std::nullopt;
+    // The elements of a braced list are evaluated in their order, unlike arguments of a call.
     KernelCode code{*format, {}, unpacker.small(), unpacker.small(), unpacker.small()};
     code.bytes = unpacker.text();
     kernel.code.push_back(std::move(code));

@@ -22,6 +22,7 @@ using namespace yupana::codegen;
 
 FirstError::FirstError(MLIRContext *context)
     : handler(context, [this](Diagnostic &diagnostic) {
+        // Later errors mostly follow from the first.
         if (diagnostic.getSeverity() == DiagnosticSeverity::Error && message.empty())
           message = diagnostic.str();
         return success();
@@ -31,6 +32,7 @@ Error FirstError::as(ExitCode code, const std::string &symbol) const {
   return makeError(code, "kernel {}: {}", symbol, message.empty() ? std::string("failed without a message") : message);
 }
 
+/// A job for each kernel, in the order of the library.
 static std::vector<KernelJob> listJobs(kernel::LibraryOp library) {
   std::vector<KernelJob> jobs;
   for (kernel::FuncOp func : library.getOps<kernel::FuncOp>()) {
@@ -38,6 +40,7 @@ static std::vector<KernelJob> listJobs(kernel::LibraryOp library) {
     llvm::raw_string_ostream stream(job.text);
     // A library of one kernel, under a name of its own, so that equal kernels of two libraries share an entry.
     stream << "kernel.library @library target \"" << library.getTarget() << "\" {\n";
+    // In local scope: without aliases, which would stand outside the text.
     func->print(stream, OpPrintingFlags().useLocalScope());
     stream << "\n}\n";
     jobs.push_back(std::move(job));
@@ -57,6 +60,7 @@ static const char *extensionOf(plan::ImageFormat format) {
   return "";
 }
 
+/// Writes what a kernel was made from and what it became, for people; what is there already is replaced.
 static Result<void> dumpKernel(const KernelJob &job, const CompiledKernel &kernel, const std::string &folder) {
   if (std::error_code error = llvm::sys::fs::create_directories(folder))
     return makeError(ExitCode::OutOfSpace, "{}: cannot be created: {}", folder, error.message());
@@ -82,6 +86,7 @@ codegen::compileKernels(kernel::LibraryOp library, const CodegenOptions &options
   if (options.cacheDirectory) {
     YUPANA_ASSIGN_OR_RETURN(cache, KernelCache::open(*options.cacheDirectory));
     for (auto [job, kernel] : llvm::zip_equal(jobs, kernels)) {
+      // The program that compiles, what else decides, the kernel's text.
       keys.push_back(fmt::format("{}\n{}\n{}", compilerIdentity(), made.str(), job.text));
       kernel = cache->find(keys.back());
     }

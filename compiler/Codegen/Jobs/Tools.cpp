@@ -24,6 +24,7 @@ using namespace yupana::codegen;
 Result<TemporaryFolder> TemporaryFolder::create(const std::string &target) {
   llvm::SmallString<128> place(target);
   if (target.empty()) {
+    // TemporaryPath makes the folder beside this name.
     llvm::sys::path::system_temp_directory(/*erasedOnReboot=*/true, place);
     llvm::sys::path::append(place, "yupana");
   }
@@ -43,11 +44,13 @@ std::string TemporaryFolder::file(llvm::StringRef name) const {
 
 Result<void> codegen::writeFile(const std::string &path, llvm::StringRef content) {
   std::error_code error;
+  // The first thing that failed: opening, writing, or closing, which may report what writing left in buffers.
   llvm::raw_fd_ostream stream(path, error);
   if (!error) {
     stream << content;
     stream.close();
     error = stream.error();
+    // A stream that is destroyed with an error ends the process.
     stream.clear_error();
   }
   if (error)
@@ -70,17 +73,20 @@ Result<int> codegen::runTool(const std::string &program, llvm::ArrayRef<llvm::St
                              const std::string &messages) {
   llvm::SmallVector<llvm::StringRef> words = {program};
   words.append(arguments.begin(), arguments.end());
+  // No input, and both kinds of output in one file.
   std::optional<llvm::StringRef> redirects[] = {llvm::StringRef(), llvm::StringRef(messages),
                                                 llvm::StringRef(messages)};
   std::string problem;
   int status = llvm::sys::ExecuteAndWait(program, words, std::nullopt, redirects, 0, 0, &problem);
   if (status == 0)
     return status;
+  // Longer messages are neither searched nor quoted.
   constexpr uint64_t longestMessage = 1 << 20;
   Result<std::string> said = readWholeFile(messages, longestMessage);
   if (tellsOfNoRoom(problem) || (said && tellsOfNoRoom(*said)))
     return makeError(ExitCode::OutOfSpace, "{}: has not enough memory or disk: {}", program,
                      said && !said->empty() ? inQuotes(*said) : problem);
+  // Below 0: it did not start, or crashed.
   if (status < 0)
     return makeError(ExitCode::MissingFile, "{}: cannot be run: {}", program, problem);
   return status;
