@@ -35,6 +35,7 @@ Result<const BackEnd *> codegen::lookupBackEnd(std::string_view name) {
       return backEnd.get();
   if (name == "native") {
     const BackEnd *best = nullptr;
+    // The last one that runs here demands the most, and so is the fastest.
     for (const auto &backEnd : backEnds())
       if (backEnd->runsHere())
         best = backEnd.get();
@@ -55,6 +56,7 @@ std::string codegen::listBackEnds() {
   return names;
 }
 
+/// Passes look targets up in the dialect. An extension is applied when a context loads it.
 void codegen::registerBackEnds(mlir::DialectRegistry &registry) {
   registry.addExtension(+[](mlir::MLIRContext *, kernel::KernelDialect *dialect) {
     for (const auto &backEnd : backEnds())

@@ -35,6 +35,7 @@ void ConfigFields::wrongType(const std::string &key, const json &value, std::str
 }
 
 bool ConfigFields::has(const std::string &key) {
+  // Null is how transformers writes an optional field without a value.
   const json *value = find(key);
   return value && !value->is_null();
 }
@@ -79,6 +80,7 @@ bool ConfigFields::flag(const std::string &key, bool fallback) {
 
 bool ConfigFields::truth(const std::string &key, bool fallback) {
   const json *value = find(key);
+  // As Python takes numbers for booleans: zero is false.
   if (value && value->is_number())
     return value->get<double>() != 0;
   return flag(key, fallback);
@@ -153,6 +155,7 @@ std::optional<std::vector<uint64_t>> ConfigFields::tokens(const std::string &key
     else
       log.note("{} {} is not in the vocabulary of {} tokens and is left out", name(key), shown(item), vocabSize);
   }
+  // As a set: the order of stop tokens has no meaning.
   std::sort(out.begin(), out.end());
   out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;

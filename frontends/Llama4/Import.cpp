@@ -92,6 +92,7 @@ private:
 FlatSymbolRefAttr Importer::weight(const std::string &name, ArrayRef<const TensorInfo *> sources,
                                    ArrayRef<Attribute> links) {
   const TensorInfo &first = *sources.front();
+  // What a checkpoint stores is F32, F16 or BF16; findTextTensors has refused other types.
   Type given = first.type == StoredType::F32   ? Type(builder.getF32Type())
                : first.type == StoredType::F16 ? Type(builder.getF16Type())
                                                : Type(builder.getBF16Type());
@@ -127,6 +128,7 @@ Importer::MLPWeights Importer::mlpWeights(const std::string &name, const SwiGLUT
 Importer::MLPWeights Importer::expertWeights(const std::string &name, const ExpertTensors &experts) {
   MLIRContext *context = builder.getContext();
   if (!experts.each.empty()) {
+    // Experts one by one are stacked into one weight [expert, out, in], as experts are always computed.
     SmallVector<const TensorInfo *> gates, ups, downs;
     for (const SwiGLUTensors &expert : experts.each) {
       gates.push_back(expert.gate);
@@ -206,10 +208,12 @@ Value Importer::attention(Value x, size_t index) {
     q = headNorm(q);
     k = headNorm(k);
   }
+  // The floor of the temperature is read as a number; importModel has checked that it is whole.
   if (layer.temperatureTuned)
     q = lm::AttentionTemperatureOp::create(
         builder, loc, q.getType(), q, positions, builder.getF64FloatAttr(config.temperature->attnScale),
         builder.getI64IntegerAttr(static_cast<int64_t>(config.temperature->floorScale)), FlatSymbolRefAttr());
+  // Beside @step, in the order of the layers: a cache belongs to the model and not to a step.
   {
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPoint(module.getBody(), step->getIterator());
@@ -251,6 +255,7 @@ Value Importer::mixture(Value x, size_t index) {
                                         w.up, w.down, silu);
   MLPWeights s = mlpWeights(name + ".shared", t.shared);
   Value shared = moe::SharedExpertOp::create(builder, loc, x.getType(), x, s.gate, s.up, s.down, silu);
+  // Scores are in the inputs already, so the outputs of routed and shared experts are just added.
   return moe::CombineOp::create(builder, loc, x.getType(), routed, Value(), shared);
 }
 
@@ -260,6 +265,7 @@ void Importer::buildStep() {
   auto logitsType = rows(rowDim, config.vocabSize, builder.getF32Type());
   auto type = builder.getFunctionType({perToken, perToken, perToken, column(rowDim, i32)}, {logitsType});
   builder.setInsertionPointToEnd(module.getBody());
+  // Ids, positions and sequences of the tokens, and the rows that logits are wanted of.
   step = func::FuncOp::create(builder, loc, "step", type);
   Block *block = step.addEntryBlock();
   builder.setInsertionPointToStart(block);
@@ -283,6 +289,7 @@ void Importer::buildStep() {
   h = norm(h, "final_norm", tensors.finalNorm);
   // Only rows that somebody asked for meet the output matrix, the largest product of a step that decodes.
   Value last = lm::TakeRowsOp::create(builder, loc, rows(rowDim, config.hiddenSize), h, logitRows);
+  // Tied: the embedding's matrix is the head as well.
   FlatSymbolRefAttr head = tensors.lmHead ? weight("lm_head", tensors.lmHead) : embedding;
   func::ReturnOp::create(builder, loc, logits(last, head, config.vocabSize));
 }
@@ -311,6 +318,7 @@ OwningOpRef<ModuleOp> Importer::run(const ModelConfig &model, const ImportOption
   std::vector<uint64_t> stopTokens = model.stopTokens();
   SmallVector<int64_t> stops(stopTokens.begin(), stopTokens.end());
   builder.setInsertionPointToStart(module.getBody());
+  // Three matrices of each idle expert.
   uint64_t idle = 0; // parameters of the experts that a token is not sent to
   for (const LayerConfig &layer : config.layers)
     idle += layer.isMoE ? (config.experts - config.topK) * 3 * config.hiddenSize * config.expertWidth : 0;

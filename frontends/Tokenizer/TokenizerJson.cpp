@@ -186,6 +186,7 @@ Result<void> Reader::checkModel() const {
 /// Makes room for every token, in both lists, before any text is set: places follow from the ids of all of them.
 void Reader::placeTokens() {
   std::vector<uint32_t> beyond;
+  // Ids beyond the model's vocabulary get places behind it, which is why all ids are needed first.
   uint32_t last = 0;
   auto see = [&](uint32_t id) {
     last = std::max(last, id);
@@ -199,6 +200,7 @@ void Reader::placeTokens() {
   model.places = TokenPlaces(vocabularySize, std::move(beyond));
   size_t count = model.places.of(last) + size_t{1};
   model.texts.resize(count);
+  // A word's bytes are never more than its spelling.
   model.texts.reserve(entries.spellingBytes());
   model.isWord.resize(count);
   undecoded.resize(count);
@@ -222,10 +224,12 @@ Result<void> Reader::readVocabulary() {
   // `vocab` is empty here, as its entries were taken out, but its kind is still to be seen.
   if (const json &vocabulary = member(bpe, "vocab"); !vocabulary.is_object())
     return invalid("model.vocab is {}, expected an object", jsonTypeName(vocabulary));
+  // Errors of entries were kept aside until the kind of tokenizer was known to be supported.
   if (entries.wordError)
     return *entries.wordError;
   YUPANA_RETURN_IF_ERROR(indexVocabulary());
   placeTokens();
+  // By place: for the message about two words with one id.
   std::vector<uint32_t> wordOf(model.texts.size(), UINT32_MAX);
   for (uint32_t word = 0; word < entries.wordCount(); ++word) {
     std::string_view spelling = entries.spelling(word);
@@ -383,6 +387,7 @@ Result<void> Reader::readTemplate(const json &processor) {
       member(member(member(processor, "special_tokens"), name.get_ref<const std::string &>().c_str()), "ids");
   if (!ids.is_array() || ids.size() != 1)
     return unsupported(fmt::format("post_processor.special_tokens of {}", shown(name)), ids, "one id");
+  // An id of no token has no place, or an empty text there.
   std::optional<uint32_t> id = asId(ids[0]), place = id ? model.places.find(*id) : id;
   if (!place || *place >= model.texts.size() || model.texts[*place].empty())
     return invalid("post_processor puts {} before the text, which is the id of no token", shown(ids[0]));
@@ -400,6 +405,7 @@ Result<void> Reader::readPostProcessor(const json &processor) {
   if (!isType(processor, "Sequence") || !steps.is_array())
     return unsupported("post_processor", processor, "TemplateProcessing");
   for (const json &step : steps) {
+    // A nested sequence is not followed, and a second template would put a second token before the text.
     if (isType(step, "Sequence") || (isType(step, "TemplateProcessing") && model.beginToken))
       return unsupported("post_processor", processor, "one TemplateProcessing");
     YUPANA_RETURN_IF_ERROR(readPostProcessor(step));

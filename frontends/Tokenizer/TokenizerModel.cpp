@@ -30,6 +30,7 @@ std::optional<std::string> decodeBase64(std::string_view text) {
   if (text.size() % 4 != 0)
     return std::nullopt;
   size_t padding = 0;
+  // Two at most: a last group has one byte at least.
   while (padding < 2 && !text.empty() && text.back() == '=') {
     text.remove_suffix(1);
     ++padding;
@@ -55,6 +56,7 @@ public:
   explicit Reader(std::string_view file) : file(file) {}
 
   Result<TokenizerModel> read(std::string_view text) {
+    // In this order, as each step relies on the ones before.
     YUPANA_RETURN_IF_ERROR(readWords(text));
     YUPANA_RETURN_IF_ERROR(indexWords());
     YUPANA_RETURN_IF_ERROR(findMerges());
@@ -81,6 +83,7 @@ private:
 
 Result<void> Reader::readWords(std::string_view text) {
   while (!text.empty()) {
+    // The last line need not end with a line feed.
     size_t end = std::min(text.find('\n'), text.size());
     YUPANA_RETURN_IF_ERROR(readWord(text.substr(0, end)));
     text.remove_prefix(std::min(end + 1, text.size()));
@@ -95,6 +98,7 @@ Result<void> Reader::readWord(std::string_view line) {
   std::optional<std::string> bytes = decodeBase64(line.substr(0, space));
   if (space == std::string_view::npos || !bytes || bytes->empty())
     return invalid("line {} is {}, expected a token in base64, a space and its rank", rank + 1, inQuotes(line));
+  // Compared as text, so that signs, zeros before the number and a carriage return behind it are faults.
   if (line.substr(space + 1) != std::to_string(rank))
     return invalid("line {} has the rank {}, expected {}: ranks count from 0 without a gap", rank + 1,
                    inQuotes(line.substr(space + 1)), rank);
@@ -115,6 +119,7 @@ Result<void> Reader::indexWords() {
       return invalid("line {} has the token of line {} again, {}", id + 1, entry->second + 1,
                      inQuotes(model.texts[id]));
   }
+  // Byte-level BPE begins with single bytes: without one of them a text could not be encoded.
   for (int byte = 0; byte < 256; ++byte) {
     char text = static_cast<char>(byte);
     if (!ids.count(std::string_view(&text, 1)))
@@ -125,6 +130,8 @@ Result<void> Reader::indexWords() {
 
 /// Every pair of tokens whose bytes together are a token.
 Result<void> Reader::findMerges() {
+  // All pairs that make one token have the same rank, since tiktoken ranks what a pair makes. Ranks count only tokens
+  // that some pair makes.
   uint32_t rank = 0;
   for (uint32_t id = 0; id < model.texts.size(); ++id) {
     std::string_view text = model.texts[id];
@@ -135,6 +142,7 @@ Result<void> Reader::findMerges() {
       if (right != ids.end())
         model.merges.push_back({left->second, right->second, id, rank});
     }
+    // Within the loop: a file of long tokens of one letter would make many more before the end.
     if (model.merges.size() > schema::kMaxTokenizerEntries)
       return invalid("its tokens can be put together in more than {} ways", schema::kMaxTokenizerEntries);
     rank += model.merges.size() > before;
@@ -148,6 +156,7 @@ Result<TokenizerModel> yupana::parseTokenizerModel(std::string_view text, std::s
   Result<TokenizerModel> model = Reader(file).read(text);
   if (model)
     return model;
+  // A fault may come from a file of another kind, which is the better thing to say.
   constexpr std::string_view expected = "a line for every token, as tiktoken writes it";
   std::optional<FileKind> kind = recognizeFileKind(text.substr(0, fileKindBytes));
   if (kind && kind->isWhole)

@@ -19,12 +19,15 @@ Value RowBlock::row(Emitter &e, Value index) const {
 /// Writes the elements [begin, begin + count) of a row. The row is followed by room for whole vectors.
 static LogicalResult emitElements(KernelEmitter &e, Region &region, const ScalarRegion &row, bool asBF16, Value to,
                                   Value begin, int64_t count) {
+  // Argument 0 is the row and argument 1 the column of the input that is computed.
   Value yielded = cast<kernel::YieldOp>(region.front().getTerminator()).getValue();
   ScalarRegion piece = row;
   piece.bind(region.getArgument(1), LaneValue::consecutive(begin, vectorLanes));
   if (failed(piece.emitVarying(piece.slice(yielded), ActiveLanes{count})))
     return failure();
   Value value = LaneMath(e).vector(piece.get(yielded));
+  // What the region gives beyond the row is of no meaning, perhaps NaN, which zeros in a weight's padding would not
+  // hide.
   if (count < vectorLanes) {
     Value none = e.broadcast(yielded.getType().isBF16() ? e.integer(0, e.i16) : e.real(0));
     value = e.select(e.laneRange(e.integer(0), e.integer(count)), value, none);
@@ -55,8 +58,10 @@ LogicalResult codegen::emitInputRows(KernelEmitter &e, Region &region, int64_t d
 GemmInput::GemmInput(KernelEmitter &e, kernel::GemmOp op, unsigned product, TileElements elements, int64_t mostRows)
     : e(e), op(op), product(product), elements(elements), depth(op.getDepth(product)) {
   rowStride = depth * elements.inputBytes();
+  // A step reads a pair of bf16: behind an odd row the second half must be zero, which it is only in a staged copy.
   bool wholeSteps = elements.kind == TileElements::F32 || depth % 2 == 0;
   Value plain = op.getPlainInput(product);
+  // Rows of a list do not follow one another in memory.
   bool follow = !op.getExperts() || op.getOrder();
   bool inPlace = plain && cast<kernel::ViewType>(plain.getType()).isRowMajor() && follow && wholeSteps &&
                  elements.kind != TileElements::BF16Widened;
@@ -68,6 +73,7 @@ GemmInput::GemmInput(KernelEmitter &e, kernel::GemmOp op, unsigned product, Tile
 }
 
 FailureOr<Value> GemmInput::enter(const RowBlock &rows) {
+  // Rows that are read in place follow one another without a gap.
   if (!staged)
     return e.element(e.address(op.getPlainInput(product)), rows.begin, rowStride);
   bool asBF16 = elements.kind == TileElements::BF16Dot;

@@ -25,6 +25,7 @@ Result<LoweredKernel> LoweredKernel::lower(const KernelJob &job, const Target &t
   LoweredKernel lowered;
   DialectRegistry registry;
   lowering.registerDialects(registry);
+  // Without threads: this process compiles one kernel, and the other cores have other kernels.
   lowered.context = std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
   lowered.context->loadAllAvailableDialects();
   FirstError error(lowered.context.get());
@@ -34,6 +35,7 @@ Result<LoweredKernel> LoweredKernel::lower(const KernelJob &job, const Target &t
 
   ModuleOp module = *lowered.module;
   auto library = *module.getOps<kernel::LibraryOp>().begin();
+  // What a template refuses is a kernel that it cannot write, not a broken program.
   if (failed(lowering.emitKernel(*library.getOps<kernel::FuncOp>().begin(), target)))
     return error.as(ExitCode::Unsupported, job.symbol);
   module.getBody()->getOperations().splice(module.getBody()->end(), library.getBody().front().getOperations());
@@ -46,6 +48,7 @@ Result<LoweredKernel> LoweredKernel::lower(const KernelJob &job, const Target &t
   return lowered;
 }
 
+/// Templates leave numbers for the caller as attributes, which LLVM IR has no place for.
 int64_t LoweredKernel::takeNumber(StringRef name) {
   auto function = *module->getOps<LLVM::LLVMFuncOp>().begin();
   return cast<IntegerAttr>(function->removeAttr(name)).getInt();

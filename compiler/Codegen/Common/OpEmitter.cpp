@@ -34,6 +34,7 @@ Value OpEmitter::real(double value, Type type) {
 }
 
 Value OpEmitter::at(Value base, Value offset) {
+  // An address instruction for nothing would only be folded later; a constant offset is one that LLVM sees at once.
   if (isConstantIntValue(offset, 0))
     return base;
   if (std::optional<int64_t> bytes = getConstantIntValue(offset); bytes && llvm::isInt<32>(*bytes))
@@ -62,6 +63,7 @@ void OpEmitter::loop(Value begin, Value end, function_ref<void(Value)> body) {
   loop(begin, end, 1, {}, [&](Value i, ValueRange) -> Values { return body(i), Values(); });
 }
 
+/// The branches yield nothing: what they compute they store.
 void OpEmitter::when(Value condition, function_ref<void()> then, function_ref<void()> otherwise) {
   auto ifOp = make<scf::IfOp>(condition, /*withElseRegion=*/static_cast<bool>(otherwise));
   OpBuilder::InsertionGuard guard(b);
@@ -97,6 +99,7 @@ OpEmitter::Values OpEmitter::either(Value condition, TypeRange types, function_r
 // Sizes of a step
 //===----------------------------------------------------------------------===//
 
+/// The size of a dimension in this step: factor * symbol + addend.
 Value OpEmitter::evaluate(lm::DimAttr dimension, function_ref<Value(kernel::GridOp)> sizeOf) {
   auto of = [&](kernel::GridOp size) { return add(mul(sizeOf(size), dimension.getFactor()), dimension.getAddend()); };
   switch (dimension.getSymbol()) {
@@ -130,6 +133,7 @@ Value OpEmitter::apply(kernel::GridOp op, Value x, Value y) {
   }
 }
 
+/// In postfix order, as a grid is stored; GridAttr has been verified, so that the stack never runs empty.
 Value OpEmitter::evaluate(kernel::GridAttr grid, function_ref<Value(kernel::GridOp)> sizeOf) {
   Values stack;
   for (const kernel::GridTerm &term : grid.getTerms()) {

@@ -21,6 +21,7 @@ RegionAnalysis::RegionAnalysis(Region &region, ValueRange varying) : block(&regi
   }
 }
 
+/// The ops of a set, in the order of the block.
 static SmallVector<Operation *> inOrder(Block &block, const DenseSet<Operation *> &needed) {
   SmallVector<Operation *> ops;
   for (Operation &op : block)
@@ -35,8 +36,10 @@ SmallVector<Operation *> RegionAnalysis::slice(ValueRange roots, IsBound isBound
   while (!open.empty()) {
     Value value = open.pop_back_val();
     Operation *op = value.getDefiningOp();
+    // What is bound, or computed outside the region, has its value already.
     if (!op || op->getBlock() != block || isBound(value) || !needed.insert(op).second)
       continue;
+    // A sum belongs to the slice, but what it adds is another pass over the lanes.
     if (!isa<kernel::SumOp>(op))
       llvm::append_range(open, op->getOperands());
   }
@@ -47,6 +50,7 @@ SmallVector<Operation *> RegionAnalysis::effects(IsBound isBound) const {
   SmallVector<Value> roots;
   DenseSet<Operation *> needed;
   for (Operation &op : *block) {
+    // An op without results is there for its effect.
     if (op.getNumResults() != 0 || op.hasTrait<OpTrait::IsTerminator>())
       continue;
     needed.insert(&op);
@@ -56,6 +60,7 @@ SmallVector<Operation *> RegionAnalysis::effects(IsBound isBound) const {
   return inOrder(*block, needed);
 }
 
+/// Sums that need no other open sum; the rest stays in `open`. Called again once these are bound.
 SmallVector<kernel::SumOp> RegionAnalysis::takeReady(SmallVector<kernel::SumOp> &open, IsBound isBound) const {
   SmallVector<kernel::SumOp> ready, later;
   for (kernel::SumOp sum : open) {

@@ -54,6 +54,7 @@ Error systemError(const std::string &name, const char *what) {
 }
 
 void writeAll(int descriptor, llvm::StringRef bytes) {
+  // Only in the new process: without a reader there is nobody to tell.
   while (!bytes.empty()) {
     ssize_t written = write(descriptor, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR)
@@ -75,6 +76,7 @@ void writeAll(int descriptor, llvm::StringRef bytes) {
   // The parent may have ended before the line above took effect.
   if (getppid() != parent)
     _exit(1);
+  // What LLVM says before it ends the process is quoted by finish().
   dup2(messages, STDERR_FILENO);
   Result<std::string> made = work();
   char code = static_cast<char>(made ? ExitCode::Done : made.error().code);
@@ -88,6 +90,7 @@ public:
   Pool(llvm::ArrayRef<std::string> names, llvm::function_ref<Result<std::string>(size_t)> work)
       : names(names), work(work), results(names.size(), std::string()) {}
   Pool(const Pool &) = delete;
+  // After an error in the middle: nobody waits for these any more.
   ~Pool() {
     for (Worker &worker : running) {
       kill(worker.process, SIGKILL);
@@ -117,6 +120,7 @@ private:
 /// memory, which no reader has to keep empty.
 Result<void> Pool::start(size_t index) {
   int ends[2];
+  // Other processes must not inherit the ends: a pipe with a second writer would not end with its process.
   if (pipe2(ends, O_CLOEXEC))
     return systemError(names[index], "a pipe");
   Descriptor reading(ends[0]), writing(ends[1]), messages(memfd_create("messages", MFD_CLOEXEC));
@@ -134,6 +138,7 @@ Result<void> Pool::start(size_t index) {
 bool Pool::receive(Worker &worker) {
   char buffer[1 << 16];
   ssize_t count = read(worker.result.get(), buffer, sizeof buffer);
+  // Any other error counts as the end; finish() then finds no result.
   if (count < 0)
     return errno == EINTR;
   worker.received.append(buffer, static_cast<size_t>(count));
