@@ -90,6 +90,7 @@ private:
   unsigned &depth;
 };
 
+/// A token in the words of a message.
 std::string describe(const Token &token) {
   switch (token.kind) {
   case Token::Text:
@@ -138,6 +139,7 @@ Result<Body> Parser::parseStatements(std::initializer_list<std::string_view> end
   if (nesting.tooDeep())
     return errorAt(peek().line, "blocks are more than {} deep", maxDepth);
   Body body;
+  // Blocks inside this one take their own ends, so the next end is this one's.
   while (peek().kind != Token::End) {
     auto statement = std::make_unique<Statement>();
     statement->line = peek().line;
@@ -180,6 +182,7 @@ Result<std::unique_ptr<Statement>> Parser::parseBlock() {
   return statement;
 }
 
+/// Conditions and their bodies in order; one body more than conditions is the else.
 Result<void> Parser::parseIf(Statement &statement) {
   statement.kind = Statement::If;
   bool more = true;
@@ -243,6 +246,7 @@ Result<void> Parser::parseGeneration(Statement &statement) {
   return expectBlock("endgeneration");
 }
 
+// Only `{% set name = value %}`: a block of text as a value ends with an error here.
 Result<void> Parser::parseSet(Statement &statement) {
   statement.kind = Statement::Set;
   YUPANA_ASSIGN_OR_RETURN(statement.text, parseTarget());
@@ -279,6 +283,7 @@ Result<ExpressionPtr> Parser::parseExpression() {
     }
     conditional->addOperand(std::move(value));
     conditional->addOperand(std::move(condition));
+    // Null where there is no else: Jinja gives an undefined value then.
     conditional->addOperand(std::move(otherwise));
     value = std::move(conditional);
   }
@@ -365,6 +370,7 @@ Result<ExpressionPtr> Parser::parseSigned() {
     YUPANA_ASSIGN_OR_RETURN(ExpressionPtr operand, parsePrimary());
     if (!isNumber)
       return make(Expression::Unknown, "the sign -");
+    // Cannot overflow: literals have nine digits at most.
     operand->value = -operand->value.get<int64_t>();
     return operand;
   }
@@ -380,6 +386,7 @@ Result<ExpressionPtr> Parser::parseName() {
   for (auto [constant, value] : constants)
     if (name == constant) {
       ExpressionPtr literal = make(Expression::Literal);
+      // A literal without a value is none.
       if (value >= 0)
         literal->value = value == 1;
       return literal;
@@ -501,6 +508,7 @@ Result<ExpressionPtr> Parser::parseSubscript(ExpressionPtr value) {
     subscript->kind = Expression::Slice;
   }
   YUPANA_RETURN_IF_ERROR(expectOperator("]"));
+  // In this order also for slices; what is left out is null.
   subscript->addOperand(std::move(value));
   subscript->addOperand(std::move(from));
   subscript->addOperand(std::move(to));
@@ -541,6 +549,7 @@ Result<void> Parser::parseArguments(Expression &call) {
       take();
     YUPANA_ASSIGN_OR_RETURN(ExpressionPtr argument, parseExpression());
     if (isNamed) {
+      // Named arguments are no operands, so their height is taken over here.
       call.height = std::max(call.height, argument->height + 1);
       call.named.emplace_back(std::move(name), std::move(argument));
     } else {

@@ -49,6 +49,7 @@ struct Check {
   bool memoryFits() const { return !available || needed() <= *available; }
 };
 
+/// The names of targets were checked when the plan was opened.
 const char *targetNameOf(const OpenedPlan &plan, uint32_t target) {
   return plan.metadata().targets()->Get(target)->name()->c_str();
 }
@@ -124,6 +125,7 @@ Result<Check> checkPlan(const OpenedPlan &plan, const std::string &target, const
       check.chosen = chosen;
     else
       check.lacking = status.message;
+    // What a run without --threads takes, since each of them has scratch memory.
     check.threads = yupana_available_threads();
     if (check.chosen)
       check.available = availableTo(plan, chosen, device);
@@ -201,6 +203,7 @@ void printJson(const OpenedPlan &plan, const Check &check) {
   print("{}\n", report.dump(2, ' ', false, Json::error_handler_t::replace));
 }
 
+/// The device that the options name, checked as far as that is possible without looking for one.
 Result<DeviceOption> deviceOption(const Arguments &arguments) {
   DeviceOption device;
   std::string expected;
@@ -224,6 +227,7 @@ Result<void> yupana::runCheck(const Words &words) {
   YUPANA_ASSIGN_OR_RETURN(std::string path, arguments.only("the PLAN"));
   YUPANA_ASSIGN_OR_RETURN(std::string target, targetOption(arguments));
   YUPANA_ASSIGN_OR_RETURN(DeviceOption device, deviceOption(arguments));
+  // Either question makes sense alone.
   if (!target.empty() && (arguments.has("--device") || arguments.has("--driver")))
     return makeError(ExitCode::Usage, "option --for: asks about another machine, --device and --driver about this one");
   YUPANA_ASSIGN_OR_RETURN(OpenedPlan plan, OpenedPlan::open(path));

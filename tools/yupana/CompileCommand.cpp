@@ -190,6 +190,7 @@ Result<void> yupana::runCompile(const Words &words) {
     options.enabledFusions = splitList(*enabled);
   options.dumpIrDirectory = arguments.value("--dump-ir").value_or("");
   options.observer = makeObserver("weights");
+  // Before anything is written: signals then leave no half of a file.
   beginWriting();
   Result<CompileSummary> summary = compile(options);
   // The bar goes with its observer, before anything is printed that it would draw over.

@@ -50,6 +50,7 @@ uint64_t weightBytes(const schema::Plan &root) {
   return sum;
 }
 
+/// In the words of a sentence that goes on.
 std::string stopTokens(const schema::Model &model) {
   if (!model.stop_tokens() || !model.stop_tokens()->size())
     return "stop: none";
@@ -63,6 +64,7 @@ void addHeader(std::string &out, const OpenedPlan &plan) {
   add(out, "<header>\n<p class=\"eyebrow\">Yupana plan</p>\n<h1>{}</h1>\n<p class=\"lede\">{} in {}: {} parameters",
       escaped(model.name()->string_view()), escaped(model.architecture()->string_view()),
       escaped(model.precision()->string_view()), inWords(model.parameters()));
+  // Models without experts state the same number twice.
   if (model.active_parameters() && model.active_parameters() != model.parameters())
     add(out, ", of which {} take part in one token", inWords(model.active_parameters()));
   out += ". Compiled for ";
@@ -220,6 +222,7 @@ void addCache(std::string &out, const OpenedPlan &plan) {
 std::string visible(std::string_view part) {
   std::string marked;
   for (char character : part)
+    // Only the mark goes in here; escaped() makes the text safe afterwards.
     marked += character == '\n' ? std::string("↵") : std::string(1, character);
   return part.empty() ? "<span class=\"none\">nothing</span>" : "<code>" + escaped(marked) + "</code>";
 }

@@ -40,6 +40,7 @@ struct Roof {
   double ridge() const { return flops / bandwidth; }
 };
 
+/// Layers are alike if they launch the same kernels on the same kinds of weights, and move and compute as much.
 bool isSame(const std::vector<const LaunchView *> &a, const std::vector<const LaunchView *> &b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const LaunchView *x, const LaunchView *y) {
     return x->kernel == y->kernel && x->purpose == y->purpose && x->work.bytes == y->work.bytes &&
@@ -110,6 +111,7 @@ void addMark(std::vector<Mark> &marks, Mark mark) {
   marks.push_back(std::move(mark));
 }
 
+/// For the ends of axes: powers of ten, below one as decimals.
 std::string shortNumber(double value) {
   return value >= 1 || value <= 0 ? grouped(static_cast<uint64_t>(value)) : fmt::format("{:g}", value);
 }
@@ -158,6 +160,7 @@ void addRoofline(std::string &out, const schema::Target &target, const std::vect
     for (const LaunchView *launch : group.launches) {
       ++no;
       double share = roof.seconds(launch->work) * group.times() / total;
+      // Without bytes a kernel stands at the edge.
       double intensity = launch->work.bytes > 0 ? launch->work.flops / launch->work.bytes : 0;
       // Invisible in the drawing; the table below has it.
       if (share < 0.002)
@@ -193,6 +196,7 @@ void addRoofline(std::string &out, const schema::Target &target, const std::vect
     add(out, "<span class=\"mark {}\" style=\"left:{:.2f}%;bottom:{:.2f}%\" title=\"{}\">{}</span>\n", mark.bound,
         100 * mark.x, 100 * mark.y, mark.title, mark.label + (mark.others ? fmt::format("+{}", mark.others) : ""));
   out += "</div>\n<div class=\"xs\">";
+  // A label at every power of ten; the first and the last are aligned with the edges.
   for (double exponent = from; exponent <= to; ++exponent)
     add(out, "<span class=\"{}\" style=\"left:{:.2f}%\">{}</span>",
         exponent == from ? "first"
@@ -271,6 +275,7 @@ void addStep(std::string &out, const schema::Plan &plan, const schema::Target &t
   std::optional<Roof> roof;
   if (machine)
     roof = Roof{machine->bandwidth, machine->flops(plan.model()->precision()->string_view())};
+  // A step of one token is what decoding runs.
   bool isDecode = view.tokens == 1;
   double total = 0;
   for (const LaunchView &launch : view.launches)

@@ -21,6 +21,7 @@ namespace {
 /// The float as the shortest decimal that means it, not as the double next to it: 0.9 and not 0.8999999761581421.
 double shortest(float value) { return std::stod(fmt::format("{}", value)); }
 
+/// The numbers of a vector that a plan need not have.
 template <typename Vector> Json listOf(const Vector *values) {
   Json list = Json::array();
   if (values)
@@ -29,6 +30,7 @@ template <typename Vector> Json listOf(const Vector *values) {
   return list;
 }
 
+/// Null where the plan says nothing of how to generate.
 Json generationJson(const schema::Generation *generation) {
   if (!generation)
     return nullptr;
@@ -46,9 +48,11 @@ Json modelJson(const schema::Plan &plan) {
                {"hidden_size", model.hidden_size()},
                {"vocab_size", model.vocab_size()},
                {"parameters", model.parameters()},
+               // Negative numbers stand for no token.
                {"bos_token", model.bos_token() < 0 ? Json() : Json(model.bos_token())},
                {"stop_tokens", listOf(model.stop_tokens())},
                {"generation", generationJson(model.generation())}};
+  // 0 where the plan does not record it.
   if (model.active_parameters())
     json["active_parameters"] = model.active_parameters();
   return json;
@@ -63,6 +67,7 @@ Json limitsJson(const schema::Limits &limits) {
 
 Json tokenizerJson(const PlanTokenizer &tokenizer) {
   const schema::TokenizerHeader &header = tokenizer.section.header;
+  // Null without a chat format.
   Json chat;
   if (tokenizer.hasChat()) {
     for (uint32_t part = 0; part < schema::kChatPartCount; ++part)
@@ -219,6 +224,7 @@ Json stepsJson(const schema::Plan &plan, const schema::Target &target) {
     for (const LaunchView &launch : view.launches)
       launches.push_back({{"on", launch.purpose},
                           {"tile", launch.tile},
+                          // Null where the number of cells depends on the device.
                           {"cells", launch.cells ? Json(*launch.cells) : Json()},
                           {"bytes", wholeNumber(launch.work.bytes)},
                           {"flops", wholeNumber(launch.work.flops)}});

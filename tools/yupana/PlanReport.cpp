@@ -19,6 +19,7 @@ Fit yupana::fitOf(const OpenedPlan &plan, uint32_t target, const yupana_device_t
   yupana_status_t status;
   yupana_fit_t fit;
   if (yupana_plan_compatible(plan.get(), target, device, &fit, &status) != YUPANA_STATUS_OK)
+    // The sentence of the runtime is the reason.
     return {"incompatible", status.message};
   if (fit == YUPANA_FIT_EXACT)
     return {"exact", ""};
@@ -104,6 +105,7 @@ MemoryTotals yupana::memoryOf(const OpenedPlan &plan, const schema::Target &targ
   // Inputs, page tables and the history are allocated at the compiled maxima, whatever a step needs.
   for (uint32_t input = 0; input < runtime::kStepInputs; ++input)
     totals.inputs += runtime::input_bytes(static_cast<schema::StepInput>(input), limits);
+  // A table for every sequence, each as long as the longest context needs.
   for (const schema::CacheGroup *group : *root.cache_groups())
     addTo(totals.inputs, uint64_t{runtime::page_table_entries(*group, limits)} * limits.max_batch() * sizeof(uint32_t));
   if (hasHistory)
@@ -156,6 +158,7 @@ ArenaUse yupana::arenaUseOf(const schema::Target &target, uint32_t arena) {
   return use;
 }
 
+/// Counts fit 32 bits: a plan that opens has fewer launches.
 std::vector<uint32_t> yupana::kernelCounts(const schema::Target &target, const schema::StepProgram &program) {
   std::vector<uint32_t> counts(target.kernels()->size());
   for (const schema::Launch *launch : *program.launches())
@@ -163,6 +166,7 @@ std::vector<uint32_t> yupana::kernelCounts(const schema::Target &target, const s
   return counts;
 }
 
+// As buffers number them: over all programs.
 uint32_t yupana::launchCount(const schema::Target &target) {
   uint32_t count = 0;
   for (const schema::StepProgram *program : *target.programs())
@@ -200,6 +204,7 @@ std::string yupana::shortSymbol(const schema::Kernel &kernel) { return shortened
 std::string yupana::gridText(const schema::Launch &launch) {
   // In the order of schema::GridOp; constants have no name.
   constexpr const char *names[] = {"", "T", "S", "R", "+", "*", "ceildiv", "min", "max", "sms"};
+  // Grids are stored in postfix order, which is how the IR writes them, too.
   std::string text;
   for (const schema::GridTerm *term : *launch.grid()) {
     text += text.empty() ? "" : " ";

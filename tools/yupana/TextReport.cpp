@@ -53,6 +53,7 @@ void addModel(std::string &out, const OpenedPlan &plan) {
   add(out, "  parameters   {}{}\n", grouped(model.parameters()),
       model.active_parameters() ? ", of which " + grouped(model.active_parameters()) + " take part in one token" : "");
   add(out, "  precision    {}\n", model.precision()->c_str());
+  // Negative numbers stand for no token.
   std::string begin = model.bos_token() < 0 ? "none" : std::to_string(model.bos_token());
   bool stops = model.stop_tokens() && model.stop_tokens()->size();
   // Empty and absent lists mean the same.
@@ -96,6 +97,7 @@ void addTokenizer(std::string &out, const PlanTokenizer *tokenizer) {
       tokenizer->hasFlag(schema::kChatOmitEmptySystem) ? "; an empty system message is left out" : "");
 }
 
+/// The digests are in full, as sha256sum prints them.
 void addSections(std::string &out, const OpenedPlan &plan) {
   add(out, "\nSections\n  {:>3}  {:<14}  {:>18}  {:>18}  SHA-256\n", "no", "kind", "offset", "bytes");
   for (uint32_t i = 0; i < yupana_plan_section_count(plan.get()); ++i) {
@@ -143,6 +145,7 @@ void addMemory(std::string &out, const MemoryTotals &totals) {
                              {"step inputs", totals.inputs},
                              {"code", totals.code}})
     add(out, "    {:<12}  {:>18}\n", name, grouped(bytes));
+  // Not in the total: how many threads there are is for the run to say.
   add(out, "    {:<12}  {:>18}  {}, and {} bytes of scratch per thread\n", "total", grouped(totals.total()),
       formatBytes(static_cast<double>(totals.total())), grouped(totals.scratchPerThread));
 }
@@ -167,6 +170,7 @@ std::string kernelList(const schema::Target &target, const std::vector<uint32_t>
 /// The launches of each layer; layers that launch the same kernels share a line.
 void addLayers(std::string &out, const schema::Plan &root, const schema::Target &target,
                const schema::StepProgram &program) {
+  // By layer, with launches outside layers first.
   std::map<std::optional<uint32_t>, std::vector<uint32_t>> launches;
   std::vector<std::optional<uint32_t>> layers = layersOf(root, program);
   for (uint32_t i = 0; i < layers.size(); ++i)
@@ -199,6 +203,7 @@ std::string resourcesOf(const schema::Kernel &kernel, uint64_t shared) {
     isHost = isHost && image->format() == schema::ImageFormat::elf_x86_64;
     if (image->format() != schema::ImageFormat::cubin)
       continue;
+    // What the code fixes comes on top of what a launch adds.
     shared += image->shared_bytes();
     text = fmt::format(", {} registers", image->registers());
     if (image->spill_bytes())
@@ -247,6 +252,7 @@ void addArena(std::string &out, const schema::Target &target, uint32_t index) {
   add(out, "  {} {}: {} bytes; {} are in use at once, at launch {} of {}\n", arena.workspace() ? "workspace" : "arena",
       arena.name()->c_str(), grouped(arena.size()), grouped(use.peak), use.peakLaunch, launches);
   std::vector<const schema::Buffer *> buffers;
+  // Never narrower than the heading.
   size_t width = 4;
   for (const schema::Buffer *buffer : *target.buffers())
     if (buffer->arena() == index) {
