@@ -17,6 +17,7 @@ namespace {
 
 void *system_alloc(void *, size_t bytes, size_t alignment) {
   void *memory = nullptr;
+  // posix_memalign refuses alignments below that of a pointer.
   size_t least = alignment < sizeof(void *) ? sizeof(void *) : alignment;
   return posix_memalign(&memory, least, bytes) == 0 ? memory : nullptr;
 }
@@ -30,6 +31,7 @@ Code Allocator::adopt(const yupana_allocator_t *from, Allocator *out_allocator, 
     out_allocator->table_ = {sizeof(yupana_allocator_t), nullptr, system_alloc, system_free};
     return YUPANA_STATUS_OK;
   }
+  // By size, so that callers of earlier versions, whose table was shorter, are refused and not misread.
   if (from->size < sizeof(yupana_allocator_t) || !from->alloc || !from->free)
     return runtime::fail(out_status, YUPANA_STATUS_INVALID_ARGUMENT,
                          "the allocator has %zu bytes; expected at least %zu with both functions set", from->size,
@@ -41,6 +43,7 @@ Code Allocator::adopt(const yupana_allocator_t *from, Allocator *out_allocator, 
 bool Allocator::is_system() const { return table_.alloc == system_alloc; }
 
 void *Allocator::alloc(uint64_t bytes, uint64_t alignment) const {
+  // Allocators differ in what they give for nothing.
   return bytes == 0 ? nullptr : table_.alloc(table_.user, bytes, alignment);
 }
 
@@ -56,6 +59,7 @@ Code Memory::allocate(const Allocator &allocator, uint64_t bytes, uint64_t align
   if (!memory)
     return fail(out_status, YUPANA_STATUS_OUT_OF_MEMORY, "no memory for %s: %llu bytes were asked for", what,
                 static_cast<unsigned long long>(bytes));
+  // Kept with the memory: whoever frees it must name the same size and alignment.
   allocator_ = allocator;
   data_ = memory;
   bytes_ = bytes;
@@ -66,6 +70,7 @@ Code Memory::allocate(const Allocator &allocator, uint64_t bytes, uint64_t align
 Code Memory::allocate_elements(const Allocator &allocator, uint64_t count, uint64_t element_bytes, const char *what,
                                yupana_status_t *out_status) {
   uint64_t bytes;
+  // More than the address space holds is not there, either.
   if (!checked_mul(count, element_bytes, &bytes))
     return fail(out_status, YUPANA_STATUS_OUT_OF_MEMORY, "%s: %llu elements do not fit in memory", what,
                 static_cast<unsigned long long>(count));

@@ -11,6 +11,7 @@
 
 namespace yupana::runtime {
 
+// The first 32 bits of the fractional parts of the cube roots of the first 64 primes.
 alignas(64) const uint32_t internal::kSha256Constants[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
     0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
@@ -23,6 +24,7 @@ alignas(64) const uint32_t internal::kSha256Constants[64] = {
 
 namespace {
 
+/// `n` is from 1 to 31.
 uint32_t rotate(uint32_t x, int n) { return (x >> n) | (x << (32 - n)); }
 
 uint32_t load_big_endian(const uint8_t *p) {
@@ -36,6 +38,7 @@ void store_big_endian(uint8_t *p, uint32_t x) {
 
 void compress_portable(uint32_t state[8], const uint8_t *blocks, size_t count) {
   for (; count; --count, blocks += 64) {
+    // The message schedule. Words of the block are big-endian.
     uint32_t w[64];
     for (int i = 0; i < 16; ++i)
       w[i] = load_big_endian(blocks + 4 * i);
@@ -46,6 +49,7 @@ void compress_portable(uint32_t state[8], const uint8_t *blocks, size_t count) {
     }
     uint32_t v[8];
     memcpy(v, state, sizeof(v));
+    // v holds a to h. memmove makes b to h of a to g; what is left is to add t1 to the new e and to make the new a.
     for (int i = 0; i < 64; ++i) {
       uint32_t s1 = rotate(v[4], 6) ^ rotate(v[4], 11) ^ rotate(v[4], 25);
       uint32_t choice = (v[4] & v[5]) ^ (~v[4] & v[6]);
@@ -91,6 +95,7 @@ void Sha256::update(const void *data, size_t bytes) {
 }
 
 void Sha256::update_both(Sha256 &first, const void *first_data, Sha256 &second, const void *second_data, size_t bytes) {
+  // Both must be at a block's beginning, since only whole blocks go side by side.
   const uint8_t *a = static_cast<const uint8_t *>(first_data), *b = static_cast<const uint8_t *>(second_data);
   if (first.compress_ == internal::sha256_compress_x86 && second.compress_ == first.compress_ &&
       !first.pending_bytes_ && !second.pending_bytes_) {
@@ -107,10 +112,12 @@ void Sha256::update_both(Sha256 &first, const void *first_data, Sha256 &second, 
 }
 
 void Sha256::finish(uint8_t out[kBytes]) {
+  // The length of a message is below 2^61 bytes.
   uint64_t bits = total_bytes_ * 8;
   uint8_t tail[128] = {};
   memcpy(tail, pending_, pending_bytes_);
   tail[pending_bytes_] = 0x80;
+  // A one bit, zeros, and the length in the last 8 bytes: behind 56 bytes they need a block more.
   size_t blocks = pending_bytes_ < 56 ? 1 : 2;
   store_big_endian(tail + blocks * 64 - 8, static_cast<uint32_t>(bits >> 32));
   store_big_endian(tail + blocks * 64 - 4, static_cast<uint32_t>(bits));

@@ -25,6 +25,7 @@ struct Lane {
 
 YUPANA_SHA inline Lane load_state(const uint32_t state[8]) {
   const __m128i *in = reinterpret_cast<const __m128i *>(state);
+  // 0x1B turns the order of four words around.
   __m128i abcd = _mm_shuffle_epi32(_mm_loadu_si128(in), 0x1B);
   __m128i efgh = _mm_shuffle_epi32(_mm_loadu_si128(in + 1), 0x1B);
   Lane lane;
@@ -42,6 +43,7 @@ YUPANA_SHA inline void store_state(const Lane &lane, uint32_t state[8]) {
 }
 
 YUPANA_SHA inline void begin_block(Lane &lane, const uint8_t *block) {
+  // Words of the message are big-endian: this swaps the four bytes of each.
   const __m128i byte_swap = _mm_set_epi64x(0x0c0d0e0f08090a0bll, 0x0405060700010203ll);
   lane.saved_abef = lane.abef;
   lane.saved_cdgh = lane.cdgh;
@@ -53,6 +55,8 @@ YUPANA_SHA inline void four_rounds(Lane &lane, int group) {
   __m128i constants = _mm_load_si128(reinterpret_cast<const __m128i *>(kSha256Constants) + group);
   __m128i k = _mm_add_epi32(lane.w[0], constants);
   lane.cdgh = _mm_sha256rnds2_epu32(lane.cdgh, lane.abef, k);
+  // The second two rounds take their words from the upper half. What was abef is cdgh two rounds later, which is why
+  // the two take turns.
   lane.abef = _mm_sha256rnds2_epu32(lane.abef, lane.cdgh, _mm_shuffle_epi32(k, 0x0E));
   // The words of four groups ahead; those after the last group are computed and not used.
   __m128i next = _mm_add_epi32(_mm_sha256msg1_epu32(lane.w[0], lane.w[1]), _mm_alignr_epi8(lane.w[3], lane.w[2], 4));
@@ -72,6 +76,8 @@ YUPANA_SHA inline void end_block(Lane &lane) {
 
 bool sha256_x86_available() {
   unsigned a, b, c, d;
+  // CPUID leaf 1 has SSSE3 and SSE4.1 in ECX, leaf 7 has SHA in EBX. The state lies in xmm registers, which every
+  // x86-64 system saves.
   if (!__get_cpuid(1, &a, &b, &c, &d))
     return false;
   constexpr unsigned kSsse3 = 1u << 9, kSse41 = 1u << 19;

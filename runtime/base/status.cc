@@ -13,12 +13,14 @@ namespace yupana::runtime {
 namespace {
 
 void write_message(yupana_status_t *out, Code code, const char *file, const char *format, va_list arguments) {
+  // Callers may pass null where the code alone matters.
   if (!out)
     return;
   out->code = code;
   int used = 0;
   if (file)
     used = snprintf(out->message, sizeof(out->message), "%s: ", file);
+  // A name that fills the buffer leaves no room for the sentence.
   if (used >= 0 && used < static_cast<int>(sizeof(out->message)))
     vsnprintf(out->message + used, sizeof(out->message) - static_cast<size_t>(used), format, arguments);
   // Those below the space, DEL, and U+0080 to U+009F, which are C2 and a byte in UTF-8.
@@ -68,6 +70,8 @@ bool Report::invalid(const char *format, ...) const {
 } // namespace yupana::runtime
 
 int yupana_status_exit_code(yupana_status_code_t code) {
+  // 130 as a shell has it for a program that Ctrl-C ended. NOT_FINITE is a fault of the weights for those who only see
+  // a number.
   return code == YUPANA_STATUS_CANCELLED    ? 130
          : code == YUPANA_STATUS_NOT_FINITE ? YUPANA_STATUS_INVALID_DATA
                                             : static_cast<int>(code);

@@ -117,6 +117,7 @@ uint64_t left_in(const char *folder, const Hierarchy &hierarchy) {
   for (const char *name : hierarchy.limits)
     if (uint64_t number = name ? read_number(folder, name, "") : kUnknown; number < limit)
       limit = number;
+  // No limit, or no word of what is used: nothing is known of this group.
   if (limit == kUnknown || used == kUnknown)
     return kUnknown;
   uint64_t droppable = read_number(folder, "/memory.stat", hierarchy.droppable);

@@ -24,6 +24,7 @@ struct FileReader {
   int descriptor = -1;
 };
 
+/// All or nothing: true when every byte was read.
 int read_file(void *user, void *dst, uint64_t bytes, uint64_t offset) {
   // Linux moves at most 0x7ffff000 bytes a call, and may stop short at any time.
   constexpr uint64_t kPiece = uint64_t{1} << 30;
@@ -33,6 +34,7 @@ int read_file(void *user, void *dst, uint64_t bytes, uint64_t offset) {
     ssize_t got = pread(file->descriptor, out, bytes < kPiece ? bytes : kPiece, static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR)
       continue;
+    // The end of the file counts as an error: nobody asks for bytes beyond the size that was found when it was opened.
     if (got <= 0)
       return 0;
     out += got;
@@ -42,6 +44,7 @@ int read_file(void *user, void *dst, uint64_t bytes, uint64_t offset) {
   return 1;
 }
 
+/// Null also for an `offset` that is no multiple of a page, which the system refuses.
 const void *map_file(void *user, uint64_t bytes, uint64_t offset) {
   void *memory = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, static_cast<FileReader *>(user)->descriptor,
                       static_cast<off_t>(offset));
@@ -54,6 +57,7 @@ void close_file(void *user) {
   auto *file = static_cast<FileReader *>(user);
   if (file->descriptor >= 0)
     close(file->descriptor);
+  // The allocator lies in the object that it frees.
   Allocator allocator = file->allocator;
   destroy_object(allocator, file);
 }
@@ -90,6 +94,7 @@ yupana_status_code_t yupana_file_reader_open(const char *path, const yupana_allo
     return fail(out_status, YUPANA_STATUS_OUT_OF_MEMORY, "%s: no memory for a file reader", path);
   file->allocator = memory;
   uint64_t total = 0;
+  // The name is copied: messages use it as long as the reader lives.
   size_t name_bytes = strlen(path) + 1;
   Code code = open_descriptor(file, path, &total, out_status);
   if (!code)

@@ -15,6 +15,7 @@ namespace yupana::runtime {
 
 namespace {
 
+/// Whoever calls has found the target among those of CPUs.
 Code cpu_fit(const DeviceChoice &choice, const schema::Target &target, yupana_fit_t *out, const Report &report) {
   const char *name = target.name()->c_str();
   if (const char *missing = missing_cpu_feature(static_cast<uint32_t>(find_cpu_level(name))))
@@ -40,6 +41,7 @@ Code cpu_allocate_inputs(Device *device, const Allocator &host, uint64_t bytes, 
   if (Code code = cpu_allocate(device, host, bytes, kCacheLine, "step inputs", &out->memory, status))
     return code;
   out->memory.zero();
+  // One block for both sides: what the host writes is where kernels read.
   out->host = out->device = out->memory.data();
   return YUPANA_STATUS_OK;
 }
@@ -57,6 +59,7 @@ void cpu_close(Device *device) {
 
 Code cpu_prepare(CpuDevice &device, const DeviceOptions &options, const Report &report) {
   uint32_t threads = options.threads ? options.threads : yupana_available_threads();
+  // A default beyond the limit is cut; a wish beyond it was refused by cpu_open.
   if (Code code = device.pool.start(device.allocator, threads < kMaxThreads ? threads : kMaxThreads, report.out()))
     return code;
   // A grid that asks for the number of multiprocessors gets that of what runs cells at once here.
@@ -106,11 +109,13 @@ Code cpu_load_image(Device *device, schema::ImageFormat, const uint8_t *bytes, u
   return cpu(device).image.load(bytes, size, report);
 }
 
+/// Null for a symbol that the image lacks; the caller names it.
 Code cpu_find_kernel(Device *device, const char *symbol, void **out, yupana_status_t *) {
   *out = cpu(device).image.find_function(symbol);
   return YUPANA_STATUS_OK;
 }
 
+/// Launches need no preparation on a processor.
 Code cpu_prepare_launch(Device *, DeviceLaunch *, yupana_status_t *) { return YUPANA_STATUS_OK; }
 
 Code cpu_capture(Device *, const StepSizes &, const ActiveLaunch *, uint32_t, yupana_status_t *) {

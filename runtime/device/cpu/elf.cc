@@ -18,8 +18,11 @@ namespace {
 
 using ull = unsigned long long;
 
+// Every x86-64 system has pages of 4 KiB. 64 KiB is the largest size that a linker is expected to separate segments
+// for.
 constexpr uint64_t kPage = 4096;
 constexpr uint64_t kLargestPage = uint64_t{64} << 10;
+// Bounds far above what the compiler's linker writes, so that no table of a crafted plan takes long.
 constexpr uint32_t kMaxSegments = 64;
 constexpr uint64_t kMaxSymbols = 1u << 13;
 constexpr uint64_t kMaxDynamic = 256;
@@ -51,6 +54,7 @@ private:
   bool check_symbol(uint32_t i);
   bool executable(uint64_t address) const;
 
+  /// The address of `count` elements in the image; null unless all of them lie in it, aligned.
   template <typename T> const T *at(uint64_t address, uint64_t count = 1) const {
     uint64_t bytes;
     if (!checked_mul(count, sizeof(T), &bytes) || !range_within(address, bytes, image_.bytes_) ||
@@ -87,11 +91,13 @@ bool ElfCheck::check_header() {
     return report_.invalid("the host code has %u segments of %u bytes at %llu, which its %llu bytes do not hold",
                            header->e_phnum, header->e_phentsize, static_cast<ull>(header->e_phoff),
                            static_cast<ull>(bytes_));
+  // Aligned, since the file is and e_phoff was checked.
   segments_ = reinterpret_cast<const Elf64_Phdr *>(file_ + header->e_phoff);
   segment_count_ = header->e_phnum;
   return true;
 }
 
+/// True if the segment becomes read-only once it is relocated.
 bool ElfCheck::within_relro(const Elf64_Phdr &segment) const {
   for (uint32_t i = 0; i < segment_count_; ++i)
     if (segments_[i].p_type == PT_GNU_RELRO && segment.p_vaddr >= segments_[i].p_vaddr &&
@@ -100,6 +106,8 @@ bool ElfCheck::within_relro(const Elf64_Phdr &segment) const {
   return false;
 }
 
+/// Raises `*end`, where the segments so far end, to the end of this one: addresses ascend, and no page has two
+/// segments.
 bool ElfCheck::check_load(uint32_t i, uint64_t *end) {
   const Elf64_Phdr &segment = segments_[i];
   if ((segment.p_flags & PF_W) && (segment.p_flags & PF_X))
@@ -154,6 +162,7 @@ bool ElfCheck::check_segments() {
   if (end == 0 || dynamic != 1)
     return report_.invalid("the host code has %u dynamic segments and %llu bytes to load; expected 1 and more than 0",
                            dynamic, static_cast<ull>(end));
+  // check_load leaves the end of a single segment here.
   span_ = end;
   return true;
 }
@@ -194,9 +203,11 @@ bool ElfCheck::note_tag(const Elf64_Dyn &entry) {
   case DT_SYMENT:
     symbol_bytes_ = entry.d_un.d_val;
     return true;
+  // A name of the library, which nobody asks for.
   case DT_SONAME:
     return true;
   case DT_FLAGS:
+    // Flags that say how symbols would be bound, of which there are none to bind.
     return (entry.d_un.d_val & ~uint64_t{DF_SYMBOLIC | DF_BIND_NOW}) == 0;
   case DT_FLAGS_1:
     return (entry.d_un.d_val & ~uint64_t{DF_1_NOW}) == 0;
@@ -233,6 +244,8 @@ bool ElfCheck::check_dynamic() {
   return true;
 }
 
+/// The number of symbols, which a table of this kind does not state. Bounded by kMaxSymbols, for a chain without an
+/// end.
 bool ElfCheck::count_gnu_symbols(uint64_t address) {
   // Header {buckets, first symbol, bloom words, shift}, bloom words of 8 bytes, buckets, then a hash per symbol whose
   // lowest bit ends a chain: the last chain ends the table.
@@ -244,8 +257,10 @@ bool ElfCheck::count_gnu_symbols(uint64_t address) {
   if (!buckets)
     return false;
   uint64_t last = 0;
+  // Chains ascend, so that the last symbol is in the chain of the highest bucket.
   for (uint32_t i = 0; i < header[0]; ++i)
     last = buckets[i] > last ? buckets[i] : last;
+  // No bucket has a chain: no symbol is exported, and those before the first one are all.
   if (last == 0) {
     image_.symbol_count_ = header[1];
     return true;
@@ -271,6 +286,7 @@ bool ElfCheck::count_symbols() {
   const uint32_t *header = at<uint32_t>(hash_, 2);
   if (!header)
     return false;
+  // The number of chains is that of symbols.
   image_.symbol_count_ = header[1];
   return true;
 }
@@ -288,6 +304,7 @@ bool ElfCheck::check_symbol(uint32_t i) {
   const Elf64_Sym &symbol = *at<Elf64_Sym>(symbols_ + uint64_t{i} * sizeof(Elf64_Sym));
   if (symbol.st_name >= strings_bytes_)
     return report_.invalid("symbol %u of the host code has its name outside the table", i);
+  // Names end within the table, since its last byte is 0.
   const char *name = reinterpret_cast<const char *>(image_.base_ + strings_ + symbol.st_name);
   unsigned type = ELF64_ST_TYPE(symbol.st_info);
   if (symbol.st_shndx == SHN_UNDEF)
@@ -315,6 +332,7 @@ bool ElfCheck::check_symbols() {
 }
 
 Code ElfCheck::protect() {
+  // All pages become read-only first; those with code get to be executable.
   int error = mprotect(image_.base_, image_.bytes_, PROT_READ);
   for (uint32_t i = 0; i < segment_count_ && !error; ++i) {
     const Elf64_Phdr &segment = segments_[i];
@@ -334,6 +352,7 @@ Code ElfImage::load(const uint8_t *file, uint64_t bytes, const Report &report) {
   if (!check.check_header() || !check.check_segments())
     return YUPANA_STATUS_INVALID_DATA;
   Code code = check.map();
+  // In pages that can still be written, and before any can be executed.
   if (!code && (!check.check_dynamic() || !check.check_symbols()))
     code = YUPANA_STATUS_INVALID_DATA;
   if (!code)

@@ -30,6 +30,7 @@ struct ChunkJob {
   std::atomic<uint64_t> damaged{ChunkFault::kNone};
 };
 
+/// Lowers an atomic number; several workers may do so at once.
 void lower(std::atomic<uint64_t> &value, uint64_t to) {
   uint64_t now = value.load(std::memory_order_relaxed);
   while (to < now && !value.compare_exchange_weak(now, to, std::memory_order_relaxed)) {
@@ -41,6 +42,7 @@ void process_chunks(ChunkJob &job, uint64_t first, uint32_t count, uint32_t work
   const ChunkWork &work = *job.work;
   Sha256 hash[kTogether];
   for (uint64_t at = 0; at < schema::kDigestChunkBytes; at += kWindowBytes) {
+    // In every window, so that Ctrl-C is answered within milliseconds, however large a chunk is.
     if (job.progress->cancelled())
       return;
     const uint8_t *window[kTogether] = {};
@@ -50,6 +52,7 @@ void process_chunks(ChunkJob &job, uint64_t first, uint32_t count, uint32_t work
       if (begin >= work.bytes)
         break;
       bytes[i] = work.bytes - begin < kWindowBytes ? work.bytes - begin : kWindowBytes;
+      // Without a destination weights are only verified, in a window that is used again.
       uint8_t *to = work.dst ? work.dst + begin : job.windows + (worker * kTogether + i) * kWindowBytes;
       if (work.read && !work.reader->read(work.reader->user, to, bytes[i], work.file_offset + begin))
         return lower(job.unreadable, first + i);
@@ -58,10 +61,12 @@ void process_chunks(ChunkJob &job, uint64_t first, uint32_t count, uint32_t work
     if (!bytes[0])
       break;
     if (work.digests) {
+      // The second chunk may be the last one of the weights, and shorter: the rest of the first is hashed alone.
       Sha256::update_both(hash[0], window[0], hash[1], window[1], bytes[1]);
       hash[0].update(window[0] + bytes[1], bytes[0] - bytes[1]);
     }
     job.progress->add(bytes[0] + bytes[1]);
+    // The one worker that is the caller's thread, since the callback is the caller's.
     if (worker == 0)
       job.progress->report();
   }
@@ -103,6 +108,7 @@ void run_fill(void *argument, uint32_t worker) {
     if (i >= job.items->size())
       return;
     FillItem &item = (*job.items)[i];
+    // Filled by an earlier context, or not used by this target.
     if (item.state != FillItem::wanted)
       continue;
     if (!job.filler->fill(job.filler->user, i, item.dst, item.bytes))
@@ -133,6 +139,7 @@ Code cpu_load(Device *device, const Allocator &host, const ChunkWork &work, Prog
   job.together = turns < kFewTurns ? 1 : kTogether;
   if (!progress.report())
     pool.run(run_chunks, &job);
+  // Also asks the caller a last time, who may have cancelled during the last chunk.
   if (progress.report())
     return report.fail(YUPANA_STATUS_CANCELLED, "reading was cancelled");
   out_fault->unreadable = job.unreadable.load(std::memory_order_relaxed);

@@ -20,6 +20,8 @@ namespace {
 // an idle machine.
 constexpr uint32_t kSpins = 2000;
 
+/// The system call, which the C library has no function for. Its result does not matter: callers look at the word
+/// again.
 void futex(std::atomic<uint32_t> *word, int operation, uint32_t value) {
   static_assert(sizeof(std::atomic<uint32_t>) == sizeof(uint32_t));
   syscall(SYS_futex, reinterpret_cast<uint32_t *>(word), operation, value, nullptr, nullptr, 0);
@@ -30,6 +32,7 @@ void futex(std::atomic<uint32_t> *word, int operation, uint32_t value) {
 void ThreadPool::barrier() {
   uint32_t phase = phase_.load(std::memory_order_acquire);
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == expected_.load(std::memory_order_acquire)) {
+    // Before the phase changes: whoever leaves may come to the next barrier at once.
     arrived_.store(0, std::memory_order_relaxed);
     // Sequentially consistent, as the sleepers' store and load are: either a sleeper sees the new phase, or it is seen
     // here and woken.
@@ -44,6 +47,7 @@ void ThreadPool::barrier() {
     __builtin_ia32_pause();
   }
   sleepers_.fetch_add(1, std::memory_order_seq_cst);
+  // A futex may wake without cause, or find the phase changed already.
   while (phase_.load(std::memory_order_seq_cst) == phase)
     futex(&phase_, FUTEX_WAIT_PRIVATE, phase);
   sleepers_.fetch_sub(1, std::memory_order_relaxed);
@@ -53,6 +57,7 @@ void *ThreadPool::enter(void *argument) {
   auto *worker = static_cast<Worker *>(argument);
   ThreadPool *pool = worker->pool;
   for (;;) {
+    // One barrier begins a job, one ends it. What run() and stop() wrote before is visible behind the first.
     pool->barrier();
     if (pool->stop_)
       return nullptr;
@@ -82,6 +87,7 @@ Code ThreadPool::start(const Allocator &allocator, uint32_t threads, yupana_stat
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (!error)
     return YUPANA_STATUS_OK;
+  // stop() joins those that run and sets the count to 0.
   uint32_t started = threads_;
   stop();
   return fail(out_status, YUPANA_STATUS_OUT_OF_MEMORY, "thread %u of %u could not be started: %s", started + 1, threads,
@@ -102,6 +108,7 @@ void ThreadPool::stop() {
 }
 
 void ThreadPool::run(Job job, void *argument) {
+  // No other worker: no barrier is needed.
   if (threads_ == 1)
     return job(argument, 0);
   job_ = job;
