@@ -143,6 +143,7 @@ Result<Refitter::Makers> Refitter::makeWeights() {
       makers.push_back(std::make_unique<StoredBytes>(file, offset, stored.size()));
       continue;
     }
+    // deriveWeights has declared it beside the weight.
     Operation *parameter = module->lookupSymbol(weight.getParameter());
     YUPANA_ASSIGN_OR_RETURN(std::unique_ptr<PieceMaker> stream, streamWeight(parameter, *source));
     // The plan may be by another version or by hand: weights of another size than it says have no place in it.
@@ -225,6 +226,7 @@ Result<void> Refitter::describeWeights(const WeightSection &weights) {
 
 Result<void> Refitter::write(const WeightSection &weights) {
   YUPANA_ASSIGN_OR_RETURN(OutputFile output, OutputFile::create(options.output));
+  // The room first: a full disk shows before the weights are made.
   YUPANA_RETURN_IF_ERROR(output.reserve(out.bytes()));
   YUPANA_RETURN_IF_ERROR(out.writeSection(output, 0, metadataBytes));
   for (auto [index, copy] : llvm::enumerate(copies)) {
@@ -248,6 +250,7 @@ Result<CompileSummary> Refitter::run() {
   YUPANA_ASSIGN_OR_RETURN(Makers makers, makeWeights());
   if (options.sameDigests)
     YUPANA_RETURN_IF_ERROR(compareDigests(makers));
+  // All weights in the order of the plan, tables among them, as the exporter lays them out.
   WeightSection weights;
   for (std::unique_ptr<PieceMaker> &maker : makers)
     YUPANA_RETURN_IF_ERROR(weights.add(std::move(maker)));

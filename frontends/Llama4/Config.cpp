@@ -22,6 +22,7 @@ static constexpr uint64_t maxExperts = 65536;
 static constexpr uint64_t maxTokens = (uint64_t(1) << 31) - 1;
 /// Leaves out zero, infinities and NaN: such numbers divide others.
 static constexpr Bounds<double> anyPositive{1e-300, 1e300};
+// A configuration has a few kilobytes; with a list for each of many layers it may have some more.
 static constexpr uint64_t maxConfigBytes = 16 << 20;
 
 bool TextConfig::anyMoE() const {
@@ -33,8 +34,10 @@ bool TextConfig::anyRope() const {
 }
 
 std::vector<uint64_t> ModelConfig::stopTokens() const {
+  // An empty list says nothing, as a missing one.
   bool generationNames = generation && generation->eosTokens && !generation->eosTokens->empty();
   std::vector<uint64_t> stops = generationNames ? *generation->eosTokens : text.eosTokens;
+  // Trainers set the tokenizer's token and leave the ids of the base model in the other files.
   if (tokenizerEos)
     stops.push_back(*tokenizerEos);
   std::sort(stops.begin(), stops.end());
@@ -84,6 +87,7 @@ static RopeScaling readLlama3Scaling(ConfigFields &rope) {
   scaling.lowFreqFactor = rope.number("low_freq_factor", 1, anyPositive);
   scaling.highFreqFactor = rope.number("high_freq_factor", 1, anyPositive);
   scaling.originalMaxPositions = rope.count("original_max_position_embeddings", 1, {1, maxTokens});
+  // Frequencies between the two bounds are blended, so the bounds must not be crossed.
   if (scaling.highFreqFactor < scaling.lowFreqFactor)
     rope.errors().fail(ExitCode::InvalidInput, "{} is {}, expected at least {}, which is {}",
                        rope.name("high_freq_factor"), scaling.highFreqFactor, rope.name("low_freq_factor"),
@@ -248,6 +252,7 @@ static void readTemperatureAndNorm(ConfigFields &fields, TextConfig &config) {
   // Files of the first release have the integer 4 here.
   bool tuned = fields.truth("attn_temperature_tuning", true);
   TemperatureTuning tuning;
+  // Positions are divided by it.
   tuning.floorScale = fields.number("floor_scale", 8192, {1e-3, 1e15});
   tuning.attnScale = fields.number("attn_scale", 0.1, {-1e6, 1e6});
   if (tuned)
@@ -283,6 +288,7 @@ static void readMoELayers(ConfigFields &fields, TextConfig &config) {
   }
 }
 
+/// Tokens that begin and end a text, and the one that fills up a batch.
 static void readTokens(ConfigFields &fields, TextConfig &config) {
   auto first = [&](const char *key) -> std::optional<uint64_t> {
     std::optional<std::vector<uint64_t>> ids = fields.tokens(key, config.vocabSize);
@@ -500,6 +506,7 @@ Result<ModelConfig> llama4::parseConfig(std::string_view text, std::string_view 
     readOuterTokens(top, model.text);
   }
   if (log.failed())
+    // Before the notes: after an error defaults stand in for values, and notes would speak of these.
     return log.takeError();
   // Last, when everything that is read has been asked for.
   for (std::string &key : top.unknownKeys())

@@ -15,7 +15,6 @@ using namespace yupana;
 using namespace yupana::simdriver;
 
 // Questions about the device need no context.
-
 YUPANA_ENTRY cuDeviceGetCount(int *count) {
   return enter(false, [&]() -> Result {
     *count = 1;

@@ -53,6 +53,7 @@ static int runPasses(const std::string &input, const std::string &output, mlir::
   std::unique_ptr<llvm::ToolOutputFile> file = mlir::openOutputFile(output, &sentence);
   if (!file)
     return report(sentence, 3);
+  // MLIR has reported why.
   if (mlir::failed(
           mlir::MlirOptMain(file->os(), std::move(buffer), registry, mlir::MlirOptMainConfig::createFromCLOptions())))
     return 1;
@@ -61,6 +62,7 @@ static int runPasses(const std::string &input, const std::string &output, mlir::
     file->os().clear_error();
     return report((output == "-" ? "standard output" : output) + ": cannot be written: " + error.message(), 7);
   }
+  // A file that is not kept is removed: a run that fails leaves none.
   file->keep();
   return 0;
 }
@@ -81,6 +83,7 @@ int main(int argc, char **argv) {
   auto [input, output] = mlir::registerAndParseCLIOptions(argc, argv, "Yupana pass driver\n", registry);
   keepInput(input, output);
   mlir::MlirOptMainConfig config = mlir::MlirOptMainConfig::createFromCLOptions();
+  // Lists are printed without an input.
   if (config.shouldShowDialects() || config.shouldListPasses())
     return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, input, output, registry));
   return runPasses(input, output, registry);

@@ -31,6 +31,7 @@ struct Arena {
   std::vector<std::pair<std::string, uint64_t>> legend; ///< Kinds and their bytes, the largest first.
 };
 
+/// Does not wrap: opening the plan has held it to the arena.
 uint64_t endOf(const schema::Buffer &buffer) { return buffer.offset() + buffer.size(); }
 
 /// "step.1.add.7.squares" -> "squares", "experts.down.0" -> "experts.down": less the program and all numbers, so that
@@ -215,11 +216,13 @@ bool isFlat(const Arena &arena, uint64_t top, Range range) {
       sizes.push_back(buffer->size());
   if (sizes.size() < 2)
     return false;
+  // The median.
   auto middle = sizes.begin() + static_cast<ptrdiff_t>(sizes.size() / 2);
   std::nth_element(sizes.begin(), middle, sizes.end());
   return static_cast<double>(*middle) * 40 < static_cast<double>(top);
 }
 
+/// Colours for the largest kinds; all others share one.
 void addLegend(std::string &out, const Arena &arena) {
   out += "<ul class=\"keys\">";
   for (size_t i = 0; i < std::min(arena.legend.size(), colours); ++i)
