@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a bundle of tools/gpu-check.sh: golden vectors, text and logits of every plan against what is expected, times.
+"""Runs a bundle of tools/gpu-check.sh: golden vectors, text and logits of every plan against what is expected, times,
+and kernels against what the GPU reaches and against what others do on it.
 
 Needs the programs of the bundle, a driver, and python3 without any package: arrays are read and compared here.
 """
@@ -18,11 +19,13 @@ import tempfile
 import time
 
 import driver
+import performance
+import report
 import vectors
 
 HERE = pathlib.Path(__file__).resolve().parent
 DOES_NOT_FIT, OUT_OF_SPACE = 6, 7  # Exit codes, those of the programs.
-KINDS = ["vector", "text", "logits", "sanitizer", "time"]
+KINDS = ["vector", "text", "logits", "sanitizer", "time", "ceiling", "roofline", "peer"]
 CLOSE = 0.5  # A gap between the best two logits that rounding to bfloat16 may turn around.
 
 
@@ -71,7 +74,7 @@ class Check:
         self.bundle, self.arguments = arguments.bundle, arguments
         self.where = ["--device", "cuda", *(["--driver", arguments.driver] if arguments.driver else [])]
         self.work = pathlib.Path(tempfile.mkdtemp(prefix="gpu-check."))
-        self.plans = []
+        self.plans, self.weightless = [], {}
         self.results = []
 
     def unpack(self):
@@ -81,6 +84,7 @@ class Check:
                 path = self.work / member.name
                 path.parent.mkdir(exist_ok=True)
                 path.write_bytes(archive.extractfile(member).read())
+        self.weightless = {path.stem: path for path in (self.work / "weightless").glob("*.yplan")}
         self.plans = sorted((self.work / "plans").glob("*.yplan"))
 
     def run(self, program, *words, wrapper=()):
@@ -171,21 +175,20 @@ class Check:
 
     def times(self, nano):
         """Plans without weights get random ones; on a stand-in for a driver, which interprets, the small one alone."""
-        small, full = (self.work / "weightless" / name for name in ("small.bf16.yplan", "scout-4.bf16.yplan"))
+        small, full = (self.weightless.get(name) for name in ("small.bf16", "scout-4.bf16"))
         if self.arguments.driver:
             print("layers of Scout's dimensions run on a GPU alone; this driver gets small ones", flush=True)
-            if small.exists():
+            if small:
                 self.time(small, "--random-weights", "--prompt-tokens", 12, "--max-new-tokens", 2, "--repetitions", 1,
                           "--warmup", 0)
         if self.arguments.quick:
             return
         for plan in nano:
             self.time(plan, "--prompt-tokens", 128, "--max-new-tokens", 64)
-        if full.exists() and not self.arguments.driver:
+        if full and not self.arguments.driver:
             for batch in (1, 8):
                 self.time(full, "--random-weights", "--prompt-tokens", 512, "--max-new-tokens", 64, "--batch", batch,
                           "--repetitions", 3)
-
 
     def everything(self, capability):
         quick, only = self.arguments.quick, self.arguments.only
@@ -205,6 +208,8 @@ class Check:
             self.sanitize(nano[0], tool)
         if "time" in only:
             self.times(nano)
+        if {"ceiling", "roofline", "peer"} & set(only):
+            performance.measure(self, only)
 
 
 def device_line():
@@ -220,7 +225,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", type=pathlib.Path)
     parser.add_argument("--driver", help="a shared object with the driver's entry points")
-    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path.cwd(), help="where gpu-check.json goes")
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path.cwd(),
+                        help="where gpu-check.json and gpu-check.html go")
+    parser.add_argument("--cublas", help="the shared object of cuBLAS, where it is not found by itself")
+    parser.add_argument("--python", default=sys.executable, help="the Python that has torch, for peers")
     parser.add_argument("--only", type=lambda text: text.split(","), default=KINDS, help="of " + ", ".join(KINDS))
     parser.add_argument("--quick", action="store_true", help="one text, whole prompts, no times of checkpoints")
     arguments = parser.parse_args()
@@ -238,10 +246,11 @@ def main():
     failed = sum(result["ok"] is False for result in check.results)
     noted = sum(result["ok"] is None for result in check.results)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "gpu-check.json").write_text(json.dumps(
-        {"device": device_line(), "driver": arguments.driver, "capability": capability,
-         "seconds": round(time.time() - begin, 1),
-         "results": check.results}, indent=1) + "\n")
+    found = {"device": device_line(), "driver": arguments.driver, "capability": capability,
+             "seconds": round(time.time() - begin, 1), "date": time.strftime("%Y-%m-%d", time.gmtime()),
+             "results": check.results}
+    (arguments.out / "gpu-check.json").write_text(json.dumps(found, indent=1) + "\n")
+    (arguments.out / "gpu-check.html").write_text(report.page(found))
     print(f"{len(check.results) - failed - noted} passed, {failed} failed, {noted} noted")
     sys.exit(1 if failed else 0)
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""As much of the CUDA driver as one launch of literal PTX needs, by ctypes."""
+"""As much of the CUDA driver as launching literal PTX and timing it needs, by ctypes."""
 
 import array
 import ctypes
 
-CAPABILITY_MAJOR, CAPABILITY_MINOR = 75, 76  # of CUdevice_attribute
+MULTIPROCESSORS, CAPABILITY_MAJOR, CAPABILITY_MINOR = 16, 75, 76  # of CUdevice_attribute
 
 
 class DriverError(Exception):
@@ -53,14 +53,63 @@ class Driver:
         self.call("cuMemcpyDtoH_v2", data, address, ctypes.c_size_t(4 * count))
         return list(array.array("I", data.raw))
 
+    def memory(self):
+        """Bytes free and in all."""
+        free, total = ctypes.c_size_t(), ctypes.c_size_t()
+        self.call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
+        return free.value, total.value
+
+    def multiprocessors(self):
+        value = ctypes.c_int()
+        self.call("cuDeviceGetAttribute", ctypes.byref(value), MULTIPROCESSORS, self.device)
+        return value.value
+
+    def allocate(self, size):
+        address = ctypes.c_uint64()
+        self.call("cuMemAlloc_v2", ctypes.byref(address), ctypes.c_size_t(size))
+        return address
+
+    def free(self, address):
+        self.call("cuMemFree_v2", address)
+
+    def load(self, ptx):
+        """The entries of a module, by name."""
+        module = ctypes.c_void_p()
+        self.call("cuModuleLoadData", ctypes.byref(module), ptx.encode() + b"\0")
+
+        def entry(name):
+            function = ctypes.c_void_p()
+            self.call("cuModuleGetFunction", ctypes.byref(function), module, name.encode())
+            return function
+        return entry
+
+    def launch(self, function, blocks, threads, values, shared=0):
+        """Asks for one launch, with ctypes values as parameters."""
+        parameters = (ctypes.c_void_p * len(values))(*(ctypes.addressof(item) for item in values))
+        self.call("cuLaunchKernel", function, blocks, 1, 1, threads, 1, 1, shared, None, parameters, None)
+
+    def synchronize(self):
+        self.call("cuCtxSynchronize")
+
+    def seconds(self, work):
+        """What the GPU takes for what `work` asks of it, between two events."""
+        events = [ctypes.c_void_p(), ctypes.c_void_p()]
+        for event in events:
+            self.call("cuEventCreate", ctypes.byref(event), ctypes.c_uint(0))
+        self.call("cuEventRecord", events[0], None)
+        work()
+        self.call("cuEventRecord", events[1], None)
+        self.call("cuEventSynchronize", events[1])
+        milliseconds = ctypes.c_float()
+        self.call("cuEventElapsedTime", ctypes.byref(milliseconds), *events)
+        for event in events:
+            self.call("cuEventDestroy_v2", event)
+        return milliseconds.value / 1e3
+
     def run(self, ptx, entry, threads, shared, words, results, value):
         """The words that one block of `entry`(in, out, value) leaves in `results` words, which are zero before."""
-        module, function = ctypes.c_void_p(), ctypes.c_void_p()
-        self.call("cuModuleLoadData", ctypes.byref(module), ptx.encode() + b"\0")
-        self.call("cuModuleGetFunction", ctypes.byref(function), module, entry.encode())
+        function = self.load(ptx)(entry)
         source, target = self.upload(words or [0]), self.upload([0] * results)
-        values = (source, target, ctypes.c_uint32(value))
-        parameters = (ctypes.c_void_p * len(values))(*(ctypes.addressof(item) for item in values))
-        self.call("cuLaunchKernel", function, 1, 1, 1, threads, 1, 1, shared, None, parameters, None)
-        self.call("cuCtxSynchronize")
+        self.launch(function, 1, threads, (source, target, ctypes.c_uint32(value)), shared)
+        self.synchronize()
         return self.download(target, results)
