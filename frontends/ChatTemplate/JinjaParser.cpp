@@ -427,10 +427,16 @@ Result<ExpressionPtr> Parser::parsePrimary() {
   // Brackets around a value only group. Tuples of several values are not known.
   if (!takeOperator("("))
     return unexpected("an expression");
-  YUPANA_ASSIGN_OR_RETURN(ExpressionPtr inner, parseElements(")"));
-  if (inner->operands.size() != 1)
+  if (takeOperator(")"))
     return make(Expression::Unknown, "a tuple");
-  return std::move(inner->operands[0]);
+  YUPANA_ASSIGN_OR_RETURN(ExpressionPtr inner, parseExpression());
+  if (takeOperator(")"))
+    return inner;
+  // A comma makes a tuple also of one value: ("user",) holds a text, where ("user") is one.
+  if (!takeOperator(","))
+    return unexpected(inQuotes(")"));
+  YUPANA_RETURN_IF_ERROR(parseElements(")"));
+  return make(Expression::Unknown, "a tuple");
 }
 
 /// Expressions between commas, up to `close`, as a list: the caller keeps it or takes it apart.

@@ -105,9 +105,9 @@ public:
   bool key(string_t &name) override {
     switch (state) {
     case State::Top:
-      if (name == "__metadata__")
-        return metadataSeen ? fail("stands twice in the header") : (inMetadata = metadataSeen = true);
-      inMetadata = false;
+      inMetadata = name == "__metadata__";
+      if (inMetadata)
+        return metadataSeen ? fail("stands twice in the header") : (metadataSeen = true);
       // The entry exists before its value is looked at, so that messages can name it. A name that comes twice is
       // found when the entries are sorted, which needs no set of all names.
       entries.emplace_back();

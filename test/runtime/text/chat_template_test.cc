@@ -75,6 +75,9 @@ TEST(JinjaTest, UnknownThings) {
   EXPECT_EQ(render("\n{{ a | upper }}"), "error: line 2: the filter upper on a string is not understood");
   EXPECT_EQ(render("{{ a.upper() }}"), "error: line 1: the call of upper is not understood");
   EXPECT_EQ(render("{{ f() }}"), "error: line 1: the call of f is not understood");
+  EXPECT_EQ(render("{{ ('x') }}"), "x");
+  for (const char *tuple : {"{{ ('x',) }}", "{{ ('x', 'y') }}", "{{ () }}"})
+    EXPECT_EQ(render(tuple), "error: line 1: a tuple is not understood");
   EXPECT_EQ(render("{{ n is odd }}"), "error: line 1: the test odd is not understood");
   EXPECT_EQ(render("{{ map.items }}"), "error: line 1: the attribute items is not understood");
   EXPECT_EQ(render("{{ list }}"), "error: line 1: writing a list is not understood");
