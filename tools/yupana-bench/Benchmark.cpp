@@ -86,6 +86,10 @@ public:
     yupana_plan_limits(plan, &limits);
     // A plan's limit bounds what is asked for, so that one command line serves plans of several limits.
     stepTokens = options.stepTokens ? std::min(options.stepTokens, limits.max_step_tokens) : limits.max_step_tokens;
+    yupana_context_info_t info = {};
+    info.size = sizeof info;
+    yupana_context_info(context, &info);
+    runsApart = info.runs_apart != 0;
     prompts = drawPrompts(options.batch, options.promptTokens, model.vocab_size);
   }
 
@@ -98,12 +102,15 @@ private:
   yupana_status_code_t readPrompts();
   yupana_status_code_t decode();
   yupana_status_code_t step();
+  yupana_status_code_t submit();
+  yupana_status_code_t wait();
   void addSpan(uint32_t sequence, const uint32_t *tokens, uint32_t count, bool last);
 
   yupana_context_t *context;
   const Options &options;
   yupana_status_t &status;
   uint32_t stepTokens;
+  bool runsApart; ///< Steps run beside the host.
   std::vector<std::vector<uint32_t>> prompts;
   std::vector<yupana_sequence_t> sequences;
   std::vector<uint32_t> newest; ///< The last token of each sequence.
@@ -144,8 +151,7 @@ void Runner::addSpan(uint32_t sequence, const uint32_t *tokens, uint32_t count, 
     sampling.push_back(sequence);
 }
 
-/// Runs the spans and takes the new tokens.
-yupana_status_code_t Runner::step() {
+yupana_status_code_t Runner::submit() {
   if (interrupted)
     return failWith(status, YUPANA_STATUS_CANCELLED, "interrupted");
   yupana_batch_t batch = {};
@@ -154,16 +160,30 @@ yupana_status_code_t Runner::step() {
   batch.span_count = static_cast<uint32_t>(spans.size());
   // Sampling runs where the logits lie; copying a row of the whole vocabulary back would be measured as decoding.
   batch.keep_logits = 1;
+  yupana_status_code_t code = yupana_context_submit(context, &batch, &status);
+  spans.clear();
+  return code;
+}
+
+/// Takes the new tokens of the first step in flight. Of several, all have the same rows.
+yupana_status_code_t Runner::wait() {
   yupana_step_result_t result = {};
   result.size = sizeof result;
-  if (yupana_status_code_t code = yupana_context_step(context, &batch, &result, &status))
+  if (yupana_status_code_t code = yupana_context_wait(context, &result, &status))
     return code;
   // Every span that asked for a row also samples, so the rows are those of `sampling`, in its order.
   for (size_t row = 0; row < sampling.size(); ++row)
     newest[sampling[row]] = result.sampled[row];
-  spans.clear();
-  sampling.clear();
   return YUPANA_STATUS_OK;
+}
+
+/// Runs the spans and takes the new tokens.
+yupana_status_code_t Runner::step() {
+  if (yupana_status_code_t code = submit())
+    return code;
+  yupana_status_code_t code = wait();
+  sampling.clear();
+  return code;
 }
 
 /// Fills each step with one sequence after the other.
@@ -187,16 +207,30 @@ yupana_status_code_t Runner::readPrompts() {
   return spans.empty() ? YUPANA_STATUS_OK : step();
 }
 
+/// A step of decoding is submitted before the one before it is waited for where that gains something, as yupana-run
+/// does.
 yupana_status_code_t Runner::decode() {
+  uint32_t ahead = runsApart ? 1 : 0, waited = 0;
   std::vector<uint32_t> tokens;
-  // The spans point into `tokens`, a copy, since the step overwrites `newest`.
-  for (uint32_t i = 0; i < options.maxNewTokens; ++i) {
-    tokens = newest;
-    for (uint32_t s = 0; s < options.batch; ++s)
-      addSpan(s, &tokens[s], 1, true);
-    if (yupana_status_code_t code = step())
+  for (uint32_t i = 0; i < options.maxNewTokens + ahead; ++i) {
+    if (i < options.maxNewTokens) {
+      // The spans point into `tokens`, a copy, since waiting overwrites `newest`.
+      tokens = newest;
+      sampling.clear();
+      for (uint32_t s = 0; s < options.batch; ++s) {
+        addSpan(s, &tokens[s], 1, true);
+        spans.back().token_from_previous = i > waited;
+      }
+      if (yupana_status_code_t code = submit())
+        return code;
+    }
+    if (i < ahead)
+      continue;
+    if (yupana_status_code_t code = wait())
       return code;
+    ++waited;
   }
+  sampling.clear();
   return YUPANA_STATUS_OK;
 }
 
