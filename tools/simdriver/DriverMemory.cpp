@@ -220,6 +220,13 @@ static Result copyLater(void *handle, Address there, size_t bytes, const char *k
     return InvalidHandle;
   if (bytes && !device().contains(there, bytes))
     return InvalidValue;
+  State &s = state();
+  if (bool crossesBus = kind[0] == 'i' || kind[0] == 'o'; crossesBus && s.copyBandwidth) {
+    std::chrono::duration<double> takes(static_cast<double>(bytes) / static_cast<double>(s.copyBandwidth));
+    s.busFree = std::max(s.busFree, std::chrono::steady_clock::now()) +
+                std::chrono::duration_cast<std::chrono::steady_clock::duration>(takes);
+    stream->ready = s.busFree;
+  }
   return enqueue(stream, {fmt::format("{} {}", kind, bytes), std::move(run)});
 }
 

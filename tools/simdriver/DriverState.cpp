@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 
 using namespace yupana;
 using namespace yupana::simdriver;
@@ -33,6 +34,7 @@ State &simdriver::state() {
   static State *instance = [] {
     auto *made = new State;
     made->failAt = variable("YUPANA_SIM_FAIL_CALL", ~uint64_t{0});
+    made->copyBandwidth = variable("YUPANA_SIM_COPY_BANDWIDTH", 0);
     made->failWith = static_cast<Result>(variable("YUPANA_SIM_FAIL_RESULT", OutOfMemory));
     return made;
   }();
@@ -102,6 +104,15 @@ Result simdriver::drain(Stream *stream, const std::function<bool()> &until) {
       return result;
   }
   return Success;
+}
+
+void simdriver::sleepUntil(const std::function<Time()> &moment) {
+  Time until;
+  {
+    std::lock_guard<std::recursive_mutex> lock(state().mutex);
+    until = moment();
+  }
+  std::this_thread::sleep_until(until);
 }
 
 Result simdriver::drainAll(bool nonBlockingToo) {
@@ -309,4 +320,8 @@ void yupana_sim_fail(unsigned long long index, int result) {
 }
 
 unsigned long long yupana_sim_live(void) { return state().live.size(); }
+void yupana_sim_copy_bandwidth(unsigned long long bytesPerSecond) {
+  std::lock_guard<std::recursive_mutex> lock(state().mutex);
+  state().copyBandwidth = bytesPerSecond;
+}
 const char *yupana_sim_report(void) { return state().report.c_str(); }

@@ -46,6 +46,8 @@ enum Result : int {
 
 enum class Kind { Context, Stream, Event, Library, Function, Graph, GraphExec, HostMemory, DeviceMemory };
 
+using Time = std::chrono::steady_clock::time_point;
+
 struct Stream;
 
 /// One thing that a stream will do. `topology` tells updates of graphs what may replace what.
@@ -64,7 +66,8 @@ struct Event {
   uint64_t recorded = 0, done = 0;
   Stream *stream = nullptr;
   Graph *capture = nullptr; ///< Recorded in a capture, which a waiting stream joins.
-  std::chrono::steady_clock::time_point time;
+  Time time;
+  Time ready{}; ///< When the copies before its last record have come through the bus.
 };
 
 struct Stream {
@@ -78,6 +81,7 @@ struct Stream {
   std::deque<Work> queue;
   Graph *capture = nullptr;
   bool captureOrigin = false;
+  Time ready{}; ///< When its copies have come through the bus.
 };
 
 struct Function {
@@ -111,6 +115,10 @@ struct State {
   Stream *launched = nullptr;
   Stream *running = nullptr; ///< Whose work is being done.
 
+  /// Bytes per second between host and device, 0: no limit; when the bus is free again.
+  uint64_t copyBandwidth = 0;
+  Time busFree{};
+
   // Failures on demand.
   uint64_t calls = 0, failAt = ~uint64_t{0};
   Result failWith = OutOfMemory;
@@ -139,6 +147,8 @@ Stream *streamOf(void *handle);
 Result enqueue(Stream *stream, Work work);
 /// Does what a stream was given, up to its end or until `until` says so.
 Result drain(Stream *stream, const std::function<bool()> &until = nullptr);
+/// Sleeps until a moment that is read under the lock, without holding it.
+void sleepUntil(const std::function<Time()> &moment);
 /// The null stream waits for the blocking streams, and they for it.
 Result drainAll(bool nonBlockingToo);
 ptx::Device &device();
@@ -148,12 +158,14 @@ void *entryPoint(const std::string &name);
 
 } // namespace yupana::simdriver
 
-/// Numbers of calls counted so far; the call after `index` more fails with `result`; what is alive; the last report.
+/// Numbers of calls counted so far; the call after `index` more fails with `result`; what is alive; the last report;
+/// how fast copies between host and device are, 0: at once.
 extern "C" {
 __attribute__((visibility("default"))) unsigned long long yupana_sim_calls(void);
 __attribute__((visibility("default"))) void yupana_sim_fail(unsigned long long index, int result);
 __attribute__((visibility("default"))) unsigned long long yupana_sim_live(void);
 __attribute__((visibility("default"))) const char *yupana_sim_report(void);
+__attribute__((visibility("default"))) void yupana_sim_copy_bandwidth(unsigned long long bytesPerSecond);
 }
 
 #define YUPANA_ENTRY extern "C" __attribute__((visibility("default"))) int

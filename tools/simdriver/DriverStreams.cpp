@@ -45,6 +45,10 @@ YUPANA_ENTRY cuStreamDestroy_v2(void *handle) {
 }
 
 YUPANA_ENTRY cuStreamSynchronize(void *handle) {
+  sleepUntil([&] {
+    Stream *stream = streamOf(handle);
+    return stream ? stream->ready : Time{};
+  });
   return enter(true, [&]() -> Result {
     Stream *stream = streamOf(handle);
     if (!stream)
@@ -106,6 +110,7 @@ YUPANA_ENTRY cuEventRecord(void *handle, void *streamHandle) {
       return Success;
     uint64_t number = ++event->recorded;
     event->stream = stream;
+    event->ready = stream->ready;
     return enqueue(stream, {"record", [event, number]() -> Result {
                               if (isLive(event, Kind::Event)) {
                                 event->done = number;
@@ -123,6 +128,7 @@ static Result waitFor(Event *event, uint64_t number) {
 }
 
 YUPANA_ENTRY cuEventSynchronize(void *handle) {
+  sleepUntil([&] { return isLive(handle, Kind::Event) ? static_cast<Event *>(handle)->ready : Time{}; });
   return enter(true, [&]() -> Result {
     if (!isLive(handle, Kind::Event))
       return InvalidHandle;

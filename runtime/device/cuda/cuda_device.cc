@@ -231,7 +231,7 @@ Code open_gpu(CudaDevice &device, const DeviceOptions &options, const Report &re
   if (code)
     return code;
   device.slot = kCudaDevice.index + options.choice.ordinal;
-  uint32_t threads = options.threads ? options.threads : yupana_available_threads();
+  uint32_t threads = options.threads ? options.threads : kReadersPerProcessor * yupana_available_threads();
   device.readers = threads < kMaxReaders ? threads : kMaxReaders;
   // A cubin that fits is preferred: the plan lists it first. PTX of one generation alone runs nowhere else.
   constexpr uint32_t kCubin = 1u << static_cast<uint32_t>(schema::ImageFormat::cubin);

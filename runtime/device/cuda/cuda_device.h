@@ -11,6 +11,8 @@
 
 namespace yupana::runtime::cuda {
 
+/// Threads that load weights mostly wait for a disk or the bus.
+inline constexpr uint32_t kReadersPerProcessor = 4;
 /// More threads than this read and hash no faster than a bus takes it.
 inline constexpr uint32_t kMaxReaders = 32;
 

@@ -87,7 +87,7 @@ struct LaunchConfig {
 enum LibraryOption : int {};
 enum CaptureMode : int { kCaptureThreadLocal = 1 };
 
-enum : unsigned { kStreamNonBlocking = 1, kEventDisableTiming = 2, kHostPortable = 1 };
+enum : unsigned { kStreamNonBlocking = 1, kEventBlocking = 1, kEventDisableTiming = 2, kHostPortable = 1 };
 
 /// The driver reads this version of its own interface from the names below, whatever its version is.
 inline constexpr int kInterface = 12000;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Weights into a GPU's memory. Threads claim chunks in ascending order; each reads into one of two pinned windows of
-// its own, hashes it there, and leaves it to the GPU to copy while it reads into the other. So reading, hashing and
-// copying overlap, the lowest damaged chunk is found whoever meets it, and the host holds no more than the windows.
+// its own, hashes it there, and leaves it to the GPU to copy while it reads into the other. There are more threads than
+// processors, since one that reads or waits for a copy needs none: so disk, processors and bus are all kept busy, and
+// loading takes as long as the slowest of them alone. The lowest damaged chunk is found whoever meets it, and the host
+// holds no more than the windows.
 
 #include "runtime/base/sha256.h"
 #include "runtime/device/cuda/cuda_device.h"
@@ -18,6 +20,8 @@ namespace {
 // Small enough that what was just read is hashed out of the cache, large enough to keep a disk and the bus busy.
 constexpr uint64_t kWindowBytes = uint64_t{512} << 10;
 constexpr uint32_t kWindows = 2; // of a reader
+// Of what is read once; windows and chunks are larger multiples of it.
+constexpr uint64_t kReadAlignment = 4096;
 // Weights that a caller makes are made in host memory, whole unless they repeat: few at a time.
 constexpr uint32_t kMaxFillers = 4;
 
@@ -70,7 +74,8 @@ bool get_window(Job &job, uint64_t at, uint64_t bytes, uint8_t *window, Event ev
   const ChunkWork &work = *job.chunks;
   const Driver &driver = job.device->driver;
   if (work.read) {
-    if (work.reader->read(work.reader->user, window, bytes, work.file_offset + at))
+    bool once = work.reader->read_once && work.file_offset % kReadAlignment == 0;
+    if ((once ? work.reader->read_once : work.reader->read)(work.reader->user, window, bytes, work.file_offset + at))
       return true;
     lower(job.unreadable, at / schema::kDigestChunkBytes);
     return false;
@@ -227,7 +232,7 @@ struct Windows {
     if (result == kSuccess)
       result = device.driver.allocate_host(&memory, uint64_t{readers} * kWindows * kWindowBytes, kHostPortable);
     for (uint32_t i = 0; i < readers * kWindows && result == kSuccess; ++i)
-      result = device.driver.create_event(&events[i], kEventDisableTiming);
+      result = device.driver.create_event(&events[i], kEventDisableTiming | kEventBlocking);
     return result;
   }
 

@@ -102,10 +102,13 @@ typedef struct yupana_reader_t {
   const void *(*map)(void *user, uint64_t bytes, uint64_t offset);
   /** Undoes a `map` of as many bytes. */
   void (*unmap)(void *user, const void *memory, uint64_t bytes);
+  /** As `read`, for what need not stay in the system's cache: `dst` and `offset` are multiples of 4096. May be NULL. */
+  int (*read_once)(void *user, void *dst, uint64_t bytes, uint64_t offset);
 } yupana_reader_t;
 
 /**
- * A reader of a regular file by `pread`, which can also map it. `out_reader->close` must be called by whoever ends up
+ * A reader of a regular file by `pread`, which can also map it, and reads once around the system's cache where the file
+ * system can (O_DIRECT) and the bytes are not there already. `out_reader->close` must be called by whoever ends up
  * owning it. UNREADABLE when the file does not exist or is not a readable regular file; OUT_OF_MEMORY.
  */
 YUPANA_API yupana_status_code_t yupana_file_reader_open(const char *path, const yupana_allocator_t *allocator,
@@ -520,10 +523,8 @@ typedef struct yupana_span_t {
   uint32_t row_count;
   uint32_t sample;   /**< 1: choose a token for every wanted row */
   float temperature; /**< 0 takes the best token, the lowest id on ties; finite, not negative */
-  /**
-   * 1: the span's only token is the one that the step submitted just before drew behind the last token of its span of
-   * this sequence; `tokens` is not read. That step need not have been waited for.
-   */
+  /** 1: the span's only token is the one that the step submitted just before drew behind its span of this sequence;
+      `tokens` is not read. That step need not have been waited for. */
   uint32_t token_from_previous;
   uint64_t seed;
   /* How a token is chosen, in the order of transformers' logits processors: repetition_penalty, temperature, top_k,
@@ -561,8 +562,8 @@ typedef struct yupana_step_result_t {
  * sequences share the batch. A step that fails leaves every sequence, its pages and its length as they were.
  * Sampled tokens depend on the logits, the parameters, (seed, number, position) and the tokens of the sequence alone.
  * INVALID_ARGUMENT (a rule above, limits.max_step_tokens, max_logit_rows or max_context broken, token id not below
- * vocab_size, a step in flight), UNSUPPORTED (sampling from a plan without a sampling program), OUT_OF_MEMORY (no free pages); INTERNAL
- * when the device fails while it runs: the context can then only be released.
+ * vocab_size, a step in flight), UNSUPPORTED (sampling from a plan without a sampling program), OUT_OF_MEMORY (no free
+ * pages); INTERNAL when the device fails while it runs: the context can then only be released.
  * NOT_FINITE is no failure of the step, which has been done and whose `*out_result` is filled in: of a row that was to
  * be sampled, the logits hold NaN or positive infinity, and YUPANA_NO_TOKEN stands for its token.
  */
@@ -573,22 +574,19 @@ YUPANA_API yupana_status_code_t yupana_context_step(yupana_context_t *context, c
 #define YUPANA_STEPS_IN_FLIGHT 4
 
 /**
- * The first half of yupana_context_step: gives a step to the device and returns as soon as that is done, which on a
- * processor is when the step has run. Sequences are longer from here on; they may be truncated and released while the
- * step is in flight, and its spans may name those that steps in flight have. With token_from_previous a step may be
- * submitted before the one is waited for whose tokens it goes on with, so that the device never waits for the host;
- * what was submitted beyond the end of a text is truncated away. A token that could not be drawn (NOT_FINITE) counts as
- * some token of the vocabulary there.
- * Fails as yupana_context_step does, and with INVALID_ARGUMENT when YUPANA_STEPS_IN_FLIGHT are in flight, or the last of
- * them gives logits. After INTERNAL, waiting for the steps in flight fails, too.
+ * The first half of yupana_context_step: gives a step to the device and returns when that is done, on a processor when
+ * the step has run. From here on its sequences are longer; they may be truncated, released and gone on with meanwhile.
+ * With token_from_previous a step may be submitted before the one whose tokens it goes on with is waited for; what was
+ * submitted beyond the end of a text is truncated away. Where no token could be drawn (NOT_FINITE), some token stands.
+ * Fails as yupana_context_step does, and with INVALID_ARGUMENT when YUPANA_STEPS_IN_FLIGHT are in flight, or the last
+ * of them gives logits. After INTERNAL, waiting fails, too.
  */
 YUPANA_API yupana_status_code_t yupana_context_submit(yupana_context_t *context, const yupana_batch_t *batch,
                                                       yupana_status_t *out_status);
 
 /**
- * The second half: waits for the first step in flight and gives its results. INVALID_ARGUMENT when none is; NOT_FINITE
- * as above; INTERNAL when the device failed: then no step is in flight any more, and the sequences of those that were
- * are as long as before the first of them.
+ * The second half: waits for the first step in flight. INVALID_ARGUMENT when none is; NOT_FINITE as above; INTERNAL
+ * when the device failed: then none is in flight, and their sequences are as long as before the first of them.
  */
 YUPANA_API yupana_status_code_t yupana_context_wait(yupana_context_t *context, yupana_step_result_t *out_result,
                                                     yupana_status_t *out_status);

@@ -120,6 +120,7 @@ EXPECT_PLACE(LaunchConfig, attribute_count, CUlaunchConfig, numAttrs);
 static_assert(sizeof(ours::LaunchAttribute) == sizeof(CUlaunchAttribute));
 static_assert(sizeof(ours::LaunchConfig) == sizeof(CUlaunchConfig));
 static_assert(unsigned{ours::kStreamNonBlocking} == unsigned{CU_STREAM_NON_BLOCKING});
+static_assert(unsigned{ours::kEventBlocking} == unsigned{CU_EVENT_BLOCKING_SYNC});
 static_assert(unsigned{ours::kEventDisableTiming} == unsigned{CU_EVENT_DISABLE_TIMING});
 static_assert(unsigned{ours::kHostPortable} == unsigned{CU_MEMHOSTALLOC_PORTABLE});
 

@@ -7,7 +7,11 @@
 #include "test/runtime/cuda/ptx_plan.h"
 #include "yupana/profile.h"
 
+#include <chrono>
+#include <cstdio>
 #include <dlfcn.h>
+#include <mutex>
+#include <thread>
 
 namespace yupana::test {
 namespace {
@@ -163,6 +167,68 @@ TEST(SimulatedTest, EveryCallMayFail) {
     run(i, i % 2 ? 2 : 719); // no memory and a kernel's fault, in turn
     EXPECT_EQ(alive(), 0u) << "call " << i << " of " << total;
   }
+}
+
+// Reading, hashing and copying overlap: with set speeds loading takes hardly longer than the slowest of them alone. The
+// bound is wide, since the machine may have other things to do; a loader that does one after the other misses it by
+// far.
+TEST(SimulatedTest, LoadingTakesAsLongAsItsSlowestPart) {
+  using Clock = std::chrono::steady_clock;
+  PlanSpec spec = ptx_plan();
+  Bytes &weights = spec.sections[kWeights - 1].bytes;
+  for (uint32_t i = TEST_VOCAB; i < 20u << 18; ++i)
+    for (uint32_t b = 0; b < 4; ++b)
+      weights.push_back(static_cast<uint8_t>(i * 2654435761u >> 8 * b));
+  Bytes bytes = write(spec);
+  double megabytes = static_cast<double>(weights.size()) / 1e6;
+  struct Disk {
+    const yupana_reader_t *file;
+    double speed = 0; // megabytes per second
+    std::mutex lock{};
+    Clock::time_point free{};
+  };
+  auto read = [](void *user, void *dst, uint64_t bytes, uint64_t offset) {
+    auto &disk = *static_cast<Disk *>(user);
+    Clock::time_point end;
+    {
+      // One after the other, as if the disk had one head.
+      std::lock_guard<std::mutex> guard(disk.lock);
+      std::chrono::duration<double> takes(disk.speed ? static_cast<double>(bytes) / (disk.speed * 1e6) : 0);
+      end = std::max(disk.free, Clock::now()) + std::chrono::duration_cast<Clock::duration>(takes);
+      disk.free = end;
+    }
+    std::this_thread::sleep_until(end);
+    return disk.file->read(disk.file->user, dst, bytes, offset);
+  };
+  auto *set_copies = stand_in<void(unsigned long long)>("yupana_sim_copy_bandwidth");
+  for (auto [disk_speed, copy_speed] : {std::pair{12.0, 20.0}, {20.0, 12.0}, {14.0, 14.0}}) {
+    MemoryReader source(bytes);
+    Disk disk = {&source.reader};
+    yupana_reader_t reader = source.reader;
+    reader.user = &disk;
+    reader.read = read;
+    reader.close = nullptr;
+    yupana_plan_t *plan = nullptr;
+    ASSERT_EQ(yupana_plan_open(&reader, nullptr, &plan, nullptr), YUPANA_STATUS_OK);
+    disk.speed = disk_speed;
+    set_copies(static_cast<unsigned long long>(copy_speed * 1e6));
+    yupana_device_t device = {sizeof(device), YUPANA_DEVICE_CUDA, 0, YUPANA_SIMDRIVER};
+    yupana_context_options_t options = {};
+    options.device = &device;
+    Clock::time_point begin = Clock::now();
+    ContextOwner c = make_context(plan, options);
+    double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+    set_copies(0);
+    ASSERT_TRUE(c);
+    double slowest = megabytes / std::min(disk_speed, copy_speed);
+    std::printf("disk %.0f MB/s, bus %.0f MB/s: %.2f s, %.2f times the slowest alone\n", disk_speed, copy_speed,
+                seconds, seconds / slowest);
+    EXPECT_GE(seconds, slowest * 0.99);
+    EXPECT_LE(seconds, slowest * 1.4);
+    c.reset();
+    yupana_plan_release(plan);
+  }
+  EXPECT_EQ(alive(), 0u);
 }
 
 } // namespace
