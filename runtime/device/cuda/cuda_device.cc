@@ -200,7 +200,10 @@ Code prepare_gpu(CudaDevice &device, const DeviceOptions &options, yupana_status
   }
   Current current(device);
   result = current.result();
-  int sms = 0;
+  int sms = 0, version = 0;
+  if (result == kSuccess)
+    result = driver.version(&version);
+  device.overlaps = device.gpu.capability >= kOverlapCapability && version >= kOverlapVersion;
   if (result == kSuccess)
     result = driver.device_attribute(&sms, kMultiprocessors, device.gpu.number);
   if (result == kSuccess)

@@ -53,6 +53,7 @@ struct CudaDevice : Device {
   Context context; // the primary one, retained
   Stream stream;
   int max_shared;   // bytes of a block
+  bool overlaps;    // launches of kernels that wait may begin early
   uint32_t readers; // threads that load weights
   Kept *kept;
   LoadedLibrary *libraries; // the newest first

@@ -93,8 +93,9 @@ enum : unsigned { kStreamNonBlocking = 1, kEventBlocking = 1, kEventDisableTimin
 inline constexpr int kInterface = 12000;
 /// Libraries of code came with 12.0.
 inline constexpr int kLeastVersion = 12000;
-/// The capability from which on launches may overlap.
-inline constexpr uint32_t kDependentLaunch = 90;
+/// The capability and the driver from which on launches may overlap, those of graphs, too.
+inline constexpr uint32_t kOverlapCapability = 90;
+inline constexpr int kOverlapVersion = 12030;
 /// Blocks of a launch along x.
 inline constexpr uint32_t kMaxBlocks = 0x7fffffff;
 
@@ -103,6 +104,7 @@ inline constexpr uint32_t kMaxBlocks = 0x7fffffff;
   FUNCTION(init, "cuInit", (unsigned flags))                                                                           \
   FUNCTION(error_name, "cuGetErrorName", (Result result, const char **name))                                           \
   FUNCTION(error_string, "cuGetErrorString", (Result result, const char **text))                                       \
+  FUNCTION(version, "cuDriverGetVersion", (int *version))                                                              \
   FUNCTION(device_count, "cuDeviceGetCount", (int *count))                                                             \
   FUNCTION(device_get, "cuDeviceGet", (Number * number, int ordinal))                                                  \
   FUNCTION(device_name, "cuDeviceGetName", (char *name, int bytes, Number number))                                     \

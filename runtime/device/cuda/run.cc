@@ -59,7 +59,7 @@ Result capture(CudaDevice &device, const StepSizes &sizes, const ActiveLaunch *l
 Result launch_one(const CudaDevice &device, const ActiveLaunch &active, bool follows) {
   const DeviceLaunch &launch = *active.launch;
   LaunchAttribute early = {kProgrammaticSerialization, 0, {1}};
-  bool begins_early = follows && launch.waits && device.gpu.capability >= kDependentLaunch;
+  bool begins_early = follows && launch.waits && device.overlaps;
   LaunchConfig config = {{active.cells, 1, 1}, {launch.threads, 1, 1},          launch.shared_bytes,
                          device.stream,        begins_early ? &early : nullptr, begins_early};
   // The driver copies the parameters during the call.

@@ -223,6 +223,12 @@ TEST_F(CudaTest, KernelsThatWaitBeginEarly) {
     appends += waiting.plan.targets[0]->kernels[launch->kernel]->symbol == "test_append";
   EXPECT_EQ(driver.early_launches, driver.launches - 1 - appends);
 
+  // Nor by drivers whose graphs do not know it.
+  driver.version = 12020;
+  driver.early_launches = 0;
+  ASSERT_TRUE(create(opened));
+  EXPECT_EQ(driver.early_launches, 0);
+  driver.version = 12030;
   waiting.plan.targets[0]->name = "sm_80";
   bytes = write(waiting);
   OpenedPlan older(bytes);

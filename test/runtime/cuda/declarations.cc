@@ -33,6 +33,7 @@ static_assert(!same_function<int (*)(int), int (*)(long)> && !same_function<int 
 EXPECT_SAME(init, cuInit);
 EXPECT_SAME(error_name, cuGetErrorName);
 EXPECT_SAME(error_string, cuGetErrorString);
+EXPECT_SAME(version, cuDriverGetVersion);
 EXPECT_SAME(device_count, cuDeviceGetCount);
 EXPECT_SAME(device_get, cuDeviceGet);
 EXPECT_SAME(device_name, cuDeviceGetName);
@@ -72,7 +73,7 @@ EXPECT_SAME(destroy_graph, cuGraphDestroy);
 EXPECT_SAME(instantiate, cuGraphInstantiateWithFlags);
 EXPECT_SAME(destroy_executable, cuGraphExecDestroy);
 EXPECT_SAME(launch_graph, cuGraphLaunch);
-static_assert(sizeof(ours::Driver) == 42 * sizeof(void *), "a function of the table is not compared above");
+static_assert(sizeof(ours::Driver) == 43 * sizeof(void *), "a function of the table is not compared above");
 
 // Handles are the same types, not only of the same size.
 static_assert(std::is_same_v<ours::Context, CUcontext> && std::is_same_v<ours::Stream, CUstream>);

@@ -148,6 +148,11 @@ Result error_string(Result, const char **text) {
   return cuda::kSuccess;
 }
 
+Result version(int *version) {
+  *version = fake_driver().version;
+  return cuda::kSuccess;
+}
+
 Result device_count(int *count) {
   *count = fake_driver().gpus;
   return cuda::kSuccess;
@@ -452,10 +457,16 @@ Result launch_graph(cuda::Executable executable, cuda::Stream stream) {
 // What is not as with most calls. Those that give something back, or wait for it, do so even where they fail, since no
 // client asks twice.
 const std::set<std::string> kUncounted = {"cuGetErrorName", "cuGetErrorString"};
-const std::set<std::string> kWithoutContext = {
-    "cuInit",           "cuDeviceGetCount",          "cuDeviceGet",
-    "cuDeviceGetName",  "cuDeviceGetAttribute",      "cuDevicePrimaryCtxRetain",
-    "cuCtxPushCurrent", "cuDevicePrimaryCtxRelease", "cuCtxPopCurrent"};
+const std::set<std::string> kWithoutContext = {"cuInit",
+                                               "cuDriverGetVersion",
+                                               "cuDeviceGetCount",
+                                               "cuDeviceGet",
+                                               "cuDeviceGetName",
+                                               "cuDeviceGetAttribute",
+                                               "cuDevicePrimaryCtxRetain",
+                                               "cuCtxPushCurrent",
+                                               "cuDevicePrimaryCtxRelease",
+                                               "cuCtxPopCurrent"};
 const std::set<std::string> kAlwaysDone = {"cuDevicePrimaryCtxRelease",
                                            "cuCtxPopCurrent",
                                            "cuCtxSynchronize",
