@@ -90,6 +90,47 @@ TEST(SimulatedTest, StepsMayRunAhead) {
   EXPECT_EQ(alive(), 0u);
 }
 
+// A plan whose kernels wait runs as before, with launches that overlap; one that only says so is found out by its first
+// step, whether a graph launches it or the runtime.
+TEST(SimulatedTest, KernelsThatSayTheyWaitHaveTo) {
+  for (bool waits : {true, false})
+    for (uint32_t tokens : {1u, 9u}) {
+      PlanSpec spec = ptx_plan();
+      Bytes &code = spec.sections[kCode - 1].bytes;
+      std::string text(code.begin(), code.end());
+      const std::string begin = "  mov.u32 %r0, %tid.x;\n";
+      const std::string wait = "  griddepcontrol.wait;\n  griddepcontrol.launch_dependents;\n";
+      for (size_t at = text.find(begin); waits && at != std::string::npos;
+           at = text.find(begin, at + wait.size() + begin.size()))
+        text.insert(at, wait);
+      code.assign(text.begin(), text.end());
+      for (auto &kernel : spec.plan.targets[0]->kernels)
+        kernel->waits = true;
+      Bytes bytes = write(spec);
+      OpenedPlan opened(bytes);
+      ASSERT_TRUE(opened.plan) << opened.status.message;
+      yupana_status_t status = {};
+      {
+        ContextOwner c = create(opened, &status);
+        ASSERT_TRUE(c) << status.message;
+        yupana_sequence_t s = 0;
+        yupana_sequence_create(c.get(), 1, &s, nullptr);
+        Tokens ids = make_tokens(tokens);
+        Step step(c.get(), {span(s, ids)});
+        if (waits) {
+          EXPECT_EQ(step.logits, expected_range(ids, 0, tokens));
+          yupana_sequence_release(c.get(), s, nullptr);
+          expect_ahead(c.get());
+        } else {
+          EXPECT_EQ(step.code, YUPANA_STATUS_INTERNAL);
+          std::string report = stand_in<const char *()>("yupana_sim_report")();
+          EXPECT_NE(report.find("no griddepcontrol.wait stands before it"), std::string::npos) << report;
+        }
+      }
+      EXPECT_EQ(alive(), 0u);
+    }
+}
+
 // Events stand between the launches, also where a graph was captured for the step, and change no logit.
 TEST(SimulatedTest, LaunchesAreTimedByEvents) {
   Bytes bytes = write(ptx_plan());
