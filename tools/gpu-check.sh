@@ -25,7 +25,7 @@ memory, with random weights: decoding of 1, 8 and 64 sequences, prompts of 2,048
 K and 128 K tokens. Where python3 has torch with CUDA, its linear layers, grouped products and attention, a grouped
 product in Triton and the block of transformers run in turn with the same operations of ours.
 
-Prints a table, writes FOLDER/gpu-check.json and, as a page with the roofline picture, FOLDER/gpu-check.html (default:
+Prints a table, writes as it goes FOLDER/gpu-check.json and, with the roofline picture, FOLDER/gpu-check.html (default:
 the working directory; the bundle's report.py makes the page of a JSON again), and ends with 0 if nothing failed, 1 if
 something did, 6 without a driver or a GPU.
 

@@ -5,19 +5,24 @@ and the page, which is made from numbers that are MADE UP HERE and measured nowh
 usage: gpu_report.py GPU_CHECK_FOLDER TEST_TOOLS_FOLDER [PAGE]     PAGE is written, to be looked at
 """
 
+import contextlib
+import io
 import json
 import os
 import pathlib
 import subprocess
 import sys
 import tempfile
+import types
 import unittest
 
 FOLDER, TOOLS = map(os.path.abspath, sys.argv[1:3])
 sys.path[:0] = [FOLDER, TOOLS]
 import ceilings
+import check
 import page
 import peers
+import performance
 import report
 import roofline
 import svg
@@ -125,6 +130,32 @@ class Rooflines(unittest.TestCase):
         self.assertFalse(roofline.FULL[-1].peers)
 
 
+class Runs(unittest.TestCase):
+    def measured(self, outcome):
+        """What is noted of a run whose bench ends in `outcome`: an exit code, or an exception."""
+        notes = []
+
+        def run(*words, limit):
+            if isinstance(outcome, Exception):
+                raise outcome
+            return subprocess.CompletedProcess(words, outcome, b"", b"why\n")
+        one = types.SimpleNamespace(
+            run=run, weightless={"scout-4.bf16": "plan"}, bundle=pathlib.Path("/nowhere"),
+            arguments=types.SimpleNamespace(driver=None, quick=False), note=lambda *words, **more: notes.append(words),
+            failed=lambda kind, name, done: notes.append((kind, name, False, done.returncode)))
+        found = {"read": {"bytes_per_s": BANDWIDTH}, "memory": [1, 1]}
+        performance.Rooflines(one, found, performance.NoWorker()).measure(roofline.FULL[0])
+        return notes
+
+    def test_runs_that_do_not_end_well(self):
+        name = "scout-4.bf16 decode T=1"
+        self.assertEqual(self.measured(subprocess.TimeoutExpired("bench", 1)),
+                         [("roofline", name, False, f"did not end within {performance.LIMIT} s")])
+        self.assertEqual(self.measured(1), [("roofline", name, False, 1)])
+        # A GPU that is too small has no fault.
+        self.assertEqual(self.measured(7), [("roofline", name, None, "not run: why")])
+
+
 class Peers(unittest.TestCase):
     """What can be seen of them without torch."""
 
@@ -191,6 +222,23 @@ class Ceilings(unittest.TestCase):
         self.assertEqual(ceilings.cublas_names("/x/libcublas.so.9"), ["/x/libcublas.so.9"])
         self.assertIsNone(ceilings.load_cublas("/nowhere/libcublas.so"))
         self.assertIn("libcublas.so.13", ceilings.cublas_names(None))
+
+
+class Written(unittest.TestCase):
+    def test_what_is_known_is_there_before_the_end(self):
+        """And a file that is read meanwhile is whole."""
+        with tempfile.TemporaryDirectory() as scratch:
+            out = pathlib.Path(scratch, "out")
+            one = check.Check(types.SimpleNamespace(bundle=pathlib.Path(scratch), driver="none.so", out=out))
+            one.capability = 90
+            with contextlib.redirect_stdout(io.StringIO()):
+                for number, ok in enumerate((True, False, None)):
+                    one.note("vector", f"v{number}", ok, "as made up")
+                    found = json.loads((out / "gpu-check.json").read_text())
+                    self.assertEqual([result["name"] for result in found["results"]], ["v0", "v1", "v2"][:number + 1])
+                    self.assertTrue(f">v{number}<" in (out / "gpu-check.html").read_text())
+            self.assertEqual(sorted(path.name for path in out.iterdir()), ["gpu-check.html", "gpu-check.json"])
+            one.work.rmdir()
 
 
 class Page(unittest.TestCase):

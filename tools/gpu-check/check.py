@@ -75,7 +75,7 @@ class Check:
         self.where = ["--device", "cuda", *(["--driver", arguments.driver] if arguments.driver else [])]
         self.work = pathlib.Path(tempfile.mkdtemp(prefix="gpu-check."))
         self.plans, self.weightless = [], {}
-        self.results = []
+        self.results, self.begin, self.device, self.capability = [], time.time(), device_line(), None
 
     def unpack(self):
         """Plans share much of their code, so they are packed together: plans/ and weightless/."""
@@ -87,14 +87,27 @@ class Check:
         self.weightless = {path.stem: path for path in (self.work / "weightless").glob("*.yplan")}
         self.plans = sorted((self.work / "plans").glob("*.yplan"))
 
-    def run(self, program, *words, wrapper=()):
+    def run(self, program, *words, wrapper=(), limit=1200):
         command = [*wrapper, self.bundle / "bin" / program, *words, *self.where]
-        return subprocess.run([str(word) for word in command], capture_output=True, timeout=1200)
+        return subprocess.run([str(word) for word in command], capture_output=True, timeout=limit)
 
     def note(self, kind, name, ok, detail, **more):
         """`ok` is None for what is measured or recorded and not judged."""
         self.results.append({"kind": kind, "name": name, "ok": ok, "detail": detail, **more})
         print(f"{ {True: 'ok', False: 'FAILED', None: 'noted'}[ok]:6} {kind:9} {name:28} {detail}", flush=True)
+        self.write()
+
+    def write(self):
+        """JSON and page with what is known so far: a machine may be taken back before the end."""
+        found = {"device": self.device, "driver": self.arguments.driver, "capability": self.capability,
+                 "seconds": round(time.time() - self.begin, 1), "date": time.strftime("%Y-%m-%d", time.gmtime()),
+                 "results": self.results}
+        out = self.arguments.out
+        out.mkdir(parents=True, exist_ok=True)
+        for name, text in (("json", json.dumps(found, indent=1) + "\n"), ("html", report.page(found))):
+            part = out / f"gpu-check.{name}.part"
+            part.write_text(text)
+            part.replace(out / f"gpu-check.{name}")
 
     def failed(self, kind, name, done):
         text = done.stderr.decode(errors="replace").strip().splitlines()
@@ -234,23 +247,18 @@ def main():
     arguments = parser.parse_args()
     if unknown := set(arguments.only) - set(KINDS):
         parser.error(f"--only: found {', '.join(sorted(unknown))}, expected some of {', '.join(KINDS)}")
-    check, begin = Check(arguments), time.time()
-    print(device_line() or "no nvidia-smi", flush=True)
+    check = Check(arguments)
+    print(check.device or "no nvidia-smi", flush=True)
     try:
-        capability = driver.Driver(arguments.driver).capability()
+        check.capability = driver.Driver(arguments.driver).capability()
     except driver.DriverError as error:
         print(f"check.py: {error}", file=sys.stderr)
         sys.exit(DOES_NOT_FIT)
-    check.everything(capability)
+    check.everything(check.capability)
     shutil.rmtree(check.work)
     failed = sum(result["ok"] is False for result in check.results)
     noted = sum(result["ok"] is None for result in check.results)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    found = {"device": device_line(), "driver": arguments.driver, "capability": capability,
-             "seconds": round(time.time() - begin, 1), "date": time.strftime("%Y-%m-%d", time.gmtime()),
-             "results": check.results}
-    (arguments.out / "gpu-check.json").write_text(json.dumps(found, indent=1) + "\n")
-    (arguments.out / "gpu-check.html").write_text(report.page(found))
+    check.write()
     print(f"{len(check.results) - failed - noted} passed, {failed} failed, {noted} noted")
     sys.exit(1 if failed else 0)
 

@@ -13,7 +13,7 @@ import roofline
 
 HERE = pathlib.Path(__file__).resolve().parent
 OUT_OF_SPACE = 7
-ROUNDS = 4  # With peers; without any, one.
+LIMIT = 240  # Seconds for a run of ours: GPUs are lent by the minute, and what follows is worth as much.
 PATIENCE = 600  # Seconds for an answer of peers, which may have to compile.
 
 
@@ -141,8 +141,12 @@ class Rooflines:
         """A report of yupana-bench, joined with the ceilings; None where it failed, which is noted."""
         given = ["--bandwidth", self.bandwidth, "--flops", self.flops] if self.flops else []
         name = f"{stem} {run.name}"
-        done = self.check.run("yupana-bench", self.check.weightless[stem], "--json", "--per-kernel", "--random-weights",
-                              *run.words, *given)
+        try:
+            done = self.check.run("yupana-bench", self.check.weightless[stem], "--json", "--per-kernel",
+                                  "--random-weights", *run.words, *given, limit=LIMIT)
+        except subprocess.TimeoutExpired:
+            self.check.note("roofline", name, False, f"did not end within {LIMIT} s")
+            return None
         if done.returncode == OUT_OF_SPACE:
             self.check.note("roofline", name, None, f"not run: {done.stderr.decode(errors='replace').strip()}")
         elif done.returncode:
@@ -155,7 +159,7 @@ class Rooflines:
         stem = self.plan(run)
         if not stem:
             return
-        rounds = ROUNDS if self.worker.process and run.peers else 1
+        rounds = run.rounds if self.worker.process and run.peers else 1
         if self.check.arguments.driver or self.check.arguments.quick:
             rounds = min(rounds, 2)
         ours, theirs = [], []

@@ -15,11 +15,13 @@ CONTEXT = 132 * KIBI
 
 class Run:
     """One call of yupana-bench: what it is told, and which phase of its report is meant. `plan` is the stem of a file,
-    or the name of a family of stacks, of which the deepest that fits is taken."""
+    or the name of a family of stacks, of which the deepest that fits is taken. Of `rounds` there is one without
+    peers."""
 
-    def __init__(self, plan, name, phase, tokens, words, context=0, peers=()):
+    def __init__(self, plan, name, phase, tokens, words, context=0, peers=(), rounds=3):
         self.plan, self.name, self.phase, self.tokens = plan, name, phase, tokens
         self.words, self.context, self.peers = [str(word) for word in words], context, tuple(peers)
+        self.rounds = rounds
 
 
 def decode(plan, batch, peers=()):
@@ -37,7 +39,8 @@ def decode_behind(plan, label, prompt, peers=()):
     """The prompt is read, so that what is attended to is no fill of zeros. It ends before a border of chunks, so that
     the layers with chunks attend to nearly as many keys as they can."""
     return Run(plan, f"decode behind {label}", "decode", 1,
-               ["--prompt-tokens", prompt, "--max-new-tokens", 32, "--repetitions", 1, "--warmup", 0], prompt, peers)
+               ["--prompt-tokens", prompt, "--max-new-tokens", 32, "--repetitions", 1, "--warmup", 0], prompt, peers,
+               rounds=2)
 
 
 PRODUCTS = ("qkv", "o", "gate_up", "down", "block")
