@@ -152,6 +152,9 @@ void StepWork::addLaunch(const schema::Target &target, const schema::StepProgram
   const schema::Buffer *sampled = samples ? target.buffers()->Get(target.sampled()) : nullptr;
   for (uint32_t index : buffers) {
     const schema::Buffer &buffer = *target.buffers()->Get(index);
+    // What blocks leave for one another is how a launch goes about its work, and as large as the launch likes.
+    if (target.arenas()->Get(buffer.arena())->workspace())
+      continue;
     // A value may have several entries, all of one name.
     std::string_view name = buffer.name()->string_view();
     bool isOfRows = name == target.buffers()->Get(target.logits())->name()->string_view() ||
