@@ -8,6 +8,7 @@
 #include "compiler/Codegen/BackEnd.h"
 #include "compiler/Driver/Diagnostics.h"
 #include "compiler/Driver/MergePlans.h"
+#include "compiler/Driver/OpenCheckpoint.h"
 #include "compiler/Pipelines/Pipelines.h"
 #include "dialects/MoE/IR/MoE.h"
 #include "dialects/Plan/IR/Plan.h"
@@ -47,6 +48,8 @@ void setOptions(PipelineOptions &pipeline, const CompileOptions &options, const 
   pipeline.disabled = options.disabledFusions;
   pipeline.enabled = options.enabledFusions;
   pipeline.batchInvariant = options.batchInvariant;
+  pipeline.timings = options.timingCache;
+  pipeline.candidate = options.candidate ? static_cast<int64_t>(*options.candidate) : -1;
   pipeline.maxContext = static_cast<int64_t>(maxima.context);
   pipeline.maxBatch = static_cast<int64_t>(maxima.batch);
   pipeline.maxStepTokens = static_cast<int64_t>(maxima.stepTokens);
@@ -60,18 +63,21 @@ public:
       : context(context), maxima(maxima), options(options) {}
 
   Result<OwningOpRef<ModuleOp>> run(OwningOpRef<ModuleOp> model);
+  std::vector<CandidateKernel> takeKernels() { return std::move(kernels); }
 
 private:
   using Build = void (*)(OpPassManager &, const PipelineOptions &);
 
   Result<void> runPhase(ModuleOp module, llvm::StringRef name, Build build, const std::string &target);
   Result<void> generateCode(ModuleOp module, const std::string &target);
+  void takeSignatures(kernel::LibraryOp library);
   /// Writes the module to NN-<phase>.mlir, with the target's name before the suffix when there are several.
   Result<void> dump(ModuleOp module, size_t number, llvm::StringRef phase, const std::string &target);
 
   MLIRContext &context;
   const Maxima &maxima;
   const CompileOptions &options;
+  std::vector<CandidateKernel> kernels;
 };
 
 Result<void> Compilation::runPhase(ModuleOp module, llvm::StringRef name, Build build, const std::string &target) {
@@ -85,7 +91,36 @@ Result<void> Compilation::runPhase(ModuleOp module, llvm::StringRef name, Build 
   build(passes, pipeline);
   if (failed(passes.run(module)))
     return diagnostics.takeError(ExitCode::Internal, fmt::format("phase {}", name.str()));
+  for (const std::string &remark : diagnostics.takeRemarks())
+    note(options.observer, remark);
   return {};
+}
+
+/// Lists the kernels that are to be timed. Without their signatures they have the text, and so the code, that any
+/// compilation gives them.
+void Compilation::takeSignatures(kernel::LibraryOp library) {
+  auto textOf = [](Attribute attribute) {
+    std::string text;
+    llvm::raw_string_ostream(text) << attribute;
+    return text;
+  };
+  for (kernel::FuncOp func : library.getOps<kernel::FuncOp>()) {
+    Operation *launched = &func.getBody().front().front();
+    auto signature = launched->getAttrOfType<kernel::SignatureAttr>(kernel::SignatureAttr::attributeName);
+    if (!signature)
+      continue;
+    launched->removeAttr(kernel::SignatureAttr::attributeName);
+    CandidateKernel kernel{func.getSymName().str(),
+                           signature.getDigest().str(),
+                           static_cast<uint64_t>(signature.getTokens()),
+                           static_cast<uint64_t>(signature.getConfigs()),
+                           {}};
+    func.walk<WalkOrder::PreOrder>([&](kernel::LaunchedOpInterface op) {
+      if (op.getConfigAttr())
+        kernel.configs.push_back(textOf(op.getConfigAttr()));
+    });
+    kernels.push_back(std::move(kernel));
+  }
 }
 
 Result<void> Compilation::dump(ModuleOp module, size_t number, llvm::StringRef phase, const std::string &target) {
@@ -118,6 +153,7 @@ Result<void> Compilation::generateCode(ModuleOp module, const std::string &targe
   kernel::LibraryOp library = *libraries.begin();
   plan::TargetOp plan = *targets.begin();
 
+  takeSignatures(library);
   YUPANA_ASSIGN_OR_RETURN(const codegen::BackEnd *backEnd, codegen::lookupBackEnd(target));
   codegen::CodegenOptions codegenOptions;
   codegenOptions.jobs = options.jobs;
@@ -191,12 +227,16 @@ Result<OwningOpRef<ModuleOp>> Compilation::run(OwningOpRef<ModuleOp> model) {
 } // namespace
 
 Result<OwningOpRef<ModuleOp>> yupana::compileModule(OwningOpRef<ModuleOp> model, const Maxima &maxima,
-                                                    const CompileOptions &options) {
+                                                    const CompileOptions &options,
+                                                    std::vector<CandidateKernel> &kernels) {
   if (!options.dumpIrDirectory.empty())
     if (std::error_code error = llvm::sys::fs::create_directories(options.dumpIrDirectory))
       return makeError(ExitCode::MissingFile, "{}: cannot be created: {}", options.dumpIrDirectory, error.message());
   MLIRContext &context = *model->getContext();
-  return Compilation(context, maxima, options).run(std::move(model));
+  Compilation compilation(context, maxima, options);
+  YUPANA_ASSIGN_OR_RETURN(OwningOpRef<ModuleOp> plan, compilation.run(std::move(model)));
+  kernels = compilation.takeKernels();
+  return plan;
 }
 
 /// For modules that no pipeline made: the verifier that ends a compilation, so that the exporter may rely on it in

@@ -26,9 +26,11 @@ struct Maxima {
 };
 
 /// Takes a model-level module to the plan level for every target and joins the results: `plan` ops and the weights they
-/// name, every target with its code. `options.targets` are names of targets, resolved, none twice.
+/// name, every target with its code. `options.targets` are names of targets, resolved, none twice. With
+/// `options.candidate`, `kernels` gets what was compiled.
 Result<mlir::OwningOpRef<mlir::ModuleOp>> compileModule(mlir::OwningOpRef<mlir::ModuleOp> model, const Maxima &maxima,
-                                                        const CompileOptions &options);
+                                                        const CompileOptions &options,
+                                                        std::vector<CandidateKernel> &kernels);
 
 /// Runs the verifier of the plan level on a module that no phase made. ExitCode::InvalidInput.
 Result<void> verifyPlanModule(mlir::ModuleOp module, const std::string &file);

@@ -20,6 +20,8 @@ static std::string placeOf(Location location) {
 DiagnosticCollector::DiagnosticCollector(MLIRContext &context)
     : handler(&context, [this](Diagnostic &diagnostic) {
         // Everything is handled here, also what is dropped, or MLIR would print it.
+        if (diagnostic.getSeverity() == DiagnosticSeverity::Remark)
+          remarks.push_back(diagnostic.str());
         if (diagnostic.getSeverity() != DiagnosticSeverity::Error || !first.empty())
           return success();
         first = placeOf(diagnostic.getLocation()) + diagnostic.str();

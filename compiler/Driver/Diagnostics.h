@@ -6,10 +6,13 @@
 
 #include "mlir/IR/Diagnostics.h"
 
+#include <string>
+#include <vector>
+
 namespace yupana {
 
-/// Collects what MLIR reports while it lives and makes one sentence of the first error. Warnings and remarks are
-/// dropped: no pass of the compiler speaks to the user.
+/// Collects what MLIR reports while it lives and makes one sentence of the first error. Remarks are what passes have to
+/// tell the user; warnings are dropped.
 class DiagnosticCollector {
 public:
   explicit DiagnosticCollector(mlir::MLIRContext &context);
@@ -17,8 +20,12 @@ public:
   /// The first error, after "`what`: ", with its place in a file where it has one.
   Error takeError(ExitCode code, std::string_view what);
 
+  /// All remarks, in order.
+  std::vector<std::string> takeRemarks() { return std::move(remarks); }
+
 private:
   std::string first;
+  std::vector<std::string> remarks;
   mlir::ScopedDiagnosticHandler handler;
 };
 

@@ -15,6 +15,7 @@
 #include "compiler/Support/File.h"
 #include "dialects/Plan/IR/Plan.h"
 #include "frontends/Tokenizer/Tokenizer.h"
+#include "passes/Schedule/Timings.h"
 #include "runtime/include/yupana/yupana.h"
 
 #include "mlir/Parser/Parser.h"
@@ -150,6 +151,16 @@ Result<void> checkFusions(const CompileOptions &options) {
   return {};
 }
 
+/// Reads the timings once before the work, since no phase knows the exit code of a file that is wrong.
+Result<void> checkTuning(const CompileOptions &options, MLIRContext &context) {
+  if (options.candidate && (options.targets.size() != 1 || !options.timingCache.empty()))
+    return makeError(ExitCode::Usage, "candidates are compiled for one target and without timings");
+  if (options.timingCache.empty())
+    return {};
+  Result<Timings> timings = Timings::read(options.timingCache, context);
+  return timings ? Result<void>() : timings.takeError();
+}
+
 Result<void> checkMaximum(std::string_view option, uint64_t value, uint64_t greatest) {
   if (value >= 1 && value <= greatest)
     return {};
@@ -211,10 +222,17 @@ Result<CompileSummary> yupana::compile(const CompileOptions &given) {
   YUPANA_RETURN_IF_ERROR(checkModelName(options.name));
   YUPANA_ASSIGN_OR_RETURN(options.targets, resolveTargets(options));
   YUPANA_RETURN_IF_ERROR(checkFormats(options));
+  // Passes run on one thread: the parallel work is in code generation and in the weights, which have threads of their
+  // own.
+  MLIRContext context(MLIRContext::Threading::DISABLED);
+  loadDialects(context);
+  YUPANA_RETURN_IF_ERROR(checkTuning(options, context));
   CheckpointState before(options.checkpoint);
   YUPANA_ASSIGN_OR_RETURN(OpenedCheckpoint checkpoint,
                           openCheckpoint(options.checkpoint, options.stripWeights, options.observer));
   YUPANA_ASSIGN_OR_RETURN(std::vector<std::string> inputFiles, filesOf(options.checkpoint));
+  if (!options.timingCache.empty())
+    inputFiles.push_back(options.timingCache);
   YUPANA_RETURN_IF_ERROR(keepInputs(options.output, inputFiles));
   YUPANA_RETURN_IF_ERROR(OutputFile::check(options.output));
   if (!options.dumpIrDirectory.empty())
@@ -227,10 +245,6 @@ Result<CompileSummary> yupana::compile(const CompileOptions &given) {
   YUPANA_ASSIGN_OR_RETURN(inputs.tokenizer, readTokenizer(options, checkpoint.config));
   YUPANA_RETURN_IF_ERROR(checkFitsPlan(options.checkpoint, checkpoint.config));
 
-  // Passes run on one thread: the parallel work is in code generation and in the weights, which have threads of their
-  // own.
-  MLIRContext context(MLIRContext::Threading::DISABLED);
-  loadDialects(context);
   YUPANA_ASSIGN_OR_RETURN(OwningOpRef<ModuleOp> model,
                           llama4::importModel(context, checkpoint.config, checkpoint.text,
                                               checkpoint.importOptions(options.precision, options.name)));
@@ -239,18 +253,20 @@ Result<CompileSummary> yupana::compile(const CompileOptions &given) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   };
   auto start = std::chrono::steady_clock::now();
-  YUPANA_ASSIGN_OR_RETURN(OwningOpRef<ModuleOp> plan, compileModule(std::move(model), maxima, options));
+  std::vector<CandidateKernel> kernels;
+  YUPANA_ASSIGN_OR_RETURN(OwningOpRef<ModuleOp> plan, compileModule(std::move(model), maxima, options, kernels));
   double codeSeconds = secondsSince(start);
   YUPANA_RETURN_IF_ERROR(checkCancelled(options.observer));
   start = std::chrono::steady_clock::now();
   // The checkpoint is held to the state it had before its headers were read.
   ExportOptions exporting = exportOptionsFor(options.output, options.jobs, options.observer, &before);
   if (options.stripWeights)
-    exporting.weights = checkpoint.tensors ? ExportWeights::Digested : ExportWeights::Sized;
+    // What is made to be timed is never filled, so that its weights are not read.
+    exporting.weights = checkpoint.tensors && !options.candidate ? ExportWeights::Digested : ExportWeights::Sized;
   std::unique_ptr<TensorSource> source = checkpoint.source(options.precision, options.allowNonFinite);
   YUPANA_ASSIGN_OR_RETURN(ExportSummary summary, exportPlan(*plan, *source, inputs, exporting));
-  return CompileSummary{summary.fileBytes, summary.weightBytes, summary.missingBytes,
-                        options.targets,   codeSeconds,         secondsSince(start)};
+  return CompileSummary{summary.fileBytes, summary.weightBytes, summary.missingBytes, options.targets,
+                        codeSeconds,       secondsSince(start), std::move(kernels)};
 }
 
 Result<CompileSummary> yupana::exportModule(const ExportModuleOptions &options) {
@@ -272,7 +288,10 @@ Result<CompileSummary> yupana::exportModule(const ExportModuleOptions &options) 
   YUPANA_ASSIGN_OR_RETURN(
       ExportSummary summary,
       exportPlan(*module, source, inputs, exportOptionsFor(options.output, options.jobs, options.observer)));
-  CompileSummary result{summary.fileBytes, summary.weightBytes, summary.missingBytes, {}};
+  CompileSummary result;
+  result.planBytes = summary.fileBytes;
+  result.weightBytes = summary.weightBytes;
+  result.missingBytes = summary.missingBytes;
   for (auto target : module->getOps<plan::TargetOp>())
     result.targets.push_back(target.getName().str());
   return result;

@@ -61,6 +61,12 @@ struct CompileOptions {
   /// What targets with a choice write, "cubin" or "ptx" or both; empty: what is usual for each. ExitCode::Usage when no
   /// target has that choice.
   std::vector<std::string> formats;
+  /// A file of timings, as mergeTimings() of the program `yupana` writes it, whose configs the kernels take that it has
+  /// entries for; a note says how many. Empty: none.
+  std::string timingCache;
+  /// Take this one of each kernel's configs that are worth timing, from 0, and the last where there are fewer;
+  /// CompileSummary::kernels then says what was taken. One target alone, and no `timingCache`.
+  std::optional<uint64_t> candidate;
   /// A folder, created when it does not exist, that receives NN-<phase>.mlir after every phase; empty: none. Like
   /// `output`, none of its files may be one of the checkpoint.
   std::string dumpIrDirectory;
@@ -83,13 +89,23 @@ std::vector<std::string> fusionNames();
 /// The names that `enabledFusions` may hold.
 std::vector<std::string> chosenFusionNames();
 
+/// A kernel of a plan that is made to be timed.
+struct CandidateKernel {
+  std::string symbol;               ///< In the plan.
+  std::string signature;            ///< The same for the same kernel in every plan, whatever its configs.
+  uint64_t tokens = 0;              ///< Most tokens of the steps that it runs in.
+  uint64_t candidates = 0;          ///< How many of CompileOptions::candidate differ for it.
+  std::vector<std::string> configs; ///< Of all members of its launch, in order.
+};
+
 struct CompileSummary {
   uint64_t planBytes = 0;
-  uint64_t weightBytes = 0;         ///< In the plan.
-  uint64_t missingBytes = 0;        ///< Of the weights that were left out.
-  std::vector<std::string> targets; ///< As resolved, none twice.
-  double codeSeconds = 0;           ///< From the imported model to the machine code of all kernels.
-  double weightSeconds = 0;         ///< From then to a plan that is on the disk under its name.
+  uint64_t weightBytes = 0;             ///< In the plan.
+  uint64_t missingBytes = 0;            ///< Of the weights that were left out.
+  std::vector<std::string> targets;     ///< As resolved, none twice.
+  double codeSeconds = 0;               ///< From the imported model to the machine code of all kernels.
+  double weightSeconds = 0;             ///< From then to a plan that is on the disk under its name.
+  std::vector<CandidateKernel> kernels; ///< With CompileOptions::candidate alone.
 };
 
 /// Compiles. Errors have the exit code that the program ends with.

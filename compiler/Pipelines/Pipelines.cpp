@@ -142,7 +142,7 @@ void buildFusePipeline(mlir::OpPassManager &pm, const PipelineOptions &options) 
 }
 
 void buildSchedulePipeline(mlir::OpPassManager &pm, const PipelineOptions &options) {
-  pm.addPass(createConfigureKernelsPass({options.target}));
+  pm.addPass(createConfigureKernelsPass({options.target, options.candidate, options.timings}));
   pm.addPass(createVerifySchedulePass());
 }
 

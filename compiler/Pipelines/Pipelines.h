@@ -23,6 +23,9 @@ struct PipelineOptions : mlir::PassPipelineOptions<PipelineOptions> {
                                   llvm::cl::desc("Fusing passes to run although the target does not ask for them")};
   Option<bool> batchInvariant{*this, "batch-invariant",
                               llvm::cl::desc("No result depends on how many tokens a step has"), llvm::cl::init(false)};
+  Option<std::string> timings{*this, "timings", llvm::cl::desc("A file with the configs that were the fastest")};
+  Option<int64_t> candidate{*this, "candidate", llvm::cl::desc("The number of the configs to time; -1: chosen ones"),
+                            llvm::cl::init(-1)};
   Option<int64_t> maxContext{*this, "max-context", llvm::cl::desc("Positions a sequence may hold"),
                              llvm::cl::init(32768)};
   Option<int64_t> maxBatch{*this, "max-batch", llvm::cl::desc("Sequences a step may hold"), llvm::cl::init(8)};

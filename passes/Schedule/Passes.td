@@ -14,6 +14,11 @@ def ConfigureKernelsPass : Pass<"yupana-configure-kernels", "::mlir::ModuleOp"> 
 
     The grid of a `kernel.parallel` is the sum of its members'; there is nothing else to choose for it.
 
+    With `candidate=N` each op takes the N-th of the configs that are worth timing for it, the last where it has fewer,
+    and each launch says which kernel it is by the attribute `kernel.signature`. With `timings=FILE`, which `yupana tune
+    --merge` writes, a kernel that FILE has an entry for takes the configs found there, as long as the target still
+    lists them; a remark at the module says how many kernels that are.
+
     Precondition: kernel form. Postcondition: every launched op has a grid and a config for `target`.
 
     ```mlir
@@ -28,7 +33,12 @@ def ConfigureKernelsPass : Pass<"yupana-configure-kernels", "::mlir::ModuleOp"> 
     }
     ```
   }];
-  let options = [Option<"target", "target", "std::string", /*default=*/"", "The target to choose for">];
+  let options = [
+    Option<"target", "target", "std::string", /*default=*/"", "The target to choose for">,
+    Option<"candidate", "candidate", "int64_t", /*default=*/"-1",
+           "Take this one of each op's configs that are worth timing, from 0; -1 to choose">,
+    Option<"timings", "timings", "std::string", /*default=*/"", "A file with the configs that were the fastest">
+  ];
   let dependentDialects = ["::yupana::kernel::KernelDialect"];
 }
 

@@ -6,11 +6,9 @@
 // arguments, since these are what differs between them. It runs when nothing changes an op any more; from here on
 // launches are calls that no pass can look into.
 
-#include "dialects/Kernel/IR/Kernel.h"
+#include "dialects/Kernel/Transforms/KernelText.h"
 #include "passes/ToPlan/Passes.h"
 
-#include "mlir/IR/Builders.h"
-#include "mlir/IR/IRMapping.h"
 #include "mlir/IR/SymbolTable.h"
 
 #define DEBUG_TYPE "yupana-outline-kernels"
@@ -58,10 +56,9 @@ private:
     if (!op.getGridAttr())
       return op->emitOpError() << "has no grid, expected configure-kernels to have run";
     SmallVector<Value> views = op.getAccesses().all.takeVector();
-    kernel::FuncOp kernel = cloneIntoFunc(op, views, library);
-    // The text of a function holds numbers of arguments instead of names of memory, so that layers which differ in
-    // their weights alone have equal text.
-    auto [entry, isNew] = kernels.try_emplace(print(kernel), kernel);
+    OpBuilder atEnd = OpBuilder::atBlockEnd(&library.getBody().front());
+    kernel::FuncOp kernel = kernel::cloneIntoFunc(atEnd, op, views);
+    auto [entry, isNew] = kernels.try_emplace(kernel::printKernel(kernel), kernel);
     if (isNew)
       kernel.setSymName((op->getName().stripDialect() + "_" + Twine(kernels.size() - 1)).str());
     else
@@ -74,33 +71,6 @@ private:
     return success();
   }
 
-  static kernel::FuncOp cloneIntoFunc(kernel::LaunchedOpInterface op, ArrayRef<Value> views,
-                                      kernel::LibraryOp library) {
-    OpBuilder builder = OpBuilder::atBlockEnd(&library.getBody().front());
-    // In the function a view is an argument, which no longer says whose memory it is.
-    auto func =
-        kernel::FuncOp::create(builder, op->getLoc(), builder.getStringAttr("kernel"),
-                               numbersOf(views, [](Value view) { return view.getDefiningOp<kernel::WeightOp>(); }),
-                               numbersOf(views, [](Value view) { return kernel::isWorkspace(view); }));
-    Block *block = builder.createBlock(&func.getBody());
-    IRMapping mapping;
-    for (Value view : views)
-      mapping.map(view, block->addArgument(view.getType(), view.getLoc()));
-    auto clone = cast<kernel::LaunchedOpInterface>(builder.clone(*op, mapping));
-    // The launch carries the grid: kernels of programs that differ in it share their code.
-    clone->removeAttr("grid");
-    return func;
-  }
-
-  /// Those of `views` for which `is` holds; null where it holds for none.
-  static DenseI64ArrayAttr numbersOf(ArrayRef<Value> views, llvm::function_ref<bool(Value)> is) {
-    SmallVector<int64_t> numbers;
-    for (auto [index, view] : llvm::enumerate(views))
-      if (is(view))
-        numbers.push_back(index);
-    return numbers.empty() ? DenseI64ArrayAttr() : DenseI64ArrayAttr::get(views.front().getContext(), numbers);
-  }
-
   /// Members of one launch share its blocks, so a block has the threads of the largest.
   static int64_t threadsOf(kernel::LaunchedOpInterface op) {
     int64_t threads = op.getConfigAttr() ? op.getConfigAttr().getThreads() : 0;
@@ -108,13 +78,6 @@ private:
       for (auto member : parallel.getBody().getOps<kernel::LaunchedOpInterface>())
         threads = std::max(threads, threadsOf(member));
     return threads;
-  }
-
-  static std::string print(Operation *op) {
-    std::string text;
-    llvm::raw_string_ostream stream(text);
-    op->print(stream, OpPrintingFlags().useLocalScope());
-    return text;
   }
 
   llvm::StringMap<kernel::FuncOp> kernels;

@@ -14,7 +14,7 @@ import sys
 
 from common import PROMPT, ROOT, clean_environment, expect, expected_text, readme_block, run
 
-COMMANDS = ["compile", "refit", "check", "inspect", "verify", "targets"]
+COMMANDS = ["compile", "refit", "check", "inspect", "verify", "targets", "tune"]
 PROGRAMS = ["yupana", "yupana-run", "yupana-bench"]
 # What a program that only runs plans may need.
 PLAIN = r"linux-vdso|libyupana\.so|libc\.so|libm\.so|ld-linux|libstdc\+\+|libgcc_s"

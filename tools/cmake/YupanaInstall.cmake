@@ -67,7 +67,7 @@ yupana_install_program(yupana-bench runtime)
 if(TARGET yupana)
   # MLIR is in a folder of its own that the system's loader does not look in.
   set_target_properties(yupana PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
-  yupana_install_program(yupana compiler "(-(check|compile|inspect|refit|targets|verify))?")
+  yupana_install_program(yupana compiler "(-(check|compile|inspect|refit|targets|tune|verify))?")
   # Where `yupana verify --simulate` looks for it, whatever the folder of libraries is called.
   install(TARGETS yupana-simdriver LIBRARY DESTINATION lib COMPONENT compiler)
 endif()

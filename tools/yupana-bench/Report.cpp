@@ -6,6 +6,7 @@
 
 #include "tools/yupana-bench/Report.h"
 
+#include "tools/support/PlanIdentity.h"
 #include "tools/support/ProgressBar.h"
 #include "tools/yupana-bench/Cost.h"
 #include "tools/yupana-bench/KernelReport.h"
@@ -15,6 +16,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <ctime>
 #include <string_view>
 
 using namespace yupana;
@@ -183,6 +185,14 @@ Json machineJson(const Ceilings &ceilings) {
           {"f32_flops_256_samples", ceilings.f32Flops256}};
 }
 
+/// "2026-11-28", in UTC.
+std::string today() {
+  std::time_t now = std::time(nullptr);
+  std::tm parts = {};
+  ::gmtime_r(&now, &parts);
+  return fmt::format("{:04}-{:02}-{:02}", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday);
+}
+
 std::string percentOf(const std::optional<double> &share, const std::string &what) {
   return share ? fmt::format("{:.1f} % of {}", 100 * *share, what) : "";
 }
@@ -195,6 +205,8 @@ std::string yupana::jsonReport(const yupana_plan_t *plan, const Options &options
   Json report = {
       {"version", yupana_version()},
       {"plan", yupana_plan_name(plan)},
+      {"plan_id", planIdentity(plan)},
+      {"date", today()},
       {"model", model.name()->str()},
       {"precision", model.precision()->str()},
       {"target", figures.root.targets()->Get(measurements.target)->name()->str()},

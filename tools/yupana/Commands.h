@@ -18,6 +18,7 @@ Result<void> runExport(const Words &words);
 Result<void> runInspect(const Words &words);
 Result<void> runRefit(const Words &words);
 Result<void> runTargets(const Words &words);
+Result<void> runTune(const Words &words);
 Result<void> runVerify(const Words &words);
 Result<void> runVersion(const Words &words);
 
@@ -26,6 +27,8 @@ template <typename... Args> void print(fmt::format_string<Args...> format, Args 
   writeOutput(fmt::format(format, std::forward<Args>(args)...));
 }
 
+/// What `compile` and `tune` are told alike about targets, precision, maxima and passes. ExitCode::Usage.
+Result<void> readCompileOptions(const Arguments &arguments, CompileOptions &options);
 /// The value of `-j`, by default all cores; ExitCode::Usage.
 Result<unsigned> jobsOf(const Arguments &arguments);
 /// The value of `-o`, which must be given; ExitCode::Usage.

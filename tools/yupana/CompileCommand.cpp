@@ -42,6 +42,8 @@ that `yupana-run` runs and that needs nothing else.
   --emit=A,B            what GPU targets write: cubin (default; ptxas of the CUDA Toolkit makes it) or ptx, which the
                         driver compiles when the plan is loaded, or both
   --cache DIR           keep compiled kernels in DIR and take from it what is there. The plan does not depend on it
+  --timing-cache FILE   take the kernels' configs from FILE, which `yupana tune --merge` writes, where it has times of
+                        them; a note says how many. They change speed and no bit of a result
   --strip-weights       leave the weights out, for `yupana refit` to fill: the plan has code, tables and sizes. FOLDER
                         needs config.json alone; if it has tensors, too, the plan gets a digest of each weight
   --disable-fusion A,B  leave fusing passes out, to find a fault or to measure one: %FUSIONS%
@@ -64,7 +66,7 @@ Writes the plan that a module at the plan level says, byte for byte, code includ
 )";
 
 /// Options of later versions: known, and refused by name.
-const std::vector<std::string> plannedOptions = {"--keep-device-ir", "--quantize", "--timing-cache"};
+const std::vector<std::string> plannedOptions = {"--keep-device-ir", "--quantize"};
 
 /// Empty items stay: the driver refuses them by name, where leaving them out would hide a stray comma.
 std::vector<std::string> splitList(const std::string &list) {
@@ -134,31 +136,7 @@ Observer yupana::makeObserver(const std::string &verb) {
   return observer;
 }
 
-Result<void> yupana::runCompile(const Words &words) {
-  YUPANA_ASSIGN_OR_RETURN(Arguments arguments, Arguments::parse(words,
-                                                                {{"-o", true},
-                                                                 {"--target", true},
-                                                                 {"--precision", true},
-                                                                 {"--name", true},
-                                                                 {"--allow-nonfinite"},
-                                                                 {"--max-context", true},
-                                                                 {"--max-batch", true},
-                                                                 {"--max-step-tokens", true},
-                                                                 {"-j", true},
-                                                                 {"--emit", true},
-                                                                 {"--cache", true},
-                                                                 {"--batch-invariant"},
-                                                                 {"--strip-weights"},
-                                                                 {"--disable-fusion", true},
-                                                                 {"--enable-fusion", true},
-                                                                 {"--dump-ir", true},
-                                                                 {"--help"}},
-                                                                plannedOptions));
-  if (arguments.has("--help"))
-    return print("{}", compileHelpText()), Result<void>();
-  CompileOptions options;
-  YUPANA_ASSIGN_OR_RETURN(options.checkpoint, arguments.only("the checkpoint FOLDER"));
-  YUPANA_ASSIGN_OR_RETURN(options.output, outputOf(arguments));
+Result<void> yupana::readCompileOptions(const Arguments &arguments, CompileOptions &options) {
   options.targets = splitList(arguments.value("--target").value_or("native"));
   // Empty means that the checkpoint decides; given, it must be one of the two.
   options.precision = arguments.value("--precision").value_or("");
@@ -183,11 +161,44 @@ Result<void> yupana::runCompile(const Words &words) {
   if (arguments.has("--cache") && options.cacheDirectory.empty())
     return makeError(ExitCode::Usage, "option --cache: needs the name of a folder");
   options.batchInvariant = arguments.has("--batch-invariant");
-  options.stripWeights = arguments.has("--strip-weights");
   if (std::optional<std::string> disabled = arguments.value("--disable-fusion"))
     options.disabledFusions = splitList(*disabled);
   if (std::optional<std::string> enabled = arguments.value("--enable-fusion"))
     options.enabledFusions = splitList(*enabled);
+  return {};
+}
+
+Result<void> yupana::runCompile(const Words &words) {
+  YUPANA_ASSIGN_OR_RETURN(Arguments arguments, Arguments::parse(words,
+                                                                {{"-o", true},
+                                                                 {"--target", true},
+                                                                 {"--precision", true},
+                                                                 {"--name", true},
+                                                                 {"--allow-nonfinite"},
+                                                                 {"--max-context", true},
+                                                                 {"--max-batch", true},
+                                                                 {"--max-step-tokens", true},
+                                                                 {"-j", true},
+                                                                 {"--emit", true},
+                                                                 {"--cache", true},
+                                                                 {"--timing-cache", true},
+                                                                 {"--batch-invariant"},
+                                                                 {"--strip-weights"},
+                                                                 {"--disable-fusion", true},
+                                                                 {"--enable-fusion", true},
+                                                                 {"--dump-ir", true},
+                                                                 {"--help"}},
+                                                                plannedOptions));
+  if (arguments.has("--help"))
+    return print("{}", compileHelpText()), Result<void>();
+  CompileOptions options;
+  YUPANA_ASSIGN_OR_RETURN(options.checkpoint, arguments.only("the checkpoint FOLDER"));
+  YUPANA_ASSIGN_OR_RETURN(options.output, outputOf(arguments));
+  YUPANA_RETURN_IF_ERROR(readCompileOptions(arguments, options));
+  options.timingCache = arguments.value("--timing-cache").value_or("");
+  if (arguments.has("--timing-cache") && options.timingCache.empty())
+    return makeError(ExitCode::Usage, "option --timing-cache: needs the name of a file");
+  options.stripWeights = arguments.has("--strip-weights");
   options.dumpIrDirectory = arguments.value("--dump-ir").value_or("");
   options.observer = makeObserver("weights");
   // Before anything is written: signals then leave no half of a file.

@@ -29,6 +29,8 @@ Compiles Llama 4 checkpoints, ahead of time, into plans that `yupana-run` runs.
   check PLAN [--json]      would a plan run here? What this machine lacks, and memory needed against what is free
   inspect PLAN [--json]    say what is inside a plan: targets, memory to the byte, weights, kernels
   verify PLAN              compare every digest of a plan and check every bound; --simulate runs its GPU code
+  tune --prepare FOLDER …  make a folder of plans whose kernels the runtime times where there is no compiler; --merge
+                           reads the times into a file for `compile --timing-cache`
   targets [--json]         list the machines that plans can be for, and which of them this one is
   version                  print the version
 
@@ -46,8 +48,9 @@ struct Command {
 
 /// `export` is not in the help: it is there for the tests' plans.
 constexpr Command commands[] = {
-    {"compile", runCompile}, {"check", runCheck},   {"inspect", runInspect}, {"verify", runVerify},
-    {"version", runVersion}, {"export", runExport}, {"refit", runRefit},     {"targets", runTargets},
+    {"compile", runCompile}, {"check", runCheck},     {"inspect", runInspect},
+    {"verify", runVerify},   {"version", runVersion}, {"export", runExport},
+    {"refit", runRefit},     {"targets", runTargets}, {"tune", runTune},
 };
 
 /// Set by the handler alone; sig_atomic_t is what a handler may write.

@@ -21,6 +21,8 @@ public:
   llvm::SmallVector<int64_t> getStepBuckets(int64_t maxTokens) const override;
   bool joinsSharedProducts(int64_t maxTokens) const override { return maxTokens == 1; }
   kernel::ConfigAttrInterface chooseConfig(kernel::LaunchedOpInterface op, int64_t maxTokens) const override;
+  llvm::SmallVector<kernel::ConfigAttrInterface> listConfigs(kernel::LaunchedOpInterface op,
+                                                             int64_t maxTokens) const override;
   kernel::GridAttr getGrid(kernel::LaunchedOpInterface op) const override;
   bool runsHere() const override;
   Result<CompiledLibrary> compileLibrary(kernel::LibraryOp library, const CodegenOptions &options) const override;

@@ -22,6 +22,8 @@ public:
   bool holdsGroups(kernel::GemmOp gemm, int64_t group) const override;
   bool joinsSharedProducts(int64_t maxTokens) const override { return false; }
   kernel::ConfigAttrInterface chooseConfig(kernel::LaunchedOpInterface op, int64_t maxTokens) const override;
+  llvm::SmallVector<kernel::ConfigAttrInterface> listConfigs(kernel::LaunchedOpInterface op,
+                                                             int64_t maxTokens) const override;
   kernel::GridAttr getGrid(kernel::LaunchedOpInterface op) const override;
   kernel::GridAttr getSharedGrid(kernel::ParallelOp op) const override;
   llvm::SmallVector<kernel::ViewType> getWorkspaces(kernel::LaunchedOpInterface launch) const override;

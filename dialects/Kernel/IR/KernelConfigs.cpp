@@ -101,6 +101,17 @@ LogicalResult GPUAttr::verify(function_ref<InFlightDiagnostic()> emitError, Stri
 
 StringRef GPUAttr::getTarget() const { return getChip().getValue(); }
 
+LogicalResult SignatureAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringAttr digest, int64_t tokens,
+                                    int64_t configs) {
+  constexpr size_t digits = 64;
+  StringRef text = digest.getValue();
+  if (text.size() != digits || text.find_first_not_of("0123456789abcdef") != StringRef::npos)
+    return emitError() << "digest is " << digest << ", expected " << digits << " lower-case hexadecimal digits";
+  if (tokens < 1 || configs < 1)
+    return emitError() << "has " << tokens << " tokens and " << configs << " configs, expected at least one of each";
+  return success();
+}
+
 //===----------------------------------------------------------------------===//
 // Numerics
 //===----------------------------------------------------------------------===//

@@ -133,6 +133,31 @@ def Kernel_GPUAttr : AttrDef<Kernel_Dialect, "GPU", [DeclareAttrInterfaceMethods
   let genVerifyDecl = 1;
 }
 
+def Kernel_SignatureAttr : AttrDef<Kernel_Dialect, "Signature"> {
+  let mnemonic = "signature";
+  let summary = "Which kernel a launched op is, whatever its config";
+  let description = [{
+    Stands as the discardable attribute `kernel.signature` on launched ops of a program that is compiled to be timed:
+    the SHA-256 of the kernel's text without configs and grids, in lower-case hexadecimal digits, and the most `tokens`
+    of the program's steps. `configs` says how many configs there are to be timed, of a `kernel.parallel` those of the
+    member that has most.
+
+    ```mlir
+    kernel.map rows "T" groups 1 width 64 attributes {kernel.signature = #kernel.signature<
+        "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", tokens = 8, configs = 5>} {
+    ^bb0(%row: index, %group: index, %lane: index):
+    }
+    ```
+  }];
+  let parameters = (ins "::mlir::StringAttr":$digest, "int64_t":$tokens, "int64_t":$configs);
+  let assemblyFormat = "`<` $digest `,` `tokens` `=` $tokens `,` `configs` `=` $configs `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// Under which a launched op has it.
+    static constexpr ::llvm::StringLiteral attributeName = "kernel.signature";
+  }];
+}
+
 def Kernel_NumericsAttr : AttrDef<Kernel_Dialect, "Numerics"> {
   let mnemonic = "numerics";
   let summary = "The order in which a launched op adds";

@@ -97,6 +97,12 @@ public:
   /// The number of cells of a configured op. An error at `op`, and null, where its config does not belong to the
   /// target.
   virtual GridAttr getGrid(LaunchedOpInterface op) const = 0;
+
+  /// Every config worth timing for a launched op, which is no kernel.parallel, in such a program; the first is that of
+  /// chooseConfig(). With each of them the op computes the same bits. Members of one launch may take theirs by number.
+  virtual llvm::SmallVector<ConfigAttrInterface> listConfigs(LaunchedOpInterface op, int64_t maxTokens) const {
+    return {chooseConfig(op, maxTokens)};
+  }
 };
 
 /// The model of the target called `name`; null, with an error at `op`, when `name` is empty or no back end of this
