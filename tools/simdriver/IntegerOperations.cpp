@@ -169,6 +169,9 @@ void addWords(OperationTable &table) {
   table["bmsk.clamp.b32"] = YUPANA_BINARY(uint32_t, uint32_t, uint32_t,
                                           a > 31 ? 0 : ((b > 31 ? uint64_t{1} << 32 : uint64_t{1} << b) - 1) << a);
   table["mul24.lo.u32"] = YUPANA_BINARY(uint32_t, uint32_t, uint32_t, (a & 0xffffff) * (b & 0xffffff));
+  // Of s32 alone, from sm_90 on.
+  table["min.relu.s32"] = YUPANA_BINARY(int32_t, int32_t, int32_t, std::max(0, a < b ? a : b));
+  table["max.relu.s32"] = YUPANA_BINARY(int32_t, int32_t, int32_t, std::max(0, a > b ? a : b));
   table["sad.u32"] = YUPANA_TERNARY(uint32_t, uint32_t, uint32_t, uint32_t, c + (a < b ? b - a : a - b));
 }
 

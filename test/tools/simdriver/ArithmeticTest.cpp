@@ -26,6 +26,8 @@ TEST(Arithmetic, Integers) {
   EXPECT_EQ(evaluate("rem.u32 %ro, %ra, %rb;", a, b), (Words{1, 1, 0x80000000, 5}));
   EXPECT_EQ(evaluate("min.s32 %ro, %ra, %rb;", a, b), (Words{2, 0xfffffff9, 0x80000000, 0}));
   EXPECT_EQ(evaluate("max.u32 %ro, %ra, %rb;", a, b), (Words{7, 0xfffffff9, 0xffffffff, 5}));
+  EXPECT_EQ(evaluate("min.relu.s32 %ro, %ra, %rb;", a, b), (Words{2, 0, 0, 0}));
+  EXPECT_EQ(evaluate("max.relu.s32 %ro, %ra, %rb;", a, b), (Words{7, 2, 0, 5}));
   EXPECT_EQ(evaluate("abs.s32 %ro, %ra;", a), (Words{7, 7, 0x80000000, 5}));
   EXPECT_EQ(evaluate("neg.s32 %ro, %ra;", a), (Words{0xfffffff9, 7, 0x80000000, 0xfffffffb}));
 }
