@@ -120,7 +120,7 @@ namespace {
 
 /// Fields as they are read, in this order; 0 is a field that is not there.
 struct NumericsFields {
-  int64_t range = NumericsAttr::kNone, partials = 0, block = 0;
+  int64_t range = NumericsAttr::kNone, partials = 0, block = 0, segment = 0;
   std::optional<SumOrder> order;
 };
 
@@ -151,9 +151,11 @@ static ParseResult parseField(AsmParser &parser, NumericsFields &fields) {
     return parser.parseInteger(fields.partials);
   if (name == "block" && !fields.block)
     return parser.parseInteger(fields.block);
+  if (name == "segment" && !fields.segment)
+    return parser.parseInteger(fields.segment);
   if (name != "order" || fields.order)
-    return parser.emitError(loc) << "unexpected '" << name << "', expected each of range, order, partials and block at "
-                                 << "most once";
+    return parser.emitError(loc) << "unexpected '" << name << "', expected each of range, order, partials, block and "
+                                 << "segment at most once";
   StringRef order;
   if (parser.parseKeyword(&order))
     return failure();
@@ -173,7 +175,7 @@ Attribute NumericsAttr::parse(AsmParser &parser, Type) {
     return {};
   }
   return getChecked([&] { return parser.emitError(loc); }, parser.getContext(), fields.range,
-                    fields.order.value_or(SumOrder::Ascending), fields.partials, fields.block);
+                    fields.order.value_or(SumOrder::Ascending), fields.partials, fields.block, fields.segment);
 }
 
 /// A kernel without products has no range and no order, which are then left out.
@@ -190,11 +192,13 @@ void NumericsAttr::print(AsmPrinter &printer) const {
   printer << "partials = " << getPartials();
   if (hasBlock())
     printer << ", block = " << getBlock();
+  if (hasSegments())
+    printer << ", segment = " << getSegment();
   printer << '>';
 }
 
 LogicalResult NumericsAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t range, SumOrder order,
-                                   int64_t partials, int64_t block) {
+                                   int64_t partials, int64_t block, int64_t segment) {
   if (range < kWhole)
     return emitError() << "range is " << range << ", expected `all` or a number of elements";
   // A range is summed in pairs, or in blocks of 16: one that cut them would have sums of another order.
@@ -207,6 +211,8 @@ LogicalResult NumericsAttr::verify(function_ref<InFlightDiagnostic()> emitError,
     return emitError() << "partials is " << partials << ", expected a power of two";
   if (block < 0)
     return emitError() << "block is " << block << ", expected a number of positions";
+  if (segment < 0 || (segment && (!block || segment % block)))
+    return emitError() << "segment is " << segment << ", expected a multiple of the block of " << block << " positions";
   return success();
 }
 

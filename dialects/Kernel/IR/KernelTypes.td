@@ -117,6 +117,9 @@ def Kernel_GPUAttr : AttrDef<Kernel_Dialect, "GPU", [DeclareAttrInterfaceMethods
     tile nor stages (0 x 0 x 0 and 0). `threads` are those of one block, `blocks` how many blocks share a
     multiprocessor, and `rows` how many rows one cell of a `simt` kernel covers, 1 in the others.
 
+    In attention a tile is positions x query heads x features of a head, and with `decode`, where blocks share the
+    segments of all tokens, x positions of a segment.
+
     ```mlir
     #kernel.gpu<"sm_90a", form = wgmma, tile = 128 x 256 x 64, stages = 4, threads = 384, blocks = 1, rows = 1>
     #kernel.gpu<"sm_90a", form = decode, tile = 64 x 8 x 256, stages = 8, threads = 160, blocks = 1, rows = 1>
@@ -169,13 +172,20 @@ def Kernel_NumericsAttr : AttrDef<Kernel_Dialect, "Numerics"> {
     chain of fused multiply-adds that begins at zero, in this `order`: `ascending` k, or `odd_first_pairs`, by ascending
     pairs (2i, 2i + 1) of which the odd one goes first, as dot-product instructions of x86 have it. The ranges are
     then added in ascending order. With `matrix_blocks` a range is a chain of matrix instructions instead, by ascending
-    blocks of 16 k: the order and the roundings of the additions inside one are those that the hardware has.
+    blocks of 16 k: the order and the roundings of the additions inside one are those that the hardware has. Weights of
+    a softmax are float32 and then go in as two bfloat16 numbers, the nearest and the nearest to what that leaves: every
+    block of 16 positions is multiplied with the one and then with the other.
 
     *Sums* (`kernel.sum`, `kernel.row_sum`, the logits of `kernel.route`, the exponentials of a softmax) are `partials`
     P partial sums: element i is added to partial sum i mod P, by ascending i. Then partial sum i takes i + P/2 up,
     i + P/4 and so on down to i + 1.
 
-    *Softmax* over positions runs online, in blocks of `block` positions at absolute multiples of `block`.
+    *Softmax* over positions runs online, in blocks of `block` positions at absolute multiples of `block`. With a
+    `segment`, a multiple of `block`, positions are cut at absolute multiples of that, too: each segment is a softmax of
+    its own, whose largest score m, sum of exponentials s and weighted values v begin at nothing. What all segments gave
+    is merged by ascending segment, from m', s', v' = -inf, 0, 0 on. With M = max(m', m), f' = exp(m' - M) and
+    f = exp(m - M) that is M, s'·f' + s·f and v'·f' + v·f, each operation rounded. So segments can be computed anywhere
+    and in any order.
 
     ```mlir
     #kernel.numerics<range = all, order = odd_first_pairs, partials = 16>
@@ -183,9 +193,14 @@ def Kernel_NumericsAttr : AttrDef<Kernel_Dialect, "Numerics"> {
     #kernel.numerics<range = all, order = matrix_blocks, partials = 32>
     #kernel.numerics<partials = 16>
     #kernel.numerics<range = all, order = ascending, partials = 16, block = 32>
+    #kernel.numerics<range = all, order = matrix_blocks, partials = 64, block = 64, segment = 256>
     ```
   }];
-  let parameters = (ins "int64_t":$range, EnumParameter<Kernel_SumOrder>:$order, "int64_t":$partials, "int64_t":$block);
+  let parameters = (ins "int64_t":$range, EnumParameter<Kernel_SumOrder>:$order, "int64_t":$partials, "int64_t":$block,
+                        "int64_t":$segment);
+  // Without segments.
+  let builders = [AttrBuilder<(ins "int64_t":$range, "::yupana::kernel::SumOrder":$order, "int64_t":$partials,
+                               "int64_t":$block), "return $_get($_ctxt, range, order, partials, block, 0);">];
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
@@ -195,6 +210,8 @@ def Kernel_NumericsAttr : AttrDef<Kernel_Dialect, "Numerics"> {
     bool hasProducts() const { return getRange() != kNone; }
     /// True if the blocks of a softmax are stated.
     bool hasBlock() const { return getBlock() != 0; }
+    /// True if the positions of a softmax are cut into segments; else all of them are one.
+    bool hasSegments() const { return getSegment() != 0; }
   }];
 }
 

@@ -15,12 +15,12 @@ func.func private @f() attributes {a = #kernel.numerics<order = ascending, parti
 
 // -----
 
-// expected-error @below {{unexpected 'partials', expected each of range, order, partials and block at most once}}
+// expected-error @below {{unexpected 'partials', expected each of range, order, partials, block and segment at most once}}
 func.func private @f() attributes {a = #kernel.numerics<partials = 16, partials = 16>}
 
 // -----
 
-// expected-error @below {{unexpected 'depth', expected each of range, order, partials and block at most once}}
+// expected-error @below {{unexpected 'depth', expected each of range, order, partials, block and segment at most once}}
 func.func private @f() attributes {a = #kernel.numerics<depth = 16>}
 
 // -----
@@ -47,6 +47,26 @@ func.func private @f() attributes {a = #kernel.numerics<block = 32>}
 
 // expected-error @below {{block is -1, expected a number of positions}}
 func.func private @f() attributes {a = #kernel.numerics<range = all, order = ascending, partials = 16, block = -1>}
+
+// -----
+
+// expected-error @below {{segment is 48, expected a multiple of the block of 32 positions}}
+func.func private @f() attributes {a = #kernel.numerics<range = all, order = ascending, partials = 16, block = 32, segment = 48>}
+
+// -----
+
+// expected-error @below {{segment is -64, expected a multiple of the block of 32 positions}}
+func.func private @f() attributes {a = #kernel.numerics<range = all, order = ascending, partials = 16, block = 32, segment = -64>}
+
+// -----
+
+// expected-error @below {{segment is 256, expected a multiple of the block of 0 positions}}
+func.func private @f() attributes {a = #kernel.numerics<range = all, order = ascending, partials = 16, segment = 256>}
+
+// -----
+
+// expected-error @below {{unexpected 'segment', expected each of range, order, partials, block and segment at most once}}
+func.func private @f() attributes {a = #kernel.numerics<partials = 16, block = 32, segment = 64, segment = 64>}
 
 // -----
 

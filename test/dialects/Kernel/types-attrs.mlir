@@ -69,6 +69,8 @@ func.func private @numerics() attributes {
   test.matrices = #kernel.numerics<range = all, order = matrix_blocks, partials = 32>,
   // CHECK-SAME: test.ranges = #kernel.numerics<range = 256, order = ascending, partials = 32>
   test.ranges = #kernel.numerics<range = 256, order = ascending, partials = 32>,
+  // CHECK-SAME: test.segments = #kernel.numerics<range = all, order = matrix_blocks, partials = 64, block = 64, segment = 256>
+  test.segments = #kernel.numerics<segment = 256, range = all, order = matrix_blocks, partials = 64, block = 64>,
   // CHECK-SAME: test.signature = #kernel.signature<"{{[0-9a-f]+}}", tokens = 8, configs = 5>
   test.signature = #kernel.signature<"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", tokens = 8,
     configs = 5>,
