@@ -6,6 +6,7 @@
 // out all of them.
 #include "compiler/Codegen/GPU/Choices.h"
 
+#include "compiler/Codegen/GPU/AttentionLayout.h"
 #include "compiler/Codegen/GPU/GemmLayout.h"
 #include "compiler/Codegen/GPU/Numerics.h"
 
@@ -117,6 +118,86 @@ bool cuda::fitsGemm(const GpuFacts &gpu, const GemmShape &shape) {
   least.tileRows = leastRows;
   least.stages = leastStages;
   return gemmSharedBytes(shape, least) <= gpu.sharedBlockBytes;
+}
+
+//===----------------------------------------------------------------------===//
+// Attention
+//===----------------------------------------------------------------------===//
+
+AttentionShape cuda::shapeOf(kernel::AttentionOp op) {
+  kernel::CacheType cache = op.getKeys().getType();
+  AttentionShape shape;
+  shape.width = cache.getWidth();
+  shape.heads = cache.getHeads();
+  shape.group = op.getQuery().getType().getDimSize(1) / (shape.heads * shape.width);
+  shape.elementBytes = cache.getElementBytes();
+  shape.chunk = op.getChunk();
+  shape.context = op.getPages().getType().getDimSize(1) * cache.getPageTokens();
+  shape.segment = op.getNumericsAttr() ? op.getNumericsAttr().getSegment() : chooseSegment(shape);
+  return shape;
+}
+
+bool AttentionShape::takesMatrices() const {
+  // Wider heads, and larger groups, would fit neither the registers nor the shared memory of the smaller devices.
+  constexpr int64_t step = 16, mostWidth = 128, mostGroup = 16;
+  return elementBytes == 2 && width % step == 0 && width <= mostWidth && group <= mostGroup;
+}
+
+int64_t AttentionShape::mostSegments() const {
+  if (!segment)
+    return 1;
+  int64_t ofContext = (context + segment - 1) / segment;
+  if (!chunk)
+    return ofContext;
+  // A chunk that is no multiple may begin at the end of a segment.
+  int64_t ofChunk = chunk % segment ? (chunk + segment - 2) / segment + 1 : chunk / segment;
+  return std::min(ofContext, ofChunk);
+}
+
+int64_t cuda::chooseSegment(const AttentionShape &shape) {
+  constexpr int64_t mostSegments = 64, least = 256, most = 4096;
+  int64_t span = shape.chunk ? std::min(shape.chunk, shape.context) : shape.context;
+  auto even = static_cast<int64_t>(llvm::PowerOf2Ceil(static_cast<uint64_t>((span + mostSegments - 1) / mostSegments)));
+  return std::clamp(even, least, most);
+}
+
+GPUChoice cuda::tileOf(const AttentionShape &shape, bool isSplit) {
+  GPUChoice choice;
+  choice.form = isSplit ? kernel::GPUForm::Decode : kernel::GPUForm::MMA;
+  choice.tileFeatures = AttentionLayout::blockPositions;
+  choice.tileRows = static_cast<int64_t>(llvm::alignTo(static_cast<uint64_t>(shape.group), 8));
+  choice.tileDepth = isSplit ? shape.segment : shape.width;
+  choice.stages = 4;
+  choice.threads = AttentionLayout::threads;
+  choice.blocks = 2;
+  return choice;
+}
+
+GPUChoice cuda::chooseAttention(const GpuFacts &gpu, const AttentionShape &shape, int64_t maxTokens, bool isAlone) {
+  // More tokens than a decode step has are cells enough.
+  constexpr int64_t decodeTokens = 8;
+  if (!shape.takesMatrices())
+    return chooseFixed(128);
+  GPUChoice choice = tileOf(shape, isAlone && maxTokens <= decodeTokens && shape.mostSegments() > 1);
+  // Two blocks share a multiprocessor where both have two stages at least: one multiplies while the other waits for its
+  // warps.
+  auto bytes = [&] { return AttentionLayout(shape.width, choice.tileRows, choice.stages).bytes; };
+  while (choice.stages > 2 && choice.blocks * bytes() > gpu.sharedBlockBytes)
+    --choice.stages;
+  if (choice.blocks * bytes() > gpu.sharedBlockBytes)
+    choice.blocks = 1;
+  return choice;
+}
+
+llvm::SmallVector<kernel::ViewType> cuda::workspacesOf(kernel::AttentionOp op) {
+  mlir::MLIRContext *context = op.getContext();
+  AttentionShape shape = shapeOf(op);
+  lm::DimAttr tokens = op.getRows();
+  auto size = [&](int64_t value) { return lm::DimAttr::get(context, value); };
+  int64_t words = shape.heads * shape.mostSegments() * shape.group * AttentionStates(shape.width).headWords;
+  return {
+      kernel::ViewType::get(context, {tokens, size(words)}, mlir::Float32Type::get(context), "row-major"),
+      kernel::ViewType::get(context, {tokens, size(shape.heads)}, mlir::IntegerType::get(context, 32), "row-major")};
 }
 
 GPUChoice cuda::chooseMap(int64_t groups, int64_t width) {

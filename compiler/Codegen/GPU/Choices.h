@@ -45,6 +45,38 @@ GPUChoice chooseGemm(const GpuFacts &gpu, const GemmShape &shape);
 /// True if there are choices with which the GEMM fits the shared memory of a block; then chooseGemm() finds some.
 bool fitsGemm(const GpuFacts &gpu, const GemmShape &shape);
 
+/// Attention as far as its choices, and the order in which it adds, depend on it.
+struct AttentionShape {
+  int64_t width;        ///< Features of a head.
+  int64_t heads;        ///< Key heads.
+  int64_t group;        ///< Query heads of a key head.
+  int64_t elementBytes; ///< Of queries, keys and values: 2 or 4.
+  int64_t chunk;        ///< As the op has it.
+  int64_t context;      ///< Most positions of a sequence.
+  int64_t segment;      ///< Positions of a segment, as the op states it or else as
+                        ///< chooseSegment() does; 0 without any.
+
+  /// True if its products are matrix instructions': bfloat16 in whole steps of them.
+  bool takesMatrices() const;
+  /// Most segments that the positions lie in that a token sees.
+  int64_t mostSegments() const;
+};
+
+AttentionShape shapeOf(kernel::AttentionOp op);
+
+/// Positions of a segment: enough segments to fill a device with one token, few enough for one block to merge.
+int64_t chooseSegment(const AttentionShape &shape);
+
+/// The tile and threads of attention, whose segments are shared among blocks or not: for a shape that takes matrices.
+GPUChoice tileOf(const AttentionShape &shape, bool isSplit);
+
+/// For steps of at most `maxTokens` tokens. A launch of several ops has no blocks to share segments among.
+GPUChoice chooseAttention(const GpuFacts &gpu, const AttentionShape &shape, int64_t maxTokens, bool isAlone);
+
+/// The workspaces of attention whose segments are shared among blocks: the states of all segments, and how many of a
+/// token's key head are there.
+llvm::SmallVector<kernel::ViewType> workspacesOf(kernel::AttentionOp op);
+
 /// A map over rows of `groups` times `width` elements.
 GPUChoice chooseMap(int64_t groups, int64_t width);
 

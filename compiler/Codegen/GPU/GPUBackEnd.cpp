@@ -66,6 +66,10 @@ kernel::ConfigAttrInterface GPUBackEnd::chooseConfig(kernel::LaunchedOpInterface
           .Case(
               [&](kernel::GemmOp gemm) { return cuda::chooseGemm(getTarget().gpu(), cuda::shapeOf(gemm, maxTokens)); })
           .Case([&](kernel::MapOp map) { return cuda::chooseMap(map.getGroups(), map.getWidth()); })
+          .Case([&](kernel::AttentionOp attention) {
+            bool isAlone = !isa<kernel::ParallelOp>(op->getParentOp());
+            return cuda::chooseAttention(getTarget().gpu(), cuda::shapeOf(attention), maxTokens, isAlone);
+          })
           .Case<kernel::SampleOp, kernel::GroupOp>([&](auto) { return cuda::chooseFixed(rowThreads); })
           .Default([&](Operation *) { return cuda::chooseFixed(usualThreads); });
   MLIRContext *context = op->getContext();
@@ -95,9 +99,14 @@ kernel::GridAttr GPUBackEnd::getSharedGrid(kernel::ParallelOp op) const {
   return members.empty() ? kernel::GridAttr() : gridOfShares(members);
 }
 
-SmallVector<kernel::ViewType> GPUBackEnd::getWorkspaces(kernel::LaunchedOpInterface launch) const {
-  SmallVector<kernel::GemmOp> members = cuda::decodeMembers(launch);
-  return members.empty() ? SmallVector<kernel::ViewType>() : cuda::decodeWorkspaces(members);
+/// A block for each token and key head; where blocks share the segments of all of them, as many as run at once.
+static kernel::GridAttr attentionGrid(kernel::AttentionOp op, kernel::GPUAttr config) {
+  kernel::GridBuilder cells(op.getContext());
+  cells.dim(op.getRows()).times(op.getKeys().getType().getHeads());
+  if (config.getForm() != kernel::GPUForm::Decode)
+    return cells.get();
+  kernel::GridAttr units = cells.times(cuda::shapeOf(op).mostSegments()).get();
+  return kernel::GridBuilder(op.getContext()).multiprocessors().times(config.getBlocks()).min(units).get();
 }
 
 kernel::GridAttr GPUBackEnd::getGrid(kernel::LaunchedOpInterface op) const {
@@ -117,15 +126,22 @@ kernel::GridAttr GPUBackEnd::getGrid(kernel::LaunchedOpInterface op) const {
       })
       .Case<kernel::MapOp, kernel::RouteOp>(
           [&](auto rows) { return grid.dim(rows.getRows()).ceilDiv(config.getRows()).get(); })
-      .Case([&](kernel::AttentionOp attention) {
-        return grid.dim(attention.getRows()).times(attention.getKeys().getType().getHeads()).get();
-      })
+      .Case([&](kernel::AttentionOp attention) { return attentionGrid(attention, config); })
       .Case([&](kernel::GroupOp) { return grid.size(1).get(); })
       .Case([&](kernel::SampleOp sample) { return grid.dim(sample.getRows()).get(); })
       .Default([](Operation *other) {
         other->emitOpError() << "has no grid on a GPU";
         return kernel::GridAttr();
       });
+}
+
+SmallVector<kernel::ViewType> GPUBackEnd::getWorkspaces(kernel::LaunchedOpInterface launch) const {
+  auto config = dyn_cast_or_null<kernel::GPUAttr>(launch.getConfigAttr());
+  auto attention = dyn_cast<kernel::AttentionOp>(launch.getOperation());
+  if (attention && config && config.getForm() == kernel::GPUForm::Decode)
+    return cuda::workspacesOf(attention);
+  SmallVector<kernel::GemmOp> members = cuda::decodeMembers(launch);
+  return members.empty() ? SmallVector<kernel::ViewType>() : cuda::decodeWorkspaces(members);
 }
 
 //===----------------------------------------------------------------------===//

@@ -3,8 +3,12 @@
 // The whole K is one range: accumulators stay in registers from the first k to the last. Only with the form `decode`,
 // whose blocks may divide a cell between them, is it cut into ranges of the depth of the tile. In bfloat16 a matrix
 // instruction takes 16 of K, and what it does inside them is the hardware's; in float32 there is one fused multiply-add
-// for each k. Sums keep a partial sum per lane of a warp. A block of a softmax is a position per lane.
+// for each k. Sums keep a partial sum per lane of a warp. A block of a softmax is a position per lane, or those that
+// four warps multiply together; its exponentials have a partial sum for each position of a block.
 #include "compiler/Codegen/GPU/Numerics.h"
+
+#include "compiler/Codegen/GPU/AttentionLayout.h"
+#include "compiler/Codegen/GPU/Choices.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -13,7 +17,7 @@ using namespace yupana;
 using namespace yupana::codegen;
 
 kernel::NumericsAttr cuda::numericsOf(kernel::LaunchedOpInterface op) {
-  constexpr int64_t partials = 32, block = 32;
+  constexpr int64_t partials = 32; // lanes of a warp
   constexpr int64_t whole = kernel::NumericsAttr::kWhole, none = kernel::NumericsAttr::kNone;
   MLIRContext *context = op->getContext();
   return llvm::TypeSwitch<Operation *, kernel::NumericsAttr>(op)
@@ -24,8 +28,15 @@ kernel::NumericsAttr cuda::numericsOf(kernel::LaunchedOpInterface op) {
         bool cuts = config && config.getForm() == kernel::GPUForm::Decode;
         return kernel::NumericsAttr::get(context, cuts ? config.getTileDepth() : whole, order, partials, 0);
       })
-      .Case([&](kernel::AttentionOp) {
-        return kernel::NumericsAttr::get(context, whole, kernel::SumOrder::Ascending, partials, block);
+      .Case([&](kernel::AttentionOp attention) {
+        AttentionShape shape = shapeOf(attention);
+        bool isMatrix = shape.takesMatrices();
+        int64_t positions = isMatrix ? AttentionLayout::blockPositions : partials;
+        // Any segment of whole blocks will do, so that a test can ask for small ones.
+        int64_t segment = shape.segment % positions ? chooseSegment(shape) : shape.segment;
+        return kernel::NumericsAttr::get(context, whole,
+                                         isMatrix ? kernel::SumOrder::MatrixBlocks : kernel::SumOrder::Ascending,
+                                         positions, positions, segment);
       })
       .Case<kernel::MapOp, kernel::RouteOp>(
           [&](auto) { return kernel::NumericsAttr::get(context, none, kernel::SumOrder::Ascending, partials, 0); })

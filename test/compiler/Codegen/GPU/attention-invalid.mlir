@@ -31,3 +31,72 @@ kernel.library @library target "sm_80" {
         !kernel.view<["S", 16], i32>, !kernel.view<["T", 64], f32>
   }
 }
+
+// -----
+
+!keys = !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 8192, bf16, layout = "row-major">
+!values = !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 8192, bf16, layout = "row-major">
+// Whole steps of matrix instructions are multiplied by them: the order of additions is another.
+kernel.library @library target "sm_80" {
+  kernel.func @attention {
+  ^bb0(%q: !kernel.view<["T", 64], bf16>, %k: !keys, %v: !values, %p: !kernel.view<["T"], i32>,
+       %t: !kernel.view<["S", 16], i32>, %o: !kernel.view<["T", 64], bf16>):
+    // expected-error @below {{has form simt, expected mma or decode for '!kernel.cache<key,}}
+    kernel.attention %q, %k, %v at %p of %p through %t into %o chunk 0 scale 2.5e-1
+      {config = #kernel.gpu<"sm_80", form = simt, tile = 0 x 0 x 0, stages = 0, threads = 128, blocks = 1, rows = 1>}
+      : !kernel.view<["T", 64], bf16>, !keys, !values, !kernel.view<["T"], i32>, !kernel.view<["T"], i32>,
+        !kernel.view<["S", 16], i32>, !kernel.view<["T", 64], bf16>
+  }
+}
+
+// -----
+
+!keys = !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 8192, bf16, layout = "row-major">
+!values = !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 8192, bf16, layout = "row-major">
+// Two query heads fill one tile of eight.
+kernel.library @library target "sm_80" {
+  kernel.func @attention {
+  ^bb0(%q: !kernel.view<["T", 64], bf16>, %k: !keys, %v: !values, %p: !kernel.view<["T"], i32>,
+       %t: !kernel.view<["S", 16], i32>, %o: !kernel.view<["T", 64], bf16>):
+    // expected-error @below {{expected a tile of 64 x 8 x 16 and 128 threads}}
+    kernel.attention %q, %k, %v at %p of %p through %t into %o chunk 0 scale 2.5e-1
+      {config = #kernel.gpu<"sm_80", form = mma, tile = 64 x 16 x 16, stages = 2, threads = 128, blocks = 1, rows = 1>}
+      : !kernel.view<["T", 64], bf16>, !keys, !values, !kernel.view<["T"], i32>, !kernel.view<["T"], i32>,
+        !kernel.view<["S", 16], i32>, !kernel.view<["T", 64], bf16>
+  }
+}
+
+// -----
+
+!keys = !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 8192, bf16, layout = "row-major">
+!values = !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 8192, bf16, layout = "row-major">
+// Blocks leave states for one another.
+kernel.library @library target "sm_80" {
+  kernel.func @attention {
+  ^bb0(%q: !kernel.view<["T", 64], bf16>, %k: !keys, %v: !values, %p: !kernel.view<["T"], i32>,
+       %t: !kernel.view<["S", 16], i32>, %o: !kernel.view<["T", 64], bf16>):
+    // expected-error @below {{has 0 workspaces, expected those of its states and arrivals}}
+    kernel.attention %q, %k, %v at %p of %p through %t into %o chunk 0 scale 2.5e-1
+      {config = #kernel.gpu<"sm_80", form = decode, tile = 64 x 8 x 256, stages = 2, threads = 128, blocks = 1, rows = 1>}
+      : !kernel.view<["T", 64], bf16>, !keys, !values, !kernel.view<["T"], i32>, !kernel.view<["T"], i32>,
+        !kernel.view<["S", 16], i32>, !kernel.view<["T", 64], bf16>
+  }
+}
+
+// -----
+
+!keys = !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 8192, bf16, layout = "row-major">
+!values = !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 8192, bf16, layout = "row-major">
+// A segment is whole blocks of four warps.
+kernel.library @library target "sm_80" {
+  kernel.func @attention {
+  ^bb0(%q: !kernel.view<["T", 64], bf16>, %k: !keys, %v: !values, %p: !kernel.view<["T"], i32>,
+       %t: !kernel.view<["S", 16], i32>, %o: !kernel.view<["T", 64], bf16>):
+    // expected-error @below {{has numerics #kernel.numerics<range = all, order = matrix_blocks, partials = 64, block = 32, segment = 96>, kernels of GPUs add by #kernel.numerics<range = all, order = matrix_blocks, partials = 64, block = 64, segment = 256>}}
+    kernel.attention %q, %k, %v at %p of %p through %t into %o chunk 0 scale 2.5e-1
+      {config = #kernel.gpu<"sm_80", form = mma, tile = 64 x 8 x 16, stages = 2, threads = 128, blocks = 1, rows = 1>,
+       numerics = #kernel.numerics<range = all, order = matrix_blocks, partials = 64, block = 32, segment = 96>}
+      : !kernel.view<["T", 64], bf16>, !keys, !values, !kernel.view<["T"], i32>, !kernel.view<["T"], i32>,
+        !kernel.view<["S", 16], i32>, !kernel.view<["T", 64], bf16>
+  }
+}
