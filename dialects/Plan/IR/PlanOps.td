@@ -184,7 +184,7 @@ def Plan_KernelOp : Plan_Op<"kernel", [ParentOneOf<["TargetOp"]>]> {
     ```mlir
     plan.kernel "map_0" scratch 0 arguments 3
     plan.kernel "gemm_1" scratch 0 arguments 5 images [#plan.kernel_image<0, registers = 168>, #plan.kernel_image<1>]
-    plan.kernel "map_2" scratch 0 arguments 2 waits images [#plan.kernel_image<2>]
+    plan.kernel "map_2" scratch 0 arguments 2 waits images [#plan.kernel_image<1>]
     ```
   }];
   let arguments = (ins StrAttr:$symbol, I64Attr:$scratch, I64Attr:$num_arguments, UnitAttr:$waits,
