@@ -11,8 +11,8 @@ namespace yupana::codegen::cuda {
 /// Elements in a range of K where a program for decoding cuts it.
 inline constexpr int64_t decodeRange = 256;
 
-/// The one order in which the generators of this folder add for `op`, but for ranges of K, which follow from its config,
-/// and attention's segments, which are those that it states; null for an op whose order is not stated.
+/// The one order in which the generators of this folder add for `op`, but for ranges of K, which follow from its
+/// config, and attention's segments, which are those that it states; null for an op whose order is not stated.
 kernel::NumericsAttr numericsOf(kernel::LaunchedOpInterface op);
 
 } // namespace yupana::codegen::cuda
