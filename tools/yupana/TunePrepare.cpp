@@ -105,7 +105,10 @@ Result<PrepareSummary> yupana::prepareTuning(const PrepareOptions &options) {
     // Notes are about the checkpoint: once is enough.
     if (number == 0)
       compiling.observer.note = {};
-    if (!compiled && number > 0 && compiled.error().code == ExitCode::Internal) {
+    // The first one shows that the model is supported, and what code generation refuses is one of these.
+    bool isRefused =
+        !compiled && (compiled.error().code == ExitCode::Internal || compiled.error().code == ExitCode::Unsupported);
+    if (isRefused && number > 0) {
       if (options.compile.observer.note)
         options.compile.observer.note(fmt::format("candidate {} is left out: {}", number, compiled.error().message));
       continue;

@@ -49,7 +49,9 @@ SmallVector<kernel::GemmOp> productsBeside(kernel::GemmOp gemm) {
 /// True if a multiprocessor holds the blocks: their shared memory, and registers for accumulators, addresses and the
 /// weights of a step.
 bool fits(const GpuFacts &gpu, const cuda::GemmShape &shape, const cuda::GPUChoice &choice) {
-  constexpr int64_t registers = 65536, reservedBytes = 1024, otherRegisters = 80;
+  constexpr int64_t registers = 65536, reservedBytes = 1024;
+  // The form `decode` has several chains for each sum.
+  int64_t otherRegisters = choice.form == kernel::GPUForm::Decode ? 100 : 80;
   int64_t bytes = cuda::gemmSharedBytes(shape, choice);
   if (bytes > gpu.sharedBlockBytes || choice.blocks * (bytes + reservedBytes) > gpu.sharedBlockBytes + reservedBytes)
     return false;
