@@ -91,7 +91,8 @@ std::vector<BadFile> badFiles() {
       {"MetadataOfNumbers", pair("__metadata__", R"({"a":1})", 1), {"__metadata__ has a value", "a number"}});
   files.push_back({"MetadataKeyTwice", pair("__metadata__", R"({"a":"","a":""})", 1), {"__metadata__", "'a' twice"}});
   files.push_back(
-      {"MetadataTwice", container(R"({"__metadata__":{},"__metadata__":{}})", 0), {"__metadata__ stands twice"}},
+      {"MetadataTwice", container(R"({"__metadata__":{},"__metadata__":{}})", 0), {"__metadata__ stands twice"}});
+  files.push_back(
       {"MetadataTwiceAroundATensor",
        container(R"({"__metadata__":{},"t":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"__metadata__":{}})", 1),
        {"__metadata__ stands twice"}});
