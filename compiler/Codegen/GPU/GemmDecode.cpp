@@ -2,10 +2,10 @@
 //
 // A block of five warps. The fifth fetches weights, and nothing else: its ring runs on from unit to unit, cell to cell
 // and product to product. The others multiply every tile by all token rows of the step, whose range of K they have
-// staged one unit before. Every range is summed from zero. A block that begins a cell adds its ranges as they come;
-// where others end the cell, it leaves that sum in a workspace, they leave theirs range by range, and whoever comes
-// last adds all of it in ascending order: no bit depends on where the borders of shares lie. The last one also runs the
-// body, which masks the rows of other experts.
+// staged one unit before. Every range is summed from zero. A block that begins a weight tile's rows adds their ranges
+// as they come; where others go on with the cell, it leaves that sum in a workspace, they leave theirs range by range,
+// and whoever comes last adds all of it in ascending order: no bit depends on where the borders of shares lie. The last
+// one also runs the body, which masks the rows of other experts.
 #include "compiler/Codegen/GPU/GemmDecode.h"
 
 #include "compiler/Codegen/Common/Dispatch.h"
@@ -50,7 +50,9 @@ private:
   Value multiply(unsigned index, const DecodeUnit &unit, Value isFirst, Value count);
   void finish(unsigned index, const DecodeUnit &unit, Value begin, Value end);
   Value endTogether(const DecodeMember &member, const DecodeUnit &unit, Value begin, Value end);
-  void addRanges(const DecodeMember &member, Value left, Value first);
+  void forSums(const DecodeMember &member, const DecodeUnit &unit,
+               function_ref<void(Value tileBegin, Value sum, Value at)> body);
+  Value addRanges(const DecodeMember &member, Value left, Value first);
 
   Value place(int64_t offset) { return e.at(memory, offset); }
   Value tokensOf(Value unit) { return e.at(place(layout.tokens), e.mul(e.rem(unit, 2), layout.halfTokens)); }
@@ -121,7 +123,7 @@ int64_t cuda::mostDecodeBlocks(ArrayRef<kernel::GemmOp> members) {
   for (const DecodeMember &member : membersOf(members)) {
     kernel::GemmOp op = member.op;
     int64_t experts = op.getExperts() ? std::min(op.getExpertCount(), member.tileRows) : 1;
-    units += member.cells * member.ranges * experts;
+    units += member.cells * member.cellUnits() * experts;
   }
   return std::min(most, units);
 }
@@ -235,7 +237,7 @@ void DecodeEmitter::placeUnits() {
       slots = e.load(e.i32, e.at(member.list, member.tileRows * 4));
     }
     member.begin = next;
-    next = member.end = e.add(next, e.mul(slots, member.cells * member.ranges));
+    next = member.end = e.add(next, e.mul(slots, member.cells * member.cellUnits()));
   }
   shares.emplace(e, next);
 }
@@ -263,15 +265,13 @@ void DecodeEmitter::fetchAll(Value begin, Value end) {
     Value first = e.integer(0, e.i64);
     if (member.list)
       first = e.mul(e.widen(e.load(e.i32, e.element(member.list, unit.slot, 4))), member.rowTiles);
-    return e.loop(zero, e.integer(member.cellTiles), 1, {count}, [&](Value tile, ValueRange outer) -> Values {
-      // Tiles that the weight does not have are its last one, whose accumulators nobody reads.
-      Value row = e.min(e.add(e.mul(unit.cell, member.cellTiles), tile), e.integer(member.rowTiles - 1));
-      Value step = e.add(e.mul(e.add(first, e.widen(row)), member.steps), e.widen(unit.firstStep));
-      Value from = e.element(e.address(op.getWeights()[0]), step, GemmLayout::tileBytes);
-      return e.loop(zero, unit.steps, 1, outer, [&](Value inner, ValueRange carried) -> Values {
-        stream->fetch(e.element(from, e.widen(inner), GemmLayout::tileBytes), carried[0]);
-        return {e.add(carried[0], 1)};
-      });
+    // Tiles that the weight does not have are its last one, whose accumulators nobody reads.
+    Value row = e.min(e.add(e.mul(unit.cell, member.cellTiles), unit.tile), e.integer(member.rowTiles - 1));
+    Value step = e.add(e.mul(e.add(first, e.widen(row)), member.steps), e.widen(unit.firstStep));
+    Value from = e.element(e.address(op.getWeights()[0]), step, GemmLayout::tileBytes);
+    return e.loop(zero, unit.steps, 1, {count}, [&](Value inner, ValueRange carried) -> Values {
+      stream->fetch(e.element(from, e.widen(inner), GemmLayout::tileBytes), carried[0]);
+      return {e.add(carried[0], 1)};
     })[0];
   };
   e.loop(begin, end, 1, {zero}, [&](Value number, ValueRange count) -> Values {
@@ -351,41 +351,40 @@ void DecodeEmitter::readAll(Value begin, Value end) {
   });
 }
 
-/// The unit's range, from zero: to the sums of the cell where this block begins the cell, else to the workspace.
+/// The unit's range, from zero: to the sums of the cell where this block has all ranges before it, else to the
+/// workspace.
 Value DecodeEmitter::multiply(unsigned index, const DecodeUnit &unit, Value firstUnit, Value count) {
   const DecodeMember &member = members[index];
   TileEmitter tileEmitter(e, /*isBF16=*/true, member.tileRows);
-  Value zero = e.integer(0), tokens = tokensOf(e.add(unit.begin, unit.range));
+  Value zero = e.integer(0), tokens = tokensOf(e.add(unit.tileBegin, unit.range));
   int64_t rowBytes = member.tileRows * GemmLayout::rowBytes, width = member.cellRows() * 4;
-  return e.loop(zero, e.integer(member.cellTiles), 1, {count}, [&](Value tile, ValueRange outer) -> Values {
-    Values carried = tileEmitter.zeros();
-    carried.push_back(outer[0]);
-    Values last = e.loop(zero, unit.steps, 1, carried, [&](Value step, ValueRange values) -> Values {
-      Values sums(values.drop_back());
-      Value number = values.back(), weights = stream->await(number);
-      tileEmitter.multiply(weights, e.at(tokens, e.mul(step, rowBytes)), sums);
-      stream->release(number);
-      sums.push_back(e.add(number, 1));
-      return sums;
-    });
-    ValueRange sums = ValueRange(last).drop_back();
-    Value column = e.mul(tile, schema::kTile64x128.tile_rows * 4);
-    e.when(
-        e.less(unit.begin, firstUnit),
-        [&] {
-          Value left = workspaceOf(shares->owner(unit.begin));
-          left = e.at(left, e.widen(e.add(e.mul(unit.range, member.tileRows * width), column)));
-          tileEmitter.store(sums, left, width, member.rows);
-        },
-        [&] {
-          Value to = e.at(place(layout.sums), column);
-          int64_t stride = DecodeLayout::sumStride(member.cellTiles);
-          e.when(
-              e.equal(unit.range, zero), [&] { tileEmitter.store(sums, to, stride); },
-              [&] { tileEmitter.addTo(sums, to, stride); });
-        });
-    return {last.back()};
-  })[0];
+  Values carried = tileEmitter.zeros();
+  carried.push_back(count);
+  Values last = e.loop(zero, unit.steps, 1, carried, [&](Value step, ValueRange values) -> Values {
+    Values sums(values.drop_back());
+    Value number = values.back(), weights = stream->await(number);
+    tileEmitter.multiply(weights, e.at(tokens, e.mul(step, rowBytes)), sums);
+    stream->release(number);
+    sums.push_back(e.add(number, 1));
+    return sums;
+  });
+  ValueRange sums = ValueRange(last).drop_back();
+  Value column = e.mul(unit.tile, schema::kTile64x128.tile_rows * 4);
+  e.when(
+      e.less(unit.tileBegin, firstUnit),
+      [&] {
+        Value left = workspaceOf(shares->owner(unit.begin));
+        left = e.at(left, e.widen(e.add(e.mul(unit.range, member.tileRows * width), column)));
+        tileEmitter.store(sums, left, width, member.rows);
+      },
+      [&] {
+        Value to = e.at(place(layout.sums), column);
+        int64_t stride = DecodeLayout::sumStride(member.cellTiles);
+        e.when(
+            e.equal(unit.range, zero), [&] { tileEmitter.store(sums, to, stride); },
+            [&] { tileEmitter.addTo(sums, to, stride); });
+      });
+  return last.back();
 }
 
 //===----------------------------------------------------------------------===//
@@ -416,57 +415,63 @@ void DecodeEmitter::finish(unsigned index, const DecodeUnit &unit, Value begin, 
   });
 }
 
-/// Leaves what the block has summed where it began the cell, and adds all ranges up where the block comes last: true
+/// Leaves what the block has summed of the tiles that it began, and adds all ranges up where the block comes last: true
 /// then, with the sums of the cell in shared memory.
 Value DecodeEmitter::endTogether(const DecodeMember &member, const DecodeUnit &unit, Value begin, Value end) {
   Value owner = shares->owner(unit.begin), left = workspaceOf(owner);
-  int64_t width = member.cellRows(), stride = DecodeLayout::sumStride(member.cellTiles);
-  Value elements = e.mul(member.rows, width);
-  e.when(e.equal(owner, e.cell), [&] {
-    e.barrier();
-    e.loop(e.thread, elements, readerThreads, {}, [&](Value i, ValueRange) -> Values {
-      Value at = e.add(e.mul(e.div(i, width), stride), e.mul(e.rem(i, width), 4));
-      e.store(e.load(e.f32, e.at(place(layout.sums), at)), e.element(left, e.widen(i), 4));
-      return {};
-    });
+  e.barrier();
+  forSums(member, unit, [&](Value tileBegin, Value sum, Value at) {
+    Value isOurs = e.bitAnd(e.compare(arith::CmpIPredicate::sge, tileBegin, begin), e.less(tileBegin, end));
+    e.when(isOurs, [&] { e.store(e.load(e.f32, sum), e.at(left, e.widen(at))); });
   });
   Value done = e.sub(e.min(unit.end, end), e.max(unit.begin, begin));
   Value counter = e.element(e.address(workspaces[1]), e.widen(owner), 4);
-  Value isLast = e.arriveLast(counter, done, e.integer(member.ranges), place(layout.flag));
+  Value isLast = e.arriveLast(counter, done, e.integer(member.cellUnits()), place(layout.flag));
   e.when(isLast, [&] {
-    addRanges(member, left, e.sub(shares->begin(e.add(owner, 1)), unit.begin));
+    forSums(member, unit, [&](Value tileBegin, Value sum, Value at) {
+      // The block that began the tile has added the first ranges.
+      Value first = e.sub(shares->begin(e.add(shares->owner(tileBegin), 1)), tileBegin);
+      e.store(addRanges(member, e.at(left, e.widen(at)), first), sum);
+    });
     e.barrier();
   });
   return isLast;
 }
 
-/// Adds to the first sum those of the ranges from `first` on, and leaves the workspace zero. Several loads are on their
-/// way at once.
-void DecodeEmitter::addRanges(const DecodeMember &member, Value left, Value first) {
-  constexpr int64_t batch = 8;
+/// All sums of a cell, shared out among the threads: the first unit of their weight tile, where they lie in shared
+/// memory and how far from the beginning of the cell's place in the workspace.
+void DecodeEmitter::forSums(const DecodeMember &member, const DecodeUnit &unit,
+                            function_ref<void(Value tileBegin, Value sum, Value at)> body) {
   int64_t width = member.cellRows(), stride = DecodeLayout::sumStride(member.cellTiles);
-  Value zero = e.real(0), elements = e.mul(member.rows, width);
-  e.loop(e.thread, elements, readerThreads, {}, [&](Value i, ValueRange) -> Values {
-    Value here = e.element(left, e.widen(i), 4);
-    auto rangeAt = [&](Value range) { return e.element(here, e.widen(range), member.tileRows * width * 4); };
-    Value begun = e.load(e.f32, here);
-    e.store(zero, here);
-    Values sum = e.loop(first, e.integer(member.ranges), batch, {begun}, [&](Value range, ValueRange so) -> Values {
-      Values loaded;
-      for (int64_t j = 0; j < batch; ++j)
-        loaded.push_back(e.load(e.f32, rangeAt(e.min(e.add(range, j), e.integer(member.ranges - 1)))));
-      Value all = so[0];
-      for (int64_t j = 0; j < batch; ++j) {
-        Value exists = e.less(e.add(range, j), e.integer(member.ranges));
-        all = e.select(exists, e.fadd(all, loaded[j]), all);
-        e.when(exists, [&] { e.store(zero, rangeAt(e.add(range, j))); });
-      }
-      return {all};
-    });
-    Value at = e.add(e.mul(e.div(i, width), stride), e.mul(e.rem(i, width), 4));
-    e.store(sum[0], e.at(place(layout.sums), at));
+  e.loop(e.thread, e.mul(member.rows, width), readerThreads, {}, [&](Value i, ValueRange) -> Values {
+    Value row = e.div(i, width), column = e.rem(i, width);
+    Value tile = e.div(column, schema::kTile64x128.tile_rows);
+    body(e.add(unit.begin, e.mul(tile, member.ranges)),
+         e.at(place(layout.sums), e.add(e.mul(row, stride), e.mul(column, 4))), e.mul(i, 4));
     return {};
   });
+}
+
+/// Adds to the sum at `left` those of the ranges from `first` on, and leaves the workspace zero. Several loads are on
+/// their way at once.
+Value DecodeEmitter::addRanges(const DecodeMember &member, Value left, Value first) {
+  constexpr int64_t batch = 8;
+  Value zero = e.real(0), ranges = e.integer(member.ranges);
+  auto rangeAt = [&](Value range) { return e.element(left, e.widen(range), member.tileRows * member.cellRows() * 4); };
+  Value begun = e.load(e.f32, left);
+  e.store(zero, left);
+  return e.loop(first, ranges, batch, {begun}, [&](Value range, ValueRange so) -> Values {
+    Values loaded;
+    for (int64_t j = 0; j < batch; ++j)
+      loaded.push_back(e.load(e.f32, rangeAt(e.min(e.add(range, j), e.integer(member.ranges - 1)))));
+    Value all = so[0];
+    for (int64_t j = 0; j < batch; ++j) {
+      Value exists = e.less(e.add(range, j), ranges);
+      all = e.select(exists, e.fadd(all, loaded[j]), all);
+      e.when(exists, [&] { e.store(zero, rangeAt(e.add(range, j))); });
+    }
+    return {all};
+  })[0];
 }
 
 LogicalResult cuda::emitDecode(KernelEmitter &e, kernel::LaunchedOpInterface launch, ArrayRef<kernel::GemmOp> members) {

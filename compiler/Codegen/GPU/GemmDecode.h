@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The form `decode` of a GEMM (stream-K): a launch has as many blocks as the device runs at once, and each takes an
-// equal share of all units, which follow one another without regard to the cells that they belong to. A unit is a cell
-// of one expert and one range of K; the units of a cell follow one another, then cells, experts in use and products of
-// the launch.
+// equal share of all units, which follow one another without regard to the cells that they belong to. A unit is one
+// range of K of a weight tile's rows; the units of a tile follow one another, then tiles of a cell, cells, experts in
+// use and products of the launch.
 #ifndef YUPANA_COMPILER_CODEGEN_GPU_GEMMDECODE_H
 #define YUPANA_COMPILER_CODEGEN_GPU_GEMMDECODE_H
 

@@ -22,12 +22,15 @@ DecodeMember::DecodeMember(kernel::GemmOp op, kernel::GPUAttr config)
 }
 
 DecodeUnit::DecodeUnit(KernelEmitter &e, const DecodeMember &member, Value unit) {
-  Value inside = e.sub(unit, member.begin), cellUnit = e.div(inside, member.ranges);
+  Value inside = e.sub(unit, member.begin), tileUnit = e.div(inside, member.ranges);
+  Value cellUnit = e.div(tileUnit, member.cellTiles);
   range = e.rem(inside, member.ranges);
+  tile = e.rem(tileUnit, member.cellTiles);
   slot = e.div(cellUnit, member.cells);
   cell = e.rem(cellUnit, member.cells);
-  begin = e.sub(unit, range);
-  end = e.add(begin, member.ranges);
+  tileBegin = e.sub(unit, range);
+  begin = e.sub(tileBegin, e.mul(tile, member.ranges));
+  end = e.add(begin, member.cellUnits());
   firstStep = e.mul(range, member.rangeSteps);
   steps = e.min(e.sub(e.integer(member.steps), firstStep), e.integer(member.rangeSteps));
 }

@@ -17,20 +17,23 @@ struct DecodeMember {
   int64_t cellTiles, cells; ///< Weight tiles side by side in a cell; cells of one expert.
   int64_t rowTiles, steps;  ///< Weight tiles above one another, and side by side along K, each 128 bytes.
   int64_t rangeSteps;       ///< Steps of a range of K, but for the last.
-  int64_t ranges;           ///< Of a cell.
+  int64_t ranges;           ///< Of a weight tile's rows.
   mlir::Value rows;         ///< As the step has them.
   mlir::Value list;         ///< Experts in use, i32 in shared memory, and how many behind; null without experts.
   mlir::Value begin, end;   ///< Units.
 
+  int64_t cellUnits() const { return cellTiles * ranges; }
   int64_t cellRows() const { return cellTiles * schema::kTile64x128.tile_rows; }
 };
 
-/// A unit of a member.
+/// A unit of a member: a range of K of one weight tile's rows, so that all units are as many bytes. Those of a row of
+/// tiles follow one another, then the next tile of the cell.
 struct DecodeUnit {
   DecodeUnit(KernelEmitter &e, const DecodeMember &member, mlir::Value unit);
 
-  mlir::Value range, cell;
+  mlir::Value cell, tile, range;
   mlir::Value slot;       ///< Which of the experts in use.
+  mlir::Value tileBegin;  ///< The first unit of its weight tile's rows.
   mlir::Value begin, end; ///< Units of its cell.
   mlir::Value firstStep;  ///< Of its range.
   mlir::Value steps;

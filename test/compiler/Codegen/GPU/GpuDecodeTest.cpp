@@ -92,8 +92,8 @@ TEST_P(GpuDecode, MembersExpertsAndGroups) {
     ^bb0(%x: !kernel.view<["T", {1}], bf16>, %gain: !kernel.view<[{1}], bf16>, %w: !kernel.view<[{0}, {1}], bf16, "tile64x128">,
          %h: !kernel.view<["2*T", {2}], bf16>, %ids: !kernel.view<["T", 2], i32>,
          %e: !kernel.view<[{3}, {4}, {2}], bf16, "tile64x128">, %y: !kernel.view<["T", {0}], f32>,
-         %z: !kernel.view<["2*T", {4}], f32>, %sums: !kernel.view<[19, 4608], f32>, %counts: !kernel.view<[19], i32>):
-      kernel.parallel workspace %sums, %counts : !kernel.view<[19, 4608], f32>, !kernel.view<[19], i32> {{
+         %z: !kernel.view<["2*T", {4}], f32>, %sums: !kernel.view<[25, 4608], f32>, %counts: !kernel.view<[25], i32>):
+      kernel.parallel workspace %sums, %counts : !kernel.view<[25, 4608], f32>, !kernel.view<[25], i32> {{
         kernel.gemm rows "T" group {5} attributes {{config = {6}}} product {{
         ^bb0(%row: index, %k: index):
           %v = kernel.load %x[%row, %k] : !kernel.view<["T", {1}], bf16>
@@ -121,11 +121,11 @@ TEST_P(GpuDecode, MembersExpertsAndGroups) {
   constexpr int64_t wide = outputs - outputs % group;
   Numbers x = rules.random(tokens * depth, 1), gain = rules.random(depth, 2), w = rules.random(wide * depth, 3);
   Numbers h = rules.random(2 * tokens * inner, 4), e = rules.random(experts * features * inner, 5);
-  Array<int32_t> ids(2 * tokens), counts(19);
+  Array<int32_t> ids(2 * tokens), counts(25);
   // Expert 1 is chosen by nobody.
   for (int64_t t = 0; t < tokens; ++t)
     ids[2 * t] = t % 2 ? 2 : 0, ids[2 * t + 1] = 3;
-  Array<float> y(tokens * wide), z(2 * tokens * features), sums(19 * 4608);
+  Array<float> y(tokens * wide), z(2 * tokens * features), sums(25 * 4608);
   ASSERT_NO_FATAL_FAILURE(runAll(
       library,
       {x, gain, rules.pack(w, 1, wide, depth), h, ids, rules.pack(e, experts, features, inner), y, z, sums, counts}, y,
