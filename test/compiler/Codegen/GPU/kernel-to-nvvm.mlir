@@ -126,7 +126,9 @@ kernel.library @library target "sm_80" {
 
 // CHECK-LABEL: llvm.func @large(
 // CHECK:         %[[ID:.*]] = llvm.load %{{.*}} : !llvm.ptr<1> -> i32
-// CHECK:         %[[ROW:.*]] = arith.extui %[[ID]] : i32 to i64
+// An id that could not be drawn stays within the table.
+// CHECK:         %[[SAFE:.*]] = arith.minui %[[ID]], %c1999999_i32 : i32
+// CHECK:         %[[ROW:.*]] = arith.extui %[[SAFE]] : i32 to i64
 // CHECK:         arith.divui %[[ROW]], %c64_i64
 // CHECK-NOT:     arith.muli %{{.*}} : i32
 // CHECK:         llvm.getelementptr %{{.*}}[%{{.*}}] : (!llvm.ptr<1>, i64) -> !llvm.ptr<1>, i8
