@@ -335,7 +335,7 @@ TEST_F(ExportTest, RefusesWhatCannotBeWritten) {
   options.outputPath = folder.path().string();
   summary = exportPlan(*module, source, inputs, options);
   ASSERT_FALSE(summary);
-  EXPECT_EQ(summary.error().code, ExitCode::MissingFile);
+  EXPECT_EQ(summary.error().code, ExitCode::OutOfSpace);
 }
 
 TEST_F(ExportTest, RefusesAFieldThatDoesNotFit) {
