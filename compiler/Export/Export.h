@@ -85,8 +85,9 @@ struct ExportSummary {
 ///
 /// ExitCode::InvalidInput when a tensor is missing or differs from what its weight says, ExitCode::Unsupported for an
 /// element type that no packed form has, ExitCode::MissingFile when a tensor cannot be read or the output cannot be
-/// created, ExitCode::OutOfSpace when the disk is full, ExitCode::Interrupted, ExitCode::Internal when the module says
-/// what a plan cannot hold. After an error nothing is left of the file, and one that stood at `outputPath` still does.
+/// created, ExitCode::OutOfSpace when the disk is full or the output exists and is no file, ExitCode::Interrupted,
+/// ExitCode::Internal when the module says what a plan cannot hold. After an error nothing is left of the file, and one
+/// that stood at `outputPath` still does.
 Result<ExportSummary> exportPlan(mlir::ModuleOp module, const TensorSource &source, const ExportInputs &inputs,
                                  const ExportOptions &options);
 
