@@ -58,8 +58,11 @@ static LogicalResult emitMembers(KernelEmitter &e, ArrayRef<kernel::LaunchedOpIn
 }
 
 LogicalResult cuda::emitTemplate(KernelEmitter &e, kernel::ParallelOp op) {
-  if (SmallVector<kernel::GemmOp> gemms = decodeMembers(op); !gemms.empty())
+  if (SmallVector<kernel::GemmOp> gemms = decodeMembers(op); !gemms.empty()) {
+    // These members are emitted together, not one by one by emitLaunched().
+    e.beginOverlapped();
     return emitDecode(e, op, gemms);
+  }
   SmallVector<kernel::LaunchedOpInterface> members(op.getBody().getOps<kernel::LaunchedOpInterface>());
   return emitMembers(e, members);
 }

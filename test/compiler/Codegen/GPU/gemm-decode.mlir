@@ -14,6 +14,23 @@ kernel.library @library target "sm_90a" {
       kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 128], f32>
     }
   }
+  kernel.func @pair workspace [4, 5] {
+  ^bb0(%x: !kernel.view<["T", 600], bf16>, %w: !kernel.view<[128, 600], bf16, "tile64x128">,
+       %y: !kernel.view<["T", 128], f32>, %z: !kernel.view<["T", 128], f32>, %sums: !kernel.view<[12, 1536], f32>,
+       %counts: !kernel.view<[12], i32>):
+    kernel.parallel workspace %sums, %counts : !kernel.view<[12, 1536], f32>, !kernel.view<[12], i32> {
+      kernel.gemm rows "T" attributes {config = #config}
+          product %x : !kernel.view<["T", 600], bf16> times %w : !kernel.view<[128, 600], bf16, "tile64x128"> {
+      ^bb0(%acc: f32, %row: index, %feature: index):
+        kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 128], f32>
+      }
+      kernel.gemm rows "T" attributes {config = #config}
+          product %x : !kernel.view<["T", 600], bf16> times %w : !kernel.view<[128, 600], bf16, "tile64x128"> {
+      ^bb0(%acc: f32, %row: index, %feature: index):
+        kernel.store %acc, %z[%row, %feature] : !kernel.view<["T", 128], f32>
+      }
+    }
+  }
 }
 
 // Four stages of 8 KiB, twice four steps of eight rows, eight rows of 64 sums and 16 bytes, the flag, eight barriers.
@@ -38,3 +55,10 @@ kernel.library @library target "sm_90a" {
 // CHECK:           nvvm.mbarrier.arrive.expect_tx
 // CHECK:           nvvm.cp.async.bulk.shared.cluster.global
 // CHECK-NOT:       nvvm.mma.sync
+
+// Members that share their blocks wait for the launch before together.
+// CHECK-LABEL: llvm.func @pair
+// CHECK:         nvvm.griddepcontrol wait
+// CHECK-NEXT:    nvvm.griddepcontrol launch_dependents
+// CHECK-NOT:     nvvm.griddepcontrol
+// CHECK:         nvvm.mbarrier.init
