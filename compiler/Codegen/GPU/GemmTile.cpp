@@ -6,6 +6,8 @@
 // which are the same for a whole warp, and every accumulator is one chain of fused multiply-adds by ascending k.
 #include "compiler/Codegen/GPU/GemmTile.h"
 
+#include "compiler/Codegen/GPU/Matrices.h"
+
 using namespace mlir;
 using namespace yupana;
 using namespace yupana::codegen;
@@ -31,29 +33,6 @@ void TileEmitter::multiply(Value weights, Value tokens, Values &sums) {
 // bfloat16
 //===----------------------------------------------------------------------===//
 
-TileEmitter::Values TileEmitter::loadMatrices(Value address) {
-  constexpr int64_t count = 4;
-  MLIRContext *context = e.b.getContext();
-  Type type = LLVM::LLVMStructType::getLiteral(context, SmallVector<Type>(count, e.i32));
-  Value loaded = e.make<NVVM::LdMatrixOp>(type, address, e.b.getI32IntegerAttr(count),
-                                          NVVM::MMALayoutAttr::get(context, NVVM::MMALayout::row),
-                                          NVVM::LdStMatrixShapeAttr::get(context, 8, 8),
-                                          NVVM::LdStMatrixEltTypeAttr::get(context, NVVM::LdStMatrixEltType::B16));
-  Values matrices;
-  for (int64_t i = 0; i < count; ++i)
-    matrices.push_back(e.make<LLVM::ExtractValueOp>(loaded, i));
-  return matrices;
-}
-
-void TileEmitter::multiplyMatrices(ArrayRef<Value> a, ArrayRef<Value> b, MutableArrayRef<Value> sums) {
-  Type type = LLVM::LLVMStructType::getLiteral(e.b.getContext(), SmallVector<Type>(sums.size(), e.f32));
-  Value product = e.make<NVVM::MmaOp>(type, a, b, sums, ArrayRef<int64_t>{16, 8, 16}, std::nullopt, std::nullopt,
-                                      std::array<NVVM::MMATypes, 2>{NVVM::MMATypes::bf16, NVVM::MMATypes::bf16},
-                                      std::array<NVVM::MMALayout, 2>{NVVM::MMALayout::row, NVVM::MMALayout::col});
-  for (auto [i, sum] : llvm::enumerate(sums))
-    sum = e.make<LLVM::ExtractValueOp>(product, static_cast<int64_t>(i));
-}
-
 /// Lanes name the rows that ldmatrix reads: 16 weight rows with two chunks each, which is one step of 16 k, and 8 token
 /// rows with four chunks each, which is two steps. Later steps are other chunks, so they differ in bits of the address
 /// that the swizzle changes, too, and are reached by an exclusive or.
@@ -68,12 +47,12 @@ void TileEmitter::multiplyBF16(Value weights, Value tokens, Values &sums) {
   for (int64_t step = 0; step < steps; step += 2) {
     Values a[2];
     for (int64_t half = 0; half < 2; ++half)
-      a[half] = loadMatrices(e.at(weights, e.bitXor(weightPlace, (step + half) * stepBytes)));
+      a[half] = loadMatrices(e, e.at(weights, e.bitXor(weightPlace, (step + half) * stepBytes)));
     for (int64_t block = 0; block < tileRows / tokenBlock; ++block) {
       Value place = e.add(e.bitXor(tokenPlace, step * stepBytes), block * tokenBlock * rowBytes);
-      Values b = loadMatrices(e.at(tokens, place));
+      Values b = loadMatrices(e, e.at(tokens, place));
       for (int64_t half = 0; half < 2; ++half)
-        multiplyMatrices(a[half], ArrayRef(b).slice(2 * half, 2), MutableArrayRef(sums).slice(4 * block, 4));
+        multiplyMatrices(e, a[half], ArrayRef(b).slice(2 * half, 2), MutableArrayRef(sums).slice(4 * block, 4));
     }
   }
 }

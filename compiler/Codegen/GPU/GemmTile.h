@@ -34,9 +34,6 @@ private:
   /// Every accumulator with its place and its token.
   void forPlaces(mlir::ValueRange sums, mlir::Value to, int64_t stride,
                  llvm::function_ref<void(mlir::Value sum, mlir::Value place, mlir::Value token)> body);
-  Values loadMatrices(mlir::Value address);
-  void multiplyMatrices(llvm::ArrayRef<mlir::Value> a, llvm::ArrayRef<mlir::Value> b,
-                        llvm::MutableArrayRef<mlir::Value> sums);
 
   KernelEmitter &e;
   bool isBF16;
