@@ -165,13 +165,13 @@ void StepWork::addLaunch(const schema::Target &target, const schema::StepProgram
     multiplies |= use.role == Role::Matrix || use.role == Role::Experts;
   made.attends = made.group && !multiplies;
   if (made.attends)
-    made.width = queryWidth(target, launch, made);
+    made.width = queryWidth(made);
   list.push_back(std::move(made));
 }
 
 /// From the weights of its layer; where they do not tell, from its largest buffer, which is the queries or what comes
 /// of them.
-double StepWork::queryWidth(const schema::Target &target, const schema::Launch &launch, const Launch &of) const {
+double StepWork::queryWidth(const Launch &of) const {
   if (of.layer && *of.layer < widths.size() && widths[*of.layer] > 0)
     return widths[*of.layer];
   double largest = 0;

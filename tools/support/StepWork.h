@@ -99,7 +99,7 @@ private:
   void addLaunch(const schema::Target &target, const schema::StepProgram &program, const schema::Launch &launch,
                  std::optional<uint32_t> layer);
   void addWeight(Launch &to, uint32_t index, bool gathers) const;
-  double queryWidth(const schema::Target &target, const schema::Launch &launch, const Launch &of) const;
+  double queryWidth(const Launch &of) const;
   double expertsHit(double tokens) const;
   Work ofWeight(const WeightUse &use, const Launch &launch, const StepShape &shape) const;
   Work ofCache(const Launch &launch, const StepShape &shape) const;
