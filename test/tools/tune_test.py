@@ -188,6 +188,9 @@ class Tune(unittest.TestCase):
                    "--rounds", 2)
         self.fails(2, "found 2 targets", YUPANA, "tune", "--prepare", MODELS / "nano", "-o", self.folder / "x",
                    "--target", "x86-64-v3,x86-64-v4")
+        self.fails(2, "'sm_99'", YUPANA, "tune", "--prepare", MODELS / "nano", "-o", self.folder / "x", "--target",
+                   "sm_99")
+        self.assertFalse((self.folder / "x").exists())
         (self.folder / "file").write_text("")
         self.fails(2, "not an empty folder", YUPANA, "tune", "--prepare", MODELS / "nano", "-o", self.folder,
                    "--target", "x86-64-v3")

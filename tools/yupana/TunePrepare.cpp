@@ -25,23 +25,25 @@ namespace {
 /// Removes the folder of compiled kernels that candidates share, which nobody needs where they are timed.
 struct SharedKernels {
   std::string folder;
-  ~SharedKernels() {
+  ~SharedKernels() { remove(); }
+  void remove() const {
     std::error_code ignored;
     if (!folder.empty())
       fs::remove_all(folder, ignored);
   }
 };
 
-Result<void> makeFolder(const std::string &folder) {
+/// True if the folder was not there.
+Result<bool> makeFolder(const std::string &folder) {
   std::error_code error;
   fs::file_status status = fs::status(folder, error);
   bool usable = !fs::exists(status) || (fs::is_directory(status) && fs::is_empty(folder, error) && !error);
   if (!usable)
     return makeError(ExitCode::Usage, "{}: exists and is not an empty folder, expected the name of a new one", folder);
-  fs::create_directories(folder, error);
+  bool isNew = fs::create_directories(folder, error);
   if (error)
     return makeError(ExitCode::MissingFile, "{}: cannot be created: {}", folder, error.message());
-  return {};
+  return isNew;
 }
 
 Result<void> writeText(const std::string &path, const std::string &text) {
@@ -85,7 +87,7 @@ std::vector<TuneShape> chooseShapes(const yupana_limits_t &limits) {
 } // namespace
 
 Result<PrepareSummary> yupana::prepareTuning(const PrepareOptions &options) {
-  YUPANA_RETURN_IF_ERROR(makeFolder(options.folder));
+  YUPANA_ASSIGN_OR_RETURN(bool isNew, makeFolder(options.folder));
   CompileOptions compiling = options.compile;
   compiling.stripWeights = true;
   SharedKernels shared;
@@ -112,6 +114,12 @@ Result<PrepareSummary> yupana::prepareTuning(const PrepareOptions &options) {
       if (options.compile.observer.note)
         options.compile.observer.note(fmt::format("candidate {} is left out: {}", number, compiled.error().message));
       continue;
+    }
+    if (!compiled && number == 0 && isNew) {
+      // Nothing was prepared, so that the folder goes, too.
+      shared.remove();
+      std::error_code ignored;
+      fs::remove(options.folder, ignored);
     }
     YUPANA_RETURN_IF_ERROR(compiled);
     YUPANA_ASSIGN_OR_RETURN(candidate.identity, openPlan(compiling.output, limits));
