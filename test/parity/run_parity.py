@@ -80,7 +80,7 @@ def check_precision(cases, arguments, precision, targets):
             best = base
             contract(cases, f"{precision} {target}", base, arguments.model, arguments.work, precision,
                      arguments.median_only)
-            check_cuts(cases, runner, tokens, base, arguments.quick)
+            check_cuts(cases, runner, tokens, base, arguments.quick or arguments.few_cuts)
         else:
             cases.same(f"{precision} {target} as {targets[-1]}", base, best)
             if not arguments.long:
@@ -122,6 +122,7 @@ def main():
     parser = tools.parser(__doc__)
     parser.add_argument("--quick", action="store_true", help="few ways of cutting, one target a precision: for slow builds")
     parser.add_argument("--long", action="store_true", help="cut prompts on the best target alone: for very long ones")
+    parser.add_argument("--few-cuts", action="store_true", help="few ways of cutting")
     parser.add_argument("--median-only", action="store_true", help="bf16: hold the median of the error alone")
     parser.add_argument("--own-plans", action="store_true", help="also compare with a plan for each target alone")
     parser.add_argument("--poison", action="store_true", help="also with experts that only a wrong side of a tie would choose")
