@@ -100,6 +100,25 @@ bool yupana::writeOutputNow(std::string_view text) {
   return !outputFailure;
 }
 
+/// C0 and DEL are single bytes; C1 is U+0080 to U+009F, the byte 0xC2 and one below 0xA0.
+bool yupana::writeReply(std::string_view text) {
+  static const bool isTerminal = ::isatty(STDOUT_FILENO) == 1;
+  if (!isTerminal)
+    return writeOutput(text);
+  std::string shown;
+  for (size_t at = 0; at < text.size(); ++at) {
+    unsigned char byte = text[at];
+    bool isSecond = byte == 0xC2 && at + 1 < text.size() && static_cast<unsigned char>(text[at + 1]) < 0xA0;
+    if (isSecond || byte == 0x7F || (byte < 0x20 && byte != '\n' && byte != '\t')) {
+      shown += "\uFFFD";
+      at += isSecond;
+    } else {
+      shown += text[at];
+    }
+  }
+  return writeOutput(shown);
+}
+
 bool yupana::isOutputLost() { return outputFailure != 0; }
 
 int yupana::endProcess(int code) {

@@ -20,6 +20,10 @@ bool writeOutput(std::string_view text);
 /// Likewise, and sends the buffer off.
 bool writeOutputNow(std::string_view text);
 
+/// Writes what a model said, cut between characters, as writeOutput does. At a terminal, control characters other than
+/// line ends and tabs are written as U+FFFD, so that no escape sequence gets there.
+bool writeReply(std::string_view text);
+
 /// True once output is lost: whoever makes more of it may stop.
 bool isOutputLost();
 

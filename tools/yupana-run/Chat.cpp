@@ -46,7 +46,8 @@ public:
 
 private:
   void flush() {
-    writeOutputNow(text);
+    writeReply(text);
+    writeOutputNow("");
     text.clear();
   }
 

@@ -149,7 +149,7 @@ void Teller::stream() {
     return;
   for (; current < sequences.size(); ++current) {
     Sequence &sequence = sequences[current];
-    writeOutput(std::string_view(sequence.text).substr(sequence.printed));
+    writeReply(std::string_view(sequence.text).substr(sequence.printed));
     sequence.printed = sequence.text.size();
     if (!sequence.stopped)
       break;

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -217,6 +218,22 @@ class ChatTest(unittest.TestCase):
         terminal.read_until(b"line 3: is not well-formed UTF-8 at byte 0\r\n> ")
         terminal.type("\x04")
         self.assertEqual(terminal.wait(), (0, b"\r\n"))
+
+    def test_control_characters_at_a_terminal(self):
+        """Escape sequences of a model reach files and pipes, not a terminal."""
+        limit = ["--max-new-tokens", "400"]
+        piped = self.chat(b"Hello!\n", *limit).stdout
+        controls = rb"[\x00-\x08\x0B-\x1F\x7F]|\xC2[\x80-\x9F]"
+        self.assertRegex(piped, controls)
+        terminal = Terminal(self.plan, "--chat", *limit)
+        terminal.read_until(b"> ")
+        terminal.type("Hello!\n")
+        terminal.read_until(b"Hello!\r\n")
+        reply = terminal.read_until(b"note: the reply ends")
+        terminal.type("\x04")
+        self.assertEqual(terminal.wait()[0], 0)
+        shown = re.sub(controls, "\uFFFD".encode(), piped).replace(b"\n", b"\r\n")
+        self.assertTrue(reply.startswith(shown), (reply[:200], shown[:200]))
 
     def test_interrupts_on_a_terminal(self):
         """Ctrl-C ends a reply, twice in this conversation; at the prompt it ends the program."""
