@@ -193,7 +193,11 @@ uint64_t left_in_hierarchy(const char *root, const Hierarchy &hierarchy) {
   const char *below = group.text;
   if (above)
     below = strncmp(below, top.text, above) == 0 ? below + above : "";
-  snprintf(folder.text, sizeof folder.text, "%s%s", place.text, strncmp(below, "/..", 3) == 0 ? "" : below);
+  // A path that is cut names no group, and one that does not exist sets no limit.
+  int length =
+      snprintf(folder.text, sizeof folder.text, "%s%s", place.text, strncmp(below, "/..", 3) == 0 ? "" : below);
+  if (length < 0 || static_cast<size_t>(length) >= sizeof folder.text)
+    return kUnknown;
   uint64_t room = kUnknown;
   for (size_t least = strlen(place.text);;) {
     if (uint64_t left = left_in(folder.text, hierarchy); left < room)

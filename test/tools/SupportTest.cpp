@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the programs share: the text of the progress bar, and the memory a process may use.
+// What the programs share: the text of the progress bar, and how a process ends that finds no memory.
+#include "tools/support/Process.h"
 #include "tools/support/ProgressBar.h"
 
+#include <csignal>
+#include <cstdio>
 #include <gtest/gtest.h>
-
+#include <sys/resource.h>
+#include <unistd.h>
 
 using namespace yupana;
 
@@ -50,5 +54,50 @@ TEST(ProgressBar, NeverReachesTheLastColumn) {
     EXPECT_EQ(line.find('[') != std::string::npos, columns > whole) << columns;
   }
 }
+
+#if defined(__SANITIZE_ADDRESS__)
+#define YUPANA_HAS_OWN_FAULTS 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define YUPANA_HAS_OWN_FAULTS 1
+#endif
+#endif
+#ifndef YUPANA_HAS_OWN_FAULTS
+/// Uses `depth` kilobytes of stack.
+__attribute__((noinline)) int useStack(unsigned depth) {
+  volatile char room[1024];
+  room[depth % sizeof room] = 1;
+  // Read after the call, so that the frame stays and the call is no loop.
+  int below = depth ? useStack(depth - 1) : 0;
+  return below + room[depth % sizeof room];
+}
+
+/// Leaves this process `bytes` of address space, and uses 4 MiB of stack.
+void growStackWithin(uint64_t bytes) {
+  beginProcess("program");
+  unsigned long pages = 0;
+  FILE *file = std::fopen("/proc/self/statm", "r");
+  if (!file || std::fscanf(file, "%lu", &pages) != 1)
+    std::_Exit(1);
+  std::fclose(file);
+  uint64_t most = pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)) + bytes;
+  rlimit limit = {most, most};
+  ::setrlimit(RLIMIT_AS, &limit);
+  std::_Exit(useStack(4096) == 4097 ? 0 : 1);
+}
+
+TEST(Process, SaysThatTheStackFoundNoMemory) {
+  EXPECT_EXIT(growStackWithin(1 << 19), testing::ExitedWithCode(7), "program: not enough memory");
+  EXPECT_EXIT(growStackWithin(1 << 24), testing::ExitedWithCode(0), "");
+}
+
+TEST(Process, LeavesOtherFaultsAlone) {
+  auto fault = [] {
+    beginProcess("program");
+    *reinterpret_cast<volatile int *>(8) = 0;
+  };
+  EXPECT_EXIT(fault(), testing::KilledBySignal(SIGSEGV), "");
+}
+#endif
 
 } // namespace

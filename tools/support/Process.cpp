@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <initializer_list>
 #include <new>
+#include <sys/mman.h>
 #include <unistd.h>
 
 using namespace yupana;
@@ -57,6 +58,34 @@ void onLostMapping(int) {
                          "as it is\n"});
 }
 
+/// Where not a megabyte is to be had, memory has run out: a stack could not grow, or a library went on with a null
+/// pointer. Otherwise the instruction faults again and ends the program as if nobody had looked.
+void onFault(int number) {
+  constexpr size_t megabyte = size_t{1} << 20;
+  void *more = ::mmap(nullptr, megabyte, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (more == MAP_FAILED)
+    endOutOfMemory();
+  ::munmap(more, megabyte);
+  ::signal(number, SIG_DFL);
+}
+
+/// Forked processes inherit this. A sanitizer's own handler stays.
+void explainFaults() {
+  struct sigaction before = {};
+  if (::sigaction(SIGSEGV, nullptr, &before) || before.sa_handler != SIG_DFL)
+    return;
+  // A stack that cannot grow has no room for a handler either.
+  static char stack[1 << 16];
+  stack_t alternate = {};
+  alternate.ss_sp = stack;
+  alternate.ss_size = sizeof stack;
+  ::sigaltstack(&alternate, nullptr);
+  struct sigaction action = {};
+  action.sa_handler = onFault;
+  action.sa_flags = SA_ONSTACK;
+  ::sigaction(SIGSEGV, &action, nullptr);
+}
+
 void noteFailure() {
   if (!outputFailure)
     outputFailure = errno ? errno : EIO;
@@ -72,6 +101,7 @@ void yupana::beginProcess(const char *name, void (*cleanUp)()) {
   // A file beyond its limit then fails with EFBIG instead of a signal.
   ::signal(SIGXFSZ, SIG_IGN);
   std::set_new_handler(endOutOfMemory);
+  explainFaults();
 }
 
 /// A signal that only sets a flag may end a write before its time: it is then gone on with.

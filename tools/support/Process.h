@@ -11,7 +11,8 @@ namespace yupana {
 
 /// The first call of a program called `name`, which has one thread as yet. Descriptors 0 to 2 that are closed stay
 /// without use, so that no file gets their number; a write beyond a limit on file sizes fails and ends nothing; when
-/// memory runs out in `new`, the program says so, removes what `cleanUp` does and ends with exit code 7.
+/// memory runs out in `new`, or for the stack, the program says so, removes what `cleanUp` does and ends with exit code
+/// 7.
 void beginProcess(const char *name, void (*cleanUp)() = nullptr);
 
 /// Writes what the program was asked for to standard output, by way of its buffer. False once any of it could not be

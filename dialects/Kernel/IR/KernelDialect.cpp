@@ -8,6 +8,7 @@
 #include "dialects/Kernel/IR/TargetModel.h"
 
 #include "mlir/Interfaces/FoldInterfaces.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
 using namespace yupana;
