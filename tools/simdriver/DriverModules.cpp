@@ -238,7 +238,7 @@ YUPANA_ENTRY cuFuncSetAttribute(void *handle, int attribute, int value) {
     if (attribute == 9) // how much of the cache is shared memory
       return Success;
     // Static and dynamic memory together are limited.
-    if (attribute != 8 || value < 0 || value + static_cast<int>(function->info.staticShared) > mostShared())
+    if (attribute != 8 || value < 0 || value > mostShared() - static_cast<int>(function->info.staticShared))
       return InvalidValue;
     function->dynamicShared = value;
     return Success;

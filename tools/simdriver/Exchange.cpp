@@ -125,8 +125,11 @@ template <class T> void match(Warp &warp, const Inst &inst, uint32_t lanes) {
   uint32_t *d = warp.at<uint32_t>(inst.d);
   for (uint32_t rest = lanes; rest; rest &= rest - 1)
     d[__builtin_ctz(rest)] = inst.kind ? (allSame ? lanes : 0) : result[__builtin_ctz(rest)];
-  if (inst.kind)
-    setPredicate(warp, operandsOf(warp, inst)[0], lanes, allSame ? ~0u : 0);
+  if (inst.kind) {
+    uint32_t predicate = operandsOf(warp, inst)[0];
+    setPredicate(warp, predicate, lanes, allSame ? ~0u : 0);
+    warp.undefinedAt(predicate) = (warp.undefinedAt(predicate) & ~lanes) | undefined;
+  }
   warp.undefinedAt(inst.d) = (warp.undefinedAt(inst.d) & ~lanes) | undefined;
 }
 

@@ -162,15 +162,17 @@ template <int K, bool Bf16> void multiply(Warp &warp, const Inst &inst, uint32_t
         sum[n] += A[row][k] * B[k][n];
     memcpy(sums[row], sum, sizeof sum);
   }
-  // Before D is written: it may be the registers of C.
+  // Before D is written: it may be the registers of C, in any order.
   if (warp.block->launch->undefined)
     spreadUndefined(warp, d, a, aCount, b, bCount, c);
+  float results[4][32];
   for (int r = 0; r < 4; ++r) {
-    float *to = warp.at<float>(d[r]);
     const float *from = warp.at<float>(c[r]);
     for (int lane = 0; lane < 32; ++lane)
-      to[lane] = from[lane] + sums[(lane >> 2) + (r >> 1) * 8][(lane & 3) * 2 + (r & 1)];
+      results[r][lane] = from[lane] + sums[(lane >> 2) + (r >> 1) * 8][(lane & 3) * 2 + (r & 1)];
   }
+  for (int r = 0; r < 4; ++r)
+    memcpy(warp.at<float>(d[r]), results[r], sizeof results[r]);
   ++warp.matrixInstructions;
 }
 

@@ -5,6 +5,7 @@
 #include "tools/simdriver/Syntax.h"
 
 #include <cctype>
+#include <cerrno>
 #include <cstdlib>
 #include <fmt/format.h>
 #include <unordered_map>
@@ -13,6 +14,13 @@ using namespace yupana;
 using namespace yupana::ptx;
 
 namespace {
+
+// Far above what a compiler writes; a text that asks for more is refused before memory is.
+constexpr uint64_t mostRegisters = uint64_t{1} << 20;     ///< Of one entry.
+constexpr uint64_t mostVariableBytes = uint64_t{1} << 30; ///< Of one module.
+constexpr uint64_t mostAlignment = uint64_t{1} << 16;
+constexpr unsigned deepestOperand = 4;
+constexpr size_t deepestScope = 256;
 
 /// Opcodes, directives and names are one word each: a dot or a percent sign may stand anywhere in it.
 bool isWordCharacter(char c) {
@@ -77,6 +85,7 @@ private:
   }
 
   uint64_t number(bool *isFloat = nullptr);
+  uint64_t number(uint64_t most, const char *what);
   void directive();
   void target();
   VariableText variable(std::string_view space, bool isExtern);
@@ -88,6 +97,7 @@ private:
   void registers(EntryText &entry);
   void statement(EntryText &entry);
   OperandText operand();
+  OperandText simpleOperand();
   OperandText address();
   OperandText word();
   int findRegister(std::string_view name) const;
@@ -99,6 +109,8 @@ private:
   std::vector<std::unordered_map<std::string, int>> names;
   /// Indices into EntryText::scopes, the innermost last.
   std::vector<int> scopeStack;
+  uint64_t variableBytes = 0;
+  unsigned operandDepth = 0;
 };
 
 /// An integer as C writes it, hexadecimal and octal ones included, or the bits of 0fXXXXXXXX and 0dXXXXXXXXXXXXXXXX. A
@@ -114,8 +126,24 @@ uint64_t Parser::number(bool *isFloat) {
                   (text.size() == 10 || text.size() == 18);
   if (isFloat)
     *isFloat = hexFloat;
-  uint64_t value = hexFloat ? strtoull(text.c_str() + 2, nullptr, 16) : strtoull(text.c_str(), nullptr, 0);
+  const char *digits = text.c_str() + (hexFloat ? 2 : 0);
+  char *end = nullptr;
+  errno = 0;
+  uint64_t value = strtoull(digits, &end, hexFloat ? 16 : 0);
+  // 17U is 17 without a sign.
+  if (!hexFloat && *end == 'U')
+    ++end;
+  if (end == digits || *end || errno)
+    fail(fmt::format("'{}' is no number that is known", text));
   return negative ? 0 - value : value;
+}
+
+/// A number of no sign that is at most `most`.
+uint64_t Parser::number(uint64_t most, const char *what) {
+  uint64_t value = number();
+  if (value > most)
+    fail(fmt::format("{} {}; at most {} are supported", value, what, most), Fault::Unsupported);
+  return value;
 }
 
 void Parser::target() {
@@ -178,11 +206,18 @@ VariableText Parser::variable(std::string_view space, bool isExtern) {
   for (;;) {
     std::string_view word = next().text;
     if (word == ".align") {
-      result.align = static_cast<uint32_t>(number());
-    } else if (word == ".ptr") { // of a parameter: .ptr .global .align 16
+      result.align = static_cast<uint32_t>(number(mostAlignment, "bytes of alignment"));
+      if (result.align == 0 || (result.align & (result.align - 1)) != 0)
+        fail(fmt::format("an alignment is a power of two, not {}", result.align));
+    } else if (word == ".ptr" || word == ".global" || word == ".shared" || word == ".const") {
+      // Of a parameter, `.ptr .global .align 16`: what it points to.
+      if (space != ".param")
+        fail(fmt::format("'{}' belongs to parameters", word));
     } else if (auto bytes = bytesOfType(word)) {
       element = *bytes;
-    } else if (word[0] != '.') {
+    } else if (word[0] == '.') {
+      fail(fmt::format("'{}' is not supported in a declaration", word), Fault::Unsupported);
+    } else {
       result.name = word;
       break;
     }
@@ -190,9 +225,12 @@ VariableText Parser::variable(std::string_view space, bool isExtern) {
   result.bytes = element;
   if (take("[")) {
     // Without a size the memory is what the launch gives (dynamic shared memory).
-    result.bytes = isNext("]") ? 0 : element * number();
+    result.bytes = isNext("]") ? 0 : element * number(mostVariableBytes, "elements of a variable");
     expect("]");
   }
+  variableBytes += result.bytes;
+  if (variableBytes > mostVariableBytes)
+    fail(fmt::format("variables of more than {} bytes are not supported", mostVariableBytes), Fault::Unsupported);
   // A variable is aligned to its elements at least.
   result.align = std::max(result.align, element);
   if (take("="))
@@ -252,7 +290,7 @@ void Parser::entryDirectives(EntryText &entry) {
     uint64_t product = 1;
     while (peek().kind == TokenKind::Number || peek().kind == TokenKind::String || isNext(",")) {
       if (peek().kind == TokenKind::Number)
-        product *= number();
+        product = std::min(product * number(UINT32_MAX, "threads"), uint64_t{UINT32_MAX});
       else
         next();
     }
@@ -270,6 +308,8 @@ void Parser::body(EntryText &entry) {
     if (peek().kind == TokenKind::End)
       fail("the text ends inside an entry");
     if (take("{")) {
+      if (scopeStack.size() == deepestScope)
+        fail(fmt::format("more than {} scopes in each other are not supported", deepestScope), Fault::Unsupported);
       entry.scopes.push_back({scopeStack.back(), {}, {}});
       scopeStack.push_back(static_cast<int>(entry.scopes.size()) - 1);
       names.emplace_back();
@@ -333,12 +373,14 @@ void Parser::registers(EntryText &entry) {
     std::string name(next().text);
     // %r<8> is %r0 to %r7.
     if (take("<")) {
-      uint64_t count = number();
+      uint64_t count = number(mostRegisters - entry.registers.size(), "more registers");
       expect(">");
       for (uint64_t i = 0; i < count; ++i)
         declare(name + std::to_string(i));
-    } else {
+    } else if (entry.registers.size() < mostRegisters) {
       declare(name);
+    } else {
+      fail("there are too many registers", Fault::Unsupported);
     }
   } while (take(","));
   expect(";");
@@ -389,6 +431,15 @@ void Parser::statement(EntryText &entry) {
 }
 
 OperandText Parser::operand() {
+  if (operandDepth == deepestOperand)
+    fail(fmt::format("operands nest deeper than {}", deepestOperand), Fault::Unsupported);
+  ++operandDepth;
+  OperandText result = simpleOperand();
+  --operandDepth;
+  return result;
+}
+
+OperandText Parser::simpleOperand() {
   OperandText result;
   // A vector, such as {%r1, %r2}.
   if (take("{")) {

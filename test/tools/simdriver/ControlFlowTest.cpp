@@ -99,4 +99,23 @@ TEST(ControlFlow, UnknownTextIsNamed) {
   report = module.parse(".version 8.0\n.target sm_80\nnonsense");
   EXPECT_EQ(report.fault, Fault::Syntax);
   EXPECT_EQ(module.parse(".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry k(").fault, Fault::Syntax);
+  for (const char *number : {"1.5", "08", "0x", "99999999999999999999", "1f3f800000"}) {
+    report = module.parse(kernelText(1, std::string("  add.s32 %r1, %r2, ") + number + ";"));
+    EXPECT_EQ(report.fault, Fault::Syntax) << number;
+    EXPECT_NE(report.message.find("is no number that is known"), std::string::npos) << report.message;
+  }
+}
+
+/// Before memory is asked for.
+TEST(ControlFlow, TextBeyondItsLimitsIsRefused) {
+  std::string operand = "%r2", scopes;
+  for (int i = 0; i < 100000; ++i)
+    operand.insert(operand.begin(), '!'), scopes += '{';
+  Module module;
+  for (const std::string &body :
+       {"  add.s32 %r1, %r2, " + operand + ";", scopes, std::string("  .reg .b32 x<5000000000>;"),
+        std::string("  .local .b8 x[2000000000];"), std::string("  .local .v4 .b32 x;")})
+    EXPECT_EQ(module.parse(kernelText(1, body)).fault, Fault::Unsupported) << body.substr(0, 60);
+  EXPECT_EQ(module.parse(kernelText(1, "  .shared .align 3 .b8 x[8];")).fault, Fault::Syntax);
+  EXPECT_EQ(module.parse(kernelText(1, "  .shared .align 0 .b8 x[8];")).fault, Fault::Syntax);
 }

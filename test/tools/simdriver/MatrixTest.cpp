@@ -3,6 +3,7 @@
 // Fragments, rows and descriptors of matrix instructions, with small integers, which every order of sums gets right.
 #include "test/tools/simdriver/Kernels.h"
 
+#include <array>
 #include <gtest/gtest.h>
 
 using namespace yupana::ptx;
@@ -14,7 +15,8 @@ static uint32_t pair(int low, int high) { return uint32_t{half(high)} << 16 | ha
 static int elementA(int row, int k) { return (row * 3 + k * 5) % 7 - 3; }
 static int elementB(int k, int n) { return (k * 2 + n * 3) % 5 - 2; }
 
-TEST(Matrix, MmaFragments) {
+/// `results`: the registers of D, of which C has 16 to 19 in order.
+static void checkFragments(const std::array<int, 4> &results) {
   // Each lane finds its four registers of A, two of B and four of C in a row of 10 words.
   std::vector<uint32_t> input(32 * 10);
   for (int lane = 0; lane < 32; ++lane) {
@@ -30,10 +32,14 @@ TEST(Matrix, MmaFragments) {
   std::string body = "mad.lo.u32 %r1, %r60, 40, 0;\n cvt.u64.u32 %rd5, %r1;\n add.s64 %rd6, %rd1, %rd5;\n";
   for (int i = 0; i < 10; ++i)
     body += "ld.global.b32 %r" + std::to_string(10 + i) + ", [%rd6+" + std::to_string(4 * i) + "];\n";
-  body += "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%r20,%r21,%r22,%r23}, {%r10,%r11,%r12,%r13}, "
-          "{%r14,%r15}, {%r16,%r17,%r18,%r19};\n";
+  std::string d;
+  for (int result : results)
+    d += (d.empty() ? "%r" : ",%r") + std::to_string(result);
+  body += "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {" + d +
+          "}, {%r10,%r11,%r12,%r13}, {%r14,%r15}, {%r16,%r17,%r18,%r19};\n";
   for (int i = 0; i < 4; ++i)
-    body += "st.global.b32 [%rd6+" + std::to_string(4 * i) + "], %r" + std::to_string(20 + i) + ";\n";
+    body += "st.global.b32 [%rd6+" + std::to_string(4 * i) + "], %r" + std::to_string(results[static_cast<size_t>(i)]) +
+            ";\n";
   Device device;
   Module module;
   ASSERT_FALSE(module.parse(kernelText(1, body)));
@@ -48,6 +54,13 @@ TEST(Matrix, MmaFragments) {
         sum += elementA(row, k) * elementB(k, n);
       EXPECT_EQ(number(out[static_cast<size_t>(lane) * 10 + static_cast<size_t>(r)]), sum) << lane << " " << r;
     }
+}
+
+TEST(Matrix, MmaFragments) {
+  checkFragments({20, 21, 22, 23});
+  // D may be the registers of C, in any order.
+  checkFragments({16, 17, 18, 19});
+  checkFragments({19, 16, 18, 17});
 }
 
 /// Fills 512 bytes of shared memory with their element numbers, loads matrices, stores one register of each lane.

@@ -154,6 +154,8 @@ TEST(Memory, LanesExchange) {
   EXPECT_EQ(evaluate("redux.sync.add.s32 %ro, %ra, -1;", a)[9], 32u * 100 + 496);
   EXPECT_EQ(evaluate("redux.sync.min.u32 %ro, %ra, -1;", a)[9], 100u);
   EXPECT_EQ(evaluate("and.b32 %r1, %ra, 1; match.any.sync.b32 %ro, %r1, -1;", a)[3], 0xaaaaaaaau);
+  EXPECT_EQ(evaluate("match.all.sync.b32 %r1|%p1, %ra, -1; selp.b32 %ro, 1, 0, %p1;", a)[3], 0u);
+  EXPECT_EQ(evaluate("shr.u32 %r1, %ra, 8; match.all.sync.b32 %r2|%p1, %r1, -1; selp.b32 %ro, 1, 0, %p1;", a)[3], 1u);
   EXPECT_EQ(evaluate("elect.sync %ro|%p1, -1; @%p1 mov.b32 %ro, 7;", a)[0], 7u);
   EXPECT_EQ(evaluate("elect.sync %ro|%p1, -1; @%p1 mov.b32 %ro, 7;", a)[1], 0u);
   Outcome run =
