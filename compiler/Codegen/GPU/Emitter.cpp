@@ -294,23 +294,23 @@ OpEmitter::Values KernelEmitter::assembly(StringRef text, ValueRange inOut, Valu
   return written;
 }
 
-void KernelEmitter::waitForEarlier() {
-  if (overlaps(target))
-    firstWait = make<NVVM::GriddepcontrolOp>(NVVM::GridDepActionKind::wait);
-}
-
-void KernelEmitter::waitLater() {
-  if (firstWait)
-    firstWait->erase();
-  firstWait = nullptr;
-}
-
 /// The next launch is let in behind the wait and not in front of it: it may then overlap with this one alone, so what
 /// it does before its own wait has to be independent of one launch and not of all before it.
-void KernelEmitter::beginOverlapped() {
-  waitForEarlier();
-  if (overlaps(target))
-    make<NVVM::GriddepcontrolOp>(NVVM::GridDepActionKind::launch_dependents);
+void KernelEmitter::waitForEarlier() {
+  if (!overlaps(target))
+    return;
+  firstWait = make<NVVM::GriddepcontrolOp>(NVVM::GridDepActionKind::wait);
+  make<NVVM::GriddepcontrolOp>(NVVM::GridDepActionKind::launch_dependents);
+}
+
+void KernelEmitter::beginOverlapped() { waitForEarlier(); }
+
+void KernelEmitter::waitLater() {
+  if (!firstWait)
+    return;
+  firstWait->getNextNode()->erase();
+  firstWait->erase();
+  firstWait = nullptr;
 }
 
 void KernelEmitter::finish() {

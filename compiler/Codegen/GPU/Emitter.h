@@ -148,12 +148,13 @@ public:
 
   // Launches that overlap. Does nothing where the target has none of them.
   /// Waits until the launches before this one have ended and what they wrote is to be seen, then lets the next one
-  /// begin. Stands in front of every launched op.
+  /// begin.
+  void waitForEarlier();
+  /// The same; stands in front of every launched op.
   void beginOverlapped();
-  /// Takes that wait away, for an op which first loads what no launch writes, as weights are: from there on it calls
+  /// Takes that away, for an op which first loads what no launch writes, as weights are: from there on it calls
   /// waitForEarlier() itself, on every way to an access of anything else, and once at least in each block.
   void waitLater();
-  void waitForEarlier();
 
   /// Closes the function.
   void finish();

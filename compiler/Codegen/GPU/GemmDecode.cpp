@@ -48,15 +48,18 @@ int64_t cuda::mostDecodeBlocks(ArrayRef<kernel::GemmOp> members) {
 }
 
 SmallVector<kernel::ViewType> cuda::decodeWorkspaces(ArrayRef<kernel::GemmOp> members) {
-  int64_t blocks = mostDecodeBlocks(members), elements = 0;
+  int64_t blocks = mostDecodeBlocks(members), elements = 0, routed = 0;
   for (kernel::GemmOp op : members) {
     DecodeMember member(op, gpuConfigOf(op));
     elements = std::max(elements, member.ranges * member.tileRows * member.cellRows());
+    routed += member.byExpert;
   }
+  // A block has a share of the units with experts and one of those without, and may begin a cell in each.
+  int64_t places = routed > 0 && routed < static_cast<int64_t>(members.size()) ? 2 * blocks : blocks;
   MLIRContext *context = members.front()->getContext();
   auto size = [&](int64_t value) { return lm::DimAttr::get(context, value); };
-  return {kernel::ViewType::get(context, {size(blocks), size(elements)}, Float32Type::get(context), "row-major"),
-          kernel::ViewType::get(context, {size(blocks)}, IntegerType::get(context, 32), "row-major")};
+  return {kernel::ViewType::get(context, {size(places), size(elements)}, Float32Type::get(context), "row-major"),
+          kernel::ViewType::get(context, {size(places)}, IntegerType::get(context, 32), "row-major")};
 }
 
 //===----------------------------------------------------------------------===//
@@ -94,6 +97,19 @@ static LogicalResult check(DecodeFrame &frame, kernel::LaunchedOpInterface launc
   return success();
 }
 
+/// The first warp does, and tells the readers and the fetching warp.
+static void listAllExperts(DecodeFrame &frame) {
+  KernelEmitter &e = frame.e;
+  e.when(e.equal(e.warp, e.integer(0)), [&] {
+    for (auto [index, member] : llvm::enumerate(frame.members))
+      if (member.byExpert)
+        listExperts(e, member, frame.place(frame.layout.lists[index]));
+    e.syncWarp();
+    e.when(e.equal(e.lane, e.integer(0)), [&] { e.arrive(frame.place(frame.layout.listed)); });
+  });
+  e.barrier();
+}
+
 LogicalResult cuda::emitDecode(KernelEmitter &e, kernel::LaunchedOpInterface launch, ArrayRef<kernel::GemmOp> ops) {
   DecodeFrame frame(e, ops);
   if (failed(check(frame, launch)))
@@ -105,22 +121,23 @@ LogicalResult cuda::emitDecode(KernelEmitter &e, kernel::LaunchedOpInterface lau
   frame.memory = e.shared(frame.layout.bytes, sharedAlignment);
   frame.stream.emplace(e, frame.place(frame.layout.ring), frame.place(frame.layout.barriers),
                        gpuConfigOf(ops.front()).getStages(), DecodeFrame::readers / warpLanes);
+  if (frame.hasExperts())
+    e.when(e.equal(e.thread, e.integer(0)), [&] { e.initBarrier(frame.place(frame.layout.listed), 1); });
   frame.stream->prepare();
-  e.when(e.equal(e.warp, e.integer(0)), [&] {
-    for (auto [index, member] : llvm::enumerate(frame.members))
-      if (member.op.getExperts())
-        listExperts(e, member, frame.place(frame.layout.lists[index]));
-  });
   e.barrier();
-  frame.placeUnits();
+  frame.placeKnownUnits();
   LogicalResult result = success();
+  e.waitLater();
   e.when(
       e.less(e.thread, e.integer(DecodeFrame::readers)),
       [&] {
         int64_t all = e.threads;
         e.threads = DecodeFrame::readers;
-        // A device can have more blocks than there are units.
-        e.when(e.less(frame.begin, frame.end), [&] { result = readUnits(frame); });
+        e.waitForEarlier();
+        if (frame.hasExperts())
+          listAllExperts(frame);
+        frame.placeRoutedUnits();
+        result = readUnits(frame);
         e.threads = all;
       },
       [&] {

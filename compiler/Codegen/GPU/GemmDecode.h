@@ -18,9 +18,9 @@ llvm::SmallVector<kernel::GemmOp> decodeMembers(kernel::LaunchedOpInterface laun
 /// Most blocks that such a launch ever has: each may begin a cell that another one ends, and their sums need a place.
 int64_t mostDecodeBlocks(llvm::ArrayRef<kernel::GemmOp> members);
 
-/// The workspaces of such a launch: sums of the cells that blocks share, float32 [block that begins the
+/// The workspaces of such a launch: sums of the cells that blocks share, float32 [share of a block that begins the
 /// cell][range][row] [weight row], flat from the second dimension on; and how many of a cell's units are done, i32
-/// [block].
+/// [share].
 llvm::SmallVector<kernel::ViewType> decodeWorkspaces(llvm::ArrayRef<kernel::GemmOp> members);
 
 /// Writes the body of such a launch, whose config says how many threads a block has.

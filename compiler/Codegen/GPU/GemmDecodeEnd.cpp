@@ -16,7 +16,7 @@ namespace {
 class DecodeCellEnd {
 public:
   DecodeCellEnd(DecodeFrame &frame, const DecodeMember &member, const DecodeUnit &unit)
-      : frame(frame), e(frame.e), member(member), unit(unit) {}
+      : frame(frame), e(frame.e), member(member), unit(unit), shares(frame.sharesOf(member)) {}
 
   LogicalResult run();
 
@@ -31,6 +31,7 @@ private:
   KernelEmitter &e;
   const DecodeMember &member;
   const DecodeUnit &unit;
+  DecodeShares &shares;
 };
 
 } // namespace
@@ -38,8 +39,8 @@ private:
 LogicalResult DecodeCellEnd::run() {
   kernel::GemmOp op = member.op;
   LogicalResult result = success();
-  Value isWhole = e.bitAnd(e.compare(arith::CmpIPredicate::sge, unit.begin, frame.begin),
-                           e.compare(arith::CmpIPredicate::sle, unit.end, frame.end));
+  Value isWhole = e.bitAnd(e.compare(arith::CmpIPredicate::sge, unit.begin, shares.ownBegin),
+                           e.compare(arith::CmpIPredicate::sle, unit.end, shares.ownEnd));
   Values isDone = e.either(
       isWhole, e.i1,
       [&]() -> Values {
@@ -48,13 +49,13 @@ LogicalResult DecodeCellEnd::run() {
       },
       [&]() -> Values { return {endTogether()}; });
   e.when(isDone[0], [&] {
-    Value ids = member.list ? e.address(op.getExperts()) : Value();
-    Value expert = member.list ? e.load(e.i32, e.element(member.list, unit.slot, 4)) : Value();
+    Value ids = member.byExpert ? e.address(op.getExperts()) : Value();
+    Value expert = member.byExpert ? e.load(e.i32, e.element(member.list, unit.slot, 4)) : Value();
     auto isChosen = [&](Value row) { return e.equal(e.loadConstant(e.i32, e.element(ids, e.widen(row), 4)), expert); };
     GemmEpilogue epilogue(e, op);
     GemmEpilogue::Sums sums = {frame.place(frame.layout.sums), DecodeLayout::sumStride(member.cellTiles), 0};
     RowBlock rows = {e.integer(0), Value(), member.rows};
-    if (failed(member.list ? epilogue.emit(unit.cell, rows, sums, isChosen) : epilogue.emit(unit.cell, rows, sums)))
+    if (failed(member.byExpert ? epilogue.emit(unit.cell, rows, sums, isChosen) : epilogue.emit(unit.cell, rows, sums)))
       result = failure();
   });
   return result;
@@ -63,19 +64,20 @@ LogicalResult DecodeCellEnd::run() {
 /// Leaves what the block has summed of the tiles that it began, and adds all ranges up where the block comes last: true
 /// then, with the sums of the cell in shared memory.
 Value DecodeCellEnd::endTogether() {
-  Value owner = frame.shares->owner(unit.begin), left = frame.workspaceOf(owner);
+  Value owner = shares.owner(unit.begin), left = frame.sumsOf(member, owner);
   e.barrier();
   forSums([&](Value tileBegin, Value sum, Value at) {
-    Value isOurs = e.bitAnd(e.compare(arith::CmpIPredicate::sge, tileBegin, frame.begin), e.less(tileBegin, frame.end));
+    Value isOurs =
+        e.bitAnd(e.compare(arith::CmpIPredicate::sge, tileBegin, shares.ownBegin), e.less(tileBegin, shares.ownEnd));
     e.when(isOurs, [&] { e.store(e.load(e.f32, sum), e.at(left, e.widen(at))); });
   });
-  Value done = e.sub(e.min(unit.end, frame.end), e.max(unit.begin, frame.begin));
-  Value counter = e.element(e.address(frame.counters), e.widen(owner), 4);
+  Value done = e.sub(e.min(unit.end, shares.ownEnd), e.max(unit.begin, shares.ownBegin));
+  Value counter = e.element(e.address(frame.counters), e.widen(frame.placeOf(member, owner)), 4);
   Value isLast = e.arriveLast(counter, done, e.integer(member.cellUnits()), frame.place(frame.layout.flag));
   e.when(isLast, [&] {
     forSums([&](Value tileBegin, Value sum, Value at) {
       // The block that began the tile has added the first ranges.
-      Value first = e.sub(frame.shares->begin(e.add(frame.shares->owner(tileBegin), 1)), tileBegin);
+      Value first = e.sub(shares.begin(e.add(shares.owner(tileBegin), 1)), tileBegin);
       e.store(addRanges(e.at(left, e.widen(at)), first), sum);
     });
     e.barrier();

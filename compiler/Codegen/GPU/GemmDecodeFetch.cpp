@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The fifth warp of a block of the form `decode`. It knows weights alone: its ring runs on from unit to unit, cell to
-// cell and product to product.
+// cell and product to product. Nobody writes weights, so it does not wait for the launch before: the ring is full when
+// that ends. Only for tiles of experts it waits, for the list that readers make of them when they have waited.
 #include "compiler/Codegen/GPU/GemmDecodeFrame.h"
 
 using namespace mlir;
@@ -29,9 +30,20 @@ static Value fetchUnit(DecodeFrame &frame, const DecodeMember &member, Value num
 
 void cuda::fetchUnits(DecodeFrame &frame) {
   KernelEmitter &e = frame.e;
-  e.loop(frame.begin, frame.end, 1, {e.integer(0)}, [&](Value number, ValueRange count) {
-    return frame.byMember(number, e.i32, [&](unsigned index) -> OpEmitter::Values {
-      return {fetchUnit(frame, frame.members[index], number, count[0])};
-    });
-  });
+  unsigned known = frame.knownCount(), all = frame.members.size();
+  Value count = e.integer(0);
+  auto fetchShare = [&](const DecodeShares &shares, unsigned first, unsigned last) {
+    count = e.loop(shares.ownBegin, shares.ownEnd, 1, {count}, [&](Value number, ValueRange before) {
+      return frame.byMember(number, e.i32, first, last, [&](unsigned index) -> OpEmitter::Values {
+        return {fetchUnit(frame, frame.members[index], number, before[0])};
+      });
+    })[0];
+  };
+  if (known)
+    fetchShare(*frame.known, 0, known);
+  if (!frame.hasExperts())
+    return;
+  e.wait(frame.place(frame.layout.listed), e.integer(0));
+  frame.placeRoutedUnits();
+  fetchShare(*frame.routed, known, all);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Which units there are depends on the experts in use, which every block lists for itself: it is a few instructions for
-// the few rows of a step, and no launch has to come before.
+// the few rows of a step, and no launch has to come before. Units of members without experts come first and are shared
+// out apart from the others, so that a block knows its own ones while the launch that routes still runs.
 #include "compiler/Codegen/GPU/GemmDecodeFrame.h"
 
 using namespace mlir;
@@ -13,8 +14,10 @@ kernel::GPUAttr cuda::gpuConfigOf(kernel::GemmOp op) { return dyn_cast_or_null<k
 
 static std::vector<DecodeMember> membersOf(ArrayRef<kernel::GemmOp> ops) {
   std::vector<DecodeMember> members;
-  for (kernel::GemmOp op : ops)
-    members.emplace_back(op, gpuConfigOf(op));
+  for (bool byExpert : {false, true})
+    for (kernel::GemmOp op : ops)
+      if (DecodeMember member(op, gpuConfigOf(op)); member.byExpert == byExpert)
+        members.push_back(member);
   return members;
 }
 
@@ -30,9 +33,17 @@ static DecodeLayout layoutOf(ArrayRef<DecodeMember> members) {
 DecodeFrame::DecodeFrame(KernelEmitter &e, ArrayRef<kernel::GemmOp> ops)
     : e(e), members(membersOf(ops)), layout(layoutOf(members)) {}
 
-Value DecodeFrame::tokensOf(Value unit) { return e.at(place(layout.tokens), e.mul(e.rem(unit, 2), layout.halfTokens)); }
+unsigned DecodeFrame::knownCount() const {
+  return llvm::count_if(members, [](const DecodeMember &member) { return !member.byExpert; });
+}
 
-Value DecodeFrame::workspaceOf(Value block) { return e.element(e.address(sums), e.widen(block), blockSums * 4); }
+Value DecodeFrame::placeOf(const DecodeMember &member, Value share) {
+  return member.byExpert && knownCount() ? e.add(share, e.blockCount()) : share;
+}
+
+Value DecodeFrame::sumsOf(const DecodeMember &member, Value share) {
+  return e.element(e.address(sums), e.widen(placeOf(member, share)), blockSums * 4);
+}
 
 void cuda::listExperts(KernelEmitter &e, const DecodeMember &member, Value list) {
   kernel::GemmOp op = member.op;
@@ -53,29 +64,40 @@ void cuda::listExperts(KernelEmitter &e, const DecodeMember &member, Value list)
   e.when(e.equal(e.lane, zero), [&] { e.store(count[0], e.at(list, member.tileRows * 4)); });
 }
 
-void DecodeFrame::placeUnits() {
+void DecodeFrame::placeKnownUnits() {
   Value next = e.integer(0);
-  for (auto [index, member] : llvm::enumerate(members)) {
+  for (DecodeMember &member : members) {
     member.rows = e.size(member.op.getRows());
+    if (member.byExpert)
+      continue;
+    member.begin = next;
     // Without rows there is nothing to do, and no row to read.
-    Value slots = e.min(member.rows, e.integer(1));
-    if (member.op.getExperts()) {
-      member.list = place(layout.lists[index]);
-      slots = e.load(e.i32, e.at(member.list, member.tileRows * 4));
-    }
+    next = member.end = e.add(next, e.mul(e.min(member.rows, e.integer(1)), member.cells * member.cellUnits()));
+  }
+  if (knownCount())
+    known.emplace(e, e.integer(0), next, nullptr);
+}
+
+void DecodeFrame::placeRoutedUnits() {
+  if (!hasExperts())
+    return;
+  Value first = known ? members[knownCount() - 1].end : e.integer(0), next = first;
+  for (auto [index, member] : llvm::enumerate(members)) {
+    if (!member.byExpert)
+      continue;
+    member.list = place(layout.lists[index]);
+    Value slots = e.load(e.i32, e.at(member.list, member.tileRows * 4));
     member.begin = next;
     next = member.end = e.add(next, e.mul(slots, member.cells * member.cellUnits()));
   }
-  shares.emplace(e, next);
-  begin = shares->begin(e.cell);
-  end = shares->begin(e.add(e.cell, 1));
+  routed.emplace(e, first, e.sub(next, first), known ? &*known : nullptr);
 }
 
-DecodeFrame::Values DecodeFrame::byMember(Value unit, TypeRange types, function_ref<Values(unsigned)> body,
-                                          unsigned first) {
-  if (first + 1 == members.size())
+DecodeFrame::Values DecodeFrame::byMember(Value unit, TypeRange types, unsigned first, unsigned last,
+                                          function_ref<Values(unsigned)> body) {
+  if (first + 1 == last)
     return body(first);
   return e.either(
       e.less(unit, members[first].end), types, [&] { return body(first); },
-      [&] { return byMember(unit, types, body, first + 1); });
+      [&] { return byMember(unit, types, first + 1, last, body); });
 }

@@ -25,8 +25,10 @@ private:
   using Values = OpEmitter::Values;
 
   void createInputs();
-  void stageTokens(Value unit);
-  Value multiply(const DecodeMember &member, const DecodeUnit &unit, Value count);
+  Value unitAt(Value turn);
+  Value tokensAt(Value turn);
+  void stageTokens(Value turn);
+  Value multiply(const DecodeMember &member, const DecodeUnit &unit, Value tokens, Value count);
 
   DecodeFrame &frame;
   KernelEmitter &e;
@@ -61,9 +63,26 @@ void DecodeReader::createInputs() {
   }
 }
 
-/// The tokens of the unit's range. Threads that a step has no work for stage the next one.
-void DecodeReader::stageTokens(Value number) {
-  frame.byMember(number, {}, [&](unsigned index) -> Values {
+/// The unit that the block does in its turn number `turn`.
+Value DecodeReader::unitAt(Value turn) {
+  if (!frame.hasExperts())
+    return e.add(frame.known->ownBegin, turn);
+  Value routed = frame.routed->ownBegin;
+  if (!frame.knownCount())
+    return e.add(routed, turn);
+  Value begin = frame.known->ownBegin, count = e.sub(frame.known->ownEnd, begin);
+  return e.add(turn, e.select(e.less(turn, count), begin, e.sub(routed, count)));
+}
+
+/// Where the tokens for a turn are staged.
+Value DecodeReader::tokensAt(Value turn) {
+  return e.at(frame.place(frame.layout.tokens), e.mul(e.rem(turn, 2), frame.layout.halfTokens));
+}
+
+/// The tokens of the range of the turn's unit. Threads that a step has no work for stage the next one.
+void DecodeReader::stageTokens(Value turn) {
+  Value number = unitAt(turn);
+  frame.byMember(number, {}, 0, frame.members.size(), [&](unsigned index) -> Values {
     const DecodeMember &member = frame.members[index];
     GemmInput &input = inputs[inputOf[index]];
     DecodeUnit unit(e, member, number);
@@ -71,7 +90,7 @@ void DecodeReader::stageTokens(Value number) {
       result = failure();
     int64_t rowBytes = member.tileRows * GemmLayout::rowBytes;
     int64_t teams = std::max<int64_t>(1, DecodeFrame::readers / (rowBytes / schema::kChunkBytes));
-    Value team = e.div(e.thread, DecodeFrame::readers / teams), to = frame.tokensOf(number);
+    Value team = e.div(e.thread, DecodeFrame::readers / teams), to = tokensAt(turn);
     e.loop(team, unit.steps, teams, {}, [&](Value step, ValueRange) -> Values {
       if (failed(input.stage(e.element(to, step, rowBytes), e.add(unit.firstStep, step))))
         result = failure();
@@ -83,37 +102,46 @@ void DecodeReader::stageTokens(Value number) {
 }
 
 LogicalResult DecodeReader::run() {
-  createInputs();
-  e.barrier();
+  Value zero = e.integer(0), turns = zero;
+  for (const std::optional<DecodeShares> *shares : {&frame.known, &frame.routed})
+    if (*shares)
+      turns = e.add(turns, e.sub((*shares)->ownEnd, (*shares)->ownBegin));
   auto arrived = [&] {
     e.waitCopies(0);
     e.barrier();
   };
-  stageTokens(frame.begin);
-  arrived();
-  e.loop(frame.begin, frame.end, 1, {e.integer(0)}, [&](Value number, ValueRange count) -> Values {
-    Value next = e.add(number, 1);
-    e.when(e.less(next, frame.end), [&] { stageTokens(next); });
-    Values read = frame.byMember(number, e.i32, [&](unsigned index) -> Values {
-      DecodeUnit unit(e, frame.members[index], number);
-      Value read = multiply(frame.members[index], unit, count[0]);
-      e.when(e.equal(e.min(unit.end, frame.end), next), [&] {
-        if (failed(endCell(frame, index, unit)))
-          result = failure();
-      });
-      return {read};
-    });
+  // A device can have more blocks than there are units.
+  e.when(e.less(zero, turns), [&] {
+    createInputs();
+    e.barrier();
+    stageTokens(zero);
     arrived();
-    return read;
+    e.loop(zero, turns, 1, {zero}, [&](Value turn, ValueRange count) -> Values {
+      Value next = e.add(turn, 1), number = unitAt(turn);
+      e.when(e.less(next, turns), [&] { stageTokens(next); });
+      Values read = frame.byMember(number, e.i32, 0, frame.members.size(), [&](unsigned index) -> Values {
+        const DecodeMember &member = frame.members[index];
+        DecodeUnit unit(e, member, number);
+        Value read = multiply(member, unit, tokensAt(turn), count[0]);
+        e.when(e.equal(e.min(unit.end, frame.sharesOf(member).ownEnd), e.add(number, 1)), [&] {
+          if (failed(endCell(frame, index, unit)))
+            result = failure();
+        });
+        return {read};
+      });
+      arrived();
+      return read;
+    });
   });
   return result;
 }
 
 /// The unit's range, from zero: to the sums of the cell where this block has all ranges before it, else to the
 /// workspace.
-Value DecodeReader::multiply(const DecodeMember &member, const DecodeUnit &unit, Value count) {
+Value DecodeReader::multiply(const DecodeMember &member, const DecodeUnit &unit, Value tokens, Value count) {
   TileEmitter tileEmitter(e, /*isBF16=*/true, member.tileRows);
-  Value zero = e.integer(0), tokens = frame.tokensOf(e.add(unit.tileBegin, unit.range));
+  DecodeShares &shares = frame.sharesOf(member);
+  Value zero = e.integer(0);
   int64_t rowBytes = member.tileRows * GemmLayout::rowBytes, width = member.cellRows() * 4;
   Values carried = tileEmitter.zeros();
   carried.push_back(count);
@@ -128,9 +156,9 @@ Value DecodeReader::multiply(const DecodeMember &member, const DecodeUnit &unit,
   ValueRange sums = ValueRange(last).drop_back();
   Value column = e.mul(unit.tile, schema::kTile64x128.tile_rows * 4);
   e.when(
-      e.less(unit.tileBegin, frame.begin),
+      e.less(unit.tileBegin, shares.ownBegin),
       [&] {
-        Value left = frame.workspaceOf(frame.shares->owner(unit.begin));
+        Value left = frame.sumsOf(member, shares.owner(unit.begin));
         left = e.at(left, e.widen(e.add(e.mul(unit.range, member.tileRows * width), column)));
         tileEmitter.store(sums, left, width, member.rows);
       },

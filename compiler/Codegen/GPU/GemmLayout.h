@@ -17,7 +17,7 @@
 //   values  of every product, as above
 //   lists   of every product by experts: those in use, i32, then how many
 //   flag    i32
-//   barriers  [full, empty][stages]
+//   barriers  [full, empty][stages], and with experts one more for the lists
 #ifndef YUPANA_COMPILER_CODEGEN_GPU_GEMMLAYOUT_H
 #define YUPANA_COMPILER_CODEGEN_GPU_GEMMLAYOUT_H
 
@@ -64,22 +64,25 @@ struct DecodeLayout {
     tokens = stages * GemmLayout::tileBytes;
     sums = tokens + 2 * tokenBytes;
     int64_t next = sums + sumBytes;
+    bool byExpert = false;
     for (const Member &member : members) {
       values.push_back(next);
       next += member.rowValues * member.tileRows * 4;
       lists.push_back(next);
       next += member.byExpert ? (member.tileRows + 1) * 4 : 0;
+      byExpert |= member.byExpert;
     }
     flag = next;
     barriers = llvm::alignTo(flag + 4, 8);
-    bytes = barriers + 2 * stages * 8;
+    listed = barriers + 2 * stages * 8;
+    bytes = listed + (byExpert ? 8 : 0);
   }
 
   /// From a token row of the sums to the next.
   static int64_t sumStride(int64_t cellTiles) { return (cellTiles * schema::kTile64x128.tile_rows + 4) * 4; }
 
   int64_t halfTokens; ///< Of one unit.
-  int64_t ring = 0, tokens, sums, flag, barriers;
+  int64_t ring = 0, tokens, sums, flag, barriers, listed;
   llvm::SmallVector<int64_t> values, lists; ///< By product.
   int64_t bytes;
 };

@@ -12,7 +12,8 @@ using namespace yupana::codegen;
 using namespace yupana::codegen::cuda;
 
 DecodeMember::DecodeMember(kernel::GemmOp op, kernel::GPUAttr config)
-    : op(op), tileRows(config.getTileRows()), cellTiles(op.getCellTiles()), cells(op.getCells()) {
+    : op(op), byExpert(op.getExperts()), tileRows(config.getTileRows()), cellTiles(op.getCellTiles()),
+      cells(op.getCells()) {
   kernel::ViewType weight = op.getWeightType(0);
   rowTiles = schema::row_tiles(weight.getForm(), weight.getPackedShape());
   steps = schema::column_tiles(weight.getForm(), weight.getPackedShape());
@@ -35,12 +36,20 @@ DecodeUnit::DecodeUnit(KernelEmitter &e, const DecodeMember &member, Value unit)
   steps = e.min(e.sub(e.integer(member.steps), firstStep), e.integer(member.rangeSteps));
 }
 
-DecodeShares::DecodeShares(KernelEmitter &e, Value units)
-    : e(e), size(e.div(units, e.blockCount())), longer(e.rem(units, e.blockCount())) {}
+DecodeShares::DecodeShares(KernelEmitter &e, Value first, Value units, const DecodeShares *behind)
+    : e(e), first(first), size(e.div(units, e.blockCount())), longer(e.rem(units, e.blockCount())) {
+  Value own = e.cell;
+  if (behind)
+    own = e.select(e.less(own, behind->longer), e.sub(e.add(own, e.blockCount()), behind->longer),
+                   e.sub(own, behind->longer));
+  ownBegin = begin(own);
+  ownEnd = begin(e.add(own, 1));
+}
 
-Value DecodeShares::begin(Value block) { return e.add(e.mul(block, size), e.min(block, longer)); }
+Value DecodeShares::begin(Value share) { return e.add(first, e.add(e.mul(share, size), e.min(share, longer))); }
 
 Value DecodeShares::owner(Value unit) {
-  Value wide = e.add(size, 1), narrow = e.max(size, e.integer(1)), border = e.mul(longer, wide);
-  return e.select(e.less(unit, border), e.div(unit, wide), e.add(longer, e.div(e.sub(unit, border), narrow)));
+  Value inside = e.sub(unit, first), wide = e.add(size, 1), narrow = e.max(size, e.integer(1));
+  Value border = e.mul(longer, wide);
+  return e.select(e.less(inside, border), e.div(inside, wide), e.add(longer, e.div(e.sub(inside, border), narrow)));
 }

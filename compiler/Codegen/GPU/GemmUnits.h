@@ -13,6 +13,7 @@ struct DecodeMember {
   DecodeMember(kernel::GemmOp op, kernel::GPUAttr config);
 
   kernel::GemmOp op;
+  bool byExpert;
   int64_t tileRows;         ///< Token rows that every tile is multiplied by.
   int64_t cellTiles, cells; ///< Weight tiles side by side in a cell; cells of one expert.
   int64_t rowTiles, steps;  ///< Weight tiles above one another, and side by side along K, each 128 bytes.
@@ -39,19 +40,24 @@ struct DecodeUnit {
   mlir::Value steps;
 };
 
-/// The shares of all blocks: they follow one another and differ by one unit at most.
+/// The shares of a run of units: one for each block, one behind the other, which differ by one unit at most.
 class DecodeShares {
 public:
-  DecodeShares(KernelEmitter &e, mlir::Value units);
+  /// `behind` are shares of the units before these, if there are any: who has one unit more of those is last to have
+  /// one more here.
+  DecodeShares(KernelEmitter &e, mlir::Value first, mlir::Value units, const DecodeShares *behind);
 
-  /// Where the share of a block begins; that of the block behind the last is the number of units.
-  mlir::Value begin(mlir::Value block);
-  /// The block that has a unit.
+  /// Where share number `share` begins; the one behind the last begins where the units end.
+  mlir::Value begin(mlir::Value share);
+  /// The number of the share that a unit belongs to.
   mlir::Value owner(mlir::Value unit);
+
+  mlir::Value ownBegin, ownEnd; ///< Of this block's share.
 
 private:
   KernelEmitter &e;
-  mlir::Value size, longer; ///< Of the smaller shares; how many blocks have one unit more: the first ones.
+  mlir::Value first;        ///< Unit.
+  mlir::Value size, longer; ///< Of the smaller shares; how many have one unit more: the first ones.
 };
 
 } // namespace yupana::codegen::cuda

@@ -225,7 +225,7 @@ static std::string replaceAll(std::string text, const KernelLibrary::Bug &bug) {
 }
 
 std::string KernelLibrary::runBlocks(const std::string &symbol, const std::vector<Memory> &arguments, Sizes sizes,
-                                     uint32_t blocks, uint64_t seed, const Bug *bug) {
+                                     uint32_t blocks, uint64_t seed, const Bug *bug, const std::string &before) {
   const DeviceKernel &kernel = device.at(symbol);
   ptx::Module broken;
   if (bug)
@@ -244,11 +244,18 @@ std::string KernelLibrary::runBlocks(const std::string &symbol, const std::vecto
   std::vector<uint64_t> addresses = parameters;
   for (uint32_t size : {sizes.tokens, sizes.sequences, sizes.rows})
     parameters.push_back(size);
-  ptx::LaunchShape shape;
-  shape.grid = blocks;
-  shape.threads = kernel.threads;
-  shape.sharedBytes = kernel.sharedBytes;
-  if (ptx::Report report = memory.launch(bug ? broken : kernel.module, symbol, shape, parameters))
+  auto launch = [&](const ptx::Module &module, const std::string &name, uint32_t grid, bool dependent) {
+    ptx::LaunchShape shape;
+    shape.grid = grid;
+    shape.threads = device.at(name).threads;
+    shape.sharedBytes = device.at(name).sharedBytes;
+    shape.dependent = dependent;
+    return memory.launch(module, name, shape, parameters);
+  };
+  if (!before.empty())
+    if (ptx::Report report = launch(device.at(before).module, before, evaluate(grids.at(before), sizes), false))
+      return report.message;
+  if (ptx::Report report = launch(bug ? broken : kernel.module, symbol, blocks, !before.empty()))
     return report.message;
   for (size_t i = 0; i < arguments.size(); ++i)
     if (!memory.read(arguments[i].data, addresses[i], arguments[i].bytes))

@@ -98,12 +98,16 @@ public:
   void run(const std::string &symbol, const std::vector<Memory> &arguments, Sizes sizes, uint64_t seed = 1);
 
   /// Of a GPU: the same with `blocks` blocks, whatever the grid is. With `bug`, the kernel has the one text instead of
-  /// the other, wherever it stands. Gives what the interpreter reports.
+  /// the other, wherever it stands. `before` names a kernel of the same arguments that is launched first and may still
+  /// run when this one begins. Gives what the interpreter reports.
   struct Bug {
     std::string from, to;
   };
   std::string runBlocks(const std::string &symbol, const std::vector<Memory> &arguments, Sizes sizes, uint32_t blocks,
-                        uint64_t seed = 1, const Bug *bug = nullptr);
+                        uint64_t seed = 1, const Bug *bug = nullptr, const std::string &before = "");
+
+  /// Of a GPU: the PTX of a kernel.
+  const std::string &text(const std::string &symbol) const { return device.at(symbol).text; }
 
   /// Of a CPU: true if subnormal operands and results are read and written as 0.
   void setFlushesSubnormals(bool flushes) {

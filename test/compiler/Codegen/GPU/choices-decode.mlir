@@ -33,8 +33,8 @@ kernel.program @decode function step max_tokens 8 {
       product %l : !kernel.view<["R", 5120], bf16> times %big : !kernel.view<[6400, 5120], bf16, "tile64x128"> {
   ^bb0(%acc: f32, %row: index, %feature: index):
   }
-  // Members share the blocks and the workspaces of their launch.
-  // CHECK: kernel.buffer "decode.workspace.4" workspace : !kernel.view<[20, 1536], f32>
+  // Members share the blocks and the workspaces of their launch: a block has a share of each kind of units.
+  // CHECK: kernel.buffer "decode.workspace.4" workspace : !kernel.view<[40, 1536], f32>
   // CHECK: kernel.parallel workspace %{{.*}}, %{{.*}} attributes {grid = #kernel.grid<"sms", 2, "*", "T", "T", 2, "*", "+", 20, "*", "min", 20, "min">}
   // CHECK-NEXT: kernel.gemm rows "T" attributes {{.*}} form = decode, tile = 64 x 8 x 256,
   // CHECK: kernel.gemm rows "2*T" by {{.*}} form = decode, tile = 64 x 16 x 256,

@@ -1,7 +1,7 @@
 // RUN: yupana-opt %s --yupana-kernel-to-nvvm --canonicalize --cse | FileCheck %s
 
-// Four warps multiply, the fifth fetches weights and nothing else. A range that belongs to a cell which another block
-// began goes to the workspace; the last of a cell's blocks adds.
+// Four warps multiply, the fifth fetches weights and nothing else, also while the launch before still runs. A range that
+// belongs to a cell which another block began goes to the workspace; the last of a cell's blocks adds.
 #config = #kernel.gpu<"sm_90a", form = decode, tile = 64 x 8 x 256, stages = 4, threads = 160, blocks = 2, rows = 1>
 kernel.library @library target "sm_90a" {
   kernel.func @gemm workspace [3, 4] {
@@ -31,6 +31,24 @@ kernel.library @library target "sm_90a" {
       }
     }
   }
+  kernel.func @experts workspace [6, 7] {
+  ^bb0(%x: !kernel.view<["T", 600], bf16>, %ids: !kernel.view<["T", 1], i32>,
+       %e: !kernel.view<[4, 128, 600], bf16, "tile64x128">, %w: !kernel.view<[128, 600], bf16, "tile64x128">,
+       %y: !kernel.view<["T", 128], f32>, %z: !kernel.view<["T", 128], f32>, %sums: !kernel.view<[60, 1536], f32>,
+       %counts: !kernel.view<[60], i32>):
+    kernel.parallel workspace %sums, %counts : !kernel.view<[60, 1536], f32>, !kernel.view<[60], i32> {
+      kernel.gemm rows "T" by %ids : !kernel.view<["T", 1], i32> attributes {config = #config}
+          product %x : !kernel.view<["T", 600], bf16> times %e : !kernel.view<[4, 128, 600], bf16, "tile64x128"> {
+      ^bb0(%acc: f32, %row: index, %feature: index):
+        kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 128], f32>
+      }
+      kernel.gemm rows "T" attributes {config = #config}
+          product %x : !kernel.view<["T", 600], bf16> times %w : !kernel.view<[128, 600], bf16, "tile64x128"> {
+      ^bb0(%acc: f32, %row: index, %feature: index):
+        kernel.store %acc, %z[%row, %feature] : !kernel.view<["T", 128], f32>
+      }
+    }
+  }
 }
 
 // Four stages of 8 KiB, twice four steps of eight rows, eight rows of 64 sums and 16 bytes, the flag, eight barriers.
@@ -38,10 +56,14 @@ kernel.library @library target "sm_90a" {
 // CHECK-SAME:    kernel.shared_bytes = 43208 : i64
 // CHECK-SAME:    nvvm.minctasm = 2 : i32
 // CHECK-SAME:    nvvm.reqntid = array<i32: 160, 1, 1>
+// CHECK-NOT:     nvvm.griddepcontrol
 // CHECK-COUNT-8: nvvm.mbarrier.init
+// CHECK-NOT:     nvvm.griddepcontrol
 // CHECK:         nvvm.barrier id = {{.*}} number_of_threads = %{{.*}}
 // CHECK:         scf.if
-// Those who read: tokens of the next unit, then the tiles of this one.
+// Those who read wait for the launch before: tokens of the next unit, then the tiles of this one.
+// CHECK:           nvvm.griddepcontrol wait
+// CHECK-NEXT:      nvvm.griddepcontrol launch_dependents
 // CHECK:           nvvm.cp.async.shared.global
 // CHECK:           nvvm.mbarrier.try_wait
 // CHECK-COUNT-4:   nvvm.mma.sync
@@ -49,7 +71,8 @@ kernel.library @library target "sm_90a" {
 // CHECK:           llvm.fence syncscope("device") acq_rel
 // CHECK-NEXT:      llvm.atomicrmw add %{{.*}} syncscope("device") monotonic
 // CHECK-NEXT:      llvm.fence syncscope("device") acq_rel
-// The one who fetches.
+// The one who fetches, and does not wait.
+// CHECK-NOT:       nvvm.griddepcontrol
 // CHECK:         } else {
 // CHECK:           nvvm.mbarrier.try_wait
 // CHECK:           nvvm.mbarrier.arrive.expect_tx
@@ -58,7 +81,22 @@ kernel.library @library target "sm_90a" {
 
 // Members that share their blocks wait for the launch before together.
 // CHECK-LABEL: llvm.func @pair
+// CHECK:         nvvm.mbarrier.init
 // CHECK:         nvvm.griddepcontrol wait
 // CHECK-NEXT:    nvvm.griddepcontrol launch_dependents
 // CHECK-NOT:     nvvm.griddepcontrol
-// CHECK:         nvvm.mbarrier.init
+
+// Experts are known when the launch before has ended: readers list them and say so at a barrier of its own. Weights that
+// no routing chooses are fetched first, without waiting.
+// CHECK-LABEL: llvm.func @experts
+// CHECK-COUNT-9: nvvm.mbarrier.init
+// CHECK:         nvvm.griddepcontrol wait
+// CHECK-NEXT:    nvvm.griddepcontrol launch_dependents
+// CHECK:         nvvm.vote.sync ballot
+// CHECK:         nvvm.mbarrier.arrive
+// CHECK-NEXT:    }
+// CHECK:         nvvm.cp.async.bulk.shared.cluster.global
+// CHECK:         nvvm.mbarrier.try_wait
+// CHECK:         llvm.load %{{.*}} : !llvm.ptr<3> -> i32
+// CHECK:         nvvm.cp.async.bulk.shared.cluster.global
+// CHECK-NOT:     nvvm.griddepcontrol
