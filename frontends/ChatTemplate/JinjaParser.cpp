@@ -64,11 +64,12 @@ private:
   Result<ExpressionPtr> parseConcatenation();
   Result<ExpressionPtr> parseProduct();
   Result<ExpressionPtr> parseSigned();
+  Result<ExpressionPtr> parseUnfiltered();
   Result<ExpressionPtr> parsePrimary();
   Result<ExpressionPtr> parseName();
   Result<ExpressionPtr> parseElements(std::string_view close);
   Result<ExpressionPtr> parseDictionary();
-  Result<ExpressionPtr> parseSuffixes(ExpressionPtr value);
+  Result<ExpressionPtr> parseSuffixes(ExpressionPtr value, bool filters);
   Result<ExpressionPtr> parseSubscript(ExpressionPtr value);
   Result<ExpressionPtr> parseTest(ExpressionPtr value);
   Result<void> parseArguments(Expression &call);
@@ -363,19 +364,29 @@ Result<ExpressionPtr> Parser::parseProduct() {
   return parseChain(&Parser::parseSigned, Expression::Binary, {"*", "/", "//", "%", "**"});
 }
 
+/// A filter or a test takes the value with its sign: -x.size|abs is (-(x.size))|abs.
 Result<ExpressionPtr> Parser::parseSigned() {
-  if (takeOperator("-")) {
-    // A negative number; of anything else the sign is not understood.
-    bool isNumber = peek().kind == Token::Integer;
-    YUPANA_ASSIGN_OR_RETURN(ExpressionPtr operand, parsePrimary());
-    if (!isNumber)
-      return make(Expression::Unknown, "the sign -");
-    // Cannot overflow: literals have nine digits at most.
-    operand->value = -operand->value.get<int64_t>();
-    return operand;
+  YUPANA_ASSIGN_OR_RETURN(ExpressionPtr value, parseUnfiltered());
+  return parseSuffixes(std::move(value), /*filters=*/true);
+}
+
+/// A value with its members, elements and calls, and signs before all of them. A sign is written as a sum with 0, which
+/// takes what a sign takes.
+Result<ExpressionPtr> Parser::parseUnfiltered() {
+  Nesting nesting(depth);
+  if (nesting.tooDeep())
+    return errorAt(peek().line, "expressions are more than {} deep", maxDepth);
+  if (!isOperator("-") && !isOperator("+")) {
+    YUPANA_ASSIGN_OR_RETURN(ExpressionPtr value, parsePrimary());
+    return parseSuffixes(std::move(value), /*filters=*/false);
   }
-  YUPANA_ASSIGN_OR_RETURN(ExpressionPtr value, parsePrimary());
-  return parseSuffixes(std::move(value));
+  ExpressionPtr sum = make(Expression::Binary, take().text);
+  YUPANA_ASSIGN_OR_RETURN(ExpressionPtr operand, parseUnfiltered());
+  ExpressionPtr zero = make(Expression::Literal);
+  zero->value = int64_t{0};
+  sum->addOperand(std::move(zero));
+  sum->addOperand(std::move(operand));
+  return sum;
 }
 
 /// Jinja knows the constants of Python and their spellings in lower case.
@@ -464,16 +475,16 @@ Result<ExpressionPtr> Parser::parseDictionary() {
 }
 
 /// Attributes, subscripts, calls, filters and tests behind a value.
-Result<ExpressionPtr> Parser::parseSuffixes(ExpressionPtr value) {
+Result<ExpressionPtr> Parser::parseSuffixes(ExpressionPtr value, bool filters) {
   // Bounded as other chains are: each link is one more level of the tree.
   for (unsigned links = 0;; ++links) {
     if (links == maxDepth)
       return errorAt(peek().line, "more than {} operators in a row", maxDepth);
     if (takeOperator("[")) {
       YUPANA_ASSIGN_OR_RETURN(value, parseSubscript(std::move(value)));
-    } else if (takeName("is")) {
+    } else if (filters && takeName("is")) {
       YUPANA_ASSIGN_OR_RETURN(value, parseTest(std::move(value)));
-    } else if (isOperator(".") || isOperator("|")) {
+    } else if (isOperator(".") || (filters && isOperator("|"))) {
       bool isFilter = take().text == "|";
       if (peek().kind != Token::Name)
         return unexpected("a name");

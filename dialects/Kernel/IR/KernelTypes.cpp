@@ -190,10 +190,15 @@ LogicalResult CacheType::verify(function_ref<InFlightDiagnostic()> emitError, Ca
   if (pageTokens < rows || pageTokens % rows)
     return emitError() << "page_tokens is " << pageTokens << ", expected a multiple of " << rows;
   // Of keys or of values; a page may hold the parts of several layers.
-  int64_t partBytes = heads * width * pageTokens * elementBytes;
+  std::optional<int64_t> partBytes = llvm::checkedMul(heads, width);
+  for (int64_t factor : {pageTokens, elementBytes})
+    partBytes = partBytes ? llvm::checkedMul(*partBytes, factor) : std::nullopt;
+  if (!partBytes)
+    return emitError() << "a page of " << pageTokens << " tokens with " << heads << " heads of " << width
+                       << " features has more than 2^63 bytes";
   // 0: group-caches has not placed it yet.
-  if (pageBytes != 0 && pageBytes < partBytes)
-    return emitError() << "page_bytes is " << pageBytes << ", one part alone takes " << partBytes;
+  if (pageBytes != 0 && pageBytes < *partBytes)
+    return emitError() << "page_bytes is " << pageBytes << ", one part alone takes " << *partBytes;
   return success();
 }
 

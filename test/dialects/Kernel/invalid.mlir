@@ -92,6 +92,12 @@ func.func private @f(!kernel.cache<key, heads = 2, width = 16, page_tokens = 0, 
 
 // -----
 
+// Its size is a number.
+// expected-error@+1 {{a page of 4611686018427387904 tokens with 2 heads of 16 features has more than 2^63 bytes}}
+func.func private @f(!kernel.cache<key, heads = 2, width = 16, page_tokens = 4611686018427387904, page_bytes = 4096>)
+
+// -----
+
 // A page holds the part.
 // expected-error@+1 {{page_bytes is 4096, one part alone takes 8192}}
 func.func private @f(!kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 4096>)

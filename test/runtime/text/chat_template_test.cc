@@ -44,6 +44,8 @@ TEST(JinjaTest, WhiteSpaceAroundTags) {
 TEST(JinjaTest, Expressions) {
   EXPECT_EQ(render("{{ 'x' 'y' ~ 3 - 1 }}"), "error: line 1: '-' between a string and a number is not understood");
   EXPECT_EQ(render("{{ 7 % 3 + 2 }} {{ -1 + 3 }}"), "3 2");
+  EXPECT_EQ(render("{% for x in list %}{{ -loop.index }} {% endfor %}"), "-1 -2 -3 ");
+  EXPECT_EQ(render("{{ - -n % +2 }} {{ 'yes' if -n is number }} {{ -n | default(7) }}"), "1 yes -5");
   EXPECT_EQ(render("{{ a | trim }}|{{ a.strip() }}"), "A\u2003b|A\u2003b");
   EXPECT_EQ(render("{{ list[1:] | join('-') }} {{ list[-1] }} {{ list[0:-1] | length }}{{ list[5] }}"), " q -r r 2");
   EXPECT_EQ(render("{{ map.k }}{{ map['k'] }}{{ map.none }}{{ nothing }}"), "vv");
