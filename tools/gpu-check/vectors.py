@@ -266,6 +266,20 @@ def warpgroup(name, a, b, accumulates, sums=False):
     return vector
 
 
+def warpgroup_transposed():
+    columns = 72
+    words = [pair(element_a(row, k), element_a(row, k + 1)) for row in range(64) for k in range(0, 16, 2)]
+    words += [pair(element_b(k, n), element_b(k, n + 1)) for k in range(16) for n in range(0, 128, 2)]
+    expected = []
+    for thread in range(128):
+        for v in range(columns // 2):
+            lane = thread % 32
+            row, n = thread // 32 * 16 + lane // 4 + v // 2 % 2 * 8, v // 4 * 8 + lane % 4 * 2 + v % 2
+            expected.append(bits(ascending(f32(element_a(row, k) * element_b(k, n)) for k in range(16))))
+    return Vector("wgmma-transposed", "hopper", "warpgroup_transposed", words, expected, threads=128, shared=4096,
+                  needs=90)
+
+
 # Barriers, copies, memory.
 
 def ended_threads():
@@ -293,7 +307,7 @@ def all_vectors():
             warpgroup("wgmma-swizzle", element_a, element_b, True),
             warpgroup("wgmma-scale", element_a, element_b, False),
             warpgroup("wgmma-order", order_a, order_b, True, sums=True),
-            ended_threads(), parity(), places(), bulk_copies()]
+            warpgroup_transposed(), ended_threads(), parity(), places(), bulk_copies()]
 
 
 def main():

@@ -14,9 +14,11 @@ using namespace yupana::ptx;
 
 namespace {
 
-/// A matrix in shared memory, K contiguous, swizzled by 128 bytes: what a descriptor says.
+/// A matrix in shared memory, swizzled by 128 bytes: what a descriptor says. Eight rows follow one another, the next
+/// eight are a stride further. Rows are along K, or, where the matrix is transposed, along N, and then the next 64 of N
+/// are the leading offset further.
 struct Descriptor {
-  uint32_t start = 0, stride = 0;
+  uint32_t start = 0, stride = 0, leading = 0;
 };
 
 /// `name` is that of the operand, for reports.
@@ -34,7 +36,8 @@ Descriptor descriptorOf(Warp &warp, const Inst &inst, uint32_t offset, const cha
                      "offset, the only one that is built",
                      value, name));
   // Addresses and strides are in units of 16 bytes, 14 bits each.
-  return {static_cast<uint32_t>(value & 0x3fff) << 4, static_cast<uint32_t>(value >> 32 & 0x3fff) << 4};
+  auto bytesAt = [&](int shift) { return static_cast<uint32_t>(value >> shift & 0x3fff) << 4; };
+  return {bytesAt(0), bytesAt(32), bytesAt(16)};
 }
 
 /// The 16-byte chunk `half` of row `row` within 16 elements of K. The swizzle of 128 bytes: bits 4 to 6 of the address
@@ -44,26 +47,45 @@ uint32_t chunkOf(const Descriptor &matrix, uint32_t row, uint32_t half) {
   return address ^ (address >> 3 & 0x70);
 }
 
-/// Reads 16 elements of each row as floats; sets bits of `undefined` for rows that hold what nobody wrote.
-void readRows(Warp &warp, const Descriptor &matrix, uint32_t first, uint32_t rows, float *to,
-              std::vector<bool> &undefined) {
+/// Reads the eight elements of a chunk; false if they hold what nobody wrote.
+bool readChunk(Warp &warp, uint32_t address, float to[8]) {
   Block &block = *warp.block;
   AccessKind kind;
   // The read ends when the group is complete that the next commit makes: slot and clock say so to Shadow.
   kind.async = true;
   kind.slot = block.warpgroupSlot(warp.index), kind.clock = warp.committedGroups + 1;
+  const uint8_t *from = sharedAt(warp, address, 16, 16);
+  if (block.launch->races)
+    orderShared(warp, address, 16, kind);
+  uint16_t values[8];
+  memcpy(values, from, sizeof values);
+  for (int i = 0; i < 8; ++i)
+    to[i] = fromBf16(values[i]);
+  return !block.launch->undefined || definedShared(warp, address, 16);
+}
+
+/// Reads 16 elements of each row as floats; sets bits of `undefined` for rows that hold what nobody wrote.
+void readRows(Warp &warp, const Descriptor &matrix, uint32_t first, uint32_t rows, float *to,
+              std::vector<bool> &undefined) {
   for (uint32_t row = 0; row < rows; ++row)
-    for (uint32_t half = 0; half < 2; ++half) {
-      uint32_t address = chunkOf(matrix, first + row, half);
-      const uint8_t *from = sharedAt(warp, address, 16, 16);
-      if (block.launch->races)
-        orderShared(warp, address, 16, kind);
-      if (block.launch->undefined && !definedShared(warp, address, 16))
+    for (uint32_t half = 0; half < 2; ++half)
+      if (!readChunk(warp, chunkOf(matrix, first + row, half), to + row * 16 + half * 8))
         undefined[row] = true;
-      uint16_t values[8];
-      memcpy(values, from, sizeof values);
-      for (int k = 0; k < 8; ++k)
-        to[row * 16 + half * 8 + static_cast<uint32_t>(k)] = fromBf16(values[k]);
+}
+
+/// The same of a matrix whose rows are along N: `columns` of them become as many rows of 16.
+void readColumns(Warp &warp, const Descriptor &matrix, uint32_t columns, float *to, std::vector<bool> &undefined) {
+  for (uint32_t k = 0; k < 16; ++k)
+    for (uint32_t chunk = 0; chunk < columns / 8; ++chunk) {
+      Descriptor tile = matrix;
+      tile.start += chunk / 8 * matrix.leading;
+      float values[8];
+      bool defined = readChunk(warp, chunkOf(tile, k, chunk % 8), values);
+      for (uint32_t i = 0; i < 8; ++i) {
+        to[(chunk * 8 + i) * 16 + k] = values[i];
+        if (!defined)
+          undefined[chunk * 8 + i] = true;
+      }
     }
 }
 
@@ -108,7 +130,8 @@ void noteAccumulator(Warp &warp, uint32_t offset, int v, bool keeps, const std::
   warp.openRegisters.push_back(offset);
 }
 
-/// Registers: N/2 accumulators, then the predicate of scale-d, then A's descriptor or four registers, then B's.
+/// Registers: N/2 accumulators, then the predicate of scale-d, then A's descriptor or four registers, then B's. The
+/// immediate says whether B is transposed.
 void multiply(Warp &warp, const Inst &inst, uint32_t lanes) {
   requireAllLanes(warp, lanes);
   const uint32_t *accumulators = operandsOf(warp, inst);
@@ -130,7 +153,11 @@ void multiply(Warp &warp, const Inst &inst, uint32_t lanes) {
     readRegisters(warp, rest + 1, A, rows);
   else
     readRows(warp, descriptorOf(warp, inst, rest[1], "A"), (warp.index & 3) * 16, 16, A, rows);
-  readRows(warp, descriptorOf(warp, inst, rest[inst.count - count - 1], "B"), 0, N, B, columns);
+  Descriptor second = descriptorOf(warp, inst, rest[inst.count - count - 1], "B");
+  if (inst.immediate)
+    readColumns(warp, second, N, B, columns);
+  else
+    readRows(warp, second, 0, N, B, columns);
   // Transposed, so that the innermost loop runs along memory and becomes vectors.
   for (uint32_t n = 0; n < N; ++n)
     for (uint32_t k = 0; k < 16; ++k)
@@ -241,10 +268,14 @@ void yupana::ptx::decodeWarpgroupMatrix(Decoder &decoder) {
     else
       registers.push_back(decoder.source(decoder.operand(1), 8));
     registers.push_back(decoder.source(decoder.operand(2), 8));
-    for (size_t at = 4; at < decoder.operandCount(); ++at)
-      // imm-scale-a and imm-scale-b are 1 or -1, the transpositions 0 or 1.
+    // imm-scale-a and imm-scale-b are 1 or -1; transpositions, of A only where it is in shared memory, 0 or 1.
+    size_t last = fromRegisters ? 6 : 7;
+    if (decoder.operandCount() != last + 1)
+      decoder.unsupported("the number of operands does not fit the shape");
+    for (size_t at = 4; at < last; ++at)
       if (decoder.immediate(decoder.operand(at)) != (at < 6 ? 1 : 0))
-        decoder.unsupported("negated and transposed operands are not built");
+        decoder.unsupported("negated operands and a transposed A are not built");
+    inst.immediate = decoder.immediate(decoder.operand(last));
     decoder.list(inst, registers);
     inst.kind = static_cast<uint16_t>(N);
     inst.action = multiply;

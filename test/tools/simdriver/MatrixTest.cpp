@@ -204,6 +204,86 @@ static void checkWgmma(const std::string &text, int before) {
 TEST(Matrix, WgmmaSwizzle) { checkWgmma(wgmmaText("1"), 1); }
 TEST(Matrix, WgmmaScale) { checkWgmma(wgmmaText("0"), 0); }
 
+/// wgmma m64n72k16 with A in registers and a transposed B: 16 rows of K, of which each holds 64 of N in 128 bytes, and
+/// the next 64 in rows 2048 bytes further.
+TEST(Matrix, WgmmaTransposed) {
+  constexpr int columns = 72, count = columns / 2;
+  std::string accumulators, zeros, stores;
+  for (int i = 0; i < count; ++i) {
+    accumulators += (i ? ", %d" : "%d") + std::to_string(i);
+    zeros += "  mov.b32 %d" + std::to_string(i) + ", 0f00000000;\n";
+    stores += "  st.global.f32 [%rd21+" + std::to_string(4 * i) + "], %d" + std::to_string(i) + ";\n";
+  }
+  // Thread t writes chunks t and t + 128 of B, 16 to a row, and reads its four registers of A.
+  std::string text = kernelText(2, R"(
+  .reg .f32 %d<)" + std::to_string(count) +
+                                       R"(>;
+  mov.u32 %r1, smem;
+  mov.u32 %r2, %r60;
+CHUNK:
+  mul.wide.u32 %rd3, %r2, 16;
+  add.s64 %rd4, %rd1, %rd3;
+  ld.global.v4.b32 {%r10, %r11, %r12, %r13}, [%rd4+2048];
+  shr.u32 %r4, %r2, 4;
+  and.b32 %r5, %r4, 7;
+  and.b32 %r6, %r2, 7;
+  xor.b32 %r6, %r6, %r5;
+  shl.b32 %r6, %r6, 4;
+  shl.b32 %r7, %r4, 7;
+  add.s32 %r6, %r6, %r7;
+  and.b32 %r8, %r2, 8;
+  shl.b32 %r8, %r8, 8;
+  add.s32 %r6, %r6, %r8;
+  add.s32 %r6, %r6, %r1;
+  st.shared.v4.b32 [%r6], {%r10, %r11, %r12, %r13};
+  add.s32 %r2, %r2, 128;
+  setp.lt.u32 %p1, %r2, 256;
+  @%p1 bra CHUNK;
+  fence.proxy.async.shared::cta;
+  bar.sync 0;
+  mul.wide.u32 %rd5, %r60, 16;
+  add.s64 %rd6, %rd1, %rd5;
+  ld.global.v4.b32 {%r20, %r21, %r22, %r23}, [%rd6];
+  shr.u32 %r24, %r1, 4;
+  cvt.u64.u32 %rd10, %r24;
+  or.b64 %rd11, %rd10, 0x4000004000800000;
+)" + zeros + R"(  setp.eq.b32 %p1, %r1, %r1;
+  wgmma.fence.sync.aligned;
+  wgmma.mma_async.sync.aligned.m64n72k16.f32.bf16.bf16 {)" +
+                                       accumulators +
+                                       R"(}, {%r20, %r21, %r22, %r23}, %rd11, %p1, 1, 1, 1;
+  wgmma.commit_group.sync.aligned;
+  wgmma.wait_group.sync.aligned 0;
+  mul.wide.u32 %rd20, %r60, 144;
+  add.s64 %rd21, %rd2, %rd20;
+)" + stores);
+  std::vector<uint16_t> input;
+  for (int thread = 0; thread < 128; ++thread)
+    for (int i = 0; i < 8; ++i) {
+      int row = thread / 32 * 16 + thread % 32 / 4 + i / 2 % 2 * 8, k = thread % 4 * 2 + i % 2 + i / 4 * 8;
+      input.push_back(half(elementA(row, k)));
+    }
+  for (int k = 0; k < 16; ++k)
+    for (int n = 0; n < 128; ++n)
+      input.push_back(half(elementB(k, n)));
+  Device device;
+  Module module;
+  Report report = module.parse(text);
+  ASSERT_FALSE(report) << report.message;
+  uint64_t out = device.upload(Words(128 * count));
+  report = device.launch(module, "k", {1, 128, 4096}, {device.upload(input), out});
+  ASSERT_FALSE(report) << report.message;
+  Words got = device.download<uint32_t>(out, 128 * count);
+  for (int thread = 0; thread < 128; ++thread)
+    for (int v = 0; v < count; ++v) {
+      int lane = thread % 32, row = thread / 32 * 16 + lane / 4 + v / 2 % 2 * 8, n = v / 4 * 8 + lane % 4 * 2 + v % 2;
+      int sum = 0;
+      for (int k = 0; k < 16; ++k)
+        sum += elementA(row, k) * elementB(k, n);
+      ASSERT_EQ(number(got[static_cast<size_t>(thread * count + v)]), sum) << thread << " " << v;
+    }
+}
+
 TEST(Matrix, AllLanesAreNeeded) {
   Outcome run = runKernel(kernelText(1, R"(
   mov.u32 %r1, smem;
