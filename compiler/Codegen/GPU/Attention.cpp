@@ -30,6 +30,11 @@ void AttentionCell::enter(Value atToken, Value atHead) {
   low = lowOf(position);
 }
 
+void AttentionCell::enterSequence(Value ofSequence, Value atHead) {
+  sequence = ofSequence;
+  keyHead = atHead;
+}
+
 Value AttentionCell::positionOf(Value token) {
   return e.loadFrom(op.getPositions(), e.i32, e.element(e.address(op.getPositions()), e.widen(token), 4));
 }
@@ -107,6 +112,30 @@ static void emitCell(AttentionCell &cell, AttentionForm &form, int64_t segment) 
 // The template
 //===----------------------------------------------------------------------===//
 
+/// Attention from several tokens at once.
+static LogicalResult checkTileConfig(kernel::AttentionOp op, kernel::GPUAttr config, const AttentionShape &shape,
+                                     const GpuFacts &gpu) {
+  constexpr int64_t warpgroupRows = 128;
+  kernel::GPUForm form = config.getForm();
+  bool isWarpgroups = form == kernel::GPUForm::WGMMA;
+  if (form != kernel::GPUForm::MMA && !(isWarpgroups && hasWarpgroupTiles(gpu, shape)))
+    return op.emitError() << "has form " << kernel::stringifyGPUForm(form) << ", expected mma"
+                          << (hasWarpgroupTiles(gpu, shape) ? " or wgmma" : "") << " for tiles of tokens";
+  int64_t rows = isWarpgroups ? warpgroupRows : llvm::alignTo(config.getTileRows(), int64_t(16));
+  GPUChoice expected = tokenTileOf(shape, form, rows);
+  if (config.getTileFeatures() != expected.tileFeatures || config.getTileRows() != expected.tileRows ||
+      config.getTileDepth() != expected.tileDepth || config.getThreads() != expected.threads)
+    return op.emitError() << "has config " << config << ", expected a tile of " << expected.tileFeatures << " x "
+                          << expected.tileRows << " x " << expected.tileDepth << " and " << expected.threads
+                          << " threads";
+  // What is largest is found before scores are scaled.
+  if (op.getScale().isNegative() || op.getScale().isZero())
+    return op.emitError() << "has scale " << op.getScale().convertToDouble() << ", expected a positive one";
+  if (!op.getWorkspaces().empty())
+    return op.emitError() << "has " << op.getWorkspaces().size() << " workspaces, expected none";
+  return success();
+}
+
 /// What is chosen by hand or by a tuner has to fit the generator, and the workspaces have to be there.
 static LogicalResult checkConfig(kernel::AttentionOp op, kernel::GPUAttr config, const AttentionShape &shape) {
   bool isSplit = config.getForm() == kernel::GPUForm::Decode;
@@ -143,9 +172,15 @@ LogicalResult cuda::emitTemplate(KernelEmitter &e, kernel::AttentionOp op) {
     return op.emitError() << "reads pages of " << bytes << " bytes, expected the positive multiple of " << keyLoadBytes
                           << " that a cache group gives";
   AttentionShape shape = shapeOf(op);
+  AttentionCell cell(e, op);
+  if (shape.byTiles) {
+    if (failed(checkTileConfig(op, *config, shape, e.target.gpu())))
+      return failure();
+    config->getForm() == kernel::GPUForm::MMA ? emitWarpTiles(cell, *config) : emitWarpgroupTiles(cell, *config);
+    return success();
+  }
   if (failed(checkConfig(op, *config, shape)))
     return failure();
-  AttentionCell cell(e, op);
   std::unique_ptr<AttentionForm> form = config->getForm() == kernel::GPUForm::SIMT
                                             ? createLaneAttention(cell)
                                             : createMatrixAttention(cell, config->getStages());

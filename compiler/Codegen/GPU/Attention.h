@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the two forms of attention share: where a token's keys and values are, and what is done with the states of
+// What the forms of attention share: where a token's keys and values are, and what is done with the states of
 // segments. A form computes the state of one segment and knows which thread has which part of it.
 #ifndef YUPANA_COMPILER_CODEGEN_GPU_ATTENTION_H
 #define YUPANA_COMPILER_CODEGEN_GPU_ATTENTION_H
@@ -18,6 +18,8 @@ struct AttentionCell {
 
   /// Goes to a token and a key head.
   void enter(mlir::Value token, mlir::Value keyHead);
+  /// The same for all tokens of a sequence: pages are known, and nothing that is a token's.
+  void enterSequence(mlir::Value sequence, mlir::Value keyHead);
   mlir::Value positionOf(mlir::Value token);
   /// The first position that a token at `position` sees.
   mlir::Value lowOf(mlir::Value position);
@@ -34,10 +36,8 @@ struct AttentionCell {
   int64_t group;        ///< Query heads of a key head.
   int64_t bytes;        ///< Of an element of queries, keys, values and the output.
   double scale;
-  mlir::Value token, keyHead;
-  mlir::Value position,
-      low; ///< The last position that the token sees, its own, and the first.
-  mlir::Value sequence;
+  mlir::Value token, keyHead, sequence;
+  mlir::Value position, low; ///< The last position that the token sees, its own, and the first.
 };
 
 /// A softmax that is not finished, as far as a thread has part in it: of each query head the largest score and the sum
@@ -92,6 +92,11 @@ std::unique_ptr<AttentionForm> createLaneAttention(AttentionCell &cell);
 /// Products by matrix instructions: the block has all query heads at once, and keys and values come through a ring of
 /// `stages`.
 std::unique_ptr<AttentionForm> createMatrixAttention(AttentionCell &cell, int64_t stages);
+
+/// Attention from several tokens of a sequence at once, whose heads are the rows of matrix instructions: by those of
+/// warps, and by those of warpgroups with a warp that copies.
+void emitWarpTiles(AttentionCell &cell, kernel::GPUAttr config);
+void emitWarpgroupTiles(AttentionCell &cell, kernel::GPUAttr config);
 
 } // namespace yupana::codegen::cuda
 

@@ -104,47 +104,19 @@ SoftmaxState MatrixAttention::zero() {
 
 SoftmaxState MatrixAttention::compute(Value begin, Value end) {
   SegmentPositions positions(e, begin, end);
-  int64_t ahead = layout.stages - 1;
-  KeyValueRing ring(cell, layout);
-  Value stages = place(layout.ring);
-  for (int64_t i = 0; i < ahead; ++i)
-    ring.fill(positions, e.integer(i), ring.pageOf(positions, e.integer(i)), e.at(stages, i * layout.stageBytes));
   SoftmaxState state = zero();
   size_t heads = state.largest.size();
   // Of the sum of exponentials a thread has two partial sums for each head, those of positions l div 4 and 8 further.
   state.totals.append(heads, e.real(0));
-  Values carried = state.flat();
-  size_t count = carried.size();
-  carried.push_back(e.integer(0));
-  carried.push_back(e.integer(ahead * layout.stageBytes));
-  Value page = ring.pageOf(positions, e.integer(ahead));
-  if (page)
-    carried.push_back(page);
-  auto following = [&](Value stage) {
-    return e.select(e.equal(stage, e.integer(ahead * layout.stageBytes)), e.integer(0),
-                    e.add(stage, layout.stageBytes));
+  auto add = [&](Value index, Value stage, ValueRange carried) {
+    SoftmaxState before = {Values(carried.take_front(heads)), Values(carried.slice(heads, 2 * heads)),
+                           Values(carried.drop_front(3 * heads))};
+    return addBlock(positions, index, stage, before).flat();
   };
-  Values all = e.loop(e.integer(0), positions.blocks, 1, carried, [&](Value index, ValueRange values) {
-    Value stage = values[count], filled = values[count + 1], next = e.add(index, ahead);
-    // The block has come, for all threads, and nobody reads the stage that is filled next.
-    e.waitCopies(ahead - 1);
-    e.barrier();
-    ring.fill(positions, next, page ? values[count + 2] : Value(), e.at(stages, filled));
-    SoftmaxState before;
-    before.largest.append(values.begin(), values.begin() + heads);
-    before.totals.append(values.begin() + heads, values.begin() + 3 * heads);
-    before.sums.append(values.begin() + 3 * heads, values.begin() + count);
-    Values turn = addBlock(positions, index, e.at(stages, stage), before).flat();
-    turn.push_back(following(stage));
-    turn.push_back(following(filled));
-    // A block early, so that copies do not wait for it.
-    if (page)
-      turn.push_back(ring.pageOf(positions, e.add(next, 1)));
-    return turn;
-  });
+  Values all = KeyValueRing(cell, layout, place(layout.ring)).walk(positions, state.flat(), add);
   state.largest.assign(all.begin(), all.begin() + heads);
   state.totals = addPartials(ArrayRef(all).slice(heads, 2 * heads));
-  state.sums.assign(all.begin() + 3 * heads, all.begin() + count);
+  state.sums.assign(all.begin() + 3 * heads, all.end());
   return state;
 }
 

@@ -16,9 +16,43 @@ SegmentPositions::SegmentPositions(KernelEmitter &e, Value begin, Value end)
     : begin(begin), end(end), first(e.div(begin, AttentionLayout::blockPositions)),
       blocks(e.sub(e.ceilDiv(end, AttentionLayout::blockPositions), first)) {}
 
-KeyValueRing::KeyValueRing(AttentionCell &cell, const AttentionLayout &layout)
-    : cell(cell), e(cell.e), layout(layout), width(cell.width) {}
+KeyValueRing::KeyValueRing(AttentionCell &cell, const AttentionLayout &layout, Value memory)
+    : cell(cell), e(cell.e), layout(layout), width(cell.width), memory(memory) {}
 
+OpEmitter::Values KeyValueRing::walk(const SegmentPositions &positions, ValueRange carried, Body body) {
+  int64_t ahead = layout.stages - 1;
+  for (int64_t i = 0; i < ahead; ++i)
+    fill(positions, e.integer(i), pageOf(positions, e.integer(i)), e.at(memory, i * layout.stageBytes));
+  OpEmitter::Values all(carried);
+  size_t count = all.size();
+  all.push_back(e.integer(0));
+  all.push_back(e.integer(ahead * layout.stageBytes));
+  Value page = pageOf(positions, e.integer(ahead));
+  if (page)
+    all.push_back(page);
+  auto following = [&](Value stage) {
+    return e.select(e.equal(stage, e.integer(ahead * layout.stageBytes)), e.integer(0),
+                    e.add(stage, layout.stageBytes));
+  };
+  all = e.loop(e.integer(0), positions.blocks, 1, all, [&](Value index, ValueRange values) {
+    Value stage = values[count], filled = values[count + 1], next = e.add(index, ahead);
+    // The block has come, for all threads, and nobody reads the stage that is filled next.
+    e.waitCopies(ahead - 1);
+    e.barrier();
+    fill(positions, next, page ? values[count + 2] : Value(), e.at(memory, filled));
+    OpEmitter::Values turn = body(index, e.at(memory, stage), values.take_front(count));
+    turn.push_back(following(stage));
+    turn.push_back(following(filled));
+    // A block early, so that copies do not wait for it.
+    if (page)
+      turn.push_back(pageOf(positions, e.add(next, 1)));
+    return turn;
+  });
+  all.truncate(count);
+  return all;
+}
+
+/// The page of block `index` of the segment, where a page holds whole blocks; else null.
 Value KeyValueRing::pageOf(const SegmentPositions &positions, Value index) {
   if (cell.cache.getPageTokens() % AttentionLayout::blockPositions)
     return {};
@@ -32,9 +66,9 @@ void KeyValueRing::fill(const SegmentPositions &positions, Value index, Value pa
   constexpr int64_t chunkBytes = 16, chunkElements = 8;
   e.when(e.less(index, positions.blocks), [&] {
     int64_t rowChunks = width / chunkElements, pageTokens = cell.cache.getPageTokens();
+    int64_t chunks = AttentionLayout::blockPositions * rowChunks;
     Value start = e.mul(e.add(positions.first, index), AttentionLayout::blockPositions);
-    for (int64_t turn = 0; turn < AttentionLayout::blockPositions * rowChunks / AttentionLayout::threads; ++turn) {
-      Value number = e.add(e.thread, turn * AttentionLayout::threads);
+    auto copy = [&](Value number) {
       Value row = e.div(number, rowChunks), chunk = e.rem(number, rowChunks), position = e.add(start, row);
       Value seen =
           e.bitAnd(e.compare(arith::CmpIPredicate::sge, position, positions.begin), e.less(position, positions.end));
@@ -46,6 +80,13 @@ void KeyValueRing::fill(const SegmentPositions &positions, Value index, Value pa
       for (auto [cache, offset] :
            {std::pair(Value(cell.op.getKeys()), layout.keys), {cell.op.getValues(), layout.values}})
         e.copyAsync(e.at(e.at(stage, to), offset), cacheAddress(e, cache, rowPage, cell.keyHead, slot, feature), bytes);
+    };
+    for (int64_t begin = 0; begin < chunks; begin += e.threads) {
+      Value number = e.add(e.thread, begin);
+      if (begin + e.threads <= chunks)
+        copy(number);
+      else
+        e.when(e.less(number, e.integer(chunks)), [&] { copy(number); });
     }
   });
   e.commitCopies();

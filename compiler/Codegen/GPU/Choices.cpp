@@ -79,7 +79,7 @@ static GPUChoice chooseShares(const GpuFacts &gpu, const GemmShape &shape) {
 }
 
 bool cuda::takesShares(const GpuFacts &gpu, kernel::GemmOp op, int64_t maxTokens) {
-  constexpr int64_t decodeTokens = 8, mostRows = 64;
+  constexpr int64_t mostRows = 64;
   GemmShape shape = shapeOf(op, maxTokens);
   // In float32 the whole K stays one chain, which is that of a CPU.
   if (maxTokens > decodeTokens || shape.elementBytes != 2 || shape.products != 1 || op.getOrder() ||
@@ -134,6 +134,8 @@ AttentionShape cuda::shapeOf(kernel::AttentionOp op) {
   shape.chunk = op.getChunk();
   shape.context = op.getPages().getType().getDimSize(1) * cache.getPageTokens();
   shape.segment = op.getNumericsAttr() ? op.getNumericsAttr().getSegment() : chooseSegment(shape);
+  shape.pageTokens = cache.getPageTokens();
+  shape.byTiles = shape.takesMatrices() && op.getNumericsAttr() == tileNumerics(op.getContext());
   return shape;
 }
 
@@ -173,20 +175,65 @@ GPUChoice cuda::tileOf(const AttentionShape &shape, bool isSplit) {
   return choice;
 }
 
-GPUChoice cuda::chooseAttention(const GpuFacts &gpu, const AttentionShape &shape, int64_t maxTokens, bool isAlone) {
-  // More tokens than a decode step has are cells enough.
-  constexpr int64_t decodeTokens = 8;
-  if (!shape.takesMatrices())
-    return chooseFixed(128);
-  GPUChoice choice = tileOf(shape, isAlone && maxTokens <= decodeTokens && shape.mostSegments() > 1);
-  // Two blocks share a multiprocessor where both have two stages at least: one multiplies while the other waits for its
-  // warps.
-  auto bytes = [&] { return AttentionLayout(shape.width, choice.tileRows, choice.stages).bytes; };
-  while (choice.stages > 2 && choice.blocks * bytes() > gpu.sharedBlockBytes)
+GPUChoice cuda::tokenTileOf(const AttentionShape &shape, kernel::GPUForm form, int64_t rows) {
+  constexpr int64_t copyThreads = 32;
+  GPUChoice choice;
+  choice.form = form;
+  choice.tileFeatures = AttentionLayout::blockPositions;
+  choice.tileRows = rows;
+  choice.tileDepth = shape.width;
+  // A warp has 16 rows.
+  choice.threads = rows * 2 + (form == kernel::GPUForm::WGMMA ? copyThreads : 0);
+  return choice;
+}
+
+bool cuda::hasWarpgroupTiles(const GpuFacts &gpu, const AttentionShape &shape) {
+  constexpr int64_t swizzledRow = 64;
+  return hasWarpgroupProducts(gpu) && shape.width % swizzledRow == 0 &&
+         shape.pageTokens % AttentionLayout::blockPositions == 0;
+}
+
+int64_t cuda::attentionSharedBytes(const AttentionShape &shape, const GPUChoice &choice) {
+  if (choice.form == kernel::GPUForm::WGMMA)
+    return WarpgroupTileLayout(shape.width, choice.stages).bytes;
+  // What a token needs beside the ring, tiles of several keep in registers.
+  return AttentionLayout(shape.width, shape.byTiles ? 0 : choice.tileRows, choice.stages).bytes;
+}
+
+/// Two blocks share a multiprocessor where both have two stages at least: one multiplies while the other waits for its
+/// warps.
+static GPUChoice fitAttention(const GpuFacts &gpu, const AttentionShape &shape, GPUChoice choice) {
+  auto bytes = [&] { return choice.blocks * attentionSharedBytes(shape, choice); };
+  while (choice.stages > 2 && bytes() > gpu.sharedBlockBytes)
     --choice.stages;
-  if (choice.blocks * bytes() > gpu.sharedBlockBytes)
+  if (bytes() > gpu.sharedBlockBytes)
     choice.blocks = 1;
   return choice;
+}
+
+/// Prompts fill large tiles; a step of few tokens has more blocks with small ones.
+static GPUChoice chooseTokenTile(const GpuFacts &gpu, const AttentionShape &shape, int64_t maxTokens) {
+  constexpr int64_t promptTokens = 256, smallRows = 64, largeRows = 128;
+  bool isPrompt = maxTokens >= promptTokens;
+  if (isPrompt && hasWarpgroupTiles(gpu, shape)) {
+    GPUChoice choice = tokenTileOf(shape, kernel::GPUForm::WGMMA, largeRows);
+    choice.stages = 8;
+    return choice;
+  }
+  GPUChoice choice = tokenTileOf(shape, kernel::GPUForm::MMA, isPrompt ? largeRows : smallRows);
+  choice.stages = 3;
+  choice.blocks = isPrompt ? 1 : 2;
+  return fitAttention(gpu, shape, choice);
+}
+
+GPUChoice cuda::chooseAttention(const GpuFacts &gpu, const AttentionShape &shape, int64_t maxTokens, bool isAlone) {
+  // More tokens than a decode step has are cells enough.
+  if (!shape.takesMatrices())
+    return chooseFixed(128);
+  if (shape.byTiles)
+    return chooseTokenTile(gpu, shape, maxTokens);
+  GPUChoice choice = tileOf(shape, isAlone && maxTokens <= decodeTokens && shape.mostSegments() > 1);
+  return fitAttention(gpu, shape, choice);
 }
 
 llvm::SmallVector<kernel::ViewType> cuda::workspacesOf(kernel::AttentionOp op) {

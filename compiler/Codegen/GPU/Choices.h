@@ -10,6 +10,9 @@
 
 namespace yupana::codegen::cuda {
 
+/// Most tokens of a step of the program for decoding: the least number of token rows that a matrix instruction takes.
+inline constexpr int64_t decodeTokens = 8;
+
 /// The numbers of `#kernel.gpu`.
 struct GPUChoice {
   kernel::GPUForm form = kernel::GPUForm::SIMT;
@@ -55,6 +58,8 @@ struct AttentionShape {
   int64_t context;      ///< Most positions of a sequence.
   int64_t segment;      ///< Positions of a segment, as the op states it or else as
                         ///< chooseSegment() does; 0 without any.
+  int64_t pageTokens;   ///< Positions of a page.
+  bool byTiles = false; ///< True if the op states the order in which several tokens are attended from at once.
 
   /// True if its products are matrix instructions': bfloat16 in whole steps of them.
   bool takesMatrices() const;
@@ -67,8 +72,21 @@ AttentionShape shapeOf(kernel::AttentionOp op);
 /// Positions of a segment: enough segments to fill a device with one token, few enough for one block to merge.
 int64_t chooseSegment(const AttentionShape &shape);
 
-/// The tile and threads of attention, whose segments are shared among blocks or not: for a shape that takes matrices.
+/// The tile and threads of attention from one token, whose segments are shared among blocks or not: for a shape that
+/// takes matrices.
 GPUChoice tileOf(const AttentionShape &shape, bool isSplit);
+
+/// The tile and threads of attention from as many tokens as have at most `rows` query heads together.
+GPUChoice tokenTileOf(const AttentionShape &shape, kernel::GPUForm form, int64_t rows);
+
+/// Bytes of shared memory that the generator needs for attention by matrix instructions with these choices.
+int64_t attentionSharedBytes(const AttentionShape &shape, const GPUChoice &choice);
+
+/// Tokens of such a tile.
+inline int64_t tileTokens(const AttentionShape &shape, int64_t rows) { return rows / shape.group; }
+
+/// True if whole warpgroups can multiply the tile: whole rows of 128 bytes, in whole pages.
+bool hasWarpgroupTiles(const GpuFacts &gpu, const AttentionShape &shape);
 
 /// For steps of at most `maxTokens` tokens. A launch of several ops has no blocks to share segments among.
 GPUChoice chooseAttention(const GpuFacts &gpu, const AttentionShape &shape, int64_t maxTokens, bool isAlone);

@@ -25,12 +25,18 @@ StringRef GPUBackEnd::getCacheLayout(Type) const { return schema::kCacheRowMajor
 
 kernel::NumericsAttr GPUBackEnd::getNumerics(kernel::LaunchedOpInterface op) const { return cuda::numericsOf(op); }
 
-/// Ranges of K come with blocks that share out the work of a launch, so either all products of a program have them or
-/// none.
+/// Steps of more tokens than decoding has attend from several of them at once. Ranges of K come with blocks that share
+/// out the work of a launch, so either all products of a program have them or none.
 kernel::NumericsAttr GPUBackEnd::getProgramNumerics(kernel::LaunchedOpInterface op, int64_t maxTokens) const {
   kernel::NumericsAttr numerics = op.getNumericsAttr();
   auto program = op->getParentOfType<kernel::ProgramOp>();
-  if (!isa<kernel::GemmOp>(op.getOperation()) || !program || numerics != cuda::numericsOf(op))
+  if (!program || numerics != cuda::numericsOf(op))
+    return numerics;
+  if (auto attention = dyn_cast<kernel::AttentionOp>(op.getOperation()))
+    return maxTokens > cuda::decodeTokens && cuda::shapeOf(attention).takesMatrices()
+               ? cuda::tileNumerics(op->getContext())
+               : numerics;
+  if (!isa<kernel::GemmOp>(op.getOperation()))
     return numerics;
   WalkResult all = program.walk([&](kernel::GemmOp gemm) {
     return cuda::takesShares(getTarget().gpu(), gemm, maxTokens) ? WalkResult::advance() : WalkResult::interrupt();
@@ -42,11 +48,9 @@ kernel::NumericsAttr GPUBackEnd::getProgramNumerics(kernel::LaunchedOpInterface 
 }
 
 SmallVector<int64_t> GPUBackEnd::getStepBuckets(int64_t maxTokens) const {
-  // The least number of token rows that a matrix instruction takes.
-  constexpr int64_t decodeTokens = 8;
-  if (maxTokens <= decodeTokens)
+  if (maxTokens <= cuda::decodeTokens)
     return {maxTokens};
-  return {decodeTokens, maxTokens};
+  return {cuda::decodeTokens, maxTokens};
 }
 
 bool GPUBackEnd::holdsGroups(kernel::GemmOp gemm, int64_t group) const {
@@ -99,13 +103,20 @@ kernel::GridAttr GPUBackEnd::getSharedGrid(kernel::ParallelOp op) const {
   return members.empty() ? kernel::GridAttr() : gridOfShares(members);
 }
 
-/// A block for each token and key head; where blocks share the segments of all of them, as many as run at once.
+/// A block for each key head and token, or tile of tokens, of which every sequence may end one early; where blocks
+/// share the segments of all of them, as many as run at once.
 static kernel::GridAttr attentionGrid(kernel::AttentionOp op, kernel::GPUAttr config) {
+  cuda::AttentionShape shape = cuda::shapeOf(op);
+  if (shape.byTiles) {
+    kernel::GridBuilder tiles(op.getContext()), sequences(op.getContext());
+    tiles.dim(op.getRows()).ceilDiv(cuda::tileTokens(shape, config.getTileRows()));
+    return tiles.add(sequences.dim(op.getPages().getType().getDims()[0]).get()).times(shape.heads).get();
+  }
   kernel::GridBuilder cells(op.getContext());
-  cells.dim(op.getRows()).times(op.getKeys().getType().getHeads());
+  cells.dim(op.getRows()).times(shape.heads);
   if (config.getForm() != kernel::GPUForm::Decode)
     return cells.get();
-  kernel::GridAttr units = cells.times(cuda::shapeOf(op).mostSegments()).get();
+  kernel::GridAttr units = cells.times(shape.mostSegments()).get();
   return kernel::GridBuilder(op.getContext()).multiprocessors().times(config.getBlocks()).min(units).get();
 }
 

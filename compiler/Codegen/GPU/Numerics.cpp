@@ -4,7 +4,9 @@
 // whose blocks may divide a cell between them, is it cut into ranges of the depth of the tile. In bfloat16 a matrix
 // instruction takes 16 of K, and what it does inside them is the hardware's; in float32 there is one fused multiply-add
 // for each k. Sums keep a partial sum per lane of a warp. A block of a softmax is a position per lane, or those that
-// four warps multiply together; its exponentials have a partial sum for each position of a block.
+// four warps multiply together; its exponentials have a partial sum for each position of a block. Where several tokens
+// are attended from at once a row is a warp's, whose lanes have eight partial sums of it, and all positions are one
+// segment, since no other block has part in them.
 #include "compiler/Codegen/GPU/Numerics.h"
 
 #include "compiler/Codegen/GPU/AttentionLayout.h"
@@ -15,6 +17,11 @@
 using namespace mlir;
 using namespace yupana;
 using namespace yupana::codegen;
+
+kernel::NumericsAttr cuda::tileNumerics(MLIRContext *context) {
+  return kernel::NumericsAttr::get(context, kernel::NumericsAttr::kWhole, kernel::SumOrder::MatrixBlocks,
+                                   AttentionLayout::tilePartials, AttentionLayout::blockPositions);
+}
 
 kernel::NumericsAttr cuda::numericsOf(kernel::LaunchedOpInterface op) {
   constexpr int64_t partials = 32; // lanes of a warp
@@ -30,6 +37,8 @@ kernel::NumericsAttr cuda::numericsOf(kernel::LaunchedOpInterface op) {
       })
       .Case([&](kernel::AttentionOp attention) {
         AttentionShape shape = shapeOf(attention);
+        if (shape.byTiles)
+          return tileNumerics(context);
         bool isMatrix = shape.takesMatrices();
         int64_t positions = isMatrix ? AttentionLayout::blockPositions : partials;
         // Any segment of whole blocks will do, so that a test can ask for small ones.

@@ -15,6 +15,9 @@ inline constexpr int64_t decodeRange = 256;
 /// config, and attention's segments, which are those that it states; null for an op whose order is not stated.
 kernel::NumericsAttr numericsOf(kernel::LaunchedOpInterface op);
 
+/// The order in which attention adds where a block attends from several tokens at once.
+kernel::NumericsAttr tileNumerics(mlir::MLIRContext *context);
+
 } // namespace yupana::codegen::cuda
 
 #endif // YUPANA_COMPILER_CODEGEN_GPU_NUMERICS_H

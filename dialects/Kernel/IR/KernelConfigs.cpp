@@ -85,11 +85,11 @@ LogicalResult GPUAttr::verify(function_ref<InFlightDiagnostic()> emitError, Stri
     return emitError() << "form wgmma is for \"sm_90a\", the target is \"" << name << "\"";
   if (failed(verifyTile(emitError, form, tileFeatures, tileRows, tileDepth, stages)))
     return failure();
-  // wgmma is executed by four warps together.
-  int64_t unit = form == GPUForm::WGMMA ? warpgroup : warp;
-  if (threads < unit || threads > mostThreads || threads % unit)
+  // wgmma is executed by four warps together; one more may fetch for them.
+  int64_t least = form == GPUForm::WGMMA ? warpgroup : warp;
+  if (threads < least || threads > mostThreads || threads % warp)
     return emitError() << "form " << stringifyGPUForm(form) << " has " << threads << " threads, expected a multiple of "
-                       << unit << " of at most " << mostThreads;
+                       << warp << " from " << least << " to " << mostThreads;
   if (blocks < 1)
     return emitError() << "blocks is " << blocks << ", expected at least 1";
   // Rows of a cell are chosen where there is no tile to choose.

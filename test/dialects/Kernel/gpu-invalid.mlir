@@ -35,12 +35,12 @@ func.func private @f() attributes {a = #kernel.gpu<"sm_80", form = mma, tile = 1
 
 // -----
 
-// expected-error @below {{form wgmma has 160 threads, expected a multiple of 128 of at most 1024}}
-func.func private @f() attributes {a = #kernel.gpu<"sm_90a", form = wgmma, tile = 64 x 8 x 64, stages = 2, threads = 160, blocks = 1, rows = 1>}
+// expected-error @below {{form wgmma has 96 threads, expected a multiple of 32 from 128 to 1024}}
+func.func private @f() attributes {a = #kernel.gpu<"sm_90a", form = wgmma, tile = 64 x 8 x 64, stages = 2, threads = 96, blocks = 1, rows = 1>}
 
 // -----
 
-// expected-error @below {{form simt has 1056 threads, expected a multiple of 32 of at most 1024}}
+// expected-error @below {{form simt has 1056 threads, expected a multiple of 32 from 32 to 1024}}
 func.func private @f() attributes {a = #kernel.gpu<"sm_80", form = simt, tile = 0 x 0 x 0, stages = 0, threads = 1056, blocks = 1, rows = 1>}
 
 // -----

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Attention on a GPU over several row-major pages, against softmax in float64: of what is stored, in float32 and in
-// bfloat16, by either form, and cut into segments of several lengths.
+// bfloat16, by every form, and cut into segments of several lengths.
 #include "../KernelHarness.h"
 
 #include <fmt/format.h>
@@ -19,7 +19,8 @@ struct Shape {
   int64_t length = 80, segment = 0; ///< Positions of a sequence; those of a segment, 0 for the target's choice.
   bool isBF16 = false;
   const char *target = "sm_80";
-  bool isShared = false; ///< Blocks share the segments of a cell, as in a step of few tokens.
+  bool isShared = false;  ///< Blocks share the segments of a cell, as in a step of few tokens.
+  int64_t tileTokens = 0; ///< If it is not 0, several tokens at once, as in steps of at most so many.
 
   /// Most segments that a token's positions lie in, and words of float32 that their states take, for each token.
   int64_t mostSegments() const {
@@ -36,6 +37,8 @@ struct Shape {
 constexpr int64_t sequences = 2;
 
 std::string numericsOf(const Shape &shape) {
+  if (shape.tileTokens)
+    return "{numerics = #kernel.numerics<range = all, order = matrix_blocks, partials = 8, block = 64>}";
   if (!shape.segment)
     return "";
   return fmt::format(
@@ -78,8 +81,10 @@ class Model {
 public:
   explicit Model(const Shape &shape)
       : shape(shape), length(shape.length), bytes(shape.isBF16 ? 2 : 4), rowHeads(shape.heads * shape.width),
-        partBytes(rowHeads * shape.pageTokens * bytes),
-        library(shape.target, kernelOf(shape, partBytes), shape.isShared ? 8 : 64),
+        partBytes(rowHeads * shape.pageTokens * bytes), library(shape.target, kernelOf(shape, partBytes),
+                                                                shape.isShared     ? 8
+                                                                : shape.tileTokens ? shape.tileTokens
+                                                                                   : 64),
         pages(sequences * shape.pagesPerSequence()), cache((1 + pages.size()) * (2 * partBytes + 64)),
         keys(randomArray(sequences * length * rowHeads, 1), shape.isBF16),
         values(randomArray(sequences * length * rowHeads, 2), shape.isBF16),
@@ -213,6 +218,34 @@ void checkShape(const Shape &shape) {
   }
 }
 
+void checkTiles(Shape shape) {
+  shape.isBF16 = true;
+  SCOPED_TRACE(fmt::format("{} heads {} group {} width {} page {} chunk {} length {} at most {} tokens", shape.target,
+                           shape.heads, shape.group, shape.width, shape.pageTokens, shape.chunk, shape.length,
+                           shape.tileTokens));
+  Model model(shape);
+  std::vector<std::pair<int32_t, int32_t>> tokens;
+  for (int32_t p = 37; p < shape.length; p += p < 70 ? 1 : 4)
+    tokens.push_back({0, p});
+  for (int32_t p = 0; p < 20; ++p)
+    tokens.push_back({1, 3 * p});
+  Array<float> out = model.attend(tokens);
+  int64_t queryHeads = shape.heads * shape.group, row = queryHeads * shape.width;
+  for (size_t t = 0; t < tokens.size(); ++t)
+    for (int64_t h = 0; h < queryHeads; ++h) {
+      std::vector<double> expected = model.expected(tokens[t].first, tokens[t].second, h);
+      for (int64_t d = 0; d < shape.width; ++d)
+        ASSERT_TRUE(model.isClose(out[t * row + h * shape.width + d], expected[d], 3e-6))
+            << "token " << t << " head " << h << ": " << out[t * row + h * shape.width + d] << ", expected "
+            << expected[d];
+    }
+  // In another step a token is another row of another tile, and has the same bits.
+  for (auto [first, count] : {std::pair<size_t, size_t>(5, 1), {11, 20}}) {
+    Array<float> part = model.attend({tokens.begin() + first, tokens.begin() + first + count}, 4, /*seed=*/first);
+    EXPECT_EQ(0, std::memcmp(part.begin(), &out[first * row], count * row * 4)) << first;
+  }
+}
+
 TEST(GpuAttention, MatchesFloat64) {
   for (bool isBF16 : {false, true})
     for (Shape shape : {Shape{1, 1, 8, 32, 0},
@@ -270,6 +303,21 @@ TEST(GpuAttention, SharesSegmentsAmongBlocks) {
         EXPECT_EQ(0, std::memcmp(alone.begin(), &whole[t * row], row * 4)) << t;
       }
     }
+}
+
+/// Tokens that fill tiles and end inside of one, of two sequences; chunks that begin inside a tile and inside a block,
+/// groups that leave rows over. Both sizes of a tile, and warpgroups where the shape takes them.
+TEST(GpuAttention, AttendsFromSeveralTokens) {
+  for (const char *target : {"sm_80", "sm_90a"})
+    for (Shape shape : {Shape{1, 5, 128, 64, 0, 130}, {2, 2, 64, 128, 48, 100}}) {
+      shape.tileTokens = 256;
+      shape.target = target;
+      checkTiles(shape);
+    }
+  for (Shape shape : {Shape{2, 9, 16, 24, 0, 80}, {1, 1, 48, 64, 40, 140}}) {
+    shape.tileTokens = 64;
+    checkTiles(shape);
+  }
 }
 
 /// Each of these is seen under one of some orders in which warps and blocks take turns: by a report or in the bits.
