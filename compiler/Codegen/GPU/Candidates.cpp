@@ -90,6 +90,35 @@ void addProducts(Candidates &candidates, kernel::GemmOp gemm, const GpuFacts &gp
       }
 }
 
+/// True if a multiprocessor holds the blocks of attention: their shared memory, and registers for queries, scores,
+/// weights and weighted values.
+bool fits(const GpuFacts &gpu, const cuda::AttentionShape &shape, const cuda::GPUChoice &choice) {
+  constexpr int64_t registers = 65536, reservedBytes = 1024, otherRegisters = 100;
+  int64_t bytes = choice.blocks * (cuda::attentionSharedBytes(shape, choice) + reservedBytes);
+  if (bytes > gpu.sharedBlockBytes + reservedBytes)
+    return false;
+  return registers / (choice.blocks * choice.threads) >= 3 * shape.width / 4 + otherRegisters;
+}
+
+/// Stages of the ring, and blocks that share a multiprocessor; rows of a tile of tokens where warps multiply it.
+void addAttention(Candidates &candidates, kernel::AttentionOp op, const GpuFacts &gpu, const cuda::GPUChoice &usual) {
+  if (usual.form == kernel::GPUForm::SIMT)
+    return;
+  cuda::AttentionShape shape = cuda::shapeOf(op);
+  SmallVector<int64_t> rowCounts = {usual.tileRows};
+  if (shape.byTiles && usual.form == kernel::GPUForm::MMA)
+    rowCounts.append({64, 128});
+  for (int64_t rows : rowCounts)
+    for (int64_t blocks : {usual.blocks, int64_t{1}, int64_t{2}, int64_t{3}})
+      for (int64_t stages : {usual.stages, usual.stages - 1, usual.stages + 1, usual.stages + 4}) {
+        cuda::GPUChoice choice = shape.byTiles ? cuda::tokenTileOf(shape, usual.form, rows) : usual;
+        choice.stages = stages;
+        choice.blocks = blocks;
+        if (stages >= 2 && fits(gpu, shape, choice))
+          candidates.add(choice);
+      }
+}
+
 /// True if values of several lanes are added: how many threads do so is part of how they are added.
 bool addsUp(kernel::MapOp map) {
   return llvm::any_of(map.getBody().front(), [](Operation &op) { return isa<kernel::SumOp, kernel::RowSumOp>(op); });
@@ -121,6 +150,8 @@ SmallVector<kernel::ConfigAttrInterface> GPUBackEnd::listConfigs(kernel::Launche
     addProducts(candidates, gemm, getTarget().gpu(), maxTokens, usual);
   else if (auto map = dyn_cast<kernel::MapOp>(op.getOperation()))
     addRows(candidates, usual, !addsUp(map));
+  else if (auto attention = dyn_cast<kernel::AttentionOp>(op.getOperation()))
+    addAttention(candidates, attention, getTarget().gpu(), usual);
   else if (isa<kernel::RouteOp>(op.getOperation()))
     addRows(candidates, usual, /*anyThreads=*/false);
   return candidates.take();
