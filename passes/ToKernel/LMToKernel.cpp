@@ -181,7 +181,8 @@ static void lower(lm::SampleOp op, KernelBuilder &k) {
   kernel::SampleOp::create(k.builder, op.getLoc(), k.view(op.getLogits()), k.view(op.getTemperatures()),
                            k.view(op.getTopK()), k.view(op.getTopP()), k.view(op.getMinP()), k.view(op.getPenalties()),
                            k.view(op.getSeeds()), k.view(op.getSequences()), k.view(op.getPositions()),
-                           k.view(op.getSlots()), tokens, out, kernel::GridAttr(), kernel::ConfigAttrInterface());
+                           k.view(op.getSlots()), tokens, out, /*workspaces=*/ValueRange(), kernel::GridAttr(),
+                           kernel::ConfigAttrInterface());
 }
 
 LogicalResult yupana::lowerLMOp(Operation *op, KernelBuilder &kernels) {

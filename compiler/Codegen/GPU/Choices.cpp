@@ -9,6 +9,7 @@
 #include "compiler/Codegen/GPU/AttentionLayout.h"
 #include "compiler/Codegen/GPU/GemmLayout.h"
 #include "compiler/Codegen/GPU/Numerics.h"
+#include "compiler/Codegen/GPU/SampleLayout.h"
 
 #include "llvm/Support/MathExtras.h"
 
@@ -250,6 +251,13 @@ llvm::SmallVector<kernel::ViewType> cuda::workspacesOf(kernel::AttentionOp op) {
 GPUChoice cuda::chooseMap(int64_t groups, int64_t width) {
   GPUChoice choice;
   choice.rows = std::max<int64_t>(1, elementsPerCell / std::max<int64_t>(1, groups * width));
+  return choice;
+}
+
+/// Blocks that wait for others stand beside them.
+GPUChoice cuda::chooseSample() {
+  GPUChoice choice = chooseFixed(SampleLayout::threads);
+  choice.blocks = 3;
   return choice;
 }
 

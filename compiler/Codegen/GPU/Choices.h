@@ -98,6 +98,9 @@ llvm::SmallVector<kernel::ViewType> workspacesOf(kernel::AttentionOp op);
 /// A map over rows of `groups` times `width` elements.
 GPUChoice chooseMap(int64_t groups, int64_t width);
 
+/// Sampling, whose blocks are as its rows are cut.
+GPUChoice chooseSample();
+
 /// Kernels whose cells are fixed by their definition, in blocks of `threads`.
 GPUChoice chooseFixed(int64_t threads);
 

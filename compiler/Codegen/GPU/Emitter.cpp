@@ -195,13 +195,17 @@ void KernelEmitter::barrier() {
 
 Value KernelEmitter::blockCount() { return make<NVVM::GridDimXOp>(i32); }
 
+/// LLVM's back end drops the order of an atomic, so that fences state it.
+static void fenceDevice(KernelEmitter &e) { e.make<LLVM::FenceOp>(LLVM::AtomicOrdering::acq_rel, StringRef("device")); }
+
+Value KernelEmitter::atomic(LLVM::AtomicBinOp change, Value address, Value value) {
+  return make<LLVM::AtomicRMWOp>(change, address, value, LLVM::AtomicOrdering::monotonic, StringRef("device"));
+}
+
 Value KernelEmitter::countArrival(Value counter, Value amount) {
-  // LLVM's back end drops the order of an atomic, so that fences state it.
-  auto fence = [&] { make<LLVM::FenceOp>(LLVM::AtomicOrdering::acq_rel, StringRef("device")); };
-  fence();
-  Value before = make<LLVM::AtomicRMWOp>(LLVM::AtomicBinOp::add, counter, amount, LLVM::AtomicOrdering::monotonic,
-                                         StringRef("device"));
-  fence();
+  fenceDevice(*this);
+  Value before = atomic(LLVM::AtomicBinOp::add, counter, amount);
+  fenceDevice(*this);
   return before;
 }
 
@@ -215,6 +219,25 @@ Value KernelEmitter::arriveLast(Value counter, Value amount, Value total, Value 
   });
   barrier();
   return equal(load(i32, flag), integer(1));
+}
+
+/// The thread that reads the counter is the one with the fence: a barrier hands on what it has learned.
+void KernelEmitter::waitForCount(Value counter, Value least) {
+  when(equal(thread, integer(0)), [&] {
+    auto loop = make<scf::WhileOp>(TypeRange(), ValueRange());
+    {
+      OpBuilder::InsertionGuard guard(b);
+      b.createBlock(&loop.getBefore());
+      Value count = make<LLVM::LoadOp>(i32, counter, /*alignment=*/4, /*isVolatile=*/false, /*isNonTemporal=*/false,
+                                       /*isInvariant=*/false, /*isInvariantGroup=*/false,
+                                       LLVM::AtomicOrdering::monotonic, StringRef("device"));
+      make<scf::ConditionOp>(less(count, least), ValueRange());
+      b.createBlock(&loop.getAfter());
+      make<scf::YieldOp>();
+    }
+    fenceDevice(*this);
+  });
+  barrier();
 }
 
 //===----------------------------------------------------------------------===//

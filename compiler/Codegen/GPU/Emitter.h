@@ -115,6 +115,12 @@ public:
   /// them, where the amounts of all blocks have become `total`: then everything they left is visible, and the counter
   /// is 0 again. `flag` is an i32 in shared memory.
   mlir::Value arriveLast(mlir::Value counter, mlir::Value amount, mlir::Value total, mlir::Value flag);
+  /// All threads that do the cell call it: waits until the counter is `least` at least, and what those who counted left
+  /// is visible. They have to be blocks that are sure to have begun, as those are which drew a lower number: others may
+  /// find no room as long as this one waits.
+  void waitForCount(mlir::Value counter, mlir::Value least);
+  /// Changes the integer at `address` in global or shared memory and gives what it was before; orders nothing else.
+  mlir::Value atomic(mlir::LLVM::AtomicBinOp change, mlir::Value address, mlir::Value value);
 
   // Copies of 16 bytes from global to shared memory that complete later.
   /// Copies the first `bytes`, an i32 of 0 or 16, and clears the rest; all of them where it is null.

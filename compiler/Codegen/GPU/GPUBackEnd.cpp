@@ -9,6 +9,7 @@
 #include "compiler/Codegen/GPU/Devices.h"
 #include "compiler/Codegen/GPU/GemmDecode.h"
 #include "compiler/Codegen/GPU/Numerics.h"
+#include "compiler/Codegen/GPU/SampleLayout.h"
 #include "dialects/Kernel/Transforms/GridBuilder.h"
 
 #include "llvm/ADT/TypeSwitch.h"
@@ -74,7 +75,8 @@ kernel::ConfigAttrInterface GPUBackEnd::chooseConfig(kernel::LaunchedOpInterface
             bool isAlone = !isa<kernel::ParallelOp>(op->getParentOp());
             return cuda::chooseAttention(getTarget().gpu(), cuda::shapeOf(attention), maxTokens, isAlone);
           })
-          .Case<kernel::SampleOp, kernel::GroupOp>([&](auto) { return cuda::chooseFixed(rowThreads); })
+          .Case([&](kernel::GroupOp) { return cuda::chooseFixed(rowThreads); })
+          .Case([&](kernel::SampleOp) { return cuda::chooseSample(); })
           .Default([&](Operation *) { return cuda::chooseFixed(usualThreads); });
   MLIRContext *context = op->getContext();
   return kernel::GPUAttr::get(context, StringAttr::get(context, getName()), choice.form, choice.tileFeatures,
@@ -139,7 +141,10 @@ kernel::GridAttr GPUBackEnd::getGrid(kernel::LaunchedOpInterface op) const {
           [&](auto rows) { return grid.dim(rows.getRows()).ceilDiv(config.getRows()).get(); })
       .Case([&](kernel::AttentionOp attention) { return attentionGrid(attention, config); })
       .Case([&](kernel::GroupOp) { return grid.size(1).get(); })
-      .Case([&](kernel::SampleOp sample) { return grid.dim(sample.getRows()).get(); })
+      .Case([&](kernel::SampleOp sample) {
+        int64_t parts = cuda::SampleLayout(sample.getLogits().getType().getDimSize(1)).parts;
+        return grid.dim(sample.getRows()).times(cuda::SampleLayout::phases * parts).get();
+      })
       .Default([](Operation *other) {
         other->emitOpError() << "has no grid on a GPU";
         return kernel::GridAttr();
@@ -151,6 +156,8 @@ SmallVector<kernel::ViewType> GPUBackEnd::getWorkspaces(kernel::LaunchedOpInterf
   auto attention = dyn_cast<kernel::AttentionOp>(launch.getOperation());
   if (attention && config && config.getForm() == kernel::GPUForm::Decode)
     return cuda::workspacesOf(attention);
+  if (auto sample = dyn_cast<kernel::SampleOp>(launch.getOperation()))
+    return cuda::workspacesOf(sample);
   SmallVector<kernel::GemmOp> members = cuda::decodeMembers(launch);
   return members.empty() ? SmallVector<kernel::ViewType>() : cuda::decodeWorkspaces(members);
 }

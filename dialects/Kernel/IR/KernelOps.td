@@ -273,7 +273,7 @@ def Kernel_SampleOp : Kernel_LaunchedOp<"sample"> {
   let summary = "Draws one token id from each row of logits";
   let description = [{
     As `lm.sample`, whose description fixes every bit of the result; it states no numerics, since its sums are of
-    integers. Grid: one cell per row.
+    integers. Workspaces are as those of `kernel.gemm`. Grid: one cell per row, or several that share it.
 
     ```mlir
     kernel.sample %logits temperatures %t top_k %k top_p %p min_p %m penalties %r seeds %s sequences %n positions %x
@@ -287,15 +287,22 @@ def Kernel_SampleOp : Kernel_LaunchedOp<"sample"> {
                        Kernel_ViewType:$top_p, Kernel_ViewType:$min_p, Kernel_ViewType:$penalties,
                        Kernel_ViewType:$seeds, Kernel_ViewType:$sequences, Kernel_ViewType:$positions,
                        Kernel_ViewType:$slots, Kernel_ViewType:$history, Kernel_ViewType:$ids,
-                       OptionalAttr<Kernel_GridAttr>:$grid, OptionalAttr<Kernel_ConfigInterface>:$config);
+                       Variadic<Kernel_ViewType>:$workspaces, OptionalAttr<Kernel_GridAttr>:$grid,
+                       OptionalAttr<Kernel_ConfigInterface>:$config);
   let assemblyFormat = [{
     $logits `temperatures` $temperatures `top_k` $top_k `top_p` $top_p `min_p` $min_p `penalties` $penalties
-    `seeds` $seeds `sequences` $sequences `positions` $positions `slots` $slots `of` $history `into` $ids attr-dict
-    `:` type(operands)
+    `seeds` $seeds `sequences` $sequences `positions` $positions `slots` $slots `of` $history `into` $ids
+    (`workspace` $workspaces^)? attr-dict `:` type(operands)
   }];
   let extraClassDeclaration = [{
     ::yupana::lm::DimAttr getRows() { return getLogits().getType().getDims()[0]; }
-    ::llvm::SmallVector<::mlir::Value> getWrittenOperands() { return {getIds()}; }
+    ::llvm::SmallVector<::mlir::Value> getWrittenOperands() {
+      ::llvm::SmallVector<::mlir::Value> written = getGivenWorkspaces();
+      written.push_back(getIds());
+      return written;
+    }
+    ::llvm::SmallVector<::mlir::Value> getGivenWorkspaces() { return {getWorkspaces().begin(), getWorkspaces().end()}; }
+    void giveWorkspaces(::mlir::ValueRange workspaces) { getWorkspacesMutable().assign(workspaces); }
   }];
 }
 

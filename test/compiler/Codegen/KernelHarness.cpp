@@ -155,6 +155,38 @@ uint32_t evaluate(const std::vector<kernel::GridTerm> &terms, Sizes sizes) {
 
 } // namespace
 
+size_t KernelLibrary::Workspace::bytes(Sizes sizes) const {
+  return static_cast<size_t>(rowBytes) * (factor * evaluate({{symbol, 1}}, sizes) + addend);
+}
+
+/// Of a kernel of one op.
+void KernelLibrary::giveWorkspaces(kernel::FuncOp func, const codegen::BackEnd &backEnd) {
+  mlir::Block &block = func.getBody().front();
+  auto op = mlir::cast<kernel::LaunchedOpInterface>(block.front());
+  if (!op.getGivenWorkspaces().empty())
+    return;
+  mlir::SmallVector<mlir::Value> given;
+  mlir::SmallVector<int64_t> numbers;
+  for (kernel::ViewType type : backEnd.getWorkspaces(op)) {
+    lm::DimAttr rows = type.getDims()[0];
+    const std::map<lm::DimSymbol, kernel::GridOp> symbols = {{lm::DimSymbol::None, kernel::GridOp::Constant},
+                                                             {lm::DimSymbol::T, kernel::GridOp::Tokens},
+                                                             {lm::DimSymbol::S, kernel::GridOp::Sequences},
+                                                             {lm::DimSymbol::R, kernel::GridOp::LogitRows}};
+    int64_t rowBytes = type.getElementType().getIntOrFloatBitWidth() / 8;
+    for (lm::DimAttr dim : type.getDims().drop_front())
+      rowBytes *= dim.getFactor();
+    workspaces[func.getSymName().str()].push_back(
+        {symbols.at(rows.getSymbol()), rows.getFactor(), rows.getAddend(), rowBytes});
+    numbers.push_back(block.getNumArguments());
+    given.push_back(block.addArgument(type, op.getLoc()));
+  }
+  if (given.empty())
+    return;
+  func.setWorkspaces(llvm::ArrayRef<int64_t>(numbers));
+  op.giveWorkspaces(given);
+}
+
 KernelLibrary::KernelLibrary(const std::string &target, const std::string &text, int64_t maxTokens,
                              int64_t rowsPerCell) {
   mlir::DialectRegistry registry;
@@ -169,8 +201,10 @@ KernelLibrary::KernelLibrary(const std::string &target, const std::string &text,
     std::abort();
   }
   auto library = *module->getOps<kernel::LibraryOp>().begin();
-  for (auto func : library.getOps<kernel::FuncOp>())
+  for (auto func : library.getOps<kernel::FuncOp>()) {
     grids[func.getSymName().str()] = configure(func, **backEnd, maxTokens, rowsPerCell);
+    giveWorkspaces(func, **backEnd);
+  }
   codegen::CodegenOptions options;
   options.jobs = std::max(1u, std::thread::hardware_concurrency());
   bool isGpu = !findTarget(target)->isCpu();
@@ -242,6 +276,14 @@ std::string KernelLibrary::runBlocks(const std::string &symbol, const std::vecto
     memory.write(parameters.back(), argument.data, argument.bytes);
   }
   std::vector<uint64_t> addresses = parameters;
+  std::vector<std::pair<uint64_t, std::string>> spaces;
+  if (auto found = workspaces.find(symbol); found != workspaces.end())
+    for (const Workspace &workspace : found->second) {
+      const auto &[address, zeros] =
+          spaces.emplace_back(memory.allocate(workspace.bytes(sizes)), std::string(workspace.bytes(sizes), 0));
+      memory.write(address, zeros.data(), zeros.size());
+      parameters.push_back(address);
+    }
   for (uint32_t size : {sizes.tokens, sizes.sequences, sizes.rows})
     parameters.push_back(size);
   auto launch = [&](const ptx::Module &module, const std::string &name, uint32_t grid, bool dependent) {
@@ -260,5 +302,10 @@ std::string KernelLibrary::runBlocks(const std::string &symbol, const std::vecto
   for (size_t i = 0; i < arguments.size(); ++i)
     if (!memory.read(arguments[i].data, addresses[i], arguments[i].bytes))
       return fmt::format("argument {} holds what nobody wrote", i);
+  for (const auto &[address, zeros] : spaces) {
+    std::string left(zeros.size(), 1);
+    if (!memory.read(left.data(), address, left.size()) || left != zeros)
+      return "a workspace is not zero afterwards";
+  }
   return "";
 }

@@ -85,7 +85,8 @@ std::vector<std::string> testedTargets();
 std::vector<Form> testedForms();
 
 /// A compiled library of any target. Kernels have no grid, and a config only where a test wants its own: they get those
-/// that the target chooses for steps of at most `maxTokens` tokens.
+/// that the target chooses for steps of at most `maxTokens` tokens. A launched op that has no workspaces gets those
+/// that the target wants, behind its other arguments; tests do not see them.
 class KernelLibrary {
 public:
   /// `kernels` are kernel.func ops. `rowsPerCell`, if it is not 0, takes the place of what the target chooses for maps
@@ -121,12 +122,20 @@ private:
     std::string text;
     uint32_t threads = 0, sharedBytes = 0;
   };
+  /// Memory that a target wants for a kernel, zero before it and after it.
+  struct Workspace {
+    kernel::GridOp symbol; ///< Of its rows: a size of the step, or a constant.
+    int64_t factor, addend, rowBytes;
+    size_t bytes(Sizes sizes) const;
+  };
 
+  void giveWorkspaces(kernel::FuncOp func, const codegen::BackEnd &backEnd);
   void loadDeviceKernels(const codegen::CompiledLibrary &compiled);
   void runOnDevice(const std::string &symbol, const std::vector<Memory> &arguments, Sizes sizes, uint32_t cells,
                    uint64_t seed);
 
   std::map<std::string, std::vector<kernel::GridTerm>> grids;
+  std::map<std::string, std::vector<Workspace>> workspaces;
   std::unique_ptr<Library> host; ///< Of a CPU.
   std::map<std::string, DeviceKernel> device;
 };

@@ -350,6 +350,14 @@ kernel.program @sample function sample max_tokens 8 {
     : !kernel.view<["R", 256], f32>, !kernel.view<["R"], f32>, !kernel.view<["R"], i32>, !kernel.view<["R"], f32>,
       !kernel.view<["R"], f32>, !kernel.view<["R"], f32>, !kernel.view<["R"], i64>, !kernel.view<["R"], i64>,
       !kernel.view<["R"], i32>, !kernel.view<["R"], i32>, !kernel.view<["N", 1024], i32>, !kernel.view<["R"], i32>
+  // CHECK: kernel.sample {{.*}} into %{{.*}} workspace %[[STATES:.*]] : {{.*}}, !kernel.view<["R", 8], i64>
+  %states = kernel.buffer "states" workspace : !kernel.view<["R", 8], i64>
+  kernel.sample %logits temperatures %t top_k %k top_p %p min_p %m penalties %r seeds %s sequences %n positions %x
+    slots %h of %history into %ids workspace %states
+    : !kernel.view<["R", 256], f32>, !kernel.view<["R"], f32>, !kernel.view<["R"], i32>, !kernel.view<["R"], f32>,
+      !kernel.view<["R"], f32>, !kernel.view<["R"], f32>, !kernel.view<["R"], i64>, !kernel.view<["R"], i64>,
+      !kernel.view<["R"], i32>, !kernel.view<["R"], i32>, !kernel.view<["N", 1024], i32>, !kernel.view<["R"], i32>,
+      !kernel.view<["R", 8], i64>
   // CHECK: kernel.result sampled %{{.*}} : !kernel.view<["R"], i32>
   kernel.result sampled %ids : !kernel.view<["R"], i32>
 }
