@@ -156,6 +156,15 @@ uint32_t ShadowMemory::newReaders(uint32_t block) {
   return entry;
 }
 
+/// Of a cell that lists its readers; its list is free again.
+bool ShadowMemory::hasPlainReader(const Cell &cell) {
+  if (cell.reader != several)
+    return !(cell.reader & strongBit);
+  const std::vector<Reader> &list = pool[cell.readClock].list;
+  freePool.push_back(cell.readClock);
+  return std::any_of(list.begin(), list.end(), [](const Reader &reader) { return !(reader.statement & strongBit); });
+}
+
 /// A read replaces one that happened before it; one that did not has to be remembered beside it.
 void ShadowMemory::noteRead(Cell &cell, const Agent &agent, const Knowledge &known) {
   uint32_t who = (1 + agent.block * slots + agent.slot) | (agent.strong ? strongBit : 0);
@@ -191,7 +200,7 @@ void ShadowMemory::noteRead(Cell &cell, const Agent &agent, const Knowledge &kno
     return;
   }
   // A reader of another block: from here on the cell does not list its readers.
-  bool plain = !agent.strong || cell.reader == several || !(cell.reader & strongBit);
+  bool plain = !agent.strong || hasPlainReader(cell);
   cell.reader = everyone, cell.readClock = plain, cell.readStatement = agent.statement;
 }
 

@@ -92,6 +92,7 @@ private:
   bool knows(const Knowledge &known, uint32_t block, uint32_t who, uint32_t clock) const;
   Conflict conflict(uint32_t who, bool otherWrote, uint32_t clock, uint32_t statement) const;
   Conflict checkReaders(Cell &cell, const Agent &agent, const Knowledge &known);
+  bool hasPlainReader(const Cell &cell);
   void noteRead(Cell &cell, const Agent &agent, const Knowledge &known);
 
   uint64_t base = 0;

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 using namespace yupana::ptx;
 using Words = std::vector<uint32_t>;
 
@@ -143,6 +145,25 @@ TEST(Races, Flags) {
     EXPECT_EQ(hang.fault, Fault::Deadlock);
     EXPECT_NE(hang.message.find("block 5, warp 0"), std::string::npos) << hang.message;
   }
+}
+
+// All warps of all blocks read what one of them writes: no race as long as both are strong.
+TEST(Races, StrongReadsOfEveryone) {
+  const std::string body = R"(
+  ld.relaxed.gpu.global.b32 %r2, [%rd1];
+  mov.u32 %r1, %ctaid.x;
+  add.s32 %r3, %r1, %r60;
+  setp.ne.u32 %p1, %r3, 0;
+  @%p1 bra END;
+  st.relaxed.gpu.global.b32 [%rd1], 5;
+END:)";
+  std::set<Fault> weak;
+  for (uint64_t seed = 1; seed <= 6; ++seed) {
+    Report report = runSeeded(body, seed, 5, 96);
+    EXPECT_FALSE(report) << report.message;
+    weak.insert(runSeeded(replaced(body, "ld.relaxed.gpu.", "ld."), seed, 5, 96).fault);
+  }
+  EXPECT_EQ(weak.count(Fault::Race), 1u);
 }
 
 /// Thread 0 writes, fences towards the asynchronous proxy and issues; wgmma's reads need such a fence as well.
