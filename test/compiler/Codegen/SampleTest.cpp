@@ -405,7 +405,7 @@ TEST_P(Sample, MatchesTheReferenceAtFullSize) {
   constexpr int64_t vocabulary = 202048;
   KernelLibrary library(GetParam(), sampleKernel(vocabulary), maxRows);
   std::vector<Row> rows;
-  for (size_t i = isGpu() ? 5 : 0; i < std::size(settings); i += isGpu() ? 10 : 1) {
+  for (size_t i = isGpu() ? std::size(settings) - 1 : 0; i < std::size(settings); ++i) {
     Row &row = rows.emplace_back();
     row.logits = randomLogits(vocabulary, static_cast<uint32_t>(i) + 1, 1);
     row.history.resize(3, 5);
