@@ -23,9 +23,16 @@ public:
 private:
   using Values = OpEmitter::Values;
 
+  /// Neighbouring sums of a row that a thread has at once.
+  static constexpr int64_t width = 4;
+
   Value endTogether();
   void forSums(function_ref<void(Value tileBegin, Value sum, Value at)> body);
   Value addRanges(Value left, Value first);
+
+  Type wideType() { return VectorType::get({width}, e.f32); }
+  Value load(Value address) { return e.load(wideType(), address, width * 4); }
+  void store(Value value, Value address) { e.store(value, address, width * 4); }
 
   DecodeFrame &frame;
   KernelEmitter &e;
@@ -69,7 +76,7 @@ Value DecodeCellEnd::endTogether() {
   forSums([&](Value tileBegin, Value sum, Value at) {
     Value isOurs =
         e.bitAnd(e.compare(arith::CmpIPredicate::sge, tileBegin, shares.ownBegin), e.less(tileBegin, shares.ownEnd));
-    e.when(isOurs, [&] { e.store(e.load(e.f32, sum), e.at(left, e.widen(at))); });
+    e.when(isOurs, [&] { store(load(sum), e.at(left, e.widen(at))); });
   });
   Value done = e.sub(e.min(unit.end, shares.ownEnd), e.max(unit.begin, shares.ownBegin));
   Value counter = e.element(e.address(frame.counters), e.widen(frame.placeOf(member, owner)), 4);
@@ -78,43 +85,45 @@ Value DecodeCellEnd::endTogether() {
     forSums([&](Value tileBegin, Value sum, Value at) {
       // The block that began the tile has added the first ranges.
       Value first = e.sub(shares.begin(e.add(shares.owner(tileBegin), 1)), tileBegin);
-      e.store(addRanges(e.at(left, e.widen(at)), first), sum);
+      store(addRanges(e.at(left, e.widen(at)), first), sum);
     });
     e.barrier();
   });
   return isLast;
 }
 
-/// All sums of a cell, shared out among the threads: the first unit of their weight tile, where they lie in shared
-/// memory and how far from the beginning of the cell's place in the workspace.
+/// All sums of a cell, `width` at once, shared out among the threads, which have eight rows of a tile together: the
+/// first unit of their weight tile, where they lie in shared memory and how far from the beginning of the cell's place
+/// in the workspace.
 void DecodeCellEnd::forSums(function_ref<void(Value tileBegin, Value sum, Value at)> body) {
-  int64_t width = member.cellRows(), stride = DecodeLayout::sumStride(member.cellTiles);
-  e.loop(e.thread, e.mul(member.rows, width), DecodeFrame::readers, {}, [&](Value i, ValueRange) -> Values {
-    Value row = e.div(i, width), column = e.rem(i, width);
+  int64_t rowParts = member.cellRows() / width, stride = DecodeLayout::sumStride(member.cellTiles);
+  e.loop(e.thread, e.mul(member.rows, rowParts), DecodeFrame::readers, {}, [&](Value i, ValueRange) -> Values {
+    Value row = e.div(i, rowParts), column = e.mul(e.rem(i, rowParts), width);
     Value tile = e.div(column, schema::kTile64x128.tile_rows);
     body(e.add(unit.begin, e.mul(tile, member.ranges)),
-         e.at(frame.place(frame.layout.sums), e.add(e.mul(row, stride), e.mul(column, 4))), e.mul(i, 4));
+         e.at(frame.place(frame.layout.sums), e.add(e.mul(row, stride), e.mul(column, 4))), e.mul(i, width * 4));
     return {};
   });
 }
 
-/// Adds to the sum at `left` those of the ranges from `first` on, and leaves the workspace zero. Several loads are on
+/// Adds to the sums at `left` those of the ranges from `first` on, and leaves the workspace zero. Several loads are on
 /// their way at once.
 Value DecodeCellEnd::addRanges(Value left, Value first) {
   constexpr int64_t batch = 8;
-  Value zero = e.real(0), ranges = e.integer(member.ranges);
+  Value zero = e.make<arith::ConstantOp>(cast<TypedAttr>(e.b.getZeroAttr(wideType())));
+  Value ranges = e.integer(member.ranges);
   auto rangeAt = [&](Value range) { return e.element(left, e.widen(range), member.tileRows * member.cellRows() * 4); };
-  Value begun = e.load(e.f32, left);
-  e.store(zero, left);
+  Value begun = load(left);
+  store(zero, left);
   return e.loop(first, ranges, batch, {begun}, [&](Value range, ValueRange so) -> Values {
     Values loaded;
     for (int64_t j = 0; j < batch; ++j)
-      loaded.push_back(e.load(e.f32, rangeAt(e.min(e.add(range, j), e.integer(member.ranges - 1)))));
+      loaded.push_back(load(rangeAt(e.min(e.add(range, j), e.integer(member.ranges - 1)))));
     Value all = so[0];
     for (int64_t j = 0; j < batch; ++j) {
       Value exists = e.less(e.add(range, j), ranges);
       all = e.select(exists, e.fadd(all, loaded[j]), all);
-      e.when(exists, [&] { e.store(zero, rangeAt(e.add(range, j))); });
+      e.when(exists, [&] { store(zero, rangeAt(e.add(range, j))); });
     }
     return {all};
   })[0];

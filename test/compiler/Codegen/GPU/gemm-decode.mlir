@@ -71,6 +71,8 @@ kernel.library @library target "sm_90a" {
 // CHECK:           llvm.fence syncscope("device") acq_rel
 // CHECK-NEXT:      llvm.atomicrmw add %{{.*}} syncscope("device") monotonic
 // CHECK-NEXT:      llvm.fence syncscope("device") acq_rel
+// Whoever comes last has eight ranges of four neighbouring sums on their way at once.
+// CHECK-COUNT-8:   llvm.load %{{.*}} {alignment = 16 : i64} : !llvm.ptr<1> -> vector<4xf32>
 // The one who fetches, and does not wait.
 // CHECK-NOT:       nvvm.griddepcontrol
 // CHECK:         } else {
