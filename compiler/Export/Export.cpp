@@ -13,6 +13,8 @@
 #include "compiler/Export/WeightStream.h"
 #include "runtime/schema/forms.h"
 
+#include "llvm/ADT/StringExtras.h"
+
 using namespace mlir;
 using namespace yupana;
 

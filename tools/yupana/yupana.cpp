@@ -80,7 +80,7 @@ void onInterrupt(int) {
     endOutOfMemory();
   ::munmap(probe, bytes);
   // Downwards, page by page, as a stack grows by itself.
-  volatile char touched[bytes];
+  [[maybe_unused]] volatile char touched[bytes];
   for (size_t i = bytes; i >= page; i -= page)
     touched[i - 1] = 0;
 }

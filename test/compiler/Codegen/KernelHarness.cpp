@@ -246,8 +246,9 @@ void KernelLibrary::run(const std::string &symbol, const std::vector<Memory> &ar
 
 void KernelLibrary::runOnDevice(const std::string &symbol, const std::vector<Memory> &arguments, Sizes sizes,
                                 uint32_t cells, uint64_t seed) {
-  if (cells != 0) // A launch without blocks is none.
+  if (cells != 0) { // A launch without blocks is none.
     ASSERT_EQ(runBlocks(symbol, arguments, sizes, cells, seed), "");
+  }
 }
 
 static std::string replaceAll(std::string text, const KernelLibrary::Bug &bug) {
