@@ -118,7 +118,8 @@ def Kernel_GPUAttr : AttrDef<Kernel_Dialect, "GPU", [DeclareAttrInterfaceMethods
     multiprocessor, and `rows` how many rows one cell of a `simt` kernel covers, 1 in the others.
 
     In attention a tile is positions x query heads x features of a head, and with `decode`, where blocks share the
-    segments of all tokens, x positions of a segment.
+    segments of all tokens, x positions of a segment. Query heads are those of a key head of one token, or of as many
+    tokens as the rows of a tile hold.
 
     ```mlir
     #kernel.gpu<"sm_90a", form = wgmma, tile = 128 x 256 x 64, stages = 4, threads = 384, blocks = 1, rows = 1>
