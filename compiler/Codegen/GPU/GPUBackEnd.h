@@ -16,6 +16,7 @@ public:
   llvm::StringRef getCacheLayout(mlir::Type elementType) const override;
   int64_t getPairRun() const override { return 8; }
   int64_t getMaxPartialFeatures() const override { return 64; }
+  bool hoistsRowScale() const override { return true; }
   kernel::NumericsAttr getNumerics(kernel::LaunchedOpInterface op) const override;
   kernel::NumericsAttr getProgramNumerics(kernel::LaunchedOpInterface op, int64_t maxTokens) const override;
   llvm::SmallVector<int64_t> getStepBuckets(int64_t maxTokens) const override;

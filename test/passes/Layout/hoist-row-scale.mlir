@@ -1,4 +1,6 @@
 // RUN: yupana-opt %s --yupana-hoist-row-scale="force=true target=x86-64-v3" --split-input-file | FileCheck %s
+// GPUs ask for it.
+// RUN: yupana-opt %s --yupana-hoist-row-scale=target=sm_90a --split-input-file | FileCheck %s
 
 // The score goes from the input to both accumulators of a pair, in front of what the body does with them.
 // CHECK-LABEL: kernel.program @step
