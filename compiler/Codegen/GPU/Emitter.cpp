@@ -285,6 +285,8 @@ void KernelEmitter::copyBulk(Value to, Value from, int64_t bytes, Value barrier)
   make<NVVM::CpAsyncBulkGlobalToSharedClusterOp>(to, from, barrier, integer(bytes), Value(), Value());
 }
 
+void KernelEmitter::prefetchBulk(Value from, Value bytes) { make<NVVM::CpAsyncBulkPrefetchOp>(from, bytes, Value()); }
+
 void KernelEmitter::fenceAsync() {
   make<NVVM::FenceProxyOp>(NVVM::ProxyKindAttr::get(b.getContext(), NVVM::ProxyKind::async_shared),
                            NVVM::SharedSpaceAttr::get(b.getContext(), NVVM::SharedSpace::shared_cta));
@@ -317,16 +319,22 @@ OpEmitter::Values KernelEmitter::assembly(StringRef text, ValueRange inOut, Valu
   return written;
 }
 
-/// The next launch is let in behind the wait and not in front of it: it may then overlap with this one alone, so what
-/// it does before its own wait has to be independent of one launch and not of all before it.
 void KernelEmitter::waitForEarlier() {
-  if (!overlaps(target))
-    return;
-  firstWait = make<NVVM::GriddepcontrolOp>(NVVM::GridDepActionKind::wait);
-  make<NVVM::GriddepcontrolOp>(NVVM::GridDepActionKind::launch_dependents);
+  if (overlaps(target))
+    firstWait = make<NVVM::GriddepcontrolOp>(NVVM::GridDepActionKind::wait);
 }
 
-void KernelEmitter::beginOverlapped() { waitForEarlier(); }
+/// The next launch is let in behind the wait and not in front of it: it may then overlap with this one alone, so what
+/// it does before its own wait has to be independent of one launch and not of all before it.
+void KernelEmitter::startNext() {
+  if (overlaps(target))
+    make<NVVM::GriddepcontrolOp>(NVVM::GridDepActionKind::launch_dependents);
+}
+
+void KernelEmitter::beginOverlapped() {
+  waitForEarlier();
+  startNext();
+}
 
 void KernelEmitter::waitLater() {
   if (!firstWait)

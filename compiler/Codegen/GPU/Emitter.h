@@ -145,6 +145,8 @@ public:
   void wait(mlir::Value barrier, mlir::Value phase);
   /// Copies `bytes`, a multiple of 16, from global to shared memory, both aligned to 16, and tells `barrier`.
   void copyBulk(mlir::Value to, mlir::Value from, int64_t bytes, mlir::Value barrier);
+  /// Asks for `bytes`, an i32 and a multiple of 16, of global memory to come into the L2 cache.
+  void prefetchBulk(mlir::Value from, mlir::Value bytes);
   /// Lets bulk copies and matrix instructions of warpgroups see what this thread has stored in shared memory.
   void fenceAsync();
   /// Inline assembly with operands $0.. that are read and written, then `inputs`, whose constraints are given. Gives
@@ -153,13 +155,14 @@ public:
                   bool touchesMemory);
 
   // Launches that overlap. Does nothing where the target has none of them.
-  /// Waits until the launches before this one have ended and what they wrote is to be seen, then lets the next one
-  /// begin.
+  /// Waits until the launches before this one have ended and what they wrote is to be seen.
   void waitForEarlier();
-  /// The same; stands in front of every launched op.
+  /// Lets the next launch begin; behind that wait.
+  void startNext();
+  /// Both; stand in front of every launched op.
   void beginOverlapped();
-  /// Takes that away, for an op which first loads what no launch writes, as weights are: from there on it calls
-  /// waitForEarlier() itself, on every way to an access of anything else, and once at least in each block.
+  /// Takes both away, for an op which first loads what no launch writes, as weights are: from there on it calls
+  /// waitForEarlier() itself, on every way to an access of anything else, and startNext() once at least in each block.
   void waitLater();
 
   /// Closes the function.

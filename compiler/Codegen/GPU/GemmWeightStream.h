@@ -19,6 +19,8 @@ public:
   void prepare();
   /// True for one lane, which fetches alone, or for a whole warp.
   bool fetchesByOneLane() const;
+  /// Tiles that can be on their way.
+  int64_t depth() const { return stages; }
   /// Fetches the tile at `from` as number `count`.
   void fetch(mlir::Value from, mlir::Value count);
   /// Waits for tile `count`, and gives where it lies.

@@ -63,7 +63,7 @@ kernel.library @library target "sm_90a" {
 // CHECK:         scf.if
 // Those who read wait for the launch before: tokens of the next unit, then the tiles of this one.
 // CHECK:           nvvm.griddepcontrol wait
-// CHECK-NEXT:      nvvm.griddepcontrol launch_dependents
+// CHECK-NOT:       nvvm.griddepcontrol
 // CHECK:           nvvm.cp.async.shared.global
 // CHECK:           nvvm.mbarrier.try_wait
 // CHECK-COUNT-4:   nvvm.mma.sync
@@ -73,17 +73,24 @@ kernel.library @library target "sm_90a" {
 // CHECK-NEXT:      llvm.fence syncscope("device") acq_rel
 // Whoever comes last has eight ranges of four neighbouring sums on their way at once.
 // CHECK-COUNT-8:   llvm.load %{{.*}} {alignment = 16 : i64} : !llvm.ptr<1> -> vector<4xf32>
-// The one who fetches, and does not wait.
+// The one who fetches does not wait. Two units behind the one that fills the ring come into the L2 cache. When all is on
+// its way, the next launch may begin.
 // CHECK-NOT:       nvvm.griddepcontrol
 // CHECK:         } else {
 // CHECK:           nvvm.mbarrier.try_wait
 // CHECK:           nvvm.mbarrier.arrive.expect_tx
 // CHECK:           nvvm.cp.async.bulk.shared.cluster.global
+// CHECK-NOT:       nvvm.griddepcontrol
+// CHECK:           nvvm.cp.async.bulk.prefetch
 // CHECK-NOT:       nvvm.mma.sync
+// CHECK:           nvvm.griddepcontrol wait
+// CHECK-NEXT:      nvvm.griddepcontrol launch_dependents
 
 // Members that share their blocks wait for the launch before together.
 // CHECK-LABEL: llvm.func @pair
 // CHECK:         nvvm.mbarrier.init
+// CHECK:         nvvm.griddepcontrol wait
+// CHECK:         nvvm.cp.async.bulk.prefetch
 // CHECK:         nvvm.griddepcontrol wait
 // CHECK-NEXT:    nvvm.griddepcontrol launch_dependents
 // CHECK-NOT:     nvvm.griddepcontrol
@@ -93,7 +100,6 @@ kernel.library @library target "sm_90a" {
 // CHECK-LABEL: llvm.func @experts
 // CHECK-COUNT-9: nvvm.mbarrier.init
 // CHECK:         nvvm.griddepcontrol wait
-// CHECK-NEXT:    nvvm.griddepcontrol launch_dependents
 // CHECK:         nvvm.vote.sync ballot
 // CHECK:         nvvm.mbarrier.arrive
 // CHECK-NEXT:    }
@@ -101,4 +107,6 @@ kernel.library @library target "sm_90a" {
 // CHECK:         nvvm.mbarrier.try_wait
 // CHECK:         llvm.load %{{.*}} : !llvm.ptr<3> -> i32
 // CHECK:         nvvm.cp.async.bulk.shared.cluster.global
-// CHECK-NOT:     nvvm.griddepcontrol
+// CHECK-NOT:     nvvm.cp.async.bulk
+// CHECK:         nvvm.griddepcontrol wait
+// CHECK-NEXT:    nvvm.griddepcontrol launch_dependents
