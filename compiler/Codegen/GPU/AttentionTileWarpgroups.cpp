@@ -182,7 +182,7 @@ WarpgroupTiles::Values WarpgroupTiles::scores(Value count) {
   }
   Values sums(positions / columnTile * 4, e.real(0));
   issueProducts(e, products, operand, sums);
-  waitForProducts(e, sums);
+  waitForProducts(e, /*pending=*/0, sums);
   release(count);
   return sums;
 }
@@ -198,7 +198,7 @@ void WarpgroupTiles::addValues(Value count, const RowSoftmax::Weights &weights, 
     for (const Values &part : {weights.nearest[step], weights.rest[step]})
       products.push_back({part, e.add(values, step * stepUnits)});
   issueProducts(e, products, operand, sums);
-  waitForProducts(e, sums);
+  waitForProducts(e, /*pending=*/0, sums);
   release(count);
 }
 

@@ -55,6 +55,9 @@ bool fits(const GpuFacts &gpu, const cuda::GemmShape &shape, const cuda::GPUChoi
   int64_t bytes = cuda::gemmSharedBytes(shape, choice);
   if (bytes > gpu.sharedBlockBytes || choice.blocks * (bytes + reservedBytes) > gpu.sharedBlockBytes + reservedBytes)
     return false;
+  // Where panels are read, registers are handed to the warpgroups that multiply, whose tiles were chosen to fit.
+  if (choice.form == kernel::GPUForm::WGMMA && choice.tileFeatures > 64)
+    return choice.blocks == 1;
   int64_t sums = shape.products * choice.tileFeatures * choice.tileRows / 128;
   return registers / (choice.blocks * choice.threads) >= sums + otherRegisters;
 }

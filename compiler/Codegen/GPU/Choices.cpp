@@ -15,6 +15,7 @@
 
 #include <algorithm>
 
+using namespace mlir;
 using namespace yupana;
 using namespace yupana::codegen;
 using namespace yupana::codegen::cuda;
@@ -46,8 +47,29 @@ GemmShape cuda::shapeOf(kernel::GemmOp op, int64_t maxTokens) {
   shape.byExpert = op.getExperts() && !op.getOrder();
   shape.allRows = rows;
   kernel::NumericsAttr numerics = op.getNumericsAttr();
+  shape.panels = takesPanels(op);
   shape.range = numerics && numerics.hasProducts() && numerics.getRange() > 0 ? numerics.getRange() : 0;
   return shape;
+}
+
+static bool fitsPanels(kernel::GemmOp op) {
+  constexpr int64_t mostTiles = 2;
+  Value view = op.getProductCount() == 1 ? op.getPlainInput(0) : Value();
+  auto type = view ? cast<kernel::ViewType>(view.getType()) : kernel::ViewType();
+  return view && &type.getForm() == &schema::kRows128 && type.getElementType().isBF16() &&
+         &op.getWeightType(0).getForm() == &schema::kTile64x128 && op.getWeightType(0).getElementType().isBF16() &&
+         (!op.getExperts() || op.getOrder()) && mostTiles % op.getCellTiles() == 0;
+}
+
+bool cuda::takesPanels(kernel::GemmOp op) {
+  // Members of other forms would find fewer registers than they need.
+  auto parallel = dyn_cast<kernel::ParallelOp>(op->getParentOp());
+  return parallel ? llvm::all_of(parallel.getBody().front(),
+                                 [](Operation &member) {
+                                   auto gemm = dyn_cast<kernel::GemmOp>(member);
+                                   return gemm && fitsPanels(gemm);
+                                 })
+                  : fitsPanels(op);
 }
 
 int64_t cuda::gemmSharedBytes(const GemmShape &shape, const GPUChoice &choice) {
@@ -55,6 +77,8 @@ int64_t cuda::gemmSharedBytes(const GemmShape &shape, const GPUChoice &choice) {
     DecodeLayout::Member member = {choice.tileRows, shape.cellTiles, shape.rowValues, shape.byExpert};
     return DecodeLayout(member, choice.tileDepth * shape.elementBytes / GemmLayout::rowBytes, choice.stages).bytes;
   }
+  if (choice.form == kernel::GPUForm::WGMMA && choice.tileFeatures != schema::kTile64x128.tile_rows)
+    return PanelLayout(choice.tileRows, choice.stages).bytes;
   return GemmLayout(shape, choice.form, choice.tileRows, choice.stages).bytes;
 }
 
@@ -90,9 +114,24 @@ bool cuda::takesShares(const GpuFacts &gpu, kernel::GemmOp op, int64_t maxTokens
   return fitsGemm(gpu, shape);
 }
 
+/// The largest tile, since every row it has saves reading weights from the L2 cache, but no larger than most of the
+/// experts fill; and as deep a ring as fits beside the sums.
+static GPUChoice choosePanels(const GpuFacts &gpu, const GemmShape &shape) {
+  constexpr int64_t features = 2 * int64_t(schema::kTile64x128.tile_rows), mostRows = 256, mostStages = 8;
+  constexpr int64_t threads = 384;
+  bool isShared = shape.rows != shape.allRows;
+  auto rows = static_cast<int64_t>(llvm::PowerOf2Ceil(isShared ? shape.rows + shape.rows / 4 : shape.rows));
+  GPUChoice choice{kernel::GPUForm::WGMMA, features, std::min(rows, mostRows), 64, mostStages, threads, 1, 1};
+  while (choice.stages > leastStages && gemmSharedBytes(shape, choice) > gpu.sharedBlockBytes)
+    --choice.stages;
+  return choice;
+}
+
 GPUChoice cuda::chooseGemm(const GpuFacts &gpu, const GemmShape &shape) {
   if (shape.range)
     return chooseShares(gpu, shape);
+  if (shape.panels && takesWarpgroups(gpu, shape))
+    return choosePanels(gpu, shape);
   // A thread holds half a row of accumulators per token row in bfloat16, as many in float32, where the weights of a
   // step need registers, too.
   bool warpgroups = takesWarpgroups(gpu, shape);

@@ -30,9 +30,15 @@ struct GemmShape {
   bool byExpert;        ///< A cell finds its rows.
   int64_t allRows;      ///< Most rows of a step, whoever shares them.
   int64_t range;        ///< Elements of a range of K; 0 where the whole K is one.
+  bool panels;          ///< Its rows are there as bulk copies read them: takesPanels().
 };
 
 GemmShape shapeOf(kernel::GemmOp op, int64_t maxTokens);
+
+/// True if the GEMM's rows, all of a step or sorted by expert, are panels of form rows128, and two weight tiles hold
+/// whole groups, as those of all members of its launch: then one thread may fetch for it. Offsets of sorted rows are
+/// multiples of 8, as a swizzled panel wants them (TargetModel.h).
+bool takesPanels(kernel::GemmOp op);
 
 /// True if the GEMM is one of a program for decoding whose blocks share out the work: then its K is cut into ranges.
 bool takesShares(const GpuFacts &gpu, kernel::GemmOp op, int64_t maxTokens);

@@ -262,9 +262,8 @@ void KernelEmitter::arriveWithCopies(Value barrier) {
   make<NVVM::CpAsyncMBarrierArriveOp>(barrier, b.getBoolAttr(true));
 }
 
-void KernelEmitter::arriveExpecting(Value barrier, int64_t bytes) {
-  make<NVVM::MBarrierArriveExpectTxOp>(TypeRange(), barrier, integer(bytes), blockScope(*this), b.getBoolAttr(false),
-                                       Value());
+void KernelEmitter::arriveExpecting(Value barrier, Value bytes) {
+  make<NVVM::MBarrierArriveExpectTxOp>(TypeRange(), barrier, bytes, blockScope(*this), b.getBoolAttr(false), Value());
 }
 
 void KernelEmitter::wait(Value barrier, Value phase) {
@@ -281,8 +280,8 @@ void KernelEmitter::wait(Value barrier, Value phase) {
   make<scf::YieldOp>();
 }
 
-void KernelEmitter::copyBulk(Value to, Value from, int64_t bytes, Value barrier) {
-  make<NVVM::CpAsyncBulkGlobalToSharedClusterOp>(to, from, barrier, integer(bytes), Value(), Value());
+void KernelEmitter::copyBulk(Value to, Value from, Value bytes, Value barrier) {
+  make<NVVM::CpAsyncBulkGlobalToSharedClusterOp>(to, from, barrier, bytes, Value(), Value());
 }
 
 void KernelEmitter::prefetchBulk(Value from, Value bytes) { make<NVVM::CpAsyncBulkPrefetchOp>(from, bytes, Value()); }

@@ -139,12 +139,16 @@ public:
   void arrive(mlir::Value barrier);
   /// Arrives when the copies of 16 bytes that this thread has asked for are done; it need not wait for them.
   void arriveWithCopies(mlir::Value barrier);
-  /// Arrives, and makes the phase wait for `bytes` of bulk copies, too.
-  void arriveExpecting(mlir::Value barrier, int64_t bytes);
+  /// Arrives, and makes the phase wait for `bytes` of bulk copies, an i32, too.
+  void arriveExpecting(mlir::Value barrier, mlir::Value bytes);
+  void arriveExpecting(mlir::Value barrier, int64_t bytes) { arriveExpecting(barrier, integer(bytes)); }
   /// Waits for the end of a phase, an i32: 0 for the first, 1 for the next, and so on in turn.
   void wait(mlir::Value barrier, mlir::Value phase);
-  /// Copies `bytes`, a multiple of 16, from global to shared memory, both aligned to 16, and tells `barrier`.
-  void copyBulk(mlir::Value to, mlir::Value from, int64_t bytes, mlir::Value barrier);
+  /// Copies `bytes`, an i32 and multiple of 16, from global to shared memory, both aligned to 16, and tells `barrier`.
+  void copyBulk(mlir::Value to, mlir::Value from, mlir::Value bytes, mlir::Value barrier);
+  void copyBulk(mlir::Value to, mlir::Value from, int64_t bytes, mlir::Value barrier) {
+    copyBulk(to, from, integer(bytes), barrier);
+  }
   /// Asks for `bytes`, an i32 and a multiple of 16, of global memory to come into the L2 cache.
   void prefetchBulk(mlir::Value from, mlir::Value bytes);
   /// Lets bulk copies and matrix instructions of warpgroups see what this thread has stored in shared memory.

@@ -8,6 +8,8 @@
 #include "compiler/Codegen/GPU/CodegenGPU.h"
 #include "compiler/Codegen/GPU/Devices.h"
 #include "compiler/Codegen/GPU/GemmDecode.h"
+#include "compiler/Codegen/GPU/GemmPanels.h"
+#include "compiler/Codegen/GPU/GemmTurns.h"
 #include "compiler/Codegen/GPU/Numerics.h"
 #include "compiler/Codegen/GPU/SampleLayout.h"
 #include "dialects/Kernel/Transforms/GridBuilder.h"
@@ -100,9 +102,21 @@ static kernel::GridAttr gridOfShares(ArrayRef<kernel::GemmOp> members) {
       .get();
 }
 
+/// As many blocks as run at once, and no more than there can be units.
+static kernel::GridAttr gridOfPanels(ArrayRef<kernel::GemmOp> members) {
+  kernel::GemmOp first = members.front();
+  auto config = cast<kernel::GPUAttr>(first.getConfigAttr());
+  kernel::GridBuilder units(first.getContext());
+  for (kernel::GemmOp member : members)
+    units.add(cuda::panelUnits(member, config.getTileRows()));
+  return kernel::GridBuilder(first.getContext()).multiprocessors().times(config.getBlocks()).min(units.get()).get();
+}
+
 kernel::GridAttr GPUBackEnd::getSharedGrid(kernel::ParallelOp op) const {
-  SmallVector<kernel::GemmOp> members = cuda::decodeMembers(op);
-  return members.empty() ? kernel::GridAttr() : gridOfShares(members);
+  if (SmallVector<kernel::GemmOp> members = cuda::decodeMembers(op); !members.empty())
+    return gridOfShares(members);
+  SmallVector<kernel::GemmOp> members = cuda::panelMembers(op);
+  return members.empty() ? kernel::GridAttr() : gridOfPanels(members);
 }
 
 /// A block for each key head and token, or tile of tokens, of which every sequence may end one early; where blocks
@@ -133,6 +147,10 @@ kernel::GridAttr GPUBackEnd::getGrid(kernel::LaunchedOpInterface op) const {
       .Case([&](kernel::GemmOp gemm) {
         if (config.getForm() == kernel::GPUForm::Decode)
           return gridOfShares(gemm);
+        // Beside members of other forms its blocks are its own, whose number a kernel has to know.
+        if (cuda::readsPanels(config))
+          return isa<kernel::ParallelOp>(gemm->getParentOp()) ? cuda::panelUnits(gemm, config.getTileRows())
+                                                              : gridOfPanels(gemm);
         if (gemm.getExperts())
           return grid.size(gemm.getCells()).times(gemm.getExpertCount()).get();
         return grid.dim(gemm.getRows()).ceilDiv(config.getTileRows()).times(gemm.getCells()).get();

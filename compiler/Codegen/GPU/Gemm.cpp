@@ -5,6 +5,7 @@
 // `decode`, whose blocks do parts of cells, has a generator of its own.
 #include "compiler/Codegen/GPU/GemmDecode.h"
 #include "compiler/Codegen/GPU/GemmEpilogue.h"
+#include "compiler/Codegen/GPU/GemmPanels.h"
 #include "compiler/Codegen/GPU/GemmProducts.h"
 #include "compiler/Codegen/GPU/Kernels.h"
 
@@ -200,5 +201,7 @@ LogicalResult cuda::emitTemplate(KernelEmitter &e, kernel::GemmOp op) {
     return failure();
   if (config->getForm() == kernel::GPUForm::Decode)
     return emitDecode(e, op, op);
+  if (readsPanels(*config))
+    return emitPanels(e, op);
   return GemmEmitter(e, op, *config).run();
 }

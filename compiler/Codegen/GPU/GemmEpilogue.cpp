@@ -17,37 +17,66 @@ static int64_t groupWidthOf(kernel::GemmOp op) {
   return sums ? static_cast<int64_t>(*op.getGroup()) : op.getTileFeatures();
 }
 
-GemmEpilogue::GemmEpilogue(KernelEmitter &e, kernel::GemmOp op)
-    : e(e), op(op), cellFeatures(op.getCellTiles() * op.getTileFeatures()), groupWidth(groupWidthOf(op)) {}
+GemmEpilogue::GemmEpilogue(KernelEmitter &e, kernel::GemmOp op, int64_t cellTiles, int64_t together)
+    : e(e), op(op), cellFeatures((cellTiles ? cellTiles : op.getCellTiles()) * op.getTileFeatures()),
+      groupWidth(groupWidthOf(op)), together(together) {}
 
 LogicalResult GemmEpilogue::emit(Value cell, const RowBlock &rows, const Sums &sums, function_ref<Value(Value)> takes) {
   LogicalResult result = success();
-  e.loop(e.warp, rows.count, e.threads / warpLanes, {}, [&](Value index, ValueRange) -> OpEmitter::Values {
-    Value row = rows.row(e, index), rowSums = e.at(sums.at, e.mul(index, sums.rowBytes));
-    if (takes)
-      e.when(takes(row), [&] { result = emitRow(cell, row, rowSums, sums); });
-    else
-      result = emitRow(cell, row, rowSums, sums);
+  int64_t warps = e.threads / warpLanes, all = warps * together;
+  Value whole = e.integer(0);
+  if (together > 1 && !takes) {
+    whole = e.mul(e.div(rows.count, all), all);
+    e.loop(e.warp, whole, all, {}, [&](Value first, ValueRange) -> OpEmitter::Values {
+      SmallVector<Value> indices;
+      for (int64_t i = 0; i < together; ++i)
+        indices.push_back(e.add(first, i * warps));
+      result = emitRows(cell, rows, indices, sums);
+      return {};
+    });
+  }
+  if (failed(result))
+    return failure();
+  e.loop(e.add(whole, e.warp), rows.count, warps, {}, [&](Value index, ValueRange) -> OpEmitter::Values {
+    result = emitRows(cell, rows, index, sums, takes);
     return {};
   });
   return result;
 }
 
-LogicalResult GemmEpilogue::emitRow(Value cell, Value row, Value rowSums, const Sums &sums) {
+LogicalResult GemmEpilogue::emitRows(Value cell, const RowBlock &block, ArrayRef<Value> indices, const Sums &sums,
+                                     function_ref<Value(Value)> takes) {
+  SmallVector<Value> rows, rowSums;
+  for (Value index : indices) {
+    rows.push_back(block.row(e, index));
+    rowSums.push_back(e.at(sums.at, e.mul(index, sums.rowBytes)));
+  }
+  if (!takes)
+    return emitGroups(cell, rows, rowSums, sums);
+  LogicalResult result = success();
+  e.when(takes(rows.front()), [&] { result = emitGroups(cell, rows, rowSums, sums); });
+  return result;
+}
+
+LogicalResult GemmEpilogue::emitGroups(Value cell, ArrayRef<Value> rows, ArrayRef<Value> rowSums, const Sums &sums) {
   int64_t features = op.getFeatures(), tail = features % groupWidth;
   SmallVector<Value> varying(op.getBody().getArguments().drop_back(2));
   varying.push_back(op.getFeature());
-  ScalarRegion region(e, op.getBody(), varying);
-  region.bind(op.getRow(), row);
-  if (failed(region.emitRowConstants()))
-    return failure();
+  std::vector<ScalarRegion> regions;
+  for (Value row : rows) {
+    regions.emplace_back(e, op.getBody(), varying);
+    regions.back().bind(op.getRow(), row);
+    if (failed(regions.back().emitRowConstants()))
+      return failure();
+  }
   Value firstFeature = e.mul(cell, cellFeatures);
   Value groups =
       e.min(e.ceilDiv(e.sub(e.integer(features), firstFeature), groupWidth), e.integer(cellFeatures / groupWidth));
   LogicalResult result = success();
   auto emitWide = [&](Value feature, Value column, int64_t width) {
-    if (failed(emitGroup(region, feature, column, rowSums, sums, width)))
-      result = failure();
+    for (auto [region, own] : llvm::zip_equal(regions, rowSums))
+      if (failed(emitGroup(region, feature, column, own, sums, width)))
+        result = failure();
   };
   e.loop(e.integer(0), groups, [&](Value group) {
     Value column = e.mul(group, groupWidth), feature = e.add(firstFeature, column);

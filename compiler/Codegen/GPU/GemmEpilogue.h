@@ -20,7 +20,9 @@ public:
     int64_t rowBytes, productBytes;
   };
 
-  GemmEpilogue(KernelEmitter &e, kernel::GemmOp op);
+  /// For cells of `cellTiles` weight tiles, a multiple of the op's own; of those where it is 0. A warp does `together`
+  /// rows at once while there are as many for all, so that it waits for what the body loads once.
+  GemmEpilogue(KernelEmitter &e, kernel::GemmOp op, int64_t cellTiles = 0, int64_t together = 1);
 
   /// Runs the body for the rows of cell `cell`; where `takes` is given, for those alone for which it gives true. All
   /// threads of the cell call it, when all accumulators are there.
@@ -28,7 +30,10 @@ public:
                            llvm::function_ref<mlir::Value(mlir::Value row)> takes = {});
 
 private:
-  mlir::LogicalResult emitRow(mlir::Value cell, mlir::Value row, mlir::Value rowSums, const Sums &sums);
+  mlir::LogicalResult emitRows(mlir::Value cell, const RowBlock &rows, llvm::ArrayRef<mlir::Value> indices,
+                               const Sums &sums, llvm::function_ref<mlir::Value(mlir::Value row)> takes = {});
+  mlir::LogicalResult emitGroups(mlir::Value cell, llvm::ArrayRef<mlir::Value> rows,
+                                 llvm::ArrayRef<mlir::Value> rowSums, const Sums &sums);
   mlir::LogicalResult emitGroup(const ScalarRegion &region, mlir::Value firstFeature, mlir::Value firstColumn,
                                 mlir::Value rowSums, const Sums &sums, int64_t width);
   void bindLane(ScalarRegion &turn, mlir::Value feature, mlir::Value column, mlir::Value rowSums, const Sums &sums);
@@ -37,6 +42,7 @@ private:
   kernel::GemmOp op;
   int64_t cellFeatures;
   int64_t groupWidth; ///< Features that one run of the body covers.
+  int64_t together;
 };
 
 } // namespace yupana::codegen::cuda

@@ -9,6 +9,12 @@
 //   list    the rows of an expert that the block has, i32, then how many there are, and where to look for more
 //   barriers  [full, empty][stages] of 8 bytes, with the form `wgmma`
 //
+// Where the form `wgmma` reads panels:
+//
+//   ring    [stages][two weight tiles, token rows x 128 bytes of K]
+//   sums    [token row, some of them at a time][weight row of both tiles], as above
+//   barriers  [full, empty][stages]
+//
 // Of the form `decode`, whose block does units of all products of a launch, one after the other:
 //
 //   ring    [stages][weight tile of 64 rows x 128 bytes of K], swizzled
@@ -45,6 +51,20 @@ struct GemmLayout {
   int64_t sumStride, productBytes; ///< From a token row to the next, from a product to the next.
   int64_t ring, sums, values, list, barriers;
   int64_t bytes; ///< Of all.
+};
+
+struct PanelLayout {
+  /// From a token row of the sums to the next.
+  static constexpr int64_t sumStride = (2 * int64_t(schema::kTile64x128.tile_rows) + 4) * 4;
+
+  PanelLayout(int64_t tileRows, int64_t stages)
+      : stageBytes(2 * GemmLayout::tileBytes + tileRows * GemmLayout::rowBytes), sumRows(tileRows % 64 ? tileRows : 64),
+        sums(stages * stageBytes), barriers(sums + sumRows * sumStride), bytes(barriers + 2 * stages * 8) {}
+
+  int64_t stageBytes;
+  int64_t sumRows; ///< Token rows whose sums are there at once.
+  int64_t ring = 0, sums, barriers;
+  int64_t bytes;
 };
 
 struct DecodeLayout {

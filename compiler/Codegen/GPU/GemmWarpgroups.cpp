@@ -6,8 +6,7 @@
 // fetching warps run ahead across all of them. One product is left running while the next stage is waited for.
 #include "compiler/Codegen/GPU/GemmProducts.h"
 #include "compiler/Codegen/GPU/GemmTile.h"
-
-#include "llvm/Support/FormatVariadic.h"
+#include "compiler/Codegen/GPU/WarpgroupMatrices.h"
 
 #include <numeric>
 
@@ -40,10 +39,7 @@ private:
   LogicalResult fetchStep(unsigned product, Value weights, Value step, Value count);
   void multiplyAll(Value begin);
   void multiply(unsigned product, Value tile, Value begin);
-  void multiplyStage(Value stage, MutableArrayRef<Value> sums);
-  void waitForProducts(int64_t pending, MutableArrayRef<Value> sums);
   void release(Value count);
-  Value descriptor(Value address);
 
   Value stageOf(Value count) { return e.rem(count, stages); }
   Value phaseOf(Value count) { return e.rem(e.div(count, stages), 2); }
@@ -136,40 +132,6 @@ void WarpgroupProducts::multiplyAll(Value begin) {
   });
 }
 
-/// What wgmma is told of a tile in shared memory: rows of 128 bytes, swizzled, of which eight follow one another.
-Value WarpgroupProducts::descriptor(Value address) {
-  constexpr uint64_t unit = 16, swizzle128 = uint64_t(1) << 62, leadingUnused = uint64_t(1) << 16;
-  constexpr uint64_t eightRows = schema::kSwizzleRows * GemmLayout::rowBytes / unit << 32;
-  Value bits = e.bitAnd(e.div(address, unit), 0x3fff);
-  return e.bitOr(e.widen(bits), e.integer(static_cast<int64_t>(swizzle128 | eightRows | leadingUnused), e.i64));
-}
-
-void WarpgroupProducts::multiplyStage(Value stage, MutableArrayRef<Value> sums) {
-  // Four steps of 16 k, each 32 bytes further along the rows.
-  constexpr int64_t steps = 4, stepUnits = 2;
-  Value memory = e.make<LLVM::PtrToIntOp>(e.i32, stageMemory(stage));
-  Value weights = descriptor(memory), tokens = descriptor(e.add(memory, GemmLayout::tileBytes));
-  std::string registers;
-  for (size_t i = 0; i < sums.size(); ++i)
-    registers += (i == 0 ? "$" : ", $") + std::to_string(i);
-  std::string text =
-      llvm::formatv("wgmma.mma_async.sync.aligned.m64n{0}k16.f32.bf16.bf16 {{{1}}, ${2}, ${3}, 1, 1, 1, 0, 0;",
-                    frame.config.getTileRows(), registers, 2 * sums.size(), 2 * sums.size() + 1);
-  // LLVM may not move what sets the accumulators behind the fence.
-  llvm::copy(e.assembly("", sums, {}, "", /*touchesMemory=*/false), sums.begin());
-  e.make<NVVM::WgmmaFenceAlignedOp>();
-  for (int64_t step = 0; step < steps; ++step) {
-    Value operands[] = {e.add(weights, step * stepUnits), e.add(tokens, step * stepUnits)};
-    llvm::copy(e.assembly(text, sums, operands, "l,l", /*touchesMemory=*/true), sums.begin());
-  }
-  e.make<NVVM::WgmmaGroupSyncAlignedOp>();
-}
-
-void WarpgroupProducts::waitForProducts(int64_t pending, MutableArrayRef<Value> sums) {
-  std::string text = llvm::formatv("wgmma.wait_group.sync.aligned {0};", pending);
-  llvm::copy(e.assembly(text, sums, {}, "", /*touchesMemory=*/true), sums.begin());
-}
-
 /// Gives the stage of step `count` back.
 void WarpgroupProducts::release(Value count) {
   e.when(e.equal(e.lane, e.integer(0)), [&] { e.arrive(emptyBarrier(stageOf(count))); });
@@ -181,13 +143,14 @@ void WarpgroupProducts::multiply(unsigned product, Value tile, Value begin) {
     OpEmitter::Values sums(carried);
     Value count = e.add(begin, step), stage = stageOf(count);
     e.wait(fullBarrier(stage), phaseOf(count));
-    multiplyStage(stage, sums);
-    waitForProducts(1, sums);
+    Value memory = stageMemory(stage);
+    beginProducts(e, memory, e.at(memory, GemmLayout::tileBytes), frame.config.getTileRows(), sums);
+    waitForProducts(e, 1, sums);
     e.when(e.less(zero, step), [&] { release(e.sub(count, one)); });
     return sums;
   };
   OpEmitter::Values sums = e.loop(zero, e.integer(frame.stepCounts[product]), 1, tileEmitter.zeros(), turn);
-  waitForProducts(0, sums);
+  waitForProducts(e, 0, sums);
   release(e.add(begin, frame.stepCounts[product] - 1));
   const GemmLayout &layout = frame.layout;
   Value to =

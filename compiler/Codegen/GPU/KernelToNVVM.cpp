@@ -5,6 +5,7 @@
 // have the same shared memory, since a block runs one of them.
 #include "compiler/Codegen/Common/Dispatch.h"
 #include "compiler/Codegen/GPU/GemmDecode.h"
+#include "compiler/Codegen/GPU/GemmPanels.h"
 #include "compiler/Codegen/GPU/Kernels.h"
 #include "compiler/Codegen/GPU/Numerics.h"
 #include "compiler/Codegen/GPU/Passes.h"
@@ -62,6 +63,10 @@ LogicalResult cuda::emitTemplate(KernelEmitter &e, kernel::ParallelOp op) {
     // These members are emitted together, not one by one by emitLaunched().
     e.beginOverlapped();
     return emitDecode(e, op, gemms);
+  }
+  if (SmallVector<kernel::GemmOp> gemms = panelMembers(op); !gemms.empty()) {
+    e.beginOverlapped();
+    return emitPanels(e, gemms);
   }
   SmallVector<kernel::LaunchedOpInterface> members(op.getBody().getOps<kernel::LaunchedOpInterface>());
   return emitMembers(e, members);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// wgmma with operand A in registers, as inline assembly, whose accumulators are tied: those that go in come out. ptxas
-// lets products run on only if nothing else writes their registers, so all of them pass through an empty assembly in
-// front of the fence, behind which LLVM may then not move what sets them.
+// wgmma as inline assembly, whose accumulators are tied: those that go in come out. nvvm's op fixes what is known only
+// when a kernel runs. ptxas lets products run on only if nothing else writes their registers, so all of them pass
+// through an empty assembly in front of the fence, behind which LLVM may then not move what sets them.
 #include "compiler/Codegen/GPU/WarpgroupMatrices.h"
 
 #include "llvm/ADT/StringExtras.h"
@@ -47,6 +47,25 @@ void cuda::issueProducts(KernelEmitter &e, ArrayRef<WarpgroupProduct> products, 
   llvm::copy(chain, sums.begin());
 }
 
-void cuda::waitForProducts(KernelEmitter &e, MutableArrayRef<Value> sums) {
-  llvm::copy(e.assembly("wgmma.wait_group.sync.aligned 0;", sums, {}, "", /*touchesMemory=*/true), sums.begin());
+void cuda::beginProducts(KernelEmitter &e, Value weights, Value tokens, int64_t rows, MutableArrayRef<Value> sums) {
+  // Four steps of 16 k, each 32 bytes further along the rows.
+  constexpr int64_t steps = 4, stepUnits = 2;
+  SharedOperand operand = {/*isTransposed=*/false, /*tileBytes=*/0};
+  Value a = describeMatrix(e, e.make<LLVM::PtrToIntOp>(e.i32, weights), operand);
+  Value b = describeMatrix(e, e.make<LLVM::PtrToIntOp>(e.i32, tokens), operand);
+  std::string text =
+      llvm::formatv("wgmma.mma_async.sync.aligned.m64n{0}k16.f32.bf16.bf16 {{{1}}, ${2}, ${3}, 1, 1, 1, 0, 0;", rows,
+                    operandList(0, sums.size()), 2 * sums.size(), 2 * sums.size() + 1);
+  llvm::copy(e.assembly("", sums, {}, "", /*touchesMemory=*/false), sums.begin());
+  e.make<NVVM::WgmmaFenceAlignedOp>();
+  for (int64_t step = 0; step < steps; ++step) {
+    Value operands[] = {e.add(a, step * stepUnits), e.add(b, step * stepUnits)};
+    llvm::copy(e.assembly(text, sums, operands, "l,l", /*touchesMemory=*/true), sums.begin());
+  }
+  e.make<NVVM::WgmmaGroupSyncAlignedOp>();
+}
+
+void cuda::waitForProducts(KernelEmitter &e, int64_t pending, MutableArrayRef<Value> sums) {
+  std::string text = llvm::formatv("wgmma.wait_group.sync.aligned {0};", pending);
+  llvm::copy(e.assembly(text, sums, {}, "", /*touchesMemory=*/true), sums.begin());
 }

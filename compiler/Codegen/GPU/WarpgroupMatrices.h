@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The instructions of one warpgroup of sm_90a that multiply bfloat16 matrices, of which the second lies in shared
-// memory in rows of 128 bytes, swizzled. They run asynchronously: accumulators, and registers of the first matrix, are
-// not touched between issueProducts() and waitForProducts().
+// memory in rows of 128 bytes, swizzled, and the first there, too, or in registers. They run asynchronously:
+// accumulators, and registers of the first matrix, are not touched until they are waited for.
 #ifndef YUPANA_COMPILER_CODEGEN_GPU_WARPGROUPMATRICES_H
 #define YUPANA_COMPILER_CODEGEN_GPU_WARPGROUPMATRICES_H
 
@@ -30,8 +30,15 @@ struct WarpgroupProduct {
 /// twice as many columns as a lane has sums.
 void issueProducts(KernelEmitter &e, llvm::ArrayRef<WarpgroupProduct> products, SharedOperand operand,
                    llvm::MutableArrayRef<mlir::Value> sums);
-/// Waits until all products are done.
-void waitForProducts(KernelEmitter &e, llvm::MutableArrayRef<mlir::Value> sums);
+
+/// Begins to add 128 bytes of K of the tile at `weights`, 64 rows, times `rows` token rows at `tokens`, a multiple of 8
+/// of at most 256; all four warps of the warpgroup. The accumulators `sums` lie as those of TileEmitter do. One group
+/// of products, added in the order of k whatever `rows` is.
+void beginProducts(KernelEmitter &e, mlir::Value weights, mlir::Value tokens, int64_t rows,
+                   llvm::MutableArrayRef<mlir::Value> sums);
+
+/// Waits until at most `pending` groups of this warp are not complete.
+void waitForProducts(KernelEmitter &e, int64_t pending, llvm::MutableArrayRef<mlir::Value> sums);
 
 } // namespace yupana::codegen::cuda
 

@@ -141,10 +141,28 @@ TEST_P(GpuGemm, InputThatIsComputed) {
   }
 }
 
+/// Panels of 128 bytes of K for whole groups of eight rows, zero behind the last column and, for `fill`, the last row.
+Numbers panelsOf(const Numbers &x, int64_t rows, int64_t depth, bool isBF16, float fill = 0) {
+  int64_t columns = isBF16 ? 64 : 32, chunk = columns / 8, steps = (depth + columns - 1) / columns;
+  int64_t padded = (rows + 7) / 8 * 8;
+  Array<float> panel(steps * padded * columns);
+  std::fill(panel.begin(), panel.end(), 0.0f);
+  for (int64_t t = 0; t < padded; ++t)
+    for (int64_t k = 0; k < depth; ++k)
+      panel[(k / columns * padded + t) * columns + ((k % columns / chunk) ^ (t % 8)) * chunk + k % chunk] =
+          t < rows ? x[t * depth + k] : fill;
+  return Numbers(panel, isBF16);
+}
+
 TEST_P(GpuGemm, ReadsPanelsOfTokens) {
-  // 128 bytes of K for 16 rows, zero behind the last column.
-  constexpr int64_t outputs = 70, depth = 40, tokens = 11;
-  KernelLibrary library = load(fmt::format(R"(
+  // One unit, and several of several steps; rows for each of the instructions that a tile has, and rows behind the last
+  // one that spoil no other.
+  struct Shape {
+    int64_t outputs, depth, tokens;
+  };
+  for (auto [outputs, depth, tokens] : {Shape{70, 40, 11}, {70, 40, 40}, {200, 328, 300}, {130, 72, 150}}) {
+    SCOPED_TRACE(tokens);
+    KernelLibrary library = load(fmt::format(R"(
     kernel.func @gemm {{
     ^bb0(%x: !kernel.view<["T", {1}], {2}, "rows128">, %w: !kernel.view<[{0}, {1}], {2}, "tile64x128">,
          %y: !kernel.view<["T", {0}], f32>):
@@ -154,20 +172,78 @@ TEST_P(GpuGemm, ReadsPanelsOfTokens) {
         kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", {0}], f32>
       }}
     }})",
-                                           outputs, depth, element()),
+                                             outputs, depth, element()),
+                                 tokens);
+    Numbers x = random(tokens * depth, 6), w = random(outputs * depth, 7);
+    Numbers panels = panelsOf(x, tokens, depth, isBF16(), /*fill=*/std::numeric_limits<float>::quiet_NaN());
+    Array<float> y(tokens * outputs);
+    ASSERT_NO_FATAL_FAILURE(
+        library.run("gemm", {panels, tiled(w, 1, outputs, depth), y}, {static_cast<uint32_t>(tokens)}));
+    for (int64_t t = 0; t < tokens; ++t)
+      for (int64_t n = 0; n < outputs; ++n)
+        ASSERT_NO_FATAL_FAILURE(expectNear(y[t * outputs + n], expect(x.at(t * depth), w.at(n * depth), depth), t, n));
+  }
+}
+
+TEST_P(GpuGemm, PanelsOfExpertsAndNeighboursOfOneLaunch) {
+  // Two members share the blocks of a launch: experts of no, few and many rows, which scatter, and all rows. The
+  // epilogue adds over groups of 128 features.
+  constexpr int64_t outputs = 256, depth = 136, tokens = 180, experts = 3, places = tokens + 7 * experts;
+  KernelLibrary library = load(fmt::format(R"(
+    kernel.func @gemms {{
+    ^bb0(%offsets: !kernel.view<[4], i32>, %order: !kernel.view<["T+21"], i32>,
+         %p: !kernel.view<["T+21", {1}], {2}, "rows128">, %w: !kernel.view<[3, {0}, {1}], {2}, "tile64x128">,
+         %y: !kernel.view<["T", {0}], f32>, %x: !kernel.view<["T", {1}], {2}, "rows128">,
+         %v: !kernel.view<[{0}, {1}], {2}, "tile64x128">, %z: !kernel.view<["T", 2], f32>):
+      kernel.parallel {{
+        kernel.gemm rows "T+21" by %offsets : !kernel.view<[4], i32> sorted %order : !kernel.view<["T+21"], i32>
+            product %p : !kernel.view<["T+21", {1}], {2}, "rows128">
+            times %w : !kernel.view<[3, {0}, {1}], {2}, "tile64x128"> {{
+        ^bb0(%acc: f32, %place: index, %feature: index):
+          %pair = kernel.load %order[%place] : !kernel.view<["T+21"], i32>
+          %row = arith.index_castui %pair : i32 to index
+          kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", {0}], f32>
+        }}
+        kernel.gemm rows "T" group 128 attributes {{numerics = #kernel.numerics<range = all, order = {3}, partials = 32>}}
+            product %x : !kernel.view<["T", {1}], {2}, "rows128">
+            times %v : !kernel.view<[{0}, {1}], {2}, "tile64x128"> {{
+        ^bb0(%acc: f32, %row: index, %feature: index):
+          %sum = kernel.sum %acc : f32
+          %c128 = arith.constant 128 : index
+          %group = arith.divui %feature, %c128 : index
+          kernel.store %sum, %z[%row, %group] : !kernel.view<["T", 2], f32>
+        }}
+      }}
+    }})",
+                                           outputs, depth, element(), isBF16() ? "matrix_blocks" : "ascending"),
                                tokens);
-  Numbers x = random(tokens * depth, 6), w = random(outputs * depth, 7);
-  int64_t columns = isBF16() ? 64 : 32, chunk = columns / 8, steps = (depth + columns - 1) / columns;
-  Array<float> panel(steps * 16 * columns), y(tokens * outputs);
-  std::fill(panel.begin(), panel.end(), 0.0f);
+  // The first expert has 9 rows, the second none, the third all others.
+  Array<int32_t> offsets = {0, 16, 16, 192}, order(places);
+  std::fill(order.begin(), order.end(), -1);
+  for (int64_t i = 0; i < tokens; ++i)
+    order[i < 9 ? i : i + 7] = static_cast<int32_t>(tokens - 1 - i);
+  Numbers p = random(places * depth, 1), w = random(experts * outputs * depth, 2);
+  Numbers x = random(tokens * depth, 3), v = random(outputs * depth, 4);
+  Array<float> y(tokens * outputs), z(tokens * 2);
+  ASSERT_NO_FATAL_FAILURE(
+      library.run("gemms",
+                  {offsets, order, panelsOf(p, places, depth, isBF16()), tiled(w, experts, outputs, depth), y,
+                   panelsOf(x, tokens, depth, isBF16()), tiled(v, 1, outputs, depth), z},
+                  {tokens}));
+  for (int64_t place = 0; place < places; ++place)
+    for (int64_t n = 0; order[place] >= 0 && n < outputs; ++n)
+      ASSERT_NO_FATAL_FAILURE(
+          expectNear(y[order[place] * outputs + n],
+                     expect(p.at(place * depth), w.at(((place < 16 ? 0 : 2) * outputs + n) * depth), depth), place, n));
   for (int64_t t = 0; t < tokens; ++t)
-    for (int64_t k = 0; k < depth; ++k)
-      panel[(k / columns * 16 + t) * columns + ((k % columns / chunk) ^ (t % 8)) * chunk + k % chunk] =
-          x[t * depth + k];
-  ASSERT_NO_FATAL_FAILURE(library.run("gemm", {Numbers(panel, isBF16()), tiled(w, 1, outputs, depth), y}, {tokens}));
-  for (int64_t t = 0; t < tokens; ++t)
-    for (int64_t n = 0; n < outputs; ++n)
-      ASSERT_NO_FATAL_FAILURE(expectNear(y[t * outputs + n], expect(x.at(t * depth), w.at(n * depth), depth), t, n));
+    for (int64_t group = 0; group < 2; ++group) {
+      Expected sum = {};
+      for (int64_t n = group * 128; n < (group + 1) * 128; ++n) {
+        Expected one = expect(x.at(t * depth), v.at(n * depth), depth);
+        sum = {sum.value + one.value, sum.tolerance + one.tolerance};
+      }
+      EXPECT_NEAR(z[t * 2 + group], sum.value, sum.tolerance + 1e-3) << "row " << t << " group " << group;
+    }
 }
 
 TEST_P(GpuGemm, ExpertsWhoseRowsAreSorted) {

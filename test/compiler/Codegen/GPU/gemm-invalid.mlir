@@ -136,3 +136,48 @@ kernel.library @library target "sm_90a" {
     }
   }
 }
+
+// -----
+
+#config = #kernel.gpu<"sm_90a", form = wgmma, tile = 128 x 256 x 64, stages = 4, threads = 384, blocks = 1, rows = 1>
+kernel.library @library target "sm_90a" {
+  kernel.func @gemm {
+  ^bb0(%x: !kernel.view<["T", 64], bf16>, %w: !kernel.view<[64, 64], bf16, "tile64x128">, %y: !kernel.view<["T", 64], f32>):
+    // expected-error @below {{has a tile of 128 features, which takes one bfloat16 weight in form tile64x128 and token rows in form rows128, all or sorted by expert, and groups of at most as many features}}
+    kernel.gemm rows "T" attributes {config = #config}
+        product %x : !kernel.view<["T", 64], bf16> times %w : !kernel.view<[64, 64], bf16, "tile64x128"> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 64], f32>
+    }
+  }
+}
+
+// -----
+
+#config = #kernel.gpu<"sm_90a", form = wgmma, tile = 128 x 256 x 64, stages = 4, threads = 256, blocks = 1, rows = 1>
+kernel.library @library target "sm_90a" {
+  kernel.func @gemm {
+  ^bb0(%x: !kernel.view<["T", 64], bf16, "rows128">, %w: !kernel.view<[64, 64], bf16, "tile64x128">, %y: !kernel.view<["T", 64], f32>):
+    // expected-error @below {{expected a depth of 64 and 384 threads for a tile of 128 features}}
+    kernel.gemm rows "T" attributes {config = #config}
+        product %x : !kernel.view<["T", 64], bf16, "rows128"> times %w : !kernel.view<[64, 64], bf16, "tile64x128"> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 64], f32>
+    }
+  }
+}
+
+// -----
+
+#config = #kernel.gpu<"sm_90a", form = wgmma, tile = 128 x 256 x 64, stages = 5, threads = 384, blocks = 1, rows = 1>
+kernel.library @library target "sm_90a" {
+  kernel.func @gemm {
+  ^bb0(%x: !kernel.view<["T", 64], bf16, "rows128">, %w: !kernel.view<[64, 64], bf16, "tile64x128">, %y: !kernel.view<["T", 64], f32>):
+    // expected-error @below {{needs 279632 bytes of shared memory for a tile of 256 rows in 5 stages, a block of sm_90a has 232448}}
+    kernel.gemm rows "T" attributes {config = #config}
+        product %x : !kernel.view<["T", 64], bf16, "rows128"> times %w : !kernel.view<[64, 64], bf16, "tile64x128"> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 64], f32>
+    }
+  }
+}

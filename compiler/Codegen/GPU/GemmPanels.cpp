@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A block of three warpgroups. One thread of the third asks for two weight tiles and a panel of token rows at a time,
+// by bulk copies into a ring, and runs ahead across units, experts and products. Each of the others multiplies one of
+// the tiles by all the rows: a thread has up to 128 accumulators, and beside them the epilogue's values, for which the
+// third warpgroup hands over registers (setmaxnreg). A unit with fewer rows than the tile takes narrower instructions,
+// which add the same k in the same order. Accumulators go through shared memory some rows at a time, where the epilogue
+// reads them; meanwhile the ring fills for the next unit.
+#include "compiler/Codegen/GPU/GemmPanels.h"
+
+#include "compiler/Codegen/Common/Dispatch.h"
+#include "compiler/Codegen/GPU/GemmEpilogue.h"
+#include "compiler/Codegen/GPU/GemmLayout.h"
+#include "compiler/Codegen/GPU/GemmTile.h"
+#include "compiler/Codegen/GPU/GemmTurns.h"
+#include "compiler/Codegen/GPU/Numerics.h"
+#include "compiler/Codegen/GPU/WarpgroupMatrices.h"
+
+using namespace mlir;
+using namespace yupana;
+using namespace yupana::codegen;
+using namespace yupana::codegen::cuda;
+
+namespace {
+
+constexpr int64_t groupThreads = TileEmitter::threads;
+constexpr int64_t readerThreads = panelCellTiles * groupThreads, readerWarps = readerThreads / warpLanes;
+constexpr int64_t blockThreads = readerThreads + groupThreads;
+/// Registers of a thread as a launch gives them out for so many threads, of those that multiply, and of the others.
+constexpr int64_t launchRegisters = 168, readerRegisters = 232, otherRegisters = 40;
+static_assert(readerRegisters * readerThreads + otherRegisters * groupThreads <= launchRegisters * blockThreads);
+constexpr int64_t panelFeatures = panelCellTiles * schema::kTile64x128.tile_rows;
+
+kernel::GPUAttr configOf(kernel::GemmOp op) { return dyn_cast_or_null<kernel::GPUAttr>(op.getConfigAttr()); }
+
+class PanelEmitter {
+public:
+  PanelEmitter(KernelEmitter &e, ArrayRef<kernel::GemmOp> members);
+
+  LogicalResult run();
+
+private:
+  using Values = OpEmitter::Values;
+
+  LogicalResult check();
+  void prepare();
+  void forUnits(function_ref<Value(kernel::GemmOp op, const PanelUnit &unit, Value count)> body);
+  Value fetch(kernel::GemmOp op, const PanelUnit &unit, Value count);
+  Value compute(kernel::GemmOp op, const PanelUnit &unit, Value count);
+  Values multiplyAny(ArrayRef<int64_t> sizes, Value rows, Value steps, Value begin);
+  Values multiply(int64_t rows, Value steps, Value begin);
+  void release(Value count);
+  void finish(kernel::GemmOp op, const PanelUnit &unit, ArrayRef<Value> sums);
+  SmallVector<int64_t> rowCounts() const;
+
+  Value place(int64_t offset) { return e.at(memory, offset); }
+  Value stageOf(Value count) { return e.rem(count, stages); }
+  Value phaseOf(Value count) { return e.rem(e.div(count, stages), 2); }
+  Value fullBarrier(Value stage) { return e.element(place(layout.barriers), stage, 8); }
+  Value emptyBarrier(Value stage) { return e.at(fullBarrier(stage), stages * 8); }
+  Value stageMemory(Value stage) { return e.element(place(layout.ring), stage, layout.stageBytes); }
+  int64_t stepsOf(kernel::GemmOp op) const {
+    return schema::column_tiles(op.getWeightType(0).getForm(), op.getWeightType(0).getPackedShape());
+  }
+
+  KernelEmitter &e;
+  ArrayRef<kernel::GemmOp> members;
+  int64_t tileRows, stages;
+  PanelLayout layout;
+  Value memory, stride;
+  LogicalResult result = success();
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// What passes ask
+//===----------------------------------------------------------------------===//
+
+bool cuda::readsPanels(kernel::GPUAttr config) {
+  return config && config.getForm() == kernel::GPUForm::WGMMA && config.getTileFeatures() == panelFeatures;
+}
+
+SmallVector<kernel::GemmOp> cuda::panelMembers(kernel::LaunchedOpInterface launch) {
+  SmallVector<kernel::GemmOp> members;
+  if (auto gemm = dyn_cast<kernel::GemmOp>(launch.getOperation()))
+    members.push_back(gemm);
+  else if (auto parallel = dyn_cast<kernel::ParallelOp>(launch.getOperation()))
+    for (Operation &op : parallel.getBody().front())
+      members.push_back(dyn_cast<kernel::GemmOp>(op));
+  bool all = llvm::all_of(members, [&](kernel::GemmOp member) {
+    return member && readsPanels(configOf(member)) && configOf(member) == configOf(members.front());
+  });
+  return all ? members : SmallVector<kernel::GemmOp>();
+}
+
+//===----------------------------------------------------------------------===//
+// The launch
+//===----------------------------------------------------------------------===//
+
+PanelEmitter::PanelEmitter(KernelEmitter &e, ArrayRef<kernel::GemmOp> members)
+    : e(e), members(members), tileRows(configOf(members.front()).getTileRows()),
+      stages(configOf(members.front()).getStages()), layout(tileRows, stages) {}
+
+LogicalResult PanelEmitter::check() {
+  for (kernel::GemmOp op : members) {
+    FailureOr<kernel::GPUAttr> config = e.config(op);
+    if (failed(config) || failed(checkNumerics(op, numericsOf(op), "GPUs")))
+      return failure();
+    if (!takesPanels(op))
+      return op.emitOpError() << "has a tile of " << panelFeatures << " features, which takes one bfloat16 weight in "
+                              << "form " << schema::kTile64x128.id << " and token rows in form " << schema::kRows128.id
+                              << ", all or sorted by expert, and groups of at most as many features";
+    if (config->getTileDepth() != schema::kTile64x128.row_bytes / 2 || config->getThreads() != blockThreads)
+      return op.emitOpError() << "is configured by " << *config << ", expected a depth of "
+                              << schema::kTile64x128.row_bytes / 2 << " and " << blockThreads
+                              << " threads for a tile of " << panelFeatures << " features";
+    if (layout.bytes > e.target.gpu().sharedBlockBytes)
+      return op.emitOpError() << "needs " << layout.bytes << " bytes of shared memory for a tile of " << tileRows
+                              << " rows in " << stages << " stages, a block of " << e.target.name << " has "
+                              << e.target.gpu().sharedBlockBytes;
+  }
+  return success();
+}
+
+LogicalResult PanelEmitter::run() {
+  if (failed(check()))
+    return failure();
+  memory = e.shared(layout.bytes, sharedAlignment);
+  // A launch of its own has the grid to itself; a member among others has its own blocks.
+  kernel::GemmOp first = members.front();
+  bool isMember = members.size() == 1 && isa<kernel::ParallelOp>(first->getParentOp());
+  if (isMember && failed(checkMemberGrid(first)))
+    return failure();
+  stride = isMember ? e.size(first.getGridAttr()) : e.blockCount();
+  prepare();
+  // Counts that change while a kernel runs have to begin at a number that is stated for all threads.
+  e.function->removeAttr("nvvm.minctasm");
+  e.function->setAttr("nvvm.maxnreg", e.b.getI32IntegerAttr(launchRegisters));
+  e.when(
+      e.less(e.thread, e.integer(readerThreads)),
+      [&] {
+        e.make<NVVM::SetMaxRegisterOp>(readerRegisters, NVVM::SetMaxRegisterAction::increase);
+        int64_t all = e.threads;
+        e.threads = readerThreads;
+        forUnits([&](kernel::GemmOp op, const PanelUnit &unit, Value count) { return compute(op, unit, count); });
+        e.threads = all;
+      },
+      [&] {
+        e.make<NVVM::SetMaxRegisterOp>(otherRegisters, NVVM::SetMaxRegisterAction::decrease);
+        e.when(e.equal(e.thread, e.integer(readerThreads)), [&] {
+          forUnits([&](kernel::GemmOp op, const PanelUnit &unit, Value count) { return fetch(op, unit, count); });
+        });
+      });
+  return result;
+}
+
+void PanelEmitter::prepare() {
+  e.when(e.equal(e.thread, e.integer(0)), [&] {
+    for (int64_t stage = 0; stage < stages; ++stage) {
+      e.initBarrier(fullBarrier(e.integer(stage)), 1);
+      e.initBarrier(emptyBarrier(e.integer(stage)), readerWarps);
+    }
+    e.publishBarriers();
+  });
+  e.barrier();
+}
+
+/// The units of the block, in order; steps of K are counted over all of them.
+void PanelEmitter::forUnits(function_ref<Value(kernel::GemmOp, const PanelUnit &, Value)> body) {
+  Value next = e.cell, count = e.integer(0);
+  for (kernel::GemmOp op : members)
+    next = PanelTurns(e, op, tileRows, stride).forEach(next, count, [&](const PanelUnit &unit, Value carried) {
+      return body(op, unit, carried);
+    });
+}
+
+//===----------------------------------------------------------------------===//
+// Fetching
+//===----------------------------------------------------------------------===//
+
+Value PanelEmitter::fetch(kernel::GemmOp op, const PanelUnit &unit, Value begin) {
+  constexpr int64_t tileBytes = GemmLayout::tileBytes, rowBytes = GemmLayout::rowBytes, rowUnit = schema::kSwizzleRows;
+  kernel::ViewType type = op.getWeightType(0);
+  int64_t steps = stepsOf(op), rowTiles = schema::row_tiles(type.getForm(), type.getPackedShape());
+  Value first = e.mul(unit.cell, panelCellTiles);
+  Value tile = e.add(e.mul(e.widen(unit.expert), rowTiles), e.widen(first));
+  Value weights = e.element(e.address(op.getWeights()[0]), tile, steps * tileBytes);
+  // A tile that the weight does not have is the one before, whose accumulators nobody reads.
+  Value hasSecond = e.less(e.add(first, 1), e.integer(rowTiles));
+  Value apart = e.select(hasSecond, e.integer(steps * tileBytes, e.i64), e.integer(0, e.i64));
+  // A panel is rows of 128 bytes of one step, and all rows of a step before those of the next.
+  Value view = op.getPlainInput(0);
+  auto wholeUnits = [&](Value rows) { return e.mul(e.ceilDiv(rows, rowUnit), rowUnit); };
+  Value panelRows = e.widen(wholeUnits(e.size(cast<kernel::ViewType>(view.getType()).getDims()[0])));
+  Value tokens = e.element(e.address(view), e.widen(unit.begin), rowBytes);
+  Value bytes = e.mul(wholeUnits(unit.count), rowBytes);
+  e.loop(e.integer(0), e.integer(steps), [&](Value step) {
+    Value count = e.add(begin, step), stage = stageOf(count), to = stageMemory(stage), full = fullBarrier(stage);
+    Value from = e.element(weights, e.widen(step), tileBytes);
+    // The phase before the first is over from the beginning.
+    e.wait(emptyBarrier(stage), e.bitXor(phaseOf(count), 1));
+    e.arriveExpecting(full, e.add(bytes, panelCellTiles * tileBytes));
+    e.copyBulk(to, from, tileBytes, full);
+    e.copyBulk(e.at(to, tileBytes), e.at(from, apart), tileBytes, full);
+    e.copyBulk(e.at(to, panelCellTiles * tileBytes), e.element(tokens, e.mul(e.widen(step), panelRows), rowBytes),
+               bytes, full);
+  });
+  return e.add(begin, steps);
+}
+
+//===----------------------------------------------------------------------===//
+// Multiplying
+//===----------------------------------------------------------------------===//
+
+/// Rows that there are instructions for: quarters of the tile where those are worth their code.
+SmallVector<int64_t> PanelEmitter::rowCounts() const {
+  constexpr int64_t worthRows = 64;
+  if (tileRows < worthRows || tileRows % 32)
+    return {tileRows};
+  return {tileRows / 4, tileRows / 2, tileRows / 4 * 3, tileRows};
+}
+
+Value PanelEmitter::compute(kernel::GemmOp op, const PanelUnit &unit, Value begin) {
+  int64_t steps = stepsOf(op);
+  Values sums = multiplyAny(rowCounts(), unit.count, e.integer(steps), begin);
+  finish(op, unit, sums);
+  return e.add(begin, steps);
+}
+
+/// Accumulators of the whole tile; those of rows beyond the instruction's are zero.
+PanelEmitter::Values PanelEmitter::multiplyAny(ArrayRef<int64_t> sizes, Value rows, Value steps, Value begin) {
+  auto padded = [&] {
+    Values sums = multiply(sizes.front(), steps, begin);
+    sums.resize(TileEmitter(e, /*isBF16=*/true, tileRows).zeros().size(), e.real(0));
+    return sums;
+  };
+  if (sizes.size() == 1)
+    return padded();
+  SmallVector<Type> types(schema::kTile64x128.tile_rows * tileRows / groupThreads, e.f32);
+  return e.either(
+      e.less(e.integer(sizes.front()), rows), types,
+      [&] { return multiplyAny(sizes.drop_front(), rows, steps, begin); }, padded);
+}
+
+PanelEmitter::Values PanelEmitter::multiply(int64_t rows, Value steps, Value begin) {
+  Value zero = e.integer(0), own = e.mul(e.div(e.warp, groupThreads / warpLanes), GemmLayout::tileBytes);
+  auto turn = [&](Value step, ValueRange carried) -> Values {
+    Values sums(carried);
+    Value count = e.add(begin, step), stage = stageOf(count), at = stageMemory(stage);
+    e.wait(fullBarrier(stage), phaseOf(count));
+    beginProducts(e, e.at(at, own), e.at(at, panelCellTiles * GemmLayout::tileBytes), rows, sums);
+    // One group is left running while the next stage is waited for.
+    waitForProducts(e, 1, sums);
+    e.when(e.less(zero, step), [&] { release(e.sub(count, e.integer(1))); });
+    return sums;
+  };
+  Values sums = e.loop(zero, steps, 1, TileEmitter(e, /*isBF16=*/true, rows).zeros(), turn);
+  waitForProducts(e, 0, sums);
+  release(e.sub(e.add(begin, steps), e.integer(1)));
+  return sums;
+}
+
+/// Gives the stage of step `count` back.
+void PanelEmitter::release(Value count) {
+  e.when(e.equal(e.lane, e.integer(0)), [&] { e.arrive(emptyBarrier(stageOf(count))); });
+}
+
+/// Both warpgroups' accumulators of some rows lie side by side; all of them run the body.
+void PanelEmitter::finish(kernel::GemmOp op, const PanelUnit &unit, ArrayRef<Value> sums) {
+  int64_t sumRows = layout.sumRows, own = schema::kTile64x128.tile_rows * sumRows / groupThreads;
+  TileEmitter part(e, /*isBF16=*/true, sumRows);
+  GemmEpilogue epilogue(e, op, panelCellTiles, /*together=*/4);
+  e.loop(e.integer(0), e.ceilDiv(unit.count, sumRows), [&](Value turn) {
+    for (int64_t i = 0; i < tileRows / sumRows; ++i)
+      e.when(e.equal(turn, e.integer(i)),
+             [&] { part.store(sums.slice(i * own, own), place(layout.sums), PanelLayout::sumStride); });
+    e.barrier();
+    Value first = e.mul(turn, sumRows);
+    RowBlock rows = {e.add(unit.begin, first), Value(), e.min(e.sub(unit.count, first), e.integer(sumRows))};
+    auto isPair = [&](Value row) {
+      Value pair = e.loadConstant(e.i32, e.element(e.address(op.getOrder()), e.widen(row), 4));
+      return e.compare(arith::CmpIPredicate::sge, pair, e.integer(0));
+    };
+    GemmEpilogue::Sums at = {place(layout.sums), PanelLayout::sumStride, 0};
+    // Fillers, behind the last rows of an expert, are nobody's.
+    if (failed(op.getOrder() ? epilogue.emit(unit.cell, rows, at, isPair) : epilogue.emit(unit.cell, rows, at)))
+      result = failure();
+    e.barrier();
+  });
+}
+
+LogicalResult cuda::emitPanels(KernelEmitter &e, ArrayRef<kernel::GemmOp> members) {
+  return PanelEmitter(e, members).run();
+}
