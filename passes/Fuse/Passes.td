@@ -231,4 +231,43 @@ def MergeLaunchesPass : Pass<"yupana-merge-launches", "::mlir::ModuleOp"> {
   let dependentDialects = ["::yupana::kernel::KernelDialect"];
 }
 
+def PlaceInputsPass : Pass<"yupana-place-inputs", "::mlir::ModuleOp"> {
+  let summary = "Let products of many rows find them where and as they read them";
+  let description = [{
+    The rows that a product multiplies by are put into the target's form of sorted rows: a buffer that is there takes
+    that form, what an input region computes becomes a map in front of the launch, once for products whose regions are
+    equal. The reverse of `yupana-inline-producers`, for programs whose products read a row in many blocks. No value
+    changes.
+
+    Precondition: kernel form. Applies in programs where the target sorts rows, to products that all rows take part in;
+    those by expert have their rows in order already.
+
+    ```mlir
+    kernel.gemm rows "T" product {
+    ^bb0(%row: index, %k: index):
+      %x = kernel.load %h[%row, %k] : !kernel.view<["T", 64], bf16>
+      %s = kernel.load %scores[%row] : !kernel.view<["T"], bf16>
+      %y = arith.mulf %x, %s : bf16
+      kernel.yield %y : bf16
+    } times %q : !kernel.view<[64, 64], bf16, "tile64x128"> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+    }
+    // becomes
+    kernel.map rows "T" groups 1 width 64 {
+    ^bb0(%row: index, %group: index, %lane: index):
+      %x = kernel.load %h[%row, %lane] : !kernel.view<["T", 64], bf16>
+      %s = kernel.load %scores[%row] : !kernel.view<["T"], bf16>
+      %y = arith.mulf %x, %s : bf16
+      kernel.store %y, %placed[%row, %lane] : !kernel.view<["T", 64], bf16, "rows128">
+    }
+    kernel.gemm rows "T" product %placed : !kernel.view<["T", 64], bf16, "rows128">
+      times %q : !kernel.view<[64, 64], bf16, "tile64x128"> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+    }
+    ```
+  }];
+  let options = [Option<"target", "target", "std::string", /*default=*/"", "The target to ask">];
+  let dependentDialects = ["::yupana::kernel::KernelDialect"];
+}
+
 #endif

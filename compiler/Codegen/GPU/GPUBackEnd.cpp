@@ -50,6 +50,11 @@ kernel::NumericsAttr GPUBackEnd::getProgramNumerics(kernel::LaunchedOpInterface 
                                    numerics.getBlock());
 }
 
+/// Where panels are fetched by one thread, rows of a prompt are worth a launch that puts them into panels.
+bool GPUBackEnd::sortsRows(int64_t maxTokens) const {
+  return maxTokens > cuda::decodeTokens && cuda::hasWarpgroupProducts(getTarget().gpu());
+}
+
 SmallVector<int64_t> GPUBackEnd::getStepBuckets(int64_t maxTokens) const {
   if (maxTokens <= cuda::decodeTokens)
     return {maxTokens};

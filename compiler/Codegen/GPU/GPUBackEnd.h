@@ -22,6 +22,7 @@ public:
   llvm::SmallVector<int64_t> getStepBuckets(int64_t maxTokens) const override;
   bool holdsGroups(kernel::GemmOp gemm, int64_t group) const override;
   bool joinsSharedProducts(int64_t maxTokens) const override { return false; }
+  bool sortsRows(int64_t maxTokens) const override;
   kernel::ConfigAttrInterface chooseConfig(kernel::LaunchedOpInterface op, int64_t maxTokens) const override;
   llvm::SmallVector<kernel::ConfigAttrInterface> listConfigs(kernel::LaunchedOpInterface op,
                                                              int64_t maxTokens) const override;

@@ -73,7 +73,8 @@ public:
   virtual bool holdsGroups(GemmOp gemm, int64_t group) const { return true; }
 
   /// True if rows should be sorted by expert before products by expert, in a program for steps of at most `maxTokens`
-  /// tokens; else every expert's kernel finds its rows among the choices.
+  /// tokens; else every expert's kernel finds its rows among the choices. Rows of other products are then placed, too:
+  /// they lie in the sorted form before a product reads them.
   virtual bool sortsRows(int64_t maxTokens) const { return false; }
 
   /// Where rows are sorted, those of each expert begin at a multiple of this, at least 1. A panel swizzled by row
