@@ -137,18 +137,38 @@ std::vector<kernel::GridTerm> configure(kernel::FuncOp func, const codegen::Back
   return sum;
 }
 
+/// Fewer than a launch has units, so that blocks take several.
+constexpr uint32_t multiprocessors = 3;
+
+uint32_t combine(kernel::GridOp op, uint32_t x, uint32_t y) {
+  switch (op) {
+  case kernel::GridOp::Add:
+    return x + y;
+  case kernel::GridOp::Mul:
+    return x * y;
+  case kernel::GridOp::CeilDiv:
+    return (x + y - 1) / y;
+  case kernel::GridOp::Min:
+    return std::min(x, y);
+  case kernel::GridOp::Max:
+    return std::max(x, y);
+  default:
+    ADD_FAILURE() << "an operand of a grid is combined as an operator";
+    return 0;
+  }
+}
+
 uint32_t evaluate(const std::vector<kernel::GridTerm> &terms, Sizes sizes) {
   std::vector<uint32_t> stack;
   for (const kernel::GridTerm &term : terms) {
     const uint32_t operands[] = {static_cast<uint32_t>(term.value), sizes.tokens, sizes.sequences, sizes.rows};
     if (term.isOperand()) {
-      stack.push_back(operands[static_cast<int>(term.op)]);
+      stack.push_back(term.op == kernel::GridOp::SMs ? multiprocessors : operands[static_cast<int>(term.op)]);
       continue;
     }
     uint32_t y = stack.back();
     stack.pop_back();
-    uint32_t &x = stack.back();
-    x = term.op == kernel::GridOp::Add ? x + y : term.op == kernel::GridOp::Mul ? x * y : (x + y - 1) / y;
+    stack.back() = combine(term.op, stack.back(), y);
   }
   return stack.back();
 }
