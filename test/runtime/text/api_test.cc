@@ -289,7 +289,8 @@ TEST_F(TextApiTest, Encodes) {
   EXPECT_STREQ(status.message, "flags are 0x4, expected YUPANA_ENCODE_ values");
   size_t bytes = 0;
   ASSERT_EQ(encode("<|eot|>", YUPANA_ENCODE_SPECIAL, &ids), YUPANA_STATUS_OK);
-  EXPECT_EQ(std::string(yupana_tokenizer_token(tokenizer, ids[0], &bytes), bytes), "<|eot|>");
+  const char *token = yupana_tokenizer_token(tokenizer, ids[0], &bytes);
+  EXPECT_EQ(std::string(token, bytes), "<|eot|>");
   EXPECT_TRUE(yupana_tokenizer_is_special(tokenizer, ids[0]));
   EXPECT_STREQ(yupana_tokenizer_token(tokenizer, UINT32_MAX, &bytes), "");
   EXPECT_EQ(bytes, 0u);
