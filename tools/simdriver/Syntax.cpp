@@ -249,7 +249,7 @@ void Parser::initializer(VariableText &variable, uint32_t element) {
   for (size_t i = 0; !isNext("}") && !isNext(";"); ++i) {
     uint64_t value = number();
     for (uint32_t b = 0; b < element && i * element + b < variable.bytes; ++b)
-      variable.initial[i * element + b] = static_cast<uint8_t>(value >> 8 * b);
+      variable.initial[i * element + b] = b < sizeof value ? static_cast<uint8_t>(value >> 8 * b) : 0;
     if (!take(","))
       break;
   }
