@@ -296,7 +296,7 @@ GPUChoice cuda::chooseMap(int64_t groups, int64_t width) {
 /// Blocks that wait for others stand beside them.
 GPUChoice cuda::chooseSample() {
   GPUChoice choice = chooseFixed(SampleLayout::threads);
-  choice.blocks = 3;
+  choice.blocks = 2;
   return choice;
 }
 

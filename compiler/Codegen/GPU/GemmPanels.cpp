@@ -222,8 +222,9 @@ SmallVector<int64_t> PanelEmitter::rowCounts() const {
 }
 
 Value PanelEmitter::compute(kernel::GemmOp op, const PanelUnit &unit, Value begin) {
-  int64_t steps = stepsOf(op);
-  Values sums = multiplyAny(rowCounts(), unit.count, e.integer(steps), begin);
+  // LLVM may not know it: of a loop of few steps it would make straight code, for which ptxas has not the registers.
+  Value steps = e.assembly("", {e.integer(stepsOf(op))}, {}, "", /*touchesMemory=*/false).front();
+  Values sums = multiplyAny(rowCounts(), unit.count, steps, begin);
   finish(op, unit, sums);
   return e.add(begin, steps);
 }

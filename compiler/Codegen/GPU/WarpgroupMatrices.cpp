@@ -33,13 +33,13 @@ void cuda::issueProducts(KernelEmitter &e, ArrayRef<WarpgroupProduct> products, 
   for (const WarpgroupProduct &product : products)
     registers.append(product.a);
   registers = e.assembly("", registers, {}, "", /*touchesMemory=*/false);
-  OpEmitter::Values chain(ArrayRef(registers).take_front(sums.size()));
+  OpEmitter::Values chain(ArrayRef<Value>(registers).take_front(sums.size()));
   e.make<NVVM::WgmmaFenceAlignedOp>();
   std::string text = llvm::formatv(
       "wgmma.mma_async.sync.aligned.m64n{0}k16.f32.bf16.bf16 {{{1}}, {{{2}}, ${3}, 1, 1, 1, {4};", 2 * sums.size(),
       operandList(0, sums.size()), operandList(2 * sums.size(), 4), 2 * sums.size() + 4, operand.isTransposed ? 1 : 0);
   for (auto [i, product] : llvm::enumerate(products)) {
-    OpEmitter::Values inputs(ArrayRef(registers).slice(sums.size() + 4 * i, 4));
+    OpEmitter::Values inputs(ArrayRef<Value>(registers).slice(sums.size() + 4 * i, 4));
     inputs.push_back(product.b);
     chain = e.assembly(text, chain, inputs, "r,r,r,r,l", /*touchesMemory=*/true);
   }

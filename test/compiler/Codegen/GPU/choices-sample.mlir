@@ -15,7 +15,7 @@ kernel.program @draw function sample max_tokens 8 {
   // CHECK: %[[ROWS:.*]] = kernel.buffer "draw.workspace.0" workspace : !kernel.view<["R", 4206], i64>
   // CHECK: %[[BLOCKS:.*]] = kernel.buffer "draw.workspace.1" workspace : !kernel.view<[1], i32>
   // CHECK: kernel.sample {{.*}} workspace %[[ROWS]], %[[BLOCKS]]
-  // CHECK-SAME: config = #kernel.gpu<"[[TARGET]]", form = simt, tile = 0 x 0 x 0, stages = 0, threads = 256, blocks = 3, rows = 1>
+  // CHECK-SAME: config = #kernel.gpu<"[[TARGET]]", form = simt, tile = 0 x 0 x 0, stages = 0, threads = 256, blocks = 2, rows = 1>
   // CHECK-SAME: grid = #kernel.grid<"R", 297, "*">
   // CPU-NOT: workspace
   // CPU: kernel.sample {{.*}} grid = #kernel.grid<"R">
