@@ -26,8 +26,9 @@ namespace {
 constexpr int64_t groupThreads = TileEmitter::threads;
 constexpr int64_t readerThreads = panelCellTiles * groupThreads, readerWarps = readerThreads / warpLanes;
 constexpr int64_t blockThreads = readerThreads + groupThreads;
-/// Registers of a thread as a launch gives them out for so many threads, of those that multiply, and of the others.
-constexpr int64_t launchRegisters = 168, readerRegisters = 232, otherRegisters = 40;
+/// Registers of a thread as a launch gives them out for so many threads, of those that multiply, and of the others. The
+/// thread that fetches walks over the units of all members: with 40 it spilled for half of the shapes that were tried.
+constexpr int64_t launchRegisters = 168, readerRegisters = 216, otherRegisters = 72;
 static_assert(readerRegisters * readerThreads + otherRegisters * groupThreads <= launchRegisters * blockThreads);
 constexpr int64_t panelFeatures = panelCellTiles * schema::kTile64x128.tile_rows;
 
