@@ -177,6 +177,19 @@ class System(unittest.TestCase):
             self.assertLess(time.monotonic(), deadline)
         return process
 
+    def begin_and_stop(self, words):
+        """Starts a process and stops it while it has a temporary file or folder."""
+        for _ in range(20):
+            process = self.begin(words)
+            process.send_signal(signal.SIGSTOP)
+            # The signal takes its time, in which the process may come to its end.
+            state = os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+            if state.si_code == os.CLD_STOPPED and any(".yupana-tmp-" in name for name in self.left()):
+                return process
+            self.assertEqual(self.end(process, signal.SIGCONT)[0], 0)
+            self.out.unlink()
+        self.fail("it ended before it was stopped, 20 times")
+
     def end(self, process, number):
         process.send_signal(number)
         _, stderr = process.communicate(timeout=60)
@@ -210,9 +223,9 @@ class System(unittest.TestCase):
         self.assertEqual(self.left(), ["out.yplan", "out.yplan.backup"])
 
     def test_others_at_work_keep_their_files(self):
-        first = self.begin(self.compile_words(self.out))
-        first.send_signal(signal.SIGSTOP)
+        first = self.begin_and_stop(self.compile_words(self.out))
         held = set(self.left())
+        self.assertTrue(any(".yupana-tmp-" in name for name in held), held)
         self.shell(['"$@"', *self.compile_words(self.out)], 0)
         self.assertTrue(held <= set(self.left()), self.left())
         self.assertEqual(self.end(first, signal.SIGCONT)[0], 0)
