@@ -293,6 +293,12 @@ GPUChoice cuda::chooseMap(int64_t groups, int64_t width) {
   return choice;
 }
 
+/// A warp for each expert; what follows the logits is one warp's.
+GPUChoice cuda::chooseRoute(int64_t experts, bool computes) {
+  constexpr int64_t lanes = 32, mostWarps = 16;
+  return chooseFixed(lanes * (computes ? std::min(experts, mostWarps) : 1));
+}
+
 /// Blocks that wait for others stand beside them.
 GPUChoice cuda::chooseSample() {
   GPUChoice choice = chooseFixed(SampleLayout::threads);

@@ -104,6 +104,9 @@ llvm::SmallVector<kernel::ViewType> workspacesOf(kernel::AttentionOp op);
 /// A map over rows of `groups` times `width` elements.
 GPUChoice chooseMap(int64_t groups, int64_t width);
 
+/// Routing to `experts` of them, whose logits are computed or given.
+GPUChoice chooseRoute(int64_t experts, bool computes);
+
 /// Sampling, whose blocks are as its rows are cut.
 GPUChoice chooseSample();
 

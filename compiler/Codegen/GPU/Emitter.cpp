@@ -345,5 +345,8 @@ void KernelEmitter::waitLater() {
 
 void KernelEmitter::finish() {
   make<LLVM::ReturnOp>(ValueRange());
-  function->setAttr(sharedBytesName, b.getI64IntegerAttr(mostSharedBytes));
+  // LLVM loads whole vectors, and may not use all of the last.
+  constexpr uint64_t vectorBytes = 16;
+  uint64_t bytes = llvm::alignTo(static_cast<uint64_t>(mostSharedBytes), vectorBytes);
+  function->setAttr(sharedBytesName, b.getI64IntegerAttr(static_cast<int64_t>(bytes)));
 }

@@ -82,6 +82,7 @@ kernel::ConfigAttrInterface GPUBackEnd::chooseConfig(kernel::LaunchedOpInterface
             bool isAlone = !isa<kernel::ParallelOp>(op->getParentOp());
             return cuda::chooseAttention(getTarget().gpu(), cuda::shapeOf(attention), maxTokens, isAlone);
           })
+          .Case([&](kernel::RouteOp route) { return cuda::chooseRoute(route.getExpertCount(), route.addsUp()); })
           .Case([&](kernel::GroupOp) { return cuda::chooseFixed(rowThreads); })
           .Case([&](kernel::SampleOp) { return cuda::chooseSample(); })
           .Default([&](Operation *) { return cuda::chooseFixed(usualThreads); });

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A warp takes a row. Its lanes take k in turns and add the products of several experts at once, so that an element of
-// the row is computed once for all of them; then lanes are experts: the k largest logits are marked one after the other
-// and listed by ascending expert.
+// A block takes a row: its threads compute the row's elements into shared memory, then each warp multiplies them by the
+// weights of some experts. A token has few products, but all of them wait for memory, so that a warp has many weights
+// on their way at once, and all experts' are asked for while the launch before ends. Then the lanes of one warp are
+// experts: the k largest logits are marked one after the other and listed by ascending expert.
 #include "compiler/Codegen/GPU/Kernels.h"
 #include "compiler/Codegen/GPU/ScalarRegion.h"
 
@@ -11,10 +12,15 @@ using namespace yupana;
 using namespace yupana::codegen;
 using namespace yupana::codegen::cuda;
 
-namespace {
+/// The largest divisor of `count` that is at most `most`.
+static int64_t largestDivisor(int64_t count, int64_t most) {
+  int64_t divisor = std::min(count, most);
+  while (count % divisor != 0)
+    --divisor;
+  return divisor;
+}
 
-/// Experts whose logits a pass over the input computes at once.
-constexpr int64_t expertTile = 16;
+namespace {
 
 class RouteEmitter {
 public:
@@ -23,9 +29,13 @@ public:
   LogicalResult run(int64_t rowsPerCell);
 
 private:
+  using Values = OpEmitter::Values;
+
   LogicalResult emitRow(Value row);
-  LogicalResult computeLogits(Value row);
-  LogicalResult computeTile(const ScalarRegion &input, ArrayRef<Operation *> ops, int64_t first, int64_t count);
+  void fetchWeights();
+  LogicalResult computeInput(Value row);
+  void computeLogits();
+  void computeTile(ArrayRef<Value> weights, ArrayRef<Value> to);
   void copyLogits(Value row);
   void choose();
   Value softmaxSum(Value &largest);
@@ -35,54 +45,78 @@ private:
   Value logit(Value expert) { return e.load(e.f32, e.element(logits, expert, 4)); }
   Value isFirst() { return e.equal(e.lane, e.integer(0)); }
   Value lowest() { return e.real(-std::numeric_limits<float>::infinity()); }
+  kernel::ViewType routerType() { return op.getRouter().getType(); }
   /// Runs `body` for the experts of a lane; the last turn may be without one for some lanes.
-  OpEmitter::Values forLaneExperts(ValueRange init, function_ref<OpEmitter::Values(Value, ValueRange)> body) {
+  Values forLaneExperts(ValueRange init, function_ref<Values(Value, ValueRange)> body) {
     return e.loop(e.lane, e.integer(experts), warpLanes, init, body);
   }
 
   KernelEmitter &e;
   kernel::RouteOp op;
-  int64_t experts;
-  /// Of the warp, in shared memory: float32 [experts], i32 [experts], float32 [k].
-  Value logits, chosen, scores;
+  int64_t experts, depth = 0;
+  /// In shared memory: float32 [depth], float32 [experts], i32 [experts], float32 [k].
+  Value elements, logits, chosen, scores;
 };
 
 } // namespace
 
 RouteEmitter::RouteEmitter(KernelEmitter &e, kernel::RouteOp op) : e(e), op(op), experts(op.getExpertCount()) {
-  auto ofWarp = [&](int64_t count) {
-    return e.element(e.shared(e.threads / warpLanes * count * 4), e.warp, count * 4);
-  };
-  logits = ofWarp(experts);
-  chosen = ofWarp(experts);
-  scores = ofWarp(op.getTopK());
+  if (op.getRouter()) {
+    depth = routerType().getDimSize(1);
+    elements = e.shared(depth * 4);
+  }
+  logits = e.shared(experts * 4);
+  chosen = e.shared(experts * 4);
+  scores = e.shared(op.getTopK() * 4);
 }
 
 LogicalResult RouteEmitter::run(int64_t rowsPerCell) {
+  if (op.getRouter() && overlaps(e.target)) {
+    e.waitLater();
+    fetchWeights();
+    e.waitForEarlier();
+    e.startNext();
+  }
   Value begin = e.mul(e.cell, rowsPerCell);
   Value end = e.min(e.add(begin, rowsPerCell), e.size(op.getRows()));
   LogicalResult result = success();
-  e.loop(e.add(begin, e.warp), end, e.threads / warpLanes, {}, [&](Value row, ValueRange) {
+  e.loop(begin, end, 1, {}, [&](Value row, ValueRange) {
     result = emitRow(row);
-    return OpEmitter::Values{};
+    return Values{};
   });
   return result;
 }
 
+/// Asks for all weights to come into the L2 cache, once in a launch.
+void RouteEmitter::fetchWeights() {
+  int64_t bytes = experts * depth * static_cast<int64_t>(routerType().getElementBytes()) / 16 * 16;
+  if (!e.hasBulkCopies() || bytes == 0)
+    return;
+  e.when(e.bitAnd(e.equal(e.cell, e.integer(0)), e.equal(e.thread, e.integer(0))),
+         [&] { e.prefetchBulk(e.address(op.getRouter()), e.integer(bytes)); });
+}
+
 LogicalResult RouteEmitter::emitRow(Value row) {
-  // The warp's memory is that of the row before.
-  e.syncWarp();
-  if (!op.getRouter())
-    copyLogits(row);
-  else if (failed(computeLogits(row)))
-    return failure();
-  e.syncWarp();
-  choose();
-  list(row);
-  if (op.getNormalize()) {
-    e.syncWarp();
-    normalize(row);
+  // Shared memory is still that of the row before.
+  e.barrier();
+  if (op.getRouter()) {
+    if (failed(computeInput(row)))
+      return failure();
+    e.barrier();
+    computeLogits();
+    e.barrier();
   }
+  e.when(e.equal(e.warp, e.integer(0)), [&] {
+    if (!op.getRouter())
+      copyLogits(row);
+    e.syncWarp();
+    choose();
+    list(row);
+    if (op.getNormalize()) {
+      e.syncWarp();
+      normalize(row);
+    }
+  });
   return success();
 }
 
@@ -92,60 +126,86 @@ void RouteEmitter::copyLogits(Value row) {
     Value value = e.loadFrom(op.getLogits(), e.f32, e.element(given, e.widen(expert), 4));
     e.store(value, e.element(logits, expert, 4));
     e.store(e.integer(0), e.element(chosen, expert, 4));
-    return OpEmitter::Values{};
+    return Values{};
   });
 }
 
-LogicalResult RouteEmitter::computeLogits(Value row) {
+/// The elements of a row, by all threads; where all have as many, several at once, so that each waits for its loads
+/// once.
+LogicalResult RouteEmitter::computeInput(Value row) {
+  constexpr int64_t mostTogether = 10;
   Region &region = op.getInput();
   ScalarRegion input(e, region, region.getArgument(1));
   input.bind(region.getArgument(0), row);
-  auto ops = input.slice(cast<kernel::YieldOp>(region.front().getTerminator()).getValue());
-  if (failed(input.emitInvariant(ops, isFirst())))
+  Value yielded = cast<kernel::YieldOp>(region.front().getTerminator()).getValue();
+  auto ops = input.slice(yielded);
+  if (failed(input.emitInvariant(ops, e.equal(e.thread, e.integer(0)))))
     return failure();
-  for (int64_t first = 0; first < experts; first += expertTile)
-    if (failed(computeTile(input, ops, first, std::min(expertTile, experts - first))))
-      return failure();
-  return success();
+  int64_t together = depth % e.threads ? 1 : largestDivisor(depth / e.threads, mostTogether);
+  LogicalResult result = success();
+  e.loop(e.thread, e.integer(depth), e.threads * together, {}, [&](Value begin, ValueRange) {
+    for (int64_t i = 0; i < together; ++i) {
+      ScalarRegion turn = input;
+      Value k = e.add(begin, i * e.threads);
+      turn.bind(region.getArgument(1), k);
+      if (failed(turn.emitVarying(ops)))
+        result = failure();
+      else
+        e.store(turn.get(yielded), e.element(elements, k, 4));
+    }
+    return Values{};
+  });
+  return result;
 }
 
-/// The logits of `count` experts, each as 32 partial sums: lane l has every k with k mod 32 equal to l.
-LogicalResult RouteEmitter::computeTile(const ScalarRegion &input, ArrayRef<Operation *> ops, int64_t first,
-                                        int64_t count) {
-  Region &region = op.getInput();
-  kernel::ViewType router = op.getRouter().getType();
-  int64_t depth = router.getDimSize(1), bytes = router.getElementBytes();
-  Value yielded = cast<kernel::YieldOp>(region.front().getTerminator()).getValue();
-  Value weights = e.element(e.address(op.getRouter()), e.integer(first, e.i64), depth * bytes);
-  LogicalResult result = success();
-  OpEmitter::Values sums(count, e.real(0));
-  sums = e.loop(e.lane, e.integer(depth), warpLanes, sums, [&](Value k, ValueRange carried) {
-    ScalarRegion turn = input;
-    turn.bind(region.getArgument(1), k);
-    if (failed(turn.emitVarying(ops)))
-      result = failure();
-    OpEmitter::Values next(carried);
-    for (int64_t i = 0; succeeded(result) && i < count; ++i) {
-      Value place = e.at(e.element(weights, e.widen(k), bytes), i * depth * bytes);
-      Value weight = e.loadConstant(router.getElementType(), place);
-      if (!router.getElementType().isF32())
-        weight = e.make<arith::ExtFOp>(e.f32, weight);
-      next[i] = e.fma(turn.get(yielded), weight, next[i]);
+/// A warp has every so many'th expert, several at once, which share the elements that they are multiplied by.
+void RouteEmitter::computeLogits() {
+  constexpr int64_t mostTogether = 4;
+  int64_t warps = e.threads / warpLanes, bytes = routerType().getElementBytes();
+  int64_t together = std::min((experts + warps - 1) / warps, mostTogether);
+  e.loop(e.warp, e.integer(experts), warps * together, {}, [&](Value first, ValueRange) {
+    Values weights, to;
+    for (int64_t i = 0; i < together; ++i) {
+      // One behind the last expert is the last once more, and is not stored.
+      Value expert = e.add(first, i * warps), known = e.min(expert, e.integer(experts - 1));
+      weights.push_back(e.element(e.address(op.getRouter()), e.widen(known), depth * bytes));
+      to.push_back(expert);
+    }
+    computeTile(weights, to);
+    return Values{};
+  });
+}
+
+/// The logits of the experts `to`, each as 32 partial sums: lane l has every k with k mod 32 equal to l.
+void RouteEmitter::computeTile(ArrayRef<Value> weights, ArrayRef<Value> to) {
+  constexpr int64_t mostLoads = 32;
+  auto count = static_cast<int64_t>(weights.size()), bytes = static_cast<int64_t>(routerType().getElementBytes());
+  Type type = routerType().getElementType();
+  int64_t batch = depth % warpLanes ? 1 : largestDivisor(depth / warpLanes, mostLoads / count);
+  Values sums(count, e.real(0));
+  sums = e.loop(e.lane, e.integer(depth), batch * warpLanes, sums, [&](Value begin, ValueRange carried) {
+    Values next(carried), loaded;
+    for (int64_t turn = 0; turn < batch; ++turn)
+      for (Value row : weights)
+        loaded.push_back(e.loadConstant(type, e.at(e.element(row, e.widen(begin), bytes), turn * warpLanes * bytes)));
+    for (int64_t turn = 0; turn < batch; ++turn) {
+      Value x = e.load(e.f32, e.at(e.element(elements, begin, 4), turn * warpLanes * 4));
+      for (int64_t i = 0; i < count; ++i) {
+        Value weight = loaded[turn * count + i];
+        next[i] = e.fma(x, type.isF32() ? weight : e.make<arith::ExtFOp>(e.f32, weight), next[i]);
+      }
     }
     return next;
   });
-  if (failed(result))
-    return failure();
   // Lanes may leave the loop one turn apart.
   e.syncWarp();
   for (int64_t i = 0; i < count; ++i) {
     Value sum = e.addLanes(sums[i]);
-    e.when(isFirst(), [&] {
-      e.store(sum, e.at(logits, (first + i) * 4));
-      e.store(e.integer(0), e.at(chosen, (first + i) * 4));
+    e.when(e.bitAnd(isFirst(), e.less(to[i], e.integer(experts))), [&] {
+      e.store(sum, e.element(logits, to[i], 4));
+      e.store(e.integer(0), e.element(chosen, to[i], 4));
     });
   }
-  return success();
 }
 
 /// Marks the k largest logits, of equal ones those of the lowest index. NaN counts as -infinity, so that whatever the
@@ -158,13 +218,13 @@ void RouteEmitter::choose() {
     return e.bitOr(e.greater(x, y), e.bitAnd(equal, e.less(i, j)));
   };
   e.loop(e.integer(0), e.integer(op.getTopK()), [&](Value) {
-    OpEmitter::Values best = forLaneExperts({lowest(), none}, [&](Value expert, ValueRange carried) {
+    Values best = forLaneExperts({lowest(), none}, [&](Value expert, ValueRange carried) {
       Value value = logit(expert);
       Value ordered = e.make<arith::CmpFOp>(arith::CmpFPredicate::ORD, value, value);
       value = e.select(ordered, value, lowest());
       Value open = e.equal(e.load(e.i32, e.element(chosen, expert, 4)), e.integer(0));
       Value take = e.bitAnd(open, before(value, expert, carried[0], carried[1]));
-      return OpEmitter::Values{e.select(take, value, carried[0]), e.select(take, expert, carried[1])};
+      return Values{e.select(take, value, carried[0]), e.select(take, expert, carried[1])};
     });
     e.syncWarp();
     Value value = best[0], expert = best[1];
@@ -181,13 +241,12 @@ void RouteEmitter::choose() {
 
 /// Σ exp(logit - largest) over all experts, as 32 partial sums.
 Value RouteEmitter::softmaxSum(Value &largest) {
-  Value most = forLaneExperts(lowest(), [&](Value expert, ValueRange carried) {
-    return OpEmitter::Values{e.fmax(logit(expert), carried[0])};
-  })[0];
+  Value most = forLaneExperts(
+      lowest(), [&](Value expert, ValueRange carried) { return Values{e.fmax(logit(expert), carried[0])}; })[0];
   e.syncWarp();
   largest = e.maxLanes(most);
   Value sum = forLaneExperts(e.real(0), [&](Value expert, ValueRange carried) {
-    return OpEmitter::Values{e.fadd(carried[0], e.exp(e.fsub(logit(expert), largest)))};
+    return Values{e.fadd(carried[0], e.exp(e.fsub(logit(expert), largest)))};
   })[0];
   e.syncWarp();
   return e.addLanes(sum);
@@ -216,7 +275,7 @@ void RouteEmitter::list(Value row) {
       e.store(expert, e.element(ids, e.widen(place), 4));
       e.store(score, op.getNormalize() ? e.element(scores, place, 4) : e.element(given, e.widen(place), 4));
     });
-    return OpEmitter::Values{e.add(listed[0], e.countBits(votes))};
+    return Values{e.add(listed[0], e.countBits(votes))};
   });
 }
 
@@ -225,14 +284,20 @@ void RouteEmitter::normalize(Value row) {
   auto score = [&](Value j) { return e.load(e.f32, e.element(scores, j, 4)); };
   // Every lane adds all of them, so that each has the sum.
   Value sum = e.loop(e.integer(0), k, 1, e.real(0),
-                     [&](Value j, ValueRange carried) { return OpEmitter::Values{e.fadd(carried[0], score(j))}; })[0];
+                     [&](Value j, ValueRange carried) { return Values{e.fadd(carried[0], score(j))}; })[0];
   e.loop(e.lane, k, warpLanes, {}, [&](Value j, ValueRange) {
     e.store(e.fdiv(score(j), sum), e.element(given, e.widen(j), 4));
-    return OpEmitter::Values{};
+    return Values{};
   });
 }
 
 LogicalResult cuda::emitTemplate(KernelEmitter &e, kernel::RouteOp op) {
   FailureOr<kernel::GPUAttr> config = e.config(op);
-  return failed(config) ? failure() : RouteEmitter(e, op).run(config->getRows());
+  if (failed(config))
+    return failure();
+  RouteEmitter route(e, op);
+  if (int64_t most = e.target.gpu().sharedBlockBytes; e.sharedBytes > most)
+    return op.emitOpError() << "needs " << e.sharedBytes << " bytes of shared memory, a block of " << e.target.name
+                            << " has " << most;
+  return route.run(config->getRows());
 }

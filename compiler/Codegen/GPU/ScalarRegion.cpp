@@ -62,12 +62,27 @@ Value cuda::cacheAddress(KernelEmitter &e, Value cache, Value page, Value head, 
 Value cuda::addRow(KernelEmitter &e, Value view, Value row) {
   auto type = cast<kernel::ViewType>(view.getType());
   Value begin = elementAddress(e, view, {row, e.integer(0)});
-  OpEmitter::Values sum =
-      e.loop(e.lane, e.integer(type.getDimSize(1)), warpLanes, {e.real(0)},
-             [&](Value column, ValueRange carried) -> OpEmitter::Values {
-               return {e.fadd(carried[0], e.loadFrom(view, e.f32, e.element(begin, e.widen(column), 4)))};
-             });
-  return e.addLanes(sum[0]);
+  auto load = [&](Value column) { return e.loadFrom(view, e.f32, e.element(begin, e.widen(column), 4)); };
+  int64_t width = type.getDimSize(1);
+  constexpr int64_t mostTogether = 16 * warpLanes;
+  if (width > mostTogether)
+    return e.addLanes(e.loop(e.lane, e.integer(width), warpLanes, e.real(0), [&](Value column, ValueRange carried) {
+      return OpEmitter::Values{e.fadd(carried[0], load(column))};
+    })[0]);
+  // All loads are on their way at once. Lanes behind the end add what changes no sum, whatever its sign.
+  OpEmitter::Values loaded;
+  for (int64_t first = 0; first < width; first += warpLanes) {
+    Value column = e.add(e.lane, first);
+    if (first + warpLanes <= width)
+      loaded.push_back(load(column));
+    else
+      loaded.push_back(
+          e.select(e.less(column, e.integer(width)), load(e.min(column, e.integer(width - 1))), e.real(-0.0f)));
+  }
+  Value sum = e.real(0);
+  for (Value value : loaded)
+    sum = e.fadd(sum, value);
+  return e.addLanes(sum);
 }
 
 //===----------------------------------------------------------------------===//

@@ -93,7 +93,8 @@ TEST_P(Rows, RouteComputesLogitsByPartialSums) {
   uint32_t tokens = rowsFor(GetParam(), 30);
   Rules rules{{GetParam(), false}};
   for (bool isBF16 : {false, true})
-    for (auto [experts, depth] : {std::pair<int64_t, int64_t>{1, 5}, {4, 16}, {7, 37}, {16, 64}, {18, 100}, {40, 31}}) {
+    for (auto [experts, depth] :
+         {std::pair<int64_t, int64_t>{1, 5}, {4, 16}, {7, 37}, {16, 64}, {18, 100}, {40, 31}, {130, 1024}}) {
       SCOPED_TRACE(fmt::format("{} experts of {} {}", experts, depth, isBF16 ? "bf16" : "f32"));
       KernelLibrary library(GetParam(),
                             fmt::format(R"(

@@ -53,7 +53,7 @@ kernel.library @library target "sm_90a" {
 
 // Four stages of 8 KiB, twice four steps of eight rows, eight rows of 64 sums and 16 bytes, the flag, eight barriers.
 // CHECK-LABEL: llvm.func @gemm
-// CHECK-SAME:    kernel.shared_bytes = 43208 : i64
+// CHECK-SAME:    kernel.shared_bytes = 43216 : i64
 // CHECK-SAME:    nvvm.minctasm = 2 : i32
 // CHECK-SAME:    nvvm.reqntid = array<i32: 160, 1, 1>
 // CHECK-NOT:     nvvm.griddepcontrol

@@ -100,3 +100,16 @@ kernel.library @library target "sm_80" {
     }
   }
 }
+
+// -----
+
+#config = #kernel.gpu<"sm_80", form = simt, tile = 0 x 0 x 0, stages = 0, threads = 128, blocks = 1, rows = 1>
+kernel.library @library target "sm_80" {
+  kernel.func @route {
+  ^bb0(%x: !kernel.view<["T", 65536], f32>, %w: !kernel.view<[4, 65536], bf16>, %e: !kernel.view<["T", 1], i32>,
+       %s: !kernel.view<["T", 1], f32>):
+    // expected-error @below {{needs 262180 bytes of shared memory, a block of sm_80 has 166912}}
+    kernel.route rows "T" product %x : !kernel.view<["T", 65536], f32> times %w : !kernel.view<[4, 65536], bf16>
+      into %e, %s top 1 score sigmoid {config = #config} : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+  }
+}
