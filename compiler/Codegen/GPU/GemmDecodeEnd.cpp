@@ -107,10 +107,13 @@ void DecodeCellEnd::forSums(function_ref<void(Value tileBegin, Value sum, Value 
 }
 
 /// Adds to the sums at `left` those of the ranges from `first` on, and leaves the workspace zero. Several loads are on
-/// their way at once.
+/// their way at once: ptxas keeps them so only if what is behind the last range is chosen before it is added, not
+/// after.
 Value DecodeCellEnd::addRanges(Value left, Value first) {
   constexpr int64_t batch = 8;
   Value zero = e.make<arith::ConstantOp>(cast<TypedAttr>(e.b.getZeroAttr(wideType())));
+  // What changes no sum, whatever its sign.
+  Value nothing = e.make<arith::ConstantOp>(DenseElementsAttr::get(cast<ShapedType>(wideType()), -0.0f));
   Value ranges = e.integer(member.ranges);
   auto rangeAt = [&](Value range) { return e.element(left, e.widen(range), member.tileRows * member.cellRows() * 4); };
   Value begun = load(left);
@@ -120,11 +123,10 @@ Value DecodeCellEnd::addRanges(Value left, Value first) {
     for (int64_t j = 0; j < batch; ++j)
       loaded.push_back(load(rangeAt(e.min(e.add(range, j), e.integer(member.ranges - 1)))));
     Value all = so[0];
-    for (int64_t j = 0; j < batch; ++j) {
-      Value exists = e.less(e.add(range, j), ranges);
-      all = e.select(exists, e.fadd(all, loaded[j]), all);
-      e.when(exists, [&] { store(zero, rangeAt(e.add(range, j))); });
-    }
+    for (int64_t j = 0; j < batch; ++j)
+      all = e.fadd(all, e.select(e.less(e.add(range, j), ranges), loaded[j], nothing));
+    for (int64_t j = 0; j < batch; ++j)
+      e.when(e.less(e.add(range, j), ranges), [&] { store(zero, rangeAt(e.add(range, j))); });
     return {all};
   })[0];
 }
