@@ -11,51 +11,59 @@ using namespace yupana;
 using namespace yupana::codegen;
 using namespace yupana::codegen::cuda;
 
-/// The features that the body runs for at once: a group where it adds over one, else those of a tile.
-static int64_t groupWidthOf(kernel::GemmOp op) {
+/// The features that the body runs for at once: a group where it adds over one, else those of a tile, or of a cell
+/// where it runs for several rows, too.
+static int64_t groupWidthOf(kernel::GemmOp op, int64_t cellFeatures, int64_t together) {
   bool sums = !op.getBody().getOps<kernel::SumOp>().empty();
-  return sums ? static_cast<int64_t>(*op.getGroup()) : op.getTileFeatures();
+  return sums ? static_cast<int64_t>(*op.getGroup()) : together > 1 ? cellFeatures : op.getTileFeatures();
 }
 
 GemmEpilogue::GemmEpilogue(KernelEmitter &e, kernel::GemmOp op, int64_t cellTiles, int64_t together)
     : e(e), op(op), cellFeatures((cellTiles ? cellTiles : op.getCellTiles()) * op.getTileFeatures()),
-      groupWidth(groupWidthOf(op)), together(together) {}
+      groupWidth(groupWidthOf(op, cellFeatures, together)), together(together) {}
 
 LogicalResult GemmEpilogue::emit(Value cell, const RowBlock &rows, const Sums &sums, function_ref<Value(Value)> takes) {
   LogicalResult result = success();
   int64_t warps = e.threads / warpLanes, all = warps * together;
   Value whole = e.integer(0);
-  if (together > 1 && !takes) {
+  auto emitOne = [&](Value index) {
+    auto emitRow = [&] { result = succeeded(result) ? emitRows(cell, rows, index, sums) : failure(); };
+    takes ? e.when(takes(rows.row(e, index)), emitRow) : emitRow();
+  };
+  if (together > 1) {
     whole = e.mul(e.div(rows.count, all), all);
     e.loop(e.warp, whole, all, {}, [&](Value first, ValueRange) -> OpEmitter::Values {
       SmallVector<Value> indices;
-      for (int64_t i = 0; i < together; ++i)
+      Value takesAll = e.integer(1, e.i1);
+      for (int64_t i = 0; i < together; ++i) {
         indices.push_back(e.add(first, i * warps));
-      result = emitRows(cell, rows, indices, sums);
+        if (takes)
+          takesAll = e.bitAnd(takesAll, takes(rows.row(e, indices.back())));
+      }
+      auto emitAll = [&] { result = emitRows(cell, rows, indices, sums); };
+      if (!takes)
+        emitAll();
+      else
+        e.when(takesAll, emitAll, [&] {
+          e.loop(e.integer(0), e.integer(together), [&](Value i) { emitOne(e.add(first, e.mul(i, warps))); });
+        });
       return {};
     });
   }
-  if (failed(result))
-    return failure();
   e.loop(e.add(whole, e.warp), rows.count, warps, {}, [&](Value index, ValueRange) -> OpEmitter::Values {
-    result = emitRows(cell, rows, index, sums, takes);
+    emitOne(index);
     return {};
   });
   return result;
 }
 
-LogicalResult GemmEpilogue::emitRows(Value cell, const RowBlock &block, ArrayRef<Value> indices, const Sums &sums,
-                                     function_ref<Value(Value)> takes) {
+LogicalResult GemmEpilogue::emitRows(Value cell, const RowBlock &block, ArrayRef<Value> indices, const Sums &sums) {
   SmallVector<Value> rows, rowSums;
   for (Value index : indices) {
     rows.push_back(block.row(e, index));
     rowSums.push_back(e.at(sums.at, e.mul(index, sums.rowBytes)));
   }
-  if (!takes)
-    return emitGroups(cell, rows, rowSums, sums);
-  LogicalResult result = success();
-  e.when(takes(rows.front()), [&] { result = emitGroups(cell, rows, rowSums, sums); });
-  return result;
+  return emitGroups(cell, rows, rowSums, sums);
 }
 
 LogicalResult GemmEpilogue::emitGroups(Value cell, ArrayRef<Value> rows, ArrayRef<Value> rowSums, const Sums &sums) {

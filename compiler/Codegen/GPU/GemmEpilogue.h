@@ -21,7 +21,7 @@ public:
   };
 
   /// For cells of `cellTiles` weight tiles, a multiple of the op's own; of those where it is 0. A warp does `together`
-  /// rows at once while there are as many for all, so that it waits for what the body loads once.
+  /// rows at once while there are as many for all and all are taken, so that it waits for what the body loads once.
   GemmEpilogue(KernelEmitter &e, kernel::GemmOp op, int64_t cellTiles = 0, int64_t together = 1);
 
   /// Runs the body for the rows of cell `cell`; where `takes` is given, for those alone for which it gives true. All
@@ -31,7 +31,7 @@ public:
 
 private:
   mlir::LogicalResult emitRows(mlir::Value cell, const RowBlock &rows, llvm::ArrayRef<mlir::Value> indices,
-                               const Sums &sums, llvm::function_ref<mlir::Value(mlir::Value row)> takes = {});
+                               const Sums &sums);
   mlir::LogicalResult emitGroups(mlir::Value cell, llvm::ArrayRef<mlir::Value> rows,
                                  llvm::ArrayRef<mlir::Value> rowSums, const Sums &sums);
   mlir::LogicalResult emitGroup(const ScalarRegion &region, mlir::Value firstFeature, mlir::Value firstColumn,
