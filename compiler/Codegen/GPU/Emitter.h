@@ -27,6 +27,15 @@ inline bool overlaps(const Target &target) { return target.gpu().capability >= 9
 /// The most bytes that an address in shared memory can be a multiple of.
 inline constexpr int64_t sharedAlignment = 1024;
 
+/// The largest divisor of `count` that is at most `most`: how many turns of a loop can be made one, whose loads are
+/// then on their way together.
+inline int64_t largestDivisor(int64_t count, int64_t most) {
+  int64_t divisor = std::min(count, most);
+  while (count % divisor != 0)
+    --divisor;
+  return divisor;
+}
+
 class KernelEmitter : public OpEmitter {
 public:
   /// Declares the kernel of `func` in front of it, for blocks of `threads` threads, and opens its body.

@@ -70,11 +70,15 @@ LogicalResult GroupRegion::emitEffects() {
     bind(copy, lane);
     result = copy.emitVarying(ops);
   };
-  int64_t whole = width / team.count * team.count;
+  // A wide group would wait for memory once a turn.
+  constexpr int64_t mostTogether = 8;
+  int64_t turns = width / team.count, together = turns > mostTogether ? largestDivisor(turns, mostTogether) : 1;
+  int64_t whole = turns * team.count;
   if (whole != 0)
-    e.loop(e.integer(0), e.integer(whole), team.count, {}, [&](Value begin, ValueRange) -> OpEmitter::Values {
-      turn(e.add(begin, team.index));
-      return {};
+    e.loop(e.integer(0), e.integer(whole), together * team.count, {}, [&](Value begin, ValueRange) {
+      for (int64_t i = 0; i < together; ++i)
+        turn(e.add(e.add(begin, i * team.count), team.index));
+      return OpEmitter::Values{};
     });
   if (succeeded(result) && whole < width)
     e.when(e.less(team.index, e.integer(width - whole)), [&] { turn(e.add(e.integer(whole), team.index)); });
