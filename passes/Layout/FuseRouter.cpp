@@ -58,10 +58,11 @@ private:
 
   static void fuse(kernel::RouteOp route, kernel::GemmOp router) {
     OpBuilder builder(route);
-    auto fused = kernel::RouteOp::create(builder, route.getLoc(), route.getRows(), /*logits=*/Value(),
-                                         router.getWeights().front(), route.getExperts(), route.getScores(),
-                                         route.getTopK(), route.getScore(), route.getNormalize(),
-                                         route.getNumericsAttr(), kernel::GridAttr(), kernel::ConfigAttrInterface());
+    auto fused =
+        kernel::RouteOp::create(builder, route.getLoc(), route.getRows(), /*logits=*/Value(),
+                                router.getWeights().front(), route.getExperts(), route.getScores(),
+                                /*workspaces=*/ValueRange(), route.getTopK(), route.getScore(), route.getNormalize(),
+                                route.getNumericsAttr(), kernel::GridAttr(), kernel::ConfigAttrInterface());
     fused.getInput().takeBody(router.getInputs().front());
     // Nothing that a choice is made by is rounded: a rounding to the weight's type is undone, another type widened.
     auto yield = cast<kernel::YieldOp>(fused.getInput().front().getTerminator());

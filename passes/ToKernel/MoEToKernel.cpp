@@ -16,8 +16,8 @@ using namespace yupana;
 static void lower(moe::RouteOp op, KernelBuilder &k) {
   Value experts = k.resultBuffer(op.getExperts()), scores = k.resultBuffer(op.getScores());
   kernel::RouteOp::create(k.builder, op.getLoc(), rowsOf(experts), k.view(op.getLogits()), /*router=*/Value(), experts,
-                          scores, op.getTopK(), op.getScore(), op.getNormalize(), kernel::NumericsAttr(),
-                          kernel::GridAttr(), kernel::ConfigAttrInterface());
+                          scores, /*workspaces=*/ValueRange(), op.getTopK(), op.getScore(), op.getNormalize(),
+                          kernel::NumericsAttr(), kernel::GridAttr(), kernel::ConfigAttrInterface());
 }
 
 /// The token and the choice that a pair is; plain values where each token has one.

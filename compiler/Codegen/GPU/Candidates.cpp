@@ -155,7 +155,7 @@ SmallVector<kernel::ConfigAttrInterface> GPUBackEnd::listConfigs(kernel::Launche
     addRows(candidates, usual, !addsUp(map));
   else if (auto attention = dyn_cast<kernel::AttentionOp>(op.getOperation()))
     addAttention(candidates, attention, getTarget().gpu(), usual);
-  else if (isa<kernel::RouteOp>(op.getOperation()))
+  else if (isa<kernel::RouteOp>(op.getOperation()) && usual.form == kernel::GPUForm::SIMT)
     addRows(candidates, usual, /*anyThreads=*/false);
   return candidates.take();
 }

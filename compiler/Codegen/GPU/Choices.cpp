@@ -293,10 +293,32 @@ GPUChoice cuda::chooseMap(int64_t groups, int64_t width) {
   return choice;
 }
 
-/// A warp for each expert; what follows the logits is one warp's.
-GPUChoice cuda::chooseRoute(int64_t experts, bool computes) {
-  constexpr int64_t lanes = 32, mostWarps = 16;
-  return chooseFixed(lanes * (computes ? std::min(experts, mostWarps) : 1));
+/// A warp for each expert, of several blocks where few tokens have many; what follows the logits is one warp's.
+GPUChoice cuda::chooseRoute(kernel::RouteOp op, int64_t maxTokens) {
+  constexpr int64_t mostWarps = 16;
+  if (!op.addsUp())
+    return chooseFixed(warpLanes);
+  GPUChoice choice = chooseFixed(warpLanes * std::min(op.getExpertCount(), mostWarps));
+  bool isAlone = !isa<kernel::ParallelOp>(op->getParentOp());
+  if (op.getExpertCount() > mostWarps && maxTokens <= decodeTokens && isAlone)
+    choice.form = kernel::GPUForm::Decode;
+  return choice;
+}
+
+int64_t cuda::routeParts(kernel::RouteOp op) {
+  auto config = dyn_cast_or_null<kernel::GPUAttr>(op.getConfigAttr());
+  if (!config || config.getForm() != kernel::GPUForm::Decode)
+    return 1;
+  return llvm::divideCeil(op.getExpertCount(), config.getThreads() / warpLanes);
+}
+
+SmallVector<kernel::ViewType> cuda::workspacesOf(kernel::RouteOp op) {
+  if (routeParts(op) == 1)
+    return {};
+  MLIRContext *context = op.getContext();
+  auto experts = lm::DimAttr::get(context, op.getExpertCount());
+  return {kernel::ViewType::get(context, {op.getRows(), experts}, Float32Type::get(context), "row-major"),
+          kernel::ViewType::get(context, {op.getRows()}, IntegerType::get(context, 32), "row-major")};
 }
 
 /// Blocks that wait for others stand beside them.

@@ -104,8 +104,14 @@ llvm::SmallVector<kernel::ViewType> workspacesOf(kernel::AttentionOp op);
 /// A map over rows of `groups` times `width` elements.
 GPUChoice chooseMap(int64_t groups, int64_t width);
 
-/// Routing to `experts` of them, whose logits are computed or given.
-GPUChoice chooseRoute(int64_t experts, bool computes);
+/// Routing of at most `maxTokens` tokens.
+GPUChoice chooseRoute(kernel::RouteOp op, int64_t maxTokens);
+
+/// How many blocks share the experts of a token: one, unless routing has the form `decode`.
+int64_t routeParts(kernel::RouteOp op);
+
+/// Its workspaces then: the logits of all tokens, and how many blocks have left theirs.
+llvm::SmallVector<kernel::ViewType> workspacesOf(kernel::RouteOp op);
 
 /// Sampling, whose blocks are as its rows are cut.
 GPUChoice chooseSample();

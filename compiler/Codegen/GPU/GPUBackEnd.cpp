@@ -82,7 +82,7 @@ kernel::ConfigAttrInterface GPUBackEnd::chooseConfig(kernel::LaunchedOpInterface
             bool isAlone = !isa<kernel::ParallelOp>(op->getParentOp());
             return cuda::chooseAttention(getTarget().gpu(), cuda::shapeOf(attention), maxTokens, isAlone);
           })
-          .Case([&](kernel::RouteOp route) { return cuda::chooseRoute(route.getExpertCount(), route.addsUp()); })
+          .Case([&](kernel::RouteOp route) { return cuda::chooseRoute(route, maxTokens); })
           .Case([&](kernel::GroupOp) { return cuda::chooseFixed(rowThreads); })
           .Case([&](kernel::SampleOp) { return cuda::chooseSample(); })
           .Default([&](Operation *) { return cuda::chooseFixed(usualThreads); });
@@ -161,8 +161,10 @@ kernel::GridAttr GPUBackEnd::getGrid(kernel::LaunchedOpInterface op) const {
           return grid.size(gemm.getCells()).times(gemm.getExpertCount()).get();
         return grid.dim(gemm.getRows()).ceilDiv(config.getTileRows()).times(gemm.getCells()).get();
       })
-      .Case<kernel::MapOp, kernel::RouteOp>(
-          [&](auto rows) { return grid.dim(rows.getRows()).ceilDiv(config.getRows()).get(); })
+      .Case([&](kernel::MapOp map) { return grid.dim(map.getRows()).ceilDiv(config.getRows()).get(); })
+      .Case([&](kernel::RouteOp route) {
+        return grid.dim(route.getRows()).ceilDiv(config.getRows()).times(cuda::routeParts(route)).get();
+      })
       .Case([&](kernel::AttentionOp attention) { return attentionGrid(attention, config); })
       .Case([&](kernel::GroupOp) { return grid.size(1).get(); })
       .Case([&](kernel::SampleOp sample) {
@@ -182,6 +184,8 @@ SmallVector<kernel::ViewType> GPUBackEnd::getWorkspaces(kernel::LaunchedOpInterf
     return cuda::workspacesOf(attention);
   if (auto sample = dyn_cast<kernel::SampleOp>(launch.getOperation()))
     return cuda::workspacesOf(sample);
+  if (auto route = dyn_cast<kernel::RouteOp>(launch.getOperation()))
+    return cuda::workspacesOf(route);
   SmallVector<kernel::GemmOp> members = cuda::decodeMembers(launch);
   return members.empty() ? SmallVector<kernel::ViewType>() : cuda::decodeWorkspaces(members);
 }

@@ -199,6 +199,8 @@ LogicalResult cuda::emitTemplate(KernelEmitter &e, kernel::GemmOp op) {
   FailureOr<kernel::GPUAttr> config = e.config(op);
   if (failed(config))
     return failure();
+  if (config->getForm() == kernel::GPUForm::Decode && config->getTileDepth() == 0)
+    return op.emitOpError() << "is configured by " << *config << ", expected a tile";
   if (config->getForm() == kernel::GPUForm::Decode)
     return emitDecode(e, op, op);
   if (readsPanels(*config))

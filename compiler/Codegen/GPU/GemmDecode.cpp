@@ -30,7 +30,7 @@ SmallVector<kernel::GemmOp> cuda::decodeMembers(kernel::LaunchedOpInterface laun
     }
   bool all = llvm::all_of(members, [](kernel::GemmOp member) {
     kernel::GPUAttr config = gpuConfigOf(member);
-    return config && config.getForm() == kernel::GPUForm::Decode;
+    return config && config.getForm() == kernel::GPUForm::Decode && config.getTileDepth() != 0;
   });
   return all ? members : SmallVector<kernel::GemmOp>();
 }

@@ -3,7 +3,9 @@
 // A block takes a row: its threads compute the row's elements into shared memory, then each warp multiplies them by the
 // weights of some experts. A token has few products, but all of them wait for memory, so that a warp has many weights
 // on their way at once, and all experts' are asked for while the launch before ends. Then the lanes of one warp are
-// experts: the k largest logits are marked one after the other and listed by ascending expert.
+// experts: the k largest logits are marked one after the other and listed by ascending expert. Where there are more
+// experts than warps, blocks may share a row's: the last to arrive goes on from what all have left in a workspace.
+#include "compiler/Codegen/GPU/Choices.h"
 #include "compiler/Codegen/GPU/Kernels.h"
 #include "compiler/Codegen/GPU/ScalarRegion.h"
 
@@ -11,14 +13,6 @@ using namespace mlir;
 using namespace yupana;
 using namespace yupana::codegen;
 using namespace yupana::codegen::cuda;
-
-/// The largest divisor of `count` that is at most `most`.
-static int64_t largestDivisor(int64_t count, int64_t most) {
-  int64_t divisor = std::min(count, most);
-  while (count % divisor != 0)
-    --divisor;
-  return divisor;
-}
 
 namespace {
 
@@ -32,16 +26,19 @@ private:
   using Values = OpEmitter::Values;
 
   LogicalResult emitRow(Value row);
+  LogicalResult emitPart(Value row, Value part);
   void fetchWeights();
   LogicalResult computeInput(Value row);
-  void computeLogits();
-  void computeTile(ArrayRef<Value> weights, ArrayRef<Value> to);
-  void copyLogits(Value row);
+  void computeLogits(Value begin, Value to);
+  void computeTile(ArrayRef<Value> weights, ArrayRef<Value> numbers, Value to);
+  void copyLogits(Value given, function_ref<Value(Value address)> load);
+  void chooseAndList(Value row);
   void choose();
   Value softmaxSum(Value &largest);
   void list(Value row);
   void normalize(Value row);
 
+  Value ofRow(Value view, Value row) { return e.element(e.address(view), e.widen(row), experts * 4); }
   Value logit(Value expert) { return e.load(e.f32, e.element(logits, expert, 4)); }
   Value isFirst() { return e.equal(e.lane, e.integer(0)); }
   Value lowest() { return e.real(-std::numeric_limits<float>::infinity()); }
@@ -54,8 +51,8 @@ private:
   KernelEmitter &e;
   kernel::RouteOp op;
   int64_t experts, depth = 0;
-  /// In shared memory: float32 [depth], float32 [experts], i32 [experts], float32 [k].
-  Value elements, logits, chosen, scores;
+  /// In shared memory: float32 [depth], float32 [experts], i32 [experts], float32 [k], i32.
+  Value elements, logits, chosen, scores, flag;
 };
 
 } // namespace
@@ -68,6 +65,7 @@ RouteEmitter::RouteEmitter(KernelEmitter &e, kernel::RouteOp op) : e(e), op(op),
   logits = e.shared(experts * 4);
   chosen = e.shared(experts * 4);
   scores = e.shared(op.getTopK() * 4);
+  flag = e.shared(4);
 }
 
 LogicalResult RouteEmitter::run(int64_t rowsPerCell) {
@@ -77,6 +75,8 @@ LogicalResult RouteEmitter::run(int64_t rowsPerCell) {
     e.waitForEarlier();
     e.startNext();
   }
+  if (int64_t parts = routeParts(op); parts > 1)
+    return emitPart(e.div(e.cell, parts), e.rem(e.cell, parts));
   Value begin = e.mul(e.cell, rowsPerCell);
   Value end = e.min(e.add(begin, rowsPerCell), e.size(op.getRows()));
   LogicalResult result = success();
@@ -103,31 +103,60 @@ LogicalResult RouteEmitter::emitRow(Value row) {
     if (failed(computeInput(row)))
       return failure();
     e.barrier();
-    computeLogits();
+    computeLogits(e.integer(0), logits);
     e.barrier();
   }
   e.when(e.equal(e.warp, e.integer(0)), [&] {
-    if (!op.getRouter())
-      copyLogits(row);
-    e.syncWarp();
-    choose();
-    list(row);
-    if (op.getNormalize()) {
-      e.syncWarp();
-      normalize(row);
-    }
+    if (op.getRouter())
+      forLaneExperts({}, [&](Value expert, ValueRange) {
+        e.store(e.integer(0), e.element(chosen, expert, 4));
+        return Values{};
+      });
+    else
+      copyLogits(ofRow(op.getLogits(), row), [&](Value address) { return e.loadFrom(op.getLogits(), e.f32, address); });
+    chooseAndList(row);
   });
   return success();
 }
 
-void RouteEmitter::copyLogits(Value row) {
-  Value given = e.element(e.address(op.getLogits()), e.widen(row), experts * 4);
+/// Logits of as many experts as the block has warps; the last block of a row to leave them chooses.
+LogicalResult RouteEmitter::emitPart(Value row, Value part) {
+  Value left = ofRow(op.getWorkspaces()[0], row),
+        counter = e.element(e.address(op.getWorkspaces()[1]), e.widen(row), 4);
+  if (failed(computeInput(row)))
+    return failure();
+  e.barrier();
+  computeLogits(e.mul(part, e.threads / warpLanes), left);
+  Value isLast = e.arriveLast(counter, e.integer(1), e.integer(routeParts(op)), flag);
+  e.when(e.bitAnd(isLast, e.equal(e.warp, e.integer(0))), [&] {
+    // The next launch finds zeros.
+    copyLogits(left, [&](Value address) {
+      Value value = e.load(e.f32, address);
+      e.store(e.real(0), address);
+      return value;
+    });
+    chooseAndList(row);
+  });
+  return success();
+}
+
+void RouteEmitter::copyLogits(Value given, function_ref<Value(Value)> load) {
   forLaneExperts({}, [&](Value expert, ValueRange) {
-    Value value = e.loadFrom(op.getLogits(), e.f32, e.element(given, e.widen(expert), 4));
-    e.store(value, e.element(logits, expert, 4));
+    e.store(load(e.element(given, e.widen(expert), 4)), e.element(logits, expert, 4));
     e.store(e.integer(0), e.element(chosen, expert, 4));
     return Values{};
   });
+}
+
+/// By one warp, from the logits in shared memory.
+void RouteEmitter::chooseAndList(Value row) {
+  e.syncWarp();
+  choose();
+  list(row);
+  if (op.getNormalize()) {
+    e.syncWarp();
+    normalize(row);
+  }
 }
 
 /// The elements of a row, by all threads; where all have as many, several at once, so that each waits for its loads
@@ -158,26 +187,28 @@ LogicalResult RouteEmitter::computeInput(Value row) {
   return result;
 }
 
-/// A warp has every so many'th expert, several at once, which share the elements that they are multiplied by.
-void RouteEmitter::computeLogits() {
+/// Stores the logits of the experts from `begin` on as an array `to` of all of them. A warp has every so many'th
+/// expert, several at once, which share the elements that they are multiplied by; with parts it has one.
+void RouteEmitter::computeLogits(Value begin, Value to) {
   constexpr int64_t mostTogether = 4;
-  int64_t warps = e.threads / warpLanes, bytes = routerType().getElementBytes();
-  int64_t together = std::min((experts + warps - 1) / warps, mostTogether);
-  e.loop(e.warp, e.integer(experts), warps * together, {}, [&](Value first, ValueRange) {
-    Values weights, to;
+  int64_t warps = e.threads / warpLanes, bytes = routerType().getElementBytes(), parts = routeParts(op);
+  int64_t together = parts > 1 ? 1 : std::min((experts + warps - 1) / warps, mostTogether);
+  Value end = parts > 1 ? e.min(e.add(begin, warps), e.integer(experts)) : e.integer(experts);
+  e.loop(e.add(begin, e.warp), end, warps * together, {}, [&](Value first, ValueRange) {
+    Values weights, numbers;
     for (int64_t i = 0; i < together; ++i) {
       // One behind the last expert is the last once more, and is not stored.
       Value expert = e.add(first, i * warps), known = e.min(expert, e.integer(experts - 1));
       weights.push_back(e.element(e.address(op.getRouter()), e.widen(known), depth * bytes));
-      to.push_back(expert);
+      numbers.push_back(expert);
     }
-    computeTile(weights, to);
+    computeTile(weights, numbers, to);
     return Values{};
   });
 }
 
-/// The logits of the experts `to`, each as 32 partial sums: lane l has every k with k mod 32 equal to l.
-void RouteEmitter::computeTile(ArrayRef<Value> weights, ArrayRef<Value> to) {
+/// The logits of the experts `numbers`, each as 32 partial sums: lane l has every k with k mod 32 equal to l.
+void RouteEmitter::computeTile(ArrayRef<Value> weights, ArrayRef<Value> numbers, Value to) {
   constexpr int64_t mostLoads = 32;
   auto count = static_cast<int64_t>(weights.size()), bytes = static_cast<int64_t>(routerType().getElementBytes());
   Type type = routerType().getElementType();
@@ -201,10 +232,8 @@ void RouteEmitter::computeTile(ArrayRef<Value> weights, ArrayRef<Value> to) {
   e.syncWarp();
   for (int64_t i = 0; i < count; ++i) {
     Value sum = e.addLanes(sums[i]);
-    e.when(e.bitAnd(isFirst(), e.less(to[i], e.integer(experts))), [&] {
-      e.store(sum, e.element(logits, to[i], 4));
-      e.store(e.integer(0), e.element(chosen, to[i], 4));
-    });
+    e.when(e.bitAnd(isFirst(), e.less(numbers[i], e.integer(experts))),
+           [&] { e.store(sum, e.element(to, e.widen(numbers[i]), 4)); });
   }
 }
 
@@ -295,6 +324,12 @@ LogicalResult cuda::emitTemplate(KernelEmitter &e, kernel::RouteOp op) {
   FailureOr<kernel::GPUAttr> config = e.config(op);
   if (failed(config))
     return failure();
+  SmallVector<kernel::ViewType> spaces = workspacesOf(op);
+  if (TypeRange(op.getWorkspaces()) != TypeRange(SmallVector<Type>(spaces.begin(), spaces.end())))
+    return op.emitOpError() << "has " << op.getWorkspaces().size() << " workspaces, expected " << spaces.size()
+                            << " for routing by " << *config;
+  if (config->getForm() == kernel::GPUForm::Decode && (!op.getRouter() || config->getRows() != 1))
+    return op.emitOpError() << "is configured by " << *config << ", expected form simt for given logits";
   RouteEmitter route(e, op);
   if (int64_t most = e.target.gpu().sharedBlockBytes; e.sharedBytes > most)
     return op.emitOpError() << "needs " << e.sharedBytes << " bytes of shared memory, a block of " << e.target.name

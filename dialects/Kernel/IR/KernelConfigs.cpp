@@ -63,6 +63,9 @@ static LogicalResult verifyTile(function_ref<InFlightDiagnostic()> emitError, GP
       return found() << "neither";
     return success();
   }
+  // Routing has no tile whatever its form.
+  if (form == GPUForm::Decode && !features && !rows && !depth && !stages)
+    return success();
   TileUnits units = unitsOf(form);
   auto holds = [](int64_t size, int64_t unit) { return size >= unit && size % unit == 0; };
   if (!holds(features, units.features) || !holds(rows, units.rows) || rows > units.mostRows ||

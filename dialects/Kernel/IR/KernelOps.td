@@ -210,7 +210,8 @@ def Kernel_RouteOp : Kernel_LaunchedOp<"route", [AttrSizedOperandSegments]> {
   let description = [{
     As `moe.route`: the k largest logits, the lower index on ties, listed by ascending expert. The logits are given, or
     computed here: logit[r, e] = Σ_k input(r, k) · router[e, k] with the input region's values in float32, as a sum over
-    k with the partial sums that `numerics` states, for a row-major router [E, K]. Grid: ceildiv(rows, config.rows).
+    k with the partial sums that `numerics` states, for a row-major router [E, K]. Workspaces are as those of
+    `kernel.gemm`. Grid: ceildiv(rows, config.rows), or several cells for each row that share its experts.
 
     ```mlir
     kernel.route rows "T" logits %logits : !kernel.view<["T", 16], f32> into %experts, %scores top 1 score sigmoid
@@ -224,20 +225,27 @@ def Kernel_RouteOp : Kernel_LaunchedOp<"route", [AttrSizedOperandSegments]> {
     ```
   }];
   let arguments = (ins Kernel_RowsAttr:$rows, Optional<Kernel_ViewType>:$logits, Optional<Kernel_ViewType>:$router,
-                       Kernel_ViewType:$experts, Kernel_ViewType:$scores, I64Attr:$top_k, MoE_ScoreFunction:$score,
-                       UnitAttr:$normalize, OptionalAttr<Kernel_NumericsAttr>:$numerics,
-                       OptionalAttr<Kernel_GridAttr>:$grid, OptionalAttr<Kernel_ConfigInterface>:$config);
+                       Kernel_ViewType:$experts, Kernel_ViewType:$scores, Variadic<Kernel_ViewType>:$workspaces,
+                       I64Attr:$top_k, MoE_ScoreFunction:$score, UnitAttr:$normalize,
+                       OptionalAttr<Kernel_NumericsAttr>:$numerics, OptionalAttr<Kernel_GridAttr>:$grid,
+                       OptionalAttr<Kernel_ConfigInterface>:$config);
   let regions = (region MaxSizedRegion<1>:$input);
   let assemblyFormat = [{
     `rows` custom<Rows>($rows) custom<Logits>($logits, type($logits), $input, $router, type($router))
     `into` $experts `,` $scores
-    `top` $top_k `score` $score (`normalize` $normalize^)? attr-dict
+    `top` $top_k `score` $score (`normalize` $normalize^)? (`workspace` $workspaces^ `:` type($workspaces))? attr-dict
     `:` qualified(type($experts)) `,` qualified(type($scores))
   }];
   let extraClassDeclaration = [{
     bool addsUp() { return bool(getRouter()); }
     int64_t getExpertCount();
-    ::llvm::SmallVector<::mlir::Value> getWrittenOperands() { return {getExperts(), getScores()}; }
+    ::llvm::SmallVector<::mlir::Value> getWrittenOperands() {
+      ::llvm::SmallVector<::mlir::Value> written = getGivenWorkspaces();
+      written.append({getExperts(), getScores()});
+      return written;
+    }
+    ::llvm::SmallVector<::mlir::Value> getGivenWorkspaces() { return {getWorkspaces().begin(), getWorkspaces().end()}; }
+    void giveWorkspaces(::mlir::ValueRange workspaces) { getWorkspacesMutable().assign(workspaces); }
   }];
 }
 

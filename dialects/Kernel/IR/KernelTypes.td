@@ -119,10 +119,11 @@ def Kernel_GPUAttr : AttrDef<Kernel_Dialect, "GPU", [DeclareAttrInterfaceMethods
 
     In attention a tile is positions x query heads x features of a head, and with `decode`, where blocks share the
     segments of all tokens, x positions of a segment. Query heads are those of a key head of one token, or of as many
-    tokens as the rows of a tile hold.
+    tokens as the rows of a tile hold. Routing has no tile, and with `decode` blocks share the experts of each token.
 
     ```mlir
-    #kernel.gpu<"sm_90a", form = wgmma, tile = 128 x 256 x 64, stages = 4, threads = 384, blocks = 1, rows = 1>
+    #kernel.gpu<"sm_90a", form = wgmma, tile = 128 x 256 x 64, stages = 4, threads = 384, blocks = 1, rows = 1,
+                cluster = 2>
     #kernel.gpu<"sm_90a", form = decode, tile = 64 x 8 x 256, stages = 8, threads = 160, blocks = 1, rows = 1>
     #kernel.gpu<"sm_80", form = simt, tile = 0 x 0 x 0, stages = 0, threads = 256, blocks = 4, rows = 8>
     ```

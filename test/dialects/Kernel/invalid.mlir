@@ -1052,7 +1052,7 @@ func.func @f(%l: !kernel.view<["T", 4], f32>, %x: !kernel.view<["T", 64], f32>, 
 // A router multiplies something.
 func.func @f(%w: !kernel.view<[4, 64], f32>, %e: !kernel.view<["T", 1], i32>, %s: !kernel.view<["T", 1], f32>) {
   // expected-error@+1 {{takes logits, or an input and a router to compute them by}}
-  "kernel.route"(%w, %e, %s) <{operandSegmentSizes = array<i32: 0, 1, 1, 1>, rows = #lm.dim<"T">, top_k = 1 : i64,
+  "kernel.route"(%w, %e, %s) <{operandSegmentSizes = array<i32: 0, 1, 1, 1, 0>, rows = #lm.dim<"T">, top_k = 1 : i64,
                                score = 0 : i32}> ({
   }) : (!kernel.view<[4, 64], f32>, !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>) -> ()
   return

@@ -108,8 +108,48 @@ kernel.library @library target "sm_80" {
   kernel.func @route {
   ^bb0(%x: !kernel.view<["T", 65536], f32>, %w: !kernel.view<[4, 65536], bf16>, %e: !kernel.view<["T", 1], i32>,
        %s: !kernel.view<["T", 1], f32>):
-    // expected-error @below {{needs 262180 bytes of shared memory, a block of sm_80 has 166912}}
+    // expected-error @below {{needs 262196 bytes of shared memory, a block of sm_80 has 166912}}
     kernel.route rows "T" product %x : !kernel.view<["T", 65536], f32> times %w : !kernel.view<[4, 65536], bf16>
       into %e, %s top 1 score sigmoid {config = #config} : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+  }
+}
+
+// -----
+
+#config = #kernel.gpu<"sm_80", form = decode, tile = 0 x 0 x 0, stages = 0, threads = 32, blocks = 1, rows = 1>
+kernel.library @library target "sm_80" {
+  kernel.func @route {
+  ^bb0(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[4, 64], bf16>, %e: !kernel.view<["T", 1], i32>,
+       %s: !kernel.view<["T", 1], f32>):
+    // expected-error @below {{has 0 workspaces, expected 2 for routing by #kernel.gpu<"sm_80", form = decode, tile = 0 x 0 x 0, stages = 0, threads = 32, blocks = 1, rows = 1>}}
+    kernel.route rows "T" product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[4, 64], bf16>
+      into %e, %s top 1 score sigmoid {config = #config} : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+  }
+}
+
+// -----
+
+#config = #kernel.gpu<"sm_80", form = decode, tile = 0 x 0 x 0, stages = 0, threads = 128, blocks = 1, rows = 1>
+kernel.library @library target "sm_80" {
+  kernel.func @route {
+  ^bb0(%l: !kernel.view<["T", 4], f32>, %e: !kernel.view<["T", 1], i32>, %s: !kernel.view<["T", 1], f32>):
+    // expected-error @below {{expected form simt for given logits}}
+    kernel.route rows "T" logits %l : !kernel.view<["T", 4], f32> into %e, %s top 1 score sigmoid {config = #config}
+      : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>
+  }
+}
+
+// -----
+
+#config = #kernel.gpu<"sm_80", form = decode, tile = 0 x 0 x 0, stages = 0, threads = 160, blocks = 1, rows = 1>
+kernel.library @library target "sm_80" {
+  kernel.func @gemm {
+  ^bb0(%x: !kernel.view<["T", 64], bf16>, %w: !kernel.view<[64, 64], bf16, "tile64x128">, %y: !kernel.view<["T", 64], f32>):
+    // expected-error @below {{expected a tile}}
+    kernel.gemm rows "T" attributes {config = #config}
+        product %x : !kernel.view<["T", 64], bf16> times %w : !kernel.view<[64, 64], bf16, "tile64x128"> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 64], f32>
+    }
   }
 }
