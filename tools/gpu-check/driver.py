@@ -106,10 +106,10 @@ class Driver:
             self.call("cuEventDestroy_v2", event)
         return milliseconds.value / 1e3
 
-    def run(self, ptx, entry, threads, shared, words, results, value):
-        """The words that one block of `entry`(in, out, value) leaves in `results` words, which are zero before."""
+    def run(self, ptx, entry, threads, shared, words, results, value, blocks=1):
+        """The words that `entry`(in, out, value) leaves in `results` words, which are zero before."""
         function = self.load(ptx)(entry)
         source, target = self.upload(words or [0]), self.upload([0] * results)
-        self.launch(function, 1, threads, (source, target, ctypes.c_uint32(value)), shared)
+        self.launch(function, blocks, threads, (source, target, ctypes.c_uint32(value)), shared)
         self.synchronize()
         return self.download(target, results)

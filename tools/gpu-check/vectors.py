@@ -40,9 +40,10 @@ def pair(low, high):
 class Vector:
     """`judge` takes the words found and returns (True, False, or None where nothing is judged; what to say of it)."""
 
-    def __init__(self, name, module, entry, words, expected, judge=None, threads=32, shared=0, value=0, needs=80):
+    def __init__(self, name, module, entry, words, expected, judge=None, threads=32, shared=0, value=0, needs=80,
+                 blocks=1):
         self.name, self.module, self.entry, self.words, self.expected = name, module, entry, words, expected
-        self.threads, self.shared, self.value, self.needs = threads, shared, value, needs
+        self.threads, self.shared, self.value, self.needs, self.blocks = threads, shared, value, needs, blocks
         self.judge = judge or self.equal
 
     def runs_on(self, capability):
@@ -52,7 +53,7 @@ class Vector:
     def run(self, path):
         text = (FOLDER / (self.module + ".ptx")).read_text()
         return driver.Driver(path).run(text, self.entry, self.threads, self.shared, self.words, len(self.expected),
-                                       self.value)
+                                       self.value, self.blocks)
 
     def wrong(self, found):
         """Places of words that differ; where None is expected, any word will do."""
@@ -302,12 +303,18 @@ def bulk_copies():
     return Vector("bulk-copies", "hopper", "bulk_copies", words, sums, threads=64, shared=1024, value=copies, needs=90)
 
 
+def cluster_copies():
+    words = [(i * 2654435761 >> 7) % 100003 for i in range(64)]
+    return Vector("cluster-copies", "hopper", "cluster_copies", words, words + words + [None, None], threads=64,
+                  shared=1024, needs=90, blocks=2)
+
+
 def all_vectors():
     return [shifts(), division(), extremes(), conversions(), approximations(), fragments(), mma_order(), ldmatrix(),
             warpgroup("wgmma-swizzle", element_a, element_b, True),
             warpgroup("wgmma-scale", element_a, element_b, False),
             warpgroup("wgmma-order", order_a, order_b, True, sums=True),
-            warpgroup_transposed(), ended_threads(), parity(), places(), bulk_copies()]
+            warpgroup_transposed(), ended_threads(), parity(), places(), bulk_copies(), cluster_copies()]
 
 
 def main():

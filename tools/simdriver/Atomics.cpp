@@ -79,12 +79,12 @@ template <class T> T swapIn(uint8_t *memory, Change change, T b, T c) {
 
 /// `memory` is where `address` lies on the host, checked by the caller.
 template <class T> void changeOne(Warp &warp, const Inst &inst, int lane, uint8_t *memory, uint64_t address) {
-  Launch &launch = *warp.block->launch;
-  auto change = static_cast<Change>(inst.kind >> changeShift);
+  Launch &launch = *warp.cluster->launch;
+  auto change = static_cast<Change>(inst.kind >> changeShift & 15);
   bool shared = (inst.kind & StateSpace) == InShared;
   // Each byte of memory has a byte that says whether it is defined: 0xff or 0.
   uint8_t *written =
-      shared ? warp.block->sharedDefined.data() + (address - sharedBase) : launch.memory->defined(address);
+      shared ? warp.cluster->sharedDefined.get() + (address - sharedBase) : launch.memory->defined(address);
   if (launch.races) {
     AccessKind kind;
     // Strong: two atomics on one place are no race.
@@ -125,7 +125,7 @@ template <class T> void atomGlobal(Warp &warp, const Inst &inst, uint32_t lanes)
     changeOne<T>(warp, inst, lane, globalAt(warp, inst, address, sizeof(T), sizeof(T)), address);
   }
   // Another block may wait for this value: it gets its turn now.
-  ++warp.block->events;
+  ++warp.cluster->events;
   warp.stop = Stop::Yield;
 }
 
@@ -139,10 +139,10 @@ template <class T> void atomShared(Warp &warp, const Inst &inst, uint32_t lanes)
   for (uint32_t rest = lanes; rest; rest &= rest - 1) {
     int lane = __builtin_ctz(rest);
     uint32_t address = addresses[lane] + static_cast<uint32_t>(inst.immediate);
-    changeOne<T>(warp, here, lane, sharedAt(warp, address, sizeof(T), sizeof(T)), address);
+    changeOne<T>(warp, here, lane, sharedAt(warp, address, sizeof(T), sizeof(T), reachesPeers(inst.kind)), address);
   }
-  // A warp of this block may poll it.
-  happen(*warp.block);
+  // A warp of this cluster may poll it.
+  happen(*warp.cluster);
 }
 
 /// PTX leaves atomics on local memory undefined.
@@ -181,7 +181,7 @@ void yupana::ptx::decodeAtomic(Decoder &decoder) {
   size_t at = returns ? 1 : 0;
   inst.kind = accessFlags(decoder);
   // Without an order an atomic is relaxed, and without a scope it is the device's.
-  if (!decoder.has("cta"))
+  if (!decoder.has("cta") && !decoder.has("cluster"))
     inst.kind |= AtGpu;
   inst.kind |= Strong;
   Change change = changeOf(decoder);

@@ -39,7 +39,7 @@ void branchTo(Warp &warp, const Inst &inst, uint32_t lanes, int32_t target) {
     warp.active = others;
   } else {
     // Which side runs first is not defined, so the seed decides.
-    bool takenFirst = warp.block->random() & 1;
+    bool takenFirst = warp.cluster->random() & 1;
     warp.paths.push_back(takenFirst ? Path{fallThrough, meet, others} : Path{target, meet, lanes});
     warp.active = takenFirst ? lanes : others;
     warp.pc = takenFirst ? target : fallThrough;
@@ -81,7 +81,9 @@ void end(Warp &warp, const Inst &, uint32_t lanes) {
     warp.paths.pop_back();
     warp.pc = path.pc, warp.reconverge = path.reconverge, warp.active = path.lanes;
   }
-  // The scheduler then tells barriers, which may wait for this warp alone.
+  if (warp.cluster->barrier.isOpen)
+    completeClusterBarrier(*warp.cluster);
+  // The scheduler then tells barriers of the block, which may wait for this warp alone.
   if (!warp.live)
     warp.stop = Stop::Ended;
 }

@@ -16,10 +16,10 @@ using namespace yupana::ptx;
 namespace {
 
 /// Moves the data of one copy: `valid` bytes from global memory, then zeros. `agent` is who then has written.
-void finish(Block &block, const LaneCopy &copy, const Agent &agent) {
-  Launch &launch = *block.launch;
-  uint8_t *to = block.shared.data() + (copy.to - sharedBase);
-  uint8_t *written = block.sharedDefined.data() + (copy.to - sharedBase);
+void finish(Cluster &cluster, const LaneCopy &copy, const Agent &agent) {
+  Launch &launch = *cluster.launch;
+  uint8_t *to = cluster.shared.get() + (copy.to - sharedBase);
+  uint8_t *written = cluster.sharedDefined.get() + (copy.to - sharedBase);
   // Beyond `valid` zeros are written, and they are defined.
   memset(to, 0, copy.bytes);
   memset(written, 0xff, copy.bytes);
@@ -30,16 +30,17 @@ void finish(Block &block, const LaneCopy &copy, const Agent &agent) {
   }
   // The agent is their writer from now on: who knows of its clock may use the bytes.
   if (launch.races)
-    block.shadow.settle(copy.to, copy.bytes, agent);
+    cluster.shadow.settle(copy.to, copy.bytes, agent);
 }
 
 /// Checks both ends, takes the destination, notes who will have written it.
-void begin(Warp &warp, const Inst &inst, const LaneCopy &copy, uint32_t alignment, AccessKind write) {
-  Block &block = *warp.block;
-  uint8_t *to = sharedAt(warp, copy.to, copy.bytes, alignment);
+void begin(Warp &warp, const Inst &inst, const LaneCopy &copy, uint32_t alignment, AccessKind write,
+           bool ofCluster = false) {
+  Cluster &cluster = *warp.cluster;
+  uint8_t *to = sharedAt(warp, copy.to, copy.bytes, alignment, ofCluster);
   if (copy.valid)
     globalAt(warp, inst, copy.from, copy.valid, alignment);
-  if (block.launch->races) {
+  if (cluster.launch->races) {
     write.write = true;
     // The write first: while it lasts nobody may touch the bytes, whether the source is in order or not.
     orderShared(warp, copy.to, copy.bytes, write);
@@ -75,8 +76,8 @@ void copyLanes(Warp &warp, const Inst &inst, uint32_t lanes) {
 
 /// Who has written once a lane has waited: its warp, at that moment.
 Agent agentOf(Warp &warp, uint32_t statement) {
-  uint32_t clock = warp.block->launch->races ? warp.clock() : 0;
-  return {warp.block->index, warp.index, clock, statement, false, false};
+  uint32_t clock = warp.cluster->launch->races ? warp.clock() : 0;
+  return {warp.cluster->index, warp.index, clock, statement, false, false};
 }
 
 /// Groups are kept for each lane: a wait of one lane says nothing about the copies of another.
@@ -97,7 +98,7 @@ void waitLanes(Warp &warp, const Inst &inst, uint32_t lanes) {
     // All but the newest so many groups have ended, the oldest first.
     while (static_cast<int64_t>(groups.size()) > inst.immediate) {
       for (const LaneCopy &copy : groups.front())
-        finish(*warp.block, copy, agent);
+        finish(*warp.cluster, copy, agent);
       groups.pop_front();
     }
   }
@@ -105,7 +106,7 @@ void waitLanes(Warp &warp, const Inst &inst, uint32_t lanes) {
 
 /// cp.async.mbarrier.arrive: all copies of the lane so far end at the barrier instead of a wait.
 void arriveAfterCopies(Warp &warp, const Inst &inst, uint32_t lanes) {
-  Block &block = *warp.block;
+  Cluster &cluster = *warp.cluster;
   requireDefined(warp, inst, inst.a, lanes, "the address");
   for (uint32_t rest = lanes; rest; rest &= rest - 1) {
     // Also those of the group that was not committed.
@@ -122,45 +123,70 @@ void arriveAfterCopies(Warp &warp, const Inst &inst, uint32_t lanes) {
     if (!inst.kind) // without .noinc the arrival is one more
       ++barrier.pending;
     // The copies are the barrier's from now on: who waits for it knows of them.
-    if (block.launch->races)
+    if (cluster.launch->races)
       for (const LaneCopy &copy : end.copies)
-        block.shadow.settle(copy.to, copy.bytes, {block.index, barrier.slot, barrier.nextClock(), inst.statement});
-    if (block.launch->races) {
+        cluster.shadow.settle(copy.to, copy.bytes, {cluster.index, barrier.slot, barrier.nextClock(), inst.statement});
+    if (cluster.launch->races) {
       barrier.arriving.join(warp.knowledge);
       ++warp.knowledge.own[warp.index];
     }
-    block.copies.push_back(std::move(end));
+    cluster.copies.push_back(std::move(end));
   }
-  ++block.events;
+  ++cluster.events;
 }
 
-/// cp.async.bulk with an mbarrier: its bytes count against what the barrier expects.
+/// One destination of a bulk copy: its bytes count against what that barrier expects.
+void beginBulk(Warp &warp, const Inst &inst, const LaneCopy &copy, uint32_t barrierAddress, bool ofCluster) {
+  Cluster &cluster = *warp.cluster;
+  Mbarrier &barrier = mbarrierAt(warp, barrierAddress, ofCluster);
+  AccessKind kind;
+  // Whatever phases end before the copy does, its bytes are nobody else's.
+  kind.async = kind.pending = true;
+  kind.slot = barrier.slot;
+  begin(warp, inst, copy, 16, kind, ofCluster);
+  BarrierCopy end;
+  end.copies.push_back(copy);
+  end.barrier = barrierAddress, end.statement = inst.statement, end.bytes = copy.bytes;
+  cluster.copies.push_back(std::move(end));
+}
+
+enum BulkFlags : uint16_t { ToPeers = 1, ToSeveral = 2 };
+
+/// The operands behind the size: the barrier, its distance and, with ToSeveral, the mask of ranks.
 void copyBulk(Warp &warp, const Inst &inst, uint32_t lanes) {
-  Block &block = *warp.block;
-  uint32_t barrierRegister = operandsOf(warp, inst)[0], barrierDistance = operandsOf(warp, inst)[1];
-  for (uint32_t offset : {inst.a, inst.b, inst.c, barrierRegister})
+  Cluster &cluster = *warp.cluster;
+  const uint32_t *operands = operandsOf(warp, inst);
+  for (uint32_t offset : {inst.a, inst.b, inst.c, operands[0]})
     requireDefined(warp, inst, offset, lanes, "an operand");
+  if (inst.kind & ToSeveral)
+    requireDefined(warp, inst, operands[2], lanes, "the mask");
   for (uint32_t rest = lanes; rest; rest &= rest - 1) {
     int lane = __builtin_ctz(rest);
     uint32_t bytes = warp.at<uint32_t>(inst.c)[lane];
     LaneCopy copy{warp.at<uint32_t>(inst.a)[lane] + static_cast<uint32_t>(inst.immediate), bytes, bytes,
                   warp.at<uint64_t>(inst.b)[lane] + static_cast<uint64_t>(inst.immediate2)};
-    uint32_t address = warp.at<uint32_t>(barrierRegister)[lane] + barrierDistance;
+    uint32_t address = warp.at<uint32_t>(operands[0])[lane] + operands[1];
     // Sizes and places of bulk copies are multiples of 16 bytes in the manual.
     if (bytes == 0 || bytes % 16)
       fail(warp, Fault::Misaligned, fmt::format("a bulk copy of {} bytes, which is no multiple of 16", bytes));
-    Mbarrier &barrier = mbarrierAt(warp, address);
-    AccessKind kind;
-    kind.async = true;
-    kind.slot = barrier.slot, kind.clock = barrier.nextClock();
-    begin(warp, inst, copy, 16, kind);
-    barrier.copyClock = barrier.nextClock(), barrier.copyStatement = inst.statement;
-    BarrierCopy end;
-    end.copies.push_back(copy);
-    end.barrier = address, end.statement = inst.statement, end.bytes = bytes;
-    block.copies.push_back(std::move(end));
+    if (copy.to / blockWindow != address / blockWindow)
+      fail(warp, Fault::Misuse,
+           fmt::format("the copy goes to {} and its mbarrier is in {}: both lie in one block",
+                       describeShared(warp, copy.to), describeShared(warp, address)));
+    if (!(inst.kind & ToSeveral)) {
+      beginBulk(warp, inst, copy, address, inst.kind & ToPeers);
+      continue;
+    }
+    uint32_t mask = warp.at<uint16_t>(operands[2])[lane];
+    if (mask == 0 || mask >> cluster.size)
+      fail(warp, Fault::Misuse, fmt::format("a copy to the ranks {:#x} of a cluster of {}", mask, cluster.size));
+    for (; mask; mask &= mask - 1) {
+      uint32_t window = static_cast<uint32_t>(__builtin_ctz(mask)) * blockWindow;
+      copy.to = window + copy.to % blockWindow;
+      beginBulk(warp, inst, copy, window + address % blockWindow, true);
+    }
   }
-  ++block.events;
+  ++cluster.events;
 }
 
 void nothing(Warp &, const Inst &, uint32_t) {}
@@ -172,15 +198,24 @@ void decodeBulk(Decoder &decoder) {
   if (decoder.has("prefetch")) {
     inst.action = nothing;
   } else if (parts.size() > 3 && (parts[3] == "shared::cluster" || parts[3] == "shared::cta") &&
-             decoder.has("global") && !decoder.has("tensor") && !decoder.has("multicast::cluster")) {
+             decoder.has("global") && !decoder.has("tensor")) {
     inst.action = copyBulk;
+    inst.kind = parts[3] == "shared::cluster" ? ToPeers : 0;
     decoder.address(decoder.operand(0), 4, inst.a, inst.immediate);
     decoder.address(decoder.operand(1), 8, inst.b, inst.immediate2);
     inst.c = decoder.source(decoder.operand(2), 4);
     uint32_t barrier = 0;
     int64_t distance = 0;
     decoder.address(decoder.operand(3), 4, barrier, distance);
-    decoder.list(inst, {barrier, static_cast<uint32_t>(distance)});
+    std::vector<uint32_t> more{barrier, static_cast<uint32_t>(distance)};
+    if (decoder.has("multicast::cluster")) {
+      decoder.requireClusters();
+      if (!inst.kind)
+        decoder.unsupported("a copy to several blocks names shared::cluster");
+      inst.kind |= ToSeveral;
+      more.push_back(decoder.source(decoder.operand(4), 2));
+    }
+    decoder.list(inst, more);
   } else {
     decoder.unsupported("of the bulk copies only those from global to shared memory, without a tensor map, are built");
   }
@@ -190,25 +225,30 @@ void decodeBulk(Decoder &decoder) {
 
 } // namespace
 
-void yupana::ptx::finishOneCopy(Block &block) {
+void yupana::ptx::finishOneCopy(Cluster &cluster) {
   // Hardware ends copies in any order.
-  // By the block's own generator, so that a run depends on the seed and not on other blocks.
-  size_t chosen = block.random() % block.copies.size();
-  BarrierCopy end = std::move(block.copies[chosen]);
-  block.copies.erase(block.copies.begin() + static_cast<std::ptrdiff_t>(chosen));
-  Mbarrier &barrier = block.mbarriers.at(end.barrier);
-  Agent agent{block.index, barrier.slot, barrier.nextClock(), end.statement, false, end.bytes != 0};
+  // By the cluster's own generator, so that a run depends on the seed and not on other clusters.
+  size_t chosen = cluster.random() % cluster.copies.size();
+  BarrierCopy end = std::move(cluster.copies[chosen]);
+  cluster.copies.erase(cluster.copies.begin() + static_cast<std::ptrdiff_t>(chosen));
+  Mbarrier &barrier = cluster.mbarriers.at(end.barrier);
+  Agent agent{cluster.index, barrier.slot, barrier.nextClock(), end.statement, false, end.bytes != 0};
   for (const LaneCopy &copy : end.copies)
-    finish(block, copy, agent);
+    finish(cluster, copy, agent);
+  Warp &warp = cluster.warps[cluster.blockAt(end.barrier).firstWarp];
   // The barrier was told of fewer arrivals than came.
-  if (end.arrivals > barrier.pending) {
-    Warp &warp = block.warps[0];
+  if (end.arrivals > barrier.pending)
     fail(
         warp, Fault::Misuse,
         fmt::format("the end of {} is one arrival too many at its mbarrier", describe(programOf(warp), end.statement)));
-  }
-  arrive(block, barrier, end.arrivals, end.bytes);
-  ++block.events;
+  if (barrier.bytes - end.bytes < -mostBarrierBytes)
+    fail(warp, Fault::Misuse,
+         fmt::format("with {} its mbarrier has {} bytes that it was not told to expect; it counts to {}",
+                     describe(programOf(warp), end.statement), end.bytes - barrier.bytes, mostBarrierBytes));
+  if (end.bytes)
+    barrier.copyClock = barrier.nextClock(), barrier.copyStatement = end.statement;
+  arrive(cluster, barrier, end.arrivals, end.bytes);
+  ++cluster.events;
 }
 
 void yupana::ptx::decodeCopy(Decoder &decoder) {

@@ -56,7 +56,20 @@ const std::unordered_map<std::string, Special> specials = {{"%tid.x", Special::T
                                                            {"%dynamic_smem_size", Special::DynamicShared},
                                                            {"%total_smem_size", Special::TotalShared},
                                                            {"%cluster_ctarank", Special::ClusterRank},
-                                                           {"%cluster_nctarank", Special::ClusterSize}};
+                                                           {"%cluster_nctarank", Special::ClusterSize},
+                                                           {"%cluster_ctaid.x", Special::ClusterCtaidX},
+                                                           {"%cluster_ctaid.y", Special::ClusterCtaidY},
+                                                           {"%cluster_ctaid.z", Special::ClusterCtaidZ},
+                                                           {"%cluster_nctaid.x", Special::ClusterNctaidX},
+                                                           {"%cluster_nctaid.y", Special::ClusterNctaidY},
+                                                           {"%cluster_nctaid.z", Special::ClusterNctaidZ},
+                                                           {"%clusterid.x", Special::ClusteridX},
+                                                           {"%clusterid.y", Special::ClusteridY},
+                                                           {"%clusterid.z", Special::ClusteridZ},
+                                                           {"%nclusterid.x", Special::NclusteridX},
+                                                           {"%nclusterid.y", Special::NclusteridY},
+                                                           {"%nclusterid.z", Special::NclusteridZ},
+                                                           {"%is_explicit_cluster", Special::IsExplicitCluster}};
 
 /// Decodes the current statement of the decoder and emits its instructions.
 using Family = void (*)(Decoder &);
@@ -161,7 +174,7 @@ uint32_t Decoder::constant(uint64_t value, int bytes) {
   auto [entry, isNew] = constants.try_emplace({value, bytes}, 0);
   if (isNew) {
     entry->second = allocate(bytes == 0 ? 4 : 32 * bytes);
-    program.constants.push_back({entry->second, static_cast<uint32_t>(bytes), value, false});
+    program.constants.push_back({entry->second, static_cast<uint32_t>(bytes), value, Constant::Absolute});
   }
   return entry->second;
 }
@@ -175,18 +188,28 @@ int64_t Decoder::immediate(const OperandText &operand) const {
 /// A variable, a special register: what `mov` takes besides registers.
 uint32_t Decoder::symbol(const OperandText &operand, int bytes) {
   auto special = specials.find(operand.symbol);
-  // Special registers are filled before the first instruction and have 32 bits.
-  if (special != specials.end() && bytes == 4)
+  // Special registers are filled before the first instruction and have 32 bits, but for one predicate.
+  if (special != specials.end() && bytes == (special->second == Special::IsExplicitCluster ? 0 : 4)) {
+    program.readsCluster |= special->second >= Special::ClusterRank;
     return offsetOf(special->second);
-  // Variables of shared and local memory have their place when the text is read, so that their addresses are constants.
-  if (auto found = sharedPlaces.find(operand.symbol); found != sharedPlaces.end())
-    return constant(found->second + operand.value, bytes);
+  }
+  // Variables of shared and local memory have their place when the text is read, so that their addresses are constants,
+  // those of shared memory relative to the window of a block.
+  if (auto found = sharedPlaces.find(operand.symbol); found != sharedPlaces.end() && bytes >= 4) {
+    auto [entry, isNew] = sharedAddresses.try_emplace({found->second + operand.value, bytes}, 0);
+    if (isNew) {
+      entry->second = allocate(32 * bytes);
+      program.constants.push_back(
+          {entry->second, static_cast<uint32_t>(bytes), found->second + operand.value, Constant::Block});
+    }
+    return entry->second;
+  }
   if (auto found = localPlaces.find(operand.symbol); found != localPlaces.end())
     return constant(found->second + operand.value, bytes);
   if (auto found = places.find(operand.symbol); found != places.end() && bytes == 8) {
     uint32_t offset = allocate(256);
     // Not shared: what is added is the address of the module's data, which a launch knows.
-    program.constants.push_back({offset, 8, found->second + operand.value, true});
+    program.constants.push_back({offset, 8, found->second + operand.value, Constant::Module});
     return offset;
   }
   unsupported(fmt::format("'{}' names nothing that is known here", operand.symbol));
@@ -307,6 +330,11 @@ void Decoder::noteGrain(unsigned bytes) {
   program.grain = std::min(program.grain, grain);
 }
 
+void Decoder::requireClusters() const {
+  if (module.target < 90)
+    unsupported("clusters need sm_90");
+}
+
 /// Registers, parameters, variables of shared and local memory get their places.
 void Decoder::declare() {
   uint64_t at = 0;
@@ -354,6 +382,11 @@ void Decoder::declare() {
   program.info.registers = static_cast<uint32_t>(std::min<uint64_t>(words, 255));
   if (entry.maxThreads)
     program.info.maxThreads = entry.maxThreads;
+  program.info.cluster = entry.cluster;
+  program.info.needsCluster = entry.needsCluster;
+  program.info.mostClusterBlocks = entry.mostClusterBlocks;
+  if (entry.cluster[0] || entry.needsCluster || entry.mostClusterBlocks)
+    requireClusters();
 }
 
 /// An instruction of the table: a destination and up to three sources.

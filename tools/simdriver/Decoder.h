@@ -42,6 +42,8 @@ public:
   /// Adds an instruction with the statement's guard.
   void emit(Inst inst);
   void noteGrain(unsigned bytes);
+  /// Refuses the statement below capability 9.0.
+  void requireClusters() const;
   Program &target() { return program; }
   const EntryText &text() const { return entry; }
 
@@ -64,7 +66,7 @@ private:
   std::vector<Inst> after; ///< Widenings that follow the instruction.
   std::vector<uint32_t> registerOffsets;
   std::unordered_map<std::string, uint64_t> sharedPlaces, localPlaces, parameterPlaces;
-  std::map<std::pair<uint64_t, int>, uint32_t> constants;
+  std::map<std::pair<uint64_t, int>, uint32_t> constants, sharedAddresses;
   std::vector<int32_t> placeOf; ///< The first instruction of each statement.
   struct Fix {
     size_t inst;
@@ -86,16 +88,17 @@ struct TypeInfo {
 TypeInfo typeOf(std::string_view type);
 
 // One function per family of opcodes.
-void decodeControl(Decoder &decoder);  // bra, brx, ret, exit, trap
-void decodeMove(Decoder &decoder);     // mov, cvta, isspacep, lop3, setp with a second predicate
-void decodeAccess(Decoder &decoder);   // ld, ldu, st
-void decodeAtomic(Decoder &decoder);   // atom, red
-void decodeExchange(Decoder &decoder); // shfl, vote, match, redux, activemask, elect
-void decodeBarrier(Decoder &decoder);  // bar, barrier, fence, membar
-void decodeMbarrier(Decoder &decoder); // mbarrier
-void decodeCopy(Decoder &decoder);     // cp.async, cp.async.bulk
-void decodeMatrix(Decoder &decoder);   // ldmatrix, stmatrix, mma, wgmma
-void decodeHint(Decoder &decoder);     // what changes no result: prefetch, setmaxnreg, griddepcontrol
+void decodeControl(Decoder &decoder);        // bra, brx, ret, exit, trap
+void decodeMove(Decoder &decoder);           // mov, cvta, isspacep, lop3, setp with a second predicate
+void decodeAccess(Decoder &decoder);         // ld, ldu, st
+void decodeAtomic(Decoder &decoder);         // atom, red
+void decodeExchange(Decoder &decoder);       // shfl, vote, match, redux, activemask, elect
+void decodeBarrier(Decoder &decoder);        // bar, barrier, fence, membar
+void decodeClusterBarrier(Decoder &decoder); // barrier.cluster
+void decodeMbarrier(Decoder &decoder);       // mbarrier
+void decodeCopy(Decoder &decoder);           // cp.async, cp.async.bulk
+void decodeMatrix(Decoder &decoder);         // ldmatrix, stmatrix, mma, wgmma
+void decodeHint(Decoder &decoder);           // what changes no result: prefetch, setmaxnreg, griddepcontrol
 
 } // namespace yupana::ptx
 

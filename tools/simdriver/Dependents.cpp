@@ -41,7 +41,7 @@ void Dependents::begin(const std::shared_ptr<const Program> &former, ShadowMemor
 }
 
 void yupana::ptx::orderBehindEarlier(Warp &warp, uint64_t address, uint32_t bytes, bool write) {
-  for (EarlierLaunch &launch : warp.block->launch->dependents.earlier) {
+  for (EarlierLaunch &launch : warp.cluster->launch->dependents.earlier) {
     if (warp.knowledge.hasWaited && !launch.isNeverKnown)
       continue;
     launch.shadow.visit(address, bytes, [&](const Cell &cell) {
@@ -61,11 +61,11 @@ void yupana::ptx::orderBehindEarlier(Warp &warp, uint64_t address, uint32_t byte
 /// The wait is over for all lanes of the warp when it is for one: they go on from there together.
 static void waitForEarlier(Warp &warp, const Inst &, uint32_t) {
   warp.knowledge.hasWaited = true;
-  warp.block->launch->dependents.hasWaited = true;
+  warp.cluster->launch->dependents.hasWaited = true;
 }
 
 static void startDependents(Warp &warp, const Inst &, uint32_t) {
-  Dependents &dependents = warp.block->launch->dependents;
+  Dependents &dependents = warp.cluster->launch->dependents;
   if (dependents.isDependent && !warp.knowledge.hasWaited)
     dependents.startedEarly = true;
 }

@@ -254,6 +254,14 @@ Report Device::launch(const Program &program, const LaunchShape &shape, const st
             fmt::format("kernel '{}' with {} blocks of {} threads and {} bytes of shared memory; it takes "
                         "up to {} threads, the device up to {} bytes",
                         program.name, shape.grid, shape.threads, launch.sharedBytes, program.info.maxThreads, most)};
+  launch.isExplicitCluster = program.info.cluster[0] || shape.cluster[0];
+  if (Report fault = resolveCluster(program.info, state->options.capability, launch.shape)) {
+    fault.message = fmt::format("kernel '{}': {}", program.name, fault.message);
+    return fault;
+  }
+  const auto &extents = launch.shape.cluster;
+  launch.clusterSize = extents[0] * extents[1] * extents[2];
+  launch.clusters = shape.grid / extents[0] * (shape.gridY / extents[1]) * (shape.gridZ / extents[2]);
   launch.races = state->options.races;
   launch.undefined = state->options.undefined;
   launch.moduleData = state->place(program.data);
@@ -261,11 +269,9 @@ Report Device::launch(const Program &program, const LaunchShape &shape, const st
   // A launch before this one may have failed half way.
   launch.failed = false;
   launch.syncs.clear();
-  uint32_t warps = (shape.threads + 31) / 32;
   // What the checks know ends with a launch: the end of a kernel orders everything before the next.
   if (launch.races)
-    launch.shadow.reset(Memory::base, state->memory.size(), program.grain, warps + mbarrierSlots + warpgroupSlots,
-                        shape.grid * shape.gridY * shape.gridZ);
+    launch.shadow.reset(Memory::base, state->memory.size(), program.grain, launch.slots(), launch.clusters);
   Statistics own;
   try {
     runLaunch(launch, own);

@@ -48,6 +48,7 @@ const Text texts[] = {
     {GraphUpdateFailure, "CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE",
      "the graph update was not performed because it included "
      "changes which violated constraints"},
+    {InvalidClusterSize, "CUDA_ERROR_INVALID_CLUSTER_SIZE", "invalid cluster size"},
 };
 
 const Text *find(int result) {

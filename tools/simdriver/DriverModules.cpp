@@ -107,9 +107,10 @@ Result find(void **function, void *handle, const char *name) {
 
 int mostShared() { return static_cast<int>(ptx::mostSharedBytes(state().options.capability)); }
 
-/// What cuLaunchKernel and cuLaunchKernelEx share. `dependent`: with programmatic stream serialization.
+/// What cuLaunchKernel and cuLaunchKernelEx share. `dependent`: with programmatic stream serialization. `cluster`:
+/// zeros where the launch says none.
 Result launch(void *handle, const unsigned grid[3], const unsigned block[3], unsigned shared, void *streamHandle,
-              void **parameters, void **extra, bool dependent) {
+              void **parameters, void **extra, bool dependent, const std::array<uint32_t, 3> &cluster = {}) {
   if (!isLive(handle, Kind::Function))
     return InvalidHandle;
   Stream *stream = streamOf(streamHandle);
@@ -145,6 +146,15 @@ Result launch(void *handle, const unsigned grid[3], const unsigned block[3], uns
   shape.grid = grid[0], shape.gridY = grid[1], shape.gridZ = grid[2];
   shape.threads = static_cast<uint32_t>(threads);
   shape.sharedBytes = shared;
+  shape.cluster = cluster;
+  // Of the copy: the launch itself tells a shape that the kernel fixes from one that nobody asked for.
+  ptx::LaunchShape resolved = shape;
+  if (ptx::Report fault = ptx::resolveCluster(info, state().options.capability, resolved)) {
+    print(fault.message);
+    state().report = fault.message;
+    uint64_t blocks = uint64_t{resolved.cluster[0]} * resolved.cluster[1] * resolved.cluster[2];
+    return blocks > ptx::mostClusterBlocks ? InvalidClusterSize : InvalidValue;
+  }
   // It keeps its program: a launch may come to its turn when the caller's handle is gone.
   auto run = [program = function->program, shape, bytes, dependent]() mutable -> Result {
     // What is no launch ends before anything behind it begins.
@@ -223,6 +233,14 @@ YUPANA_ENTRY cuFuncGetAttribute(int *value, int attribute, void *handle) {
     case 8:
       *value = function->dynamicShared;
       return Success;
+    case 10: // a cluster's shape must be said
+      *value = function->info.needsCluster || function->info.cluster[0];
+      return Success;
+    case 11: // the shape that the code fixes
+    case 12:
+    case 13:
+      *value = static_cast<int>(function->info.cluster[static_cast<size_t>(attribute - 11)]);
+      return Success;
     default:
       *value = 0;
       return attribute < 0 || attribute > 20 ? InvalidValue : Success;
@@ -285,15 +303,18 @@ struct LaunchConfig {
 YUPANA_ENTRY cuLaunchKernelEx(const LaunchConfig *config, void *function, void **parameters, void **extra) {
   return enter(true, [&]() -> Result {
     bool dependent = false;
+    std::array<uint32_t, 3> cluster{};
     for (unsigned i = 0; i < config->count; ++i) {
       const LaunchAttribute &attribute = config->attributes[i];
-      // 4 is the cluster's shape; other attributes are hints.
-      bool cluster = attribute.id == 4 && uint64_t{attribute.value[0]} * attribute.value[1] * attribute.value[2] > 1;
+      // 4 is the cluster's shape; attributes that are not named here are hints.
+      if (attribute.id == 4)
+        std::copy_n(attribute.value, 3, cluster.begin());
       // 6 lets the kernel begin before the one before it has ended.
       dependent |= attribute.id == 6 && attribute.value[0];
-      if (cluster || (dependent && state().options.capability < 90))
+      if ((dependent || attribute.id == 4) && state().options.capability < 90)
         return NotSupported;
     }
-    return launch(function, config->grid, config->block, config->shared, config->stream, parameters, extra, dependent);
+    return launch(function, config->grid, config->block, config->shared, config->stream, parameters, extra, dependent,
+                  cluster);
   });
 }

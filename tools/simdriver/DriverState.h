@@ -42,6 +42,7 @@ enum Result : int {
   CaptureUnsupported = 900,
   CaptureInvalidated = 901,
   GraphUpdateFailure = 910,
+  InvalidClusterSize = 912,
 };
 
 enum class Kind { Context, Stream, Event, Library, Function, Graph, GraphExec, HostMemory, DeviceMemory };

@@ -74,7 +74,7 @@ void yield(Warp &warp, const Inst &inst) {
 /// What to add to the lanes' addresses for the host's, after all lanes were found to lie in allocations.
 template <class T> uintptr_t globalBase(Warp &warp, const Inst &inst, uint32_t lanes) {
   requireDefined(warp, inst, inst.a, lanes, "the address");
-  Launch &launch = *warp.block->launch;
+  Launch &launch = *warp.cluster->launch;
   const uint64_t *addresses = warp.at<uint64_t>(inst.a);
   uint32_t bytes = inst.count * static_cast<uint32_t>(sizeof(T));
   // One comparison for all lanes: the least, the greatest, and the bits of all for their alignment.
@@ -85,7 +85,7 @@ template <class T> uintptr_t globalBase(Warp &warp, const Inst &inst, uint32_t l
     bits |= addresses[lane] + inst.immediate;
   });
   // The allocation that this instruction met last, which mostly holds all lanes again; else each is looked up.
-  const Range &range = warp.block->ranges[&inst - launch.program->code.data()];
+  const Range &range = warp.cluster->ranges[&inst - launch.program->code.data()];
   low += inst.immediate, high += inst.immediate;
   if (low < range.begin || high > range.end || bytes > range.end - high || (bits & (bytes - 1))) {
     // Lane by lane: this finds other allocations, and says of which lane the address is wrong and why.
@@ -98,7 +98,7 @@ template <class T> uintptr_t globalBase(Warp &warp, const Inst &inst, uint32_t l
 }
 
 template <class T> void checkGlobal(Warp &warp, const Inst &inst, uint32_t lanes, bool write) {
-  if (!warp.block->launch->races)
+  if (!warp.cluster->launch->races)
     return;
   AccessKind kind;
   kind.write = write;
@@ -110,7 +110,7 @@ template <class T> void checkGlobal(Warp &warp, const Inst &inst, uint32_t lanes
   // The read-only cache is not kept coherent within a launch, so even an ordered write is too late.
   if (inst.kind & ReadOnly)
     forSpans(warp.at<uint64_t>(inst.a), inst.immediate, lanes, bytes, [&](uint64_t address, uint32_t length) {
-      warp.block->launch->shadow.writers(address, length, [&](const Cell &cell) {
+      warp.cluster->launch->shadow.writers(address, length, [&](const Cell &cell) {
         fail(warp, Fault::Race,
              fmt::format("{} is read through the read-only path (.nc), but this launch writes it in {}",
                          describeGlobal(warp, address), describe(programOf(warp), cell.writeStatement)));
@@ -120,7 +120,7 @@ template <class T> void checkGlobal(Warp &warp, const Inst &inst, uint32_t lanes
 
 template <class T, class R> void loadGlobal(Warp &warp, const Inst &inst, uint32_t lanes) {
   uintptr_t memory = globalBase<T>(warp, inst, lanes);
-  Launch &launch = *warp.block->launch;
+  Launch &launch = *warp.cluster->launch;
   checkGlobal<T>(warp, inst, lanes, false);
   const uint64_t *addresses = warp.at<uint64_t>(inst.a);
   const uint32_t *registers = operandsOf(warp, inst);
@@ -156,7 +156,7 @@ template <class T, class R> void loadGlobal(Warp &warp, const Inst &inst, uint32
 
 template <class T, class R> void storeGlobal(Warp &warp, const Inst &inst, uint32_t lanes) {
   uintptr_t memory = globalBase<T>(warp, inst, lanes);
-  Launch &launch = *warp.block->launch;
+  Launch &launch = *warp.cluster->launch;
   checkGlobal<T>(warp, inst, lanes, true);
   const uint64_t *addresses = warp.at<uint64_t>(inst.a);
   const uint32_t *registers = operandsOf(warp, inst);
@@ -185,7 +185,7 @@ template <class T, class R> void storeGlobal(Warp &warp, const Inst &inst, uint3
     }
   }
   // Something has happened: warps that wait for memory to change are worth running again.
-  ++warp.block->events;
+  ++warp.cluster->events;
   yield(warp, inst);
 }
 
@@ -204,12 +204,12 @@ template <class T> void checkShared(Warp &warp, const Inst &inst, uint32_t lanes
     high = std::max(high, addresses[lane] + distance);
     bits |= addresses[lane] + distance;
   });
-  uint32_t size = warp.block->launch->sharedBytes;
+  uint32_t size = warp.cluster->launch->sharedBytes, start = warp.block->shared;
   // As for global memory, with bounds that are the same for all lanes.
-  if (low < sharedBase || high - sharedBase > size || bytes > size - (high - sharedBase) || (bits & (bytes - 1)))
+  if (low < start || high - start > size || bytes > size - (high - start) || (bits & (bytes - 1)))
     for (uint32_t rest = lanes; rest; rest &= rest - 1)
-      sharedAt(warp, addresses[__builtin_ctz(rest)] + distance, bytes, bytes);
-  if (!warp.block->launch->races)
+      sharedAt(warp, addresses[__builtin_ctz(rest)] + distance, bytes, bytes, reachesPeers(inst.kind));
+  if (!warp.cluster->launch->races)
     return;
   AccessKind kind;
   kind.write = write;
@@ -220,7 +220,7 @@ template <class T> void checkShared(Warp &warp, const Inst &inst, uint32_t lanes
 
 template <class T, class R> void loadShared(Warp &warp, const Inst &inst, uint32_t lanes) {
   checkShared<T>(warp, inst, lanes, false);
-  Block &block = *warp.block;
+  Cluster &cluster = *warp.cluster;
   uint32_t from[32];
   const uint32_t *addresses = warp.at<uint32_t>(inst.a);
   // All lanes, also those that do not take part: their addresses are computed and not used.
@@ -229,17 +229,17 @@ template <class T, class R> void loadShared(Warp &warp, const Inst &inst, uint32
   const uint32_t *registers = operandsOf(warp, inst);
   for (int v = 0; v < inst.count; ++v) {
     R *to = warp.at<R>(registers[v]);
-    const uint8_t *memory = block.shared.data() + v * sizeof(T);
+    const uint8_t *memory = cluster.shared.get() + v * sizeof(T);
     for (uint32_t rest = lanes; rest; rest &= rest - 1)
       to[__builtin_ctz(rest)] = loaded<T>(memory + from[__builtin_ctz(rest)]);
-    if (block.launch->undefined) {
-      const uint8_t *written = block.sharedDefined.data() + v * sizeof(T);
+    if (cluster.launch->undefined) {
+      const uint8_t *written = cluster.sharedDefined.get() + v * sizeof(T);
       uint32_t &undefined = warp.undefinedAt(registers[v]);
       undefined = (undefined & ~lanes) | undefinedLanes<T>(lanes, [&](int lane) { return written + from[lane]; });
     }
   }
   if (inst.kind & Strong) {
-    if (block.launch->races)
+    if (cluster.launch->races)
       for (uint32_t rest = lanes; rest; rest &= rest - 1)
         learn(warp, (inst.kind & ~StateSpace) | InShared, from[__builtin_ctz(rest)] + sharedBase);
     yield(warp, inst);
@@ -248,20 +248,20 @@ template <class T, class R> void loadShared(Warp &warp, const Inst &inst, uint32
 
 template <class T, class R> void storeShared(Warp &warp, const Inst &inst, uint32_t lanes) {
   checkShared<T>(warp, inst, lanes, true);
-  Block &block = *warp.block;
+  Cluster &cluster = *warp.cluster;
   const uint32_t *addresses = warp.at<uint32_t>(inst.a), *registers = operandsOf(warp, inst);
   uint32_t distance = static_cast<uint32_t>(inst.immediate) - sharedBase;
-  if ((inst.kind & Strong) && block.launch->races)
+  if ((inst.kind & Strong) && cluster.launch->races)
     for (uint32_t rest = lanes; rest; rest &= rest - 1)
       publish(warp, (inst.kind & ~StateSpace) | InShared,
               addresses[__builtin_ctz(rest)] + static_cast<uint32_t>(inst.immediate), true);
   for (int v = 0; v < inst.count; ++v) {
     const R *from = warp.at<R>(registers[v]);
-    uint8_t *memory = block.shared.data() + v * sizeof(T);
+    uint8_t *memory = cluster.shared.get() + v * sizeof(T);
     for (uint32_t rest = lanes; rest; rest &= rest - 1)
       keep(memory + (addresses[__builtin_ctz(rest)] + distance), static_cast<T>(from[__builtin_ctz(rest)]));
-    if (block.launch->undefined) {
-      uint8_t *written = block.sharedDefined.data() + v * sizeof(T);
+    if (cluster.launch->undefined) {
+      uint8_t *written = cluster.sharedDefined.get() + v * sizeof(T);
       uint32_t undefined = warp.undefinedAt(registers[v]);
       for (uint32_t rest = lanes; rest; rest &= rest - 1) {
         int lane = __builtin_ctz(rest);
@@ -269,7 +269,7 @@ template <class T, class R> void storeShared(Warp &warp, const Inst &inst, uint3
       }
     }
   }
-  ++block.events;
+  ++cluster.events;
   yield(warp, inst);
 }
 
@@ -320,7 +320,7 @@ template <class T, class R> void storeAnywhere(Warp &warp, const Inst &inst, uin
 
 /// The same bytes for every lane.
 void loadParameter(Warp &warp, const Inst &inst, uint32_t lanes) {
-  const uint8_t *from = warp.block->launch->parameters.data() + inst.immediate;
+  const uint8_t *from = warp.cluster->launch->parameters.data() + inst.immediate;
   const uint32_t *registers = operandsOf(warp, inst);
   uint32_t bytes = 1u << (inst.kind & SizeMask);
   for (int v = 0; v < inst.count; ++v, from += bytes) {

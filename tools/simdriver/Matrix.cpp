@@ -23,7 +23,7 @@ namespace {
 uint32_t rowOf(Warp &warp, const Inst &inst, int lane, bool write) {
   uint32_t address = warp.at<uint32_t>(inst.a)[lane] + static_cast<uint32_t>(inst.immediate);
   sharedAt(warp, address, 16, 16);
-  if (warp.block->launch->races) {
+  if (warp.cluster->launch->races) {
     AccessKind kind;
     kind.write = write;
     orderShared(warp, address, 16, kind);
@@ -45,7 +45,7 @@ Halves placesOf(const uint32_t *rows, int lane, bool transposed) {
 /// Lane 8 m + r names row r of matrix m, and all lanes get their pair of every matrix, whoever named its rows.
 void loadMatrix(Warp &warp, const Inst &inst, uint32_t lanes) {
   requireAllLanes(warp, lanes);
-  Block &block = *warp.block;
+  Cluster &cluster = *warp.cluster;
   // Only lanes that name rows need an address: 8 for each matrix.
   requireDefined(warp, inst, inst.a, inst.count == 4 ? ~0u : (1u << 8 * inst.count) - 1, "the address");
   uint32_t rows[32];
@@ -59,13 +59,13 @@ void loadMatrix(Warp &warp, const Inst &inst, uint32_t lanes) {
       // Kind is .trans.
       Halves place = placesOf(rows + 8 * matrix, lane, inst.kind);
       uint16_t low, high;
-      memcpy(&low, &block.shared[place.first], 2);
-      memcpy(&high, &block.shared[place.second], 2);
+      memcpy(&low, &cluster.shared[place.first], 2);
+      memcpy(&high, &cluster.shared[place.second], 2);
       // The element of the lower column or row is in the lower half.
       d[lane] = uint32_t{high} << 16 | low;
-      if (block.launch->undefined) {
-        memcpy(&low, &block.sharedDefined[place.first], 2);
-        memcpy(&high, &block.sharedDefined[place.second], 2);
+      if (cluster.launch->undefined) {
+        memcpy(&low, &cluster.sharedDefined[place.first], 2);
+        memcpy(&high, &cluster.sharedDefined[place.second], 2);
         undefined |= ((low & high) != 0xffff ? 1u : 0u) << lane;
       }
     }
@@ -75,7 +75,7 @@ void loadMatrix(Warp &warp, const Inst &inst, uint32_t lanes) {
 
 void storeMatrix(Warp &warp, const Inst &inst, uint32_t lanes) {
   requireAllLanes(warp, lanes);
-  Block &block = *warp.block;
+  Cluster &cluster = *warp.cluster;
   requireDefined(warp, inst, inst.a, inst.count == 4 ? ~0u : (1u << 8 * inst.count) - 1, "the address");
   const uint32_t *registers = operandsOf(warp, inst);
   // All addresses before any store: a fault leaves memory as it was.
@@ -87,14 +87,14 @@ void storeMatrix(Warp &warp, const Inst &inst, uint32_t lanes) {
     uint32_t undefined = warp.undefinedAt(registers[matrix]);
     for (int lane = 0; lane < 32; ++lane) {
       Halves place = placesOf(rows + 8 * matrix, lane, inst.kind);
-      memcpy(&block.shared[place.first], &values[lane], 2);
-      memcpy(&block.shared[place.second], reinterpret_cast<const uint8_t *>(&values[lane]) + 2, 2);
-      memset(&block.sharedDefined[place.first], undefined >> lane & 1 ? 0 : 0xff, 2);
-      memset(&block.sharedDefined[place.second], undefined >> lane & 1 ? 0 : 0xff, 2);
+      memcpy(&cluster.shared[place.first], &values[lane], 2);
+      memcpy(&cluster.shared[place.second], reinterpret_cast<const uint8_t *>(&values[lane]) + 2, 2);
+      memset(&cluster.sharedDefined[place.first], undefined >> lane & 1 ? 0 : 0xff, 2);
+      memset(&cluster.sharedDefined[place.second], undefined >> lane & 1 ? 0 : 0xff, 2);
     }
   }
   // Progress that wakes nobody: other warps learn of it by a barrier.
-  ++block.events;
+  ++cluster.events;
 }
 
 /// Bit g: one of the lanes 4g to 4g+3 is set, which hold a row of A or a column of B together.
@@ -163,7 +163,7 @@ template <int K, bool Bf16> void multiply(Warp &warp, const Inst &inst, uint32_t
     memcpy(sums[row], sum, sizeof sum);
   }
   // Before D is written: it may be the registers of C, in any order.
-  if (warp.block->launch->undefined)
+  if (warp.cluster->launch->undefined)
     spreadUndefined(warp, d, a, aCount, b, bCount, c);
   float results[4][32];
   for (int r = 0; r < 4; ++r) {

@@ -4,10 +4,11 @@
 // splitting, generic addresses, comparisons that are joined with a predicate. Shared and local memory are windows of
 // the generic address space that no allocation lies in.
 
-#include "tools/simdriver/Decoder.h"
+#include "tools/simdriver/Access.h"
 #include "tools/simdriver/Operations.h"
 
 #include <chrono>
+#include <fmt/format.h>
 
 using namespace yupana::ptx;
 
@@ -70,7 +71,28 @@ void addressInWindow(Warp &warp, const Inst &inst, uint32_t lanes) {
   forLanes(lanes, [=](int lane) { d[lane] = into ? a[lane] + window : a[lane] & 0xffffffff; });
 }
 
-/// Kind 0: global, 1: shared, 2: local. What lies in neither window is global.
+/// mapa: the address that a place in shared memory has in the block of a rank, in the shared window or in the generic
+/// space (kind).
+template <class T> void mapAddress(Warp &warp, const Inst &inst, uint32_t lanes) {
+  requireDefined(warp, inst, inst.b, lanes, "the rank");
+  const T *a = warp.at<T>(inst.a);
+  const uint32_t *ranks = warp.at<uint32_t>(inst.b);
+  T *d = warp.at<T>(inst.d);
+  for (uint32_t rest = lanes; rest; rest &= rest - 1) {
+    int lane = __builtin_ctz(rest);
+    if (ranks[lane] >= warp.cluster->size)
+      fail(warp, Fault::Misuse, fmt::format("rank {} of a cluster of {}", ranks[lane], warp.cluster->size));
+    uint64_t window = a[lane] & ~uint64_t{0xffffffff};
+    if (window != (inst.kind ? sharedWindow : 0))
+      fail(
+          warp, Fault::Misuse,
+          fmt::format("{:#x} is no {} of shared memory", uint64_t{a[lane]}, inst.kind ? "generic address" : "address"));
+    d[lane] = static_cast<T>(window + ranks[lane] * blockWindow + a[lane] % blockWindow);
+  }
+  warp.undefinedAt(inst.d) = (warp.undefinedAt(inst.d) & ~lanes) | (warp.undefinedAt(inst.a) & lanes);
+}
+
+/// Kind 0: global, 1: shared, 2: local, 3: shared of any block. What lies in neither window is global.
 void isInSpace(Warp &warp, const Inst &inst, uint32_t lanes) {
   const uint64_t *a = warp.at<uint64_t>(inst.a);
   uint32_t result = 0;
@@ -78,7 +100,9 @@ void isInSpace(Warp &warp, const Inst &inst, uint32_t lanes) {
   for (int lane = 0; lane < 32; ++lane) {
     uint64_t window = a[lane] & ~uint64_t{0xffffffff};
     bool isShared = window == sharedWindow, isLocal = window == localWindow;
-    result |= (inst.kind == 0 ? !isShared && !isLocal : inst.kind == 1 ? isShared : isLocal) << lane;
+    bool isOwn = isShared && static_cast<uint32_t>(a[lane]) / blockWindow == warp.block->rank;
+    bool isThere[] = {!isShared && !isLocal, isOwn, isLocal, isShared};
+    result |= (isThere[inst.kind] ? 1u : 0u) << lane;
   }
   setPredicate(warp, inst.d, lanes, result);
 }
@@ -203,17 +227,23 @@ void yupana::ptx::decodeMove(Decoder &decoder) {
     inst.d = decoder.destination(decoder.operand(0), 4);
   } else if (base == "isspacep") {
     inst.action = isInSpace;
-    inst.kind = decoder.has("global") ? 0 : decoder.has("local") ? 2 : 1;
+    inst.kind = decoder.has("global") ? 0 : decoder.has("local") ? 2 : decoder.has("shared::cluster") ? 3 : 1;
     inst.a = decoder.source(decoder.operand(1), 8);
     inst.d = decoder.destination(decoder.operand(0), 0);
   } else if (base == "mapa") {
-    // A cluster of one block: every address is its own.
+    decoder.requireClusters();
     int bytes = typeOf(decoder.parts().back()).bytes;
-    inst.action = findOperation(bytes == 8 ? "mov.b64" : "mov.b32")->action;
+    inst.flows = false;
+    inst.action = bytes == 8 ? mapAddress<uint64_t> : mapAddress<uint32_t>;
+    inst.kind = !decoder.has("shared::cluster");
     inst.a = decoder.source(decoder.operand(1), bytes);
+    inst.b = decoder.source(decoder.operand(2), 4);
     inst.d = decoder.destination(decoder.operand(0), bytes);
+    if (bytes != 8 && (bytes != 4 || inst.kind))
+      decoder.unsupported();
   } else { // cvta
-    bool shared = decoder.has("shared") || decoder.has("shared::cta"), local = decoder.has("local");
+    bool shared = decoder.has("shared") || decoder.has("shared::cta") || decoder.has("shared::cluster"),
+         local = decoder.has("local");
     inst.action = addressInWindow;
     inst.immediate = static_cast<int64_t>(shared ? sharedWindow : localWindow);
     inst.kind = !decoder.has("to");

@@ -77,6 +77,19 @@ enum class Special : uint32_t {
   TotalShared,
   ClusterRank,
   ClusterSize,
+  ClusterCtaidX,
+  ClusterCtaidY,
+  ClusterCtaidZ,
+  ClusterNctaidX,
+  ClusterNctaidY,
+  ClusterNctaidZ,
+  ClusteridX,
+  ClusteridY,
+  ClusteridZ,
+  NclusteridX,
+  NclusteridY,
+  NclusteridZ,
+  IsExplicitCluster, ///< A predicate.
   Count
 };
 constexpr uint32_t offsetOf(Special special) { return firstRegister + 128 * static_cast<uint32_t>(special); }
@@ -84,7 +97,8 @@ constexpr uint32_t offsetOf(Special special) { return firstRegister + 128 * stat
 struct Constant {
   uint32_t offset = 0, bytes = 4;
   uint64_t value = 0;
-  bool ofModule = false; ///< Relative to where the device keeps the module's variables.
+  /// What the value is relative to: where the device keeps the module's variables, where a block's shared memory lies.
+  enum Base : uint8_t { Absolute, Module, Block } base = Absolute;
 };
 
 /// What the variables of a module in global and constant memory hold at first.
@@ -109,11 +123,14 @@ struct Program : std::enable_shared_from_this<Program> {
   /// Blocks may wait for each other: strong accesses to global memory.
   bool talksBetweenBlocks = false;
   bool usesWarpgroups = false;
+  bool readsCluster = false; ///< A special register of clusters.
   std::shared_ptr<const ModuleData> data;
 };
 
 /// The address of the first byte of shared memory in its window; below it lies what the system reserves.
 constexpr uint32_t sharedBase = 1024;
+/// What lies between the shared memories of two ranks of a cluster.
+constexpr uint32_t blockWindow = 1u << 24;
 /// Generic addresses of shared and local memory.
 constexpr uint64_t sharedWindow = uint64_t{0xA000} << 32, localWindow = uint64_t{0xB000} << 32;
 

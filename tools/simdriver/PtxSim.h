@@ -12,6 +12,7 @@
 #ifndef YUPANA_TOOLS_SIMDRIVER_PTXSIM_H
 #define YUPANA_TOOLS_SIMDRIVER_PTXSIM_H
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -74,8 +75,11 @@ struct KernelInfo {
   std::vector<uint32_t> parameterBytes;
   std::vector<uint32_t> parameterOffsets;
   uint32_t staticShared = 0;
-  uint32_t maxThreads = 1024; ///< Of .maxntid or .reqntid.
-  uint32_t registers = 0;     ///< Declared 32-bit registers at most 255; not what ptxas would use.
+  uint32_t maxThreads = 1024;        ///< Of .maxntid or .reqntid.
+  uint32_t registers = 0;            ///< Declared 32-bit registers at most 255; not what ptxas would use.
+  std::array<uint32_t, 3> cluster{}; ///< The blocks of a cluster, or zeros: the launch says.
+  bool needsCluster = false;         ///< The kernel or the launch must say it.
+  uint32_t mostClusterBlocks = 0;    ///< 0: not said.
 };
 
 /// The kernels of one PTX text. Immutable once parsed; shared by copies.
@@ -109,7 +113,14 @@ struct LaunchShape {
   uint32_t gridY = 1, gridZ = 1;
   /// With programmatic stream serialization: it may begin before the launch that the device was given last has ended.
   bool dependent = false;
+  /// The blocks of a cluster in each direction. Zeros: what the kernel says, or one.
+  std::array<uint32_t, 3> cluster{};
 };
+
+/// Whether the device runs a kernel in clusters as `shape` asks, which is made to say how.
+Report resolveCluster(const KernelInfo &info, unsigned capability, LaunchShape &shape);
+/// The most blocks of a cluster that every device of capability 9.0 runs.
+constexpr uint64_t mostClusterBlocks = 8;
 
 /// One device: its memory and its launches. One thread at a time.
 class Device {

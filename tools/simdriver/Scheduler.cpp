@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Runs the blocks of a launch. Warps of a block take turns in an order and for a time that the seed draws; blocks that
-// may wait for each other take turns, too, as many as the device would hold at once, others run one after the other.
-// With race checking one thread does all, without it each worker takes blocks of its own.
+// Runs the clusters of a launch, which mostly are one block each. Warps of a cluster take turns in an order and for a
+// time that the seed draws; clusters that may wait for each other take turns, too, as many as the device would hold at
+// once, others run one after the other. With race checking one thread does all, without it each worker takes clusters
+// of its own.
 #include "tools/simdriver/Machine.h"
 
 #include <fmt/format.h>
@@ -72,7 +73,7 @@ template <bool Checked> void run(Warp &warp, uint32_t budget) {
   warp.laneInstructions += laneInstructions;
 }
 
-/// Everything a launch needs once for each block that is resident at a time.
+/// Everything a launch needs once for each cluster that is resident at a time.
 class Worker {
 public:
   Worker(Launch &launch, std::atomic<uint32_t> &next, uint32_t resident)
@@ -82,51 +83,80 @@ public:
   Statistics statistics;
 
 private:
-  bool takeBlock();
-  void prepareFiles(Block &block);
-  void begin(Block &block, uint32_t index);
-  void beginWarp(Block &block, Warp &warp);
-  bool turn(Block &block);
+  bool takeCluster();
+  void prepare(Cluster &cluster);
+  void fillConstants(Warp &warp);
+  void begin(Cluster &cluster, uint32_t index);
+  void beginBlock(Cluster &cluster, Block &block);
+  void beginWarp(Warp &warp);
+  void setClusterRegisters(Warp &warp);
+  bool turn(Cluster &cluster);
   void finish(size_t place);
-  void watch(Block &block, uint64_t executed);
+  void watch(Cluster &cluster, uint64_t executed);
   [[noreturn]] void reportHang(const std::string &why);
 
   Launch &launch;
   std::atomic<uint32_t> &next;
   uint32_t mostResident;
   std::mt19937_64 random;
-  std::vector<std::unique_ptr<Block>> resident, idle;
+  std::vector<std::unique_ptr<Cluster>> resident, idle;
   std::vector<uint32_t> initialUndefined;
   uint64_t quiet = 0, seenEvents = 0;
 };
 
-uint32_t blockCount(const Launch &launch) { return launch.shape.grid * launch.shape.gridY * launch.shape.gridZ; }
+/// The same special register for all lanes.
+void setSpecial(Warp &warp, Special special, uint32_t value) {
+  forLanes(~0u, [to = warp.at<uint32_t>(offsetOf(special)), value](int lane) { to[lane] = value; });
+}
 
-/// Register files of a block, once: constants stay in them from block to block.
-void Worker::prepareFiles(Block &block) {
+void Worker::fillConstants(Warp &warp) {
+  for (const Constant &constant : launch.program->constants) {
+    uint64_t value = constant.value;
+    if (constant.base == Constant::Module)
+      value += launch.moduleData;
+    else if (constant.base == Constant::Block)
+      value += uint64_t{warp.block->rank} * blockWindow;
+    for (int lane = 0; lane < 32; ++lane) {
+      if (constant.bytes == 8)
+        warp.at<uint64_t>(constant.offset)[lane] = value;
+      else if (constant.bytes == 4)
+        warp.at<uint32_t>(constant.offset)[lane] = static_cast<uint32_t>(value);
+      else if (constant.bytes == 2)
+        warp.at<uint16_t>(constant.offset)[lane] = static_cast<uint16_t>(value);
+    }
+    if (constant.bytes == 0)
+      *warp.at<uint32_t>(constant.offset) = static_cast<uint32_t>(value);
+  }
+}
+
+/// Memory and register files, once: constants stay in them from cluster to cluster.
+void Worker::prepare(Cluster &cluster) {
   const Program &program = *launch.program;
   uint32_t bytes = (program.fileBytes + 63) & ~63u;
-  block.warpCount = (launch.shape.threads + 31) / 32;
-  block.threads = launch.shape.threads;
-  block.warps.resize(block.warpCount);
-  block.files.assign(size_t{bytes} * block.warpCount + 64, 0);
-  auto *base = reinterpret_cast<uint8_t *>((reinterpret_cast<uintptr_t>(block.files.data()) + 63) & ~uintptr_t{63});
-  for (uint32_t w = 0; w < block.warpCount; ++w) {
-    Warp &warp = block.warps[w];
-    warp.block = &block, warp.index = w;
-    warp.file = base + size_t{bytes} * w;
-    for (const Constant &constant : program.constants) {
-      uint64_t value = constant.value + (constant.ofModule ? launch.moduleData : 0);
-      for (int lane = 0; lane < 32; ++lane) {
-        if (constant.bytes == 8)
-          warp.at<uint64_t>(constant.offset)[lane] = value;
-        else if (constant.bytes == 4)
-          warp.at<uint32_t>(constant.offset)[lane] = static_cast<uint32_t>(value);
-        else if (constant.bytes == 2)
-          warp.at<uint16_t>(constant.offset)[lane] = static_cast<uint16_t>(value);
-      }
-      if (constant.bytes == 0)
-        *warp.at<uint32_t>(constant.offset) = static_cast<uint32_t>(value);
+  cluster.launch = &launch;
+  cluster.size = launch.clusterSize;
+  cluster.threads = launch.shape.threads;
+  cluster.warpsPerBlock = launch.warpsPerBlock();
+  cluster.warpCount = cluster.size * cluster.warpsPerBlock;
+  // Not filled: the host gives pages only to what is touched.
+  size_t shared = size_t{cluster.size - 1} * blockWindow + launch.sharedBytes;
+  cluster.shared.reset(new uint8_t[shared]), cluster.sharedDefined.reset(new uint8_t[shared]);
+  cluster.blocks.resize(cluster.size);
+  cluster.warps.resize(cluster.warpCount);
+  cluster.ranges.resize(program.code.size());
+  cluster.files.assign(size_t{bytes} * cluster.warpCount + 64, 0);
+  auto *base = reinterpret_cast<uint8_t *>((reinterpret_cast<uintptr_t>(cluster.files.data()) + 63) & ~uintptr_t{63});
+  for (uint32_t rank = 0; rank < cluster.size; ++rank) {
+    Block &block = cluster.blocks[rank];
+    block.rank = rank;
+    block.shared = rank * blockWindow + sharedBase;
+    block.firstWarp = rank * cluster.warpsPerBlock;
+    for (uint32_t w = 0; w < cluster.warpsPerBlock; ++w) {
+      Warp &warp = cluster.warps[block.firstWarp + w];
+      warp.cluster = &cluster, warp.block = &block;
+      warp.index = block.firstWarp + w, warp.number = w;
+      warp.file = base + size_t{bytes} * warp.index;
+      fillConstants(warp);
     }
   }
   if (initialUndefined.empty()) {
@@ -137,13 +167,28 @@ void Worker::prepareFiles(Block &block) {
   }
 }
 
-void Worker::beginWarp(Block &block, Warp &warp) {
+void Worker::setClusterRegisters(Warp &warp) {
   const LaunchShape &shape = launch.shape;
-  auto set = [&](Special special, uint32_t value) {
-    forLanes(~0u, [to = warp.at<uint32_t>(offsetOf(special)), value](int lane) { to[lane] = value; });
-  };
+  const Block &block = *warp.block;
+  uint32_t grid[] = {shape.grid, shape.gridY, shape.gridZ}, place[] = {block.x, block.y, block.z};
+  for (uint32_t i = 0; i < 3; ++i) {
+    auto set = [&](Special x, uint32_t value) {
+      setSpecial(warp, static_cast<Special>(static_cast<uint32_t>(x) + i), value);
+    };
+    set(Special::ClusterCtaidX, place[i] % shape.cluster[i]), set(Special::ClusterNctaidX, shape.cluster[i]);
+    set(Special::ClusteridX, place[i] / shape.cluster[i]), set(Special::NclusteridX, grid[i] / shape.cluster[i]);
+  }
+  setSpecial(warp, Special::ClusterRank, block.rank);
+  setSpecial(warp, Special::ClusterSize, launch.clusterSize);
+  *warp.at<uint32_t>(offsetOf(Special::IsExplicitCluster)) = launch.isExplicitCluster ? ~0u : 0;
+}
+
+void Worker::beginWarp(Warp &warp) {
+  const LaunchShape &shape = launch.shape;
+  const Block &block = *warp.block;
+  auto set = [&](Special special, uint32_t value) { setSpecial(warp, special, value); };
   for (uint32_t lane = 0; lane < 32; ++lane) {
-    warp.at<uint32_t>(offsetOf(Special::TidX))[lane] = warp.index * 32 + lane;
+    warp.at<uint32_t>(offsetOf(Special::TidX))[lane] = warp.number * 32 + lane;
     warp.at<uint32_t>(offsetOf(Special::Laneid))[lane] = lane;
     warp.at<uint32_t>(offsetOf(Special::LanemaskEq))[lane] = 1u << lane;
     warp.at<uint32_t>(offsetOf(Special::LanemaskLt))[lane] = (1u << lane) - 1;
@@ -154,16 +199,18 @@ void Worker::beginWarp(Block &block, Warp &warp) {
   set(Special::NtidX, shape.threads), set(Special::NtidY, 1), set(Special::NtidZ, 1);
   set(Special::CtaidX, block.x), set(Special::CtaidY, block.y), set(Special::CtaidZ, block.z);
   set(Special::NctaidX, shape.grid), set(Special::NctaidY, shape.gridY), set(Special::NctaidZ, shape.gridZ);
-  set(Special::Warpid, warp.index), set(Special::Nwarpid, block.warpCount);
+  set(Special::Warpid, warp.number), set(Special::Nwarpid, warp.cluster->warpsPerBlock);
   set(Special::Smid, block.index % launch.options->multiprocessors),
       set(Special::Nsmid, launch.options->multiprocessors);
   set(Special::DynamicShared, shape.sharedBytes), set(Special::TotalShared, launch.sharedBytes);
-  set(Special::ClusterSize, 1);
-  uint32_t rest = block.threads - warp.index * 32;
+  if (launch.program->readsCluster)
+    setClusterRegisters(warp);
+  uint32_t rest = shape.threads - warp.number * 32;
   warp.live = warp.active = rest >= 32 ? ~0u : (1u << rest) - 1;
   warp.pc = 0, warp.reconverge = -1;
   warp.triedWait = warp.atBarrier = nullptr;
   warp.stop = Stop::None;
+  warp.clusterArrived = warp.clusterOwed = 0;
   warp.paths.clear();
   warp.undefined = initialUndefined;
   warp.instructions = warp.laneInstructions = warp.matrixInstructions = 0;
@@ -181,51 +228,60 @@ void Worker::beginWarp(Block &block, Warp &warp) {
   }
   warp.local.assign(size_t{launch.program->localBytes} * 64, 0); // the second half: which bytes were written
   if (launch.races) {
-    warp.knowledge = {Clock(block.slots()), nullptr};
+    warp.knowledge = {Clock(launch.slots()), nullptr};
     warp.knowledge.own[warp.index] = 1;
-    warp.fenced = warp.seen = {};
+    warp.fenced = warp.seen = warp.seenOfOthers = {};
     warp.hasFenced = warp.hasSeen = false;
     warp.proxyFences.clear();
     warp.knownAtProxyFence.clear();
+    warp.initFence = 0;
+    warp.knownInits.clear();
   }
 }
 
-void Worker::begin(Block &block, uint32_t index) {
-  block.launch = &launch;
-  block.index = index;
-  block.x = index % launch.shape.grid;
-  block.y = index / launch.shape.grid % launch.shape.gridY;
-  block.z = index / launch.shape.grid / launch.shape.gridY;
-  if (block.warps.empty())
-    prepareFiles(block);
-  // By the block and not by the worker, so that a block has the same schedule with any number of workers.
-  block.random.seed(launch.options->seed * 1000003 + index);
+void Worker::beginBlock(Cluster &cluster, Block &block) {
+  block.index = launch.blockIndex(cluster.index, block.rank);
+  block.x = block.index % launch.shape.grid;
+  block.y = block.index / launch.shape.grid % launch.shape.gridY;
+  block.z = block.index / launch.shape.grid / launch.shape.gridY;
   // NaN in every format, for what slips through the checks.
-  block.shared.assign(launch.sharedBytes, 0xff);
-  block.sharedDefined.assign(launch.sharedBytes, 0);
-  block.mbarriers.clear();
+  std::fill_n(cluster.shared.get() + (block.shared - sharedBase), launch.sharedBytes, 0xff);
+  std::fill_n(cluster.sharedDefined.get() + (block.shared - sharedBase), launch.sharedBytes, 0);
   block.mbarriersMade = 0;
   block.barriers = {};
-  block.copies.clear();
-  block.syncs.clear();
-  block.epoch = 1;
-  block.ranges.resize(launch.program->code.size());
-  block.liveWarps = block.warpCount;
-  if (launch.races)
-    block.shadow.reset(sharedBase, launch.sharedBytes, launch.program->grain, block.slots(), blockCount(launch));
-  for (Warp &warp : block.warps)
-    beginWarp(block, warp);
+  block.peerUses.clear();
+  block.liveWarps = cluster.warpsPerBlock;
 }
 
-bool Worker::takeBlock() {
-  if (next >= blockCount(launch))
+void Worker::begin(Cluster &cluster, uint32_t index) {
+  if (cluster.warps.empty())
+    prepare(cluster);
+  cluster.index = index;
+  // By the cluster and not by the worker, so that it has the same schedule with any number of workers.
+  cluster.random.seed(launch.options->seed * 1000003 + index);
+  cluster.mbarriers.clear();
+  cluster.barrier = {};
+  cluster.copies.clear();
+  cluster.syncs.clear();
+  cluster.epoch = 1;
+  cluster.liveWarps = cluster.warpCount;
+  if (launch.races)
+    cluster.shadow.reset(sharedBase, launch.sharedBytes, launch.program->grain, launch.slots(), launch.clusters);
+  for (Block &block : cluster.blocks)
+    beginBlock(cluster, block);
+  for (Warp &warp : cluster.warps)
+    beginWarp(warp);
+}
+
+bool Worker::takeCluster() {
+  if (next >= launch.clusters)
     return false;
   uint32_t index = next++;
-  if (index >= blockCount(launch))
+  if (index >= launch.clusters)
     return false;
-  // Blocks are used again, since preparing register files takes longer than most blocks run.
+  // Clusters are used again, since preparing register files takes longer than most blocks run.
   if (idle.empty())
-    idle.push_back(std::make_unique<Block>());
+    idle.push_back(std::make_unique<Cluster>());
   begin(*idle.back(), index);
   resident.push_back(std::move(idle.back()));
   idle.pop_back();
@@ -233,57 +289,38 @@ bool Worker::takeBlock() {
 }
 
 /// One turn of each warp that can run; false if none can.
-bool Worker::turn(Block &block) {
+bool Worker::turn(Cluster &cluster) {
   bool ran = false;
-  uint64_t draw = block.random();
-  uint32_t start = static_cast<uint32_t>(draw % block.warpCount);
-  for (uint32_t q = 0; q < block.warpCount; ++q) {
-    uint32_t index = start + q < block.warpCount ? start + q : start + q - block.warpCount;
-    Warp &warp = block.warps[index];
+  uint64_t draw = cluster.random();
+  uint32_t start = static_cast<uint32_t>(draw % cluster.warpCount);
+  for (uint32_t q = 0; q < cluster.warpCount; ++q) {
+    uint32_t index = start + q < cluster.warpCount ? start + q : start + q - cluster.warpCount;
+    Warp &warp = cluster.warps[index];
     if (warp.stop == Stop::Ended || warp.stop == Stop::AtBarrier ||
-        (warp.stop == Stop::Blocked && warp.blockedEpoch == block.epoch))
+        (warp.stop == Stop::Blocked && warp.blockedEpoch == cluster.epoch))
       continue;
     draw = draw * 6364136223846793005u + 1442695040888963407u;
     // From 32 to 4096 instructions: short turns interleave closely, long ones let a warp run far ahead of the others.
     uint32_t budget = 32u << (draw >> 61);
     uint64_t before = warp.instructions;
     runWarp(warp, budget);
-    watch(block, warp.instructions - before);
+    watch(cluster, warp.instructions - before);
     ran = true;
     if (warp.stop == Stop::Ended) {
-      --block.liveWarps;
-      happen(block);
-      leaveBarriers(block);
+      --cluster.liveWarps;
+      happen(cluster);
+      if (--warp.block->liveWarps)
+        leaveBarriers(cluster, *warp.block);
+      else
+        endBlock(warp);
     }
   }
   // Copies end when the draw says so, and at the latest when nobody can go on without.
-  if (!block.copies.empty() && block.liveWarps && (!ran || block.random() % 2)) {
-    finishOneCopy(block);
+  if (!cluster.copies.empty() && cluster.liveWarps && (!ran || cluster.random() % 2)) {
+    finishOneCopy(cluster);
     ran = true;
   }
   return ran;
-}
-
-/// A copy must end, and somebody know of it, before its block does: its memory goes to another block.
-void requireFinishedCopies(const Block &block) {
-  auto complain = [&](uint32_t statement) {
-    const Program &program = *block.launch->program;
-    throw Failure{
-        {Fault::Misuse, fmt::format("kernel '{}', block {}: the block ended, and nobody had waited for the copy "
-                                    "of {}",
-                                    program.name, block.index, describe(program, statement))}};
-  };
-  if (!block.copies.empty())
-    complain(block.copies[0].statement);
-  if (!block.launch->races)
-    return;
-  for (const auto &[address, barrier] : block.mbarriers) {
-    bool known = barrier.copyClock == 0;
-    for (const Warp &warp : block.warps)
-      known = known || warp.knowledge.own[barrier.slot] >= barrier.copyClock;
-    if (!known)
-      complain(barrier.copyStatement);
-  }
 }
 
 void Worker::finish(size_t place) {
@@ -292,7 +329,7 @@ void Worker::finish(size_t place) {
     statistics.laneInstructions += warp.laneInstructions;
     statistics.matrixInstructions += warp.matrixInstructions;
   }
-  ++statistics.blocks;
+  statistics.blocks += launch.clusterSize;
   idle.push_back(std::move(resident[place]));
   resident.erase(resident.begin() + static_cast<std::ptrdiff_t>(place));
 }
@@ -300,10 +337,10 @@ void Worker::finish(size_t place) {
 /// Counts instructions since anything happened that another warp could have waited for. A loop that polls memory runs
 /// for ever without an event anywhere; one that computes for long ends, so the patience has to be more than any kernel
 /// computes in one go.
-void Worker::watch(Block &block, uint64_t executed) {
+void Worker::watch(Cluster &cluster, uint64_t executed) {
   quiet += executed;
-  if (block.events) {
-    block.events = 0;
+  if (cluster.events) {
+    cluster.events = 0;
     quiet = 0;
     launch.events.fetch_add(1, std::memory_order_relaxed);
     return;
@@ -322,12 +359,12 @@ void Worker::reportHang(const std::string &why) {
   const Program &program = *launch.program;
   std::string message = fmt::format("kernel '{}' hangs: {}", program.name, why);
   int listed = 0;
-  for (const auto &block : resident)
-    for (const Warp &warp : block->warps) {
+  for (const auto &cluster : resident)
+    for (const Warp &warp : cluster->warps) {
       if (!warp.live || ++listed > 64)
         continue;
       const Inst &inst = warp.atBarrier ? *warp.atBarrier : program.code[std::max(0, warp.pc - 1)];
-      message += fmt::format("\n  block {}, warp {} {} {}", block->index, warp.index,
+      message += fmt::format("\n  block {}, warp {} {} {}", warp.block->index, warp.number,
                              warp.stop == Stop::AtBarrier ? "waits at"
                              : warp.stop == Stop::Blocked ? "waits after"
                                                           : "is at",
@@ -338,35 +375,33 @@ void Worker::reportHang(const std::string &why) {
 
 void Worker::work() {
   for (;;) {
-    while (resident.size() < mostResident && takeBlock())
+    while (resident.size() < mostResident && takeCluster())
       ;
     if (resident.empty() || launch.failed)
       return;
     size_t place = resident.size() > 1 ? random() % resident.size() : 0;
-    Block &block = *resident[place];
-    if (!turn(block))
-      reportHang("no warp of a block can go on");
-    if (!block.liveWarps) {
-      requireFinishedCopies(block);
+    Cluster &cluster = *resident[place];
+    if (!turn(cluster))
+      reportHang(fmt::format("no warp of a {} can go on", cluster.size > 1 ? "cluster" : "block"));
+    if (!cluster.liveWarps)
       finish(place);
-    }
   }
 }
 
-/// How many blocks a device of this many multiprocessors holds at once.
-uint32_t residentBlocks(const Launch &launch) {
+/// How many clusters a device of this many multiprocessors holds at once.
+uint32_t residentClusters(const Launch &launch) {
   if (!launch.program->talksBetweenBlocks)
     return 1;
   // 228 KB of shared memory and 2048 threads of a multiprocessor, as an H100 has.
   uint32_t shared = std::max(1u, launch.sharedBytes + 1024), perProcessor = std::min(32u, 233472 / shared);
   perProcessor = std::max(1u, std::min(perProcessor, 2048 / std::max(32u, launch.shape.threads)));
-  return perProcessor * launch.options->multiprocessors;
+  return std::max(1u, perProcessor * launch.options->multiprocessors / launch.clusterSize);
 }
 
 } // namespace
 
 void yupana::ptx::runWarp(Warp &warp, uint32_t budget) {
-  if (warp.block->launch->undefined)
+  if (warp.cluster->launch->undefined)
     run<true>(warp, budget);
   else
     run<false>(warp, budget);
@@ -376,10 +411,10 @@ void yupana::ptx::runLaunch(Launch &launch, Statistics &statistics) {
   std::atomic<uint32_t> next{0};
   std::mutex mutex;
   Report first;
-  uint32_t resident = residentBlocks(launch);
-  unsigned workers = launch.races ? 1 : std::max(1u, std::min(launch.options->workers, blockCount(launch)));
-  // A block that waits for one that no worker has taken yet would wait for ever, so together they hold what the device
-  // holds, and at least one each.
+  uint32_t resident = residentClusters(launch);
+  unsigned workers = launch.races ? 1 : std::max(1u, std::min(launch.options->workers, launch.clusters));
+  // A cluster that waits for one that no worker has taken yet would wait for ever, so together they hold what the
+  // device holds, and at least one each.
   auto work = [&] {
     Worker worker(launch, next, std::max(1u, resident / workers));
     try {

@@ -286,15 +286,32 @@ void Parser::entryDirectives(EntryText &entry) {
         word != ".maxnctapersm" && word != ".pragma" && word != ".reqnctapercluster" && word != ".explicitcluster" &&
         word != ".maxclusterrank" && word != ".blocksareclusters" && word != ".noreturn")
       fail(fmt::format("'{}' is no directive of an entry that is known", word));
-    // Three extents of a block, of which the product is the number of threads.
+    // Up to three extents of a block, of which the product is the number of threads, or of a cluster.
     uint64_t product = 1;
+    std::array<uint32_t, 3> extents{1, 1, 1};
+    size_t count = 0;
     while (peek().kind == TokenKind::Number || peek().kind == TokenKind::String || isNext(",")) {
-      if (peek().kind == TokenKind::Number)
-        product = std::min(product * number(UINT32_MAX, "threads"), uint64_t{UINT32_MAX});
-      else
+      if (peek().kind == TokenKind::Number) {
+        uint64_t extent = number(UINT32_MAX, "threads");
+        product = std::min(product * extent, uint64_t{UINT32_MAX});
+        if (count < 3)
+          extents[count++] = static_cast<uint32_t>(extent);
+      } else {
         next();
+      }
     }
     take(";");
+    if (word == ".reqnctapercluster") {
+      if (!count || !product)
+        fail("a cluster has at least one block in each direction");
+      entry.cluster = extents;
+    } else if (word == ".maxclusterrank" && count) {
+      entry.mostClusterBlocks = extents[0];
+    } else if (word == ".explicitcluster") {
+      entry.needsCluster = true;
+    } else if (word == ".blocksareclusters") {
+      fail("grids that count clusters are not supported", Fault::Unsupported);
+    }
     // A launch with more threads is refused. The other limits help to allocate registers, which are not scarce here.
     if (word == ".maxntid" || word == ".reqntid")
       entry.maxThreads = static_cast<uint32_t>(product);

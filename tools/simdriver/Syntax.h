@@ -72,7 +72,10 @@ struct EntryText {
   std::vector<VariableText> parameters, variables;
   std::vector<RegisterText> registers;
   std::vector<StatementText> statements;
-  uint32_t maxThreads = 0; ///< 0: not said.
+  uint32_t maxThreads = 0;           ///< 0: not said.
+  std::array<uint32_t, 3> cluster{}; ///< .reqnctapercluster, or zeros.
+  bool needsCluster = false;         ///< .explicitcluster
+  uint32_t mostClusterBlocks = 0;    ///< .maxclusterrank, or 0.
 
   struct Scope {
     int parent = -1;

@@ -37,7 +37,8 @@ Descriptor descriptorOf(Warp &warp, const Inst &inst, uint32_t offset, const cha
                      value, name));
   // Addresses and strides are in units of 16 bytes, 14 bits each.
   auto bytesAt = [&](int shift) { return static_cast<uint32_t>(value >> shift & 0x3fff) << 4; };
-  return {bytesAt(0), bytesAt(32), bytesAt(16)};
+  // The start says nothing of the block, which is the own one.
+  return {warp.block->rank * blockWindow + bytesAt(0), bytesAt(32), bytesAt(16)};
 }
 
 /// The 16-byte chunk `half` of row `row` within 16 elements of K. The swizzle of 128 bytes: bits 4 to 6 of the address
@@ -49,19 +50,19 @@ uint32_t chunkOf(const Descriptor &matrix, uint32_t row, uint32_t half) {
 
 /// Reads the eight elements of a chunk; false if they hold what nobody wrote.
 bool readChunk(Warp &warp, uint32_t address, float to[8]) {
-  Block &block = *warp.block;
+  Cluster &cluster = *warp.cluster;
   AccessKind kind;
   // The read ends when the group is complete that the next commit makes: slot and clock say so to Shadow.
   kind.async = true;
-  kind.slot = block.warpgroupSlot(warp.index), kind.clock = warp.committedGroups + 1;
+  kind.slot = cluster.warpgroupSlot(warp), kind.clock = warp.committedGroups + 1;
   const uint8_t *from = sharedAt(warp, address, 16, 16);
-  if (block.launch->races)
+  if (cluster.launch->races)
     orderShared(warp, address, 16, kind);
   uint16_t values[8];
   memcpy(values, from, sizeof values);
   for (int i = 0; i < 8; ++i)
     to[i] = fromBf16(values[i]);
-  return !block.launch->undefined || definedShared(warp, address, 16);
+  return !cluster.launch->undefined || definedShared(warp, address, 16);
 }
 
 /// Reads 16 elements of each row as floats; sets bits of `undefined` for rows that hold what nobody wrote.
@@ -152,7 +153,7 @@ void multiply(Warp &warp, const Inst &inst, uint32_t lanes) {
   if (fromRegisters)
     readRegisters(warp, rest + 1, A, rows);
   else
-    readRows(warp, descriptorOf(warp, inst, rest[1], "A"), (warp.index & 3) * 16, 16, A, rows);
+    readRows(warp, descriptorOf(warp, inst, rest[1], "A"), (warp.number & 3) * 16, 16, A, rows);
   Descriptor second = descriptorOf(warp, inst, rest[inst.count - count - 1], "B");
   if (inst.immediate)
     readColumns(warp, second, N, B, columns);
@@ -199,26 +200,26 @@ void commit(Warp &warp, const Inst &, uint32_t lanes) {
   warp.openRegisters.clear();
   ++warp.committedGroups;
   // Another warp of the warpgroup may wait for this commit.
-  happen(*warp.block);
+  happen(*warp.cluster);
 }
 
 /// A group is complete when all four warps have committed it. Until then the warp waits.
 void wait(Warp &warp, const Inst &inst, uint32_t lanes) {
   requireAllLanes(warp, lanes);
-  Block &block = *warp.block;
+  Cluster &cluster = *warp.cluster;
   uint32_t pending = static_cast<uint32_t>(inst.immediate);
   // As many groups as the operand says may stay in flight.
   if (warp.committedGroups - warp.waitedGroups <= pending)
     return;
   uint32_t upTo = warp.committedGroups - pending;
   // Warps 4 i to 4 i + 3 are a warpgroup.
-  uint32_t first = warp.index / 4 * 4;
-  for (uint32_t w = first; w < first + 4 && w < block.warpCount; ++w)
-    if (block.warps[w].committedGroups < upTo) {
+  uint32_t first = warp.number / 4 * 4;
+  for (uint32_t w = first; w < first + 4 && w < cluster.warpsPerBlock; ++w)
+    if (cluster.warps[warp.block->firstWarp + w].committedGroups < upTo) {
       // The wait is executed again when something has happened.
       --warp.pc;
       warp.stop = Stop::Blocked;
-      warp.blockedEpoch = block.epoch;
+      warp.blockedEpoch = cluster.epoch;
       return;
     }
   for (; warp.waitedGroups < upTo; ++warp.waitedGroups) {
@@ -230,9 +231,9 @@ void wait(Warp &warp, const Inst &inst, uint32_t lanes) {
     }
     warp.pendingRegisters.pop_front();
   }
-  if (block.launch->races)
+  if (cluster.launch->races)
     // The reads of all groups up to this one have ended, which Shadow compares with the clocks that readRows gave.
-    warp.knowledge.own[block.warpgroupSlot(warp.index)] = upTo;
+    warp.knowledge.own[cluster.warpgroupSlot(warp)] = upTo;
 }
 
 } // namespace

@@ -277,6 +277,80 @@ TEST_F(Driver, LaunchesThatOverlap) {
   dead = true;
 }
 
+// The shape of clusters that the code fixes holds for every launch, those of graphs included.
+TEST_F(Driver, Clusters) {
+  std::string text = addOne;
+  text.replace(text.find("sm_80"), 5, "sm_90");
+  for (const char *name : {"add(", "bad("}) {
+    size_t brace = text.find("{", text.find(name));
+    text.insert(brace, name[0] == 'a' ? ".reqnctapercluster 2, 1, 1\n" : ".maxclusterrank 4\n");
+  }
+  CU(cuModuleLoadData, void **, const void *);
+  CU(cuModuleUnload, void *);
+  CU(cuModuleGetFunction, void **, void *, const char *);
+  CU(cuFuncGetAttribute, int *, int, void *);
+  CU(cuLaunchKernelEx, const void *, void *, void **, void **);
+  CU(cuStreamSynchronize, void *);
+  CU(cuStreamBeginCapture, void *, int);
+  CU(cuStreamEndCapture, void *, void **);
+  CU(cuGraphInstantiateWithFlags, void **, void *, unsigned long long);
+  CU(cuGraphLaunch, void *, void *);
+  CU(cuGraphDestroy, void *);
+  CU(cuGraphExecDestroy, void *);
+  CU(cuMemsetD8Async, Address, unsigned char, size_t, void *);
+  CU(cuMemcpyDtoH, void *, Address, size_t);
+  void *module = nullptr, *fixed = nullptr, *free = nullptr;
+  ASSERT_EQ(cuModuleLoadData(&module, text.c_str()), 0);
+  ASSERT_EQ(cuModuleGetFunction(&fixed, module, "add"), 0);
+  ASSERT_EQ(cuModuleGetFunction(&free, module, "bad"), 0);
+  int width = 0;
+  EXPECT_EQ(cuFuncGetAttribute(&width, 11, fixed), 0);
+  EXPECT_EQ(width, 2);
+
+  Address x = allocate(256);
+  EXPECT_EQ(cuMemsetD8Async(x, 0, 256, stream), 0);
+  EXPECT_EQ(launch(fixed, x, 64, 3), 1) << "no multiple of the cluster";
+  struct Attribute {
+    int id, padding;
+    unsigned value[16];
+  } attribute = {4, 0, {2, 1, 1}};
+  struct {
+    unsigned grid[3], block[3], shared;
+    void *stream;
+    Attribute *attributes;
+    unsigned count;
+  } config = {{4, 1, 1}, {16, 1, 1}, 0, stream, &attribute, 1};
+  uint32_t n = 64;
+  void *parameters[] = {&x, &n};
+  auto with = [&](void *function, unsigned width) {
+    attribute.value[0] = width;
+    config.grid[0] = width == 12 ? 12 : 4;
+    return cuLaunchKernelEx(&config, function, parameters, nullptr);
+  };
+  EXPECT_EQ(with(fixed, 4), 1) << "contradicts the code";
+  EXPECT_EQ(with(free, 3), 1) << "no multiple";
+  EXPECT_EQ(with(free, 12), 912) << "more than 8";
+  EXPECT_EQ(with(add, 12), 912) << "more than 8";
+  EXPECT_EQ(with(add, 4), 0) << "code without a shape";
+
+  void *graph = nullptr, *executable = nullptr;
+  EXPECT_EQ(cuStreamBeginCapture(stream, 2), 0);
+  EXPECT_EQ(launch(fixed, x, 64), 0);
+  EXPECT_EQ(with(fixed, 2), 0);
+  EXPECT_EQ(launch(fixed, x, 64, 5), 1);
+  EXPECT_EQ(cuStreamEndCapture(stream, &graph), 0);
+  EXPECT_EQ(cuGraphInstantiateWithFlags(&executable, graph, 0), 0);
+  EXPECT_EQ(cuGraphLaunch(executable, stream), 0);
+  EXPECT_EQ(cuStreamSynchronize(stream), 0);
+  std::vector<uint32_t> words(64);
+  EXPECT_EQ(cuMemcpyDtoH(words.data(), x, 256), 0);
+  EXPECT_EQ(words, std::vector<uint32_t>(64, 3));
+  EXPECT_EQ(cuGraphExecDestroy(executable), 0);
+  EXPECT_EQ(cuGraphDestroy(graph), 0);
+  EXPECT_EQ(cuModuleUnload(module), 0);
+  release(x);
+}
+
 TEST_F(Driver, FaultsEndTheContext) {
   CU(cuStreamSynchronize, void *);
   CU(cuMemGetInfo, size_t *, size_t *);

@@ -293,6 +293,33 @@ CHUNK:
   @%p8 bra PRODUCE;
 END:)");
 
+/// The same in clusters of two blocks, each with a sum of its own: the first block copies the tiles of A to both.
+std::string clusterOfGroups() {
+  const std::pair<const char *, const char *> changes[] = {
+      {")\n{", ")\n.explicitcluster\n.reqnctapercluster 2\n{"},
+      {"bar.sync 0;", R"(barrier.cluster.arrive.relaxed.aligned;
+  barrier.cluster.wait.acquire.aligned;
+  mov.u32 %r50, %cluster_ctarank;
+  xor.b32 %r51, %r50, 1;
+  mul.wide.u32 %rd30, %r50, 4096;
+  add.s64 %rd3, %rd3, %rd30;)"},
+      {"[%r1+16], 4", "[%r1+16], 8"},
+      {"[%r1+24], 4", "[%r1+24], 8"},
+      {"@%p5 mbarrier.arrive.shared.b64 %rd9, [%bar+16];", R"(mapa.shared::cluster.u32 %r52, %bar, %r51;
+  @%p5 mbarrier.arrive.shared.b64 %rd9, [%bar+16];
+  @%p5 mbarrier.arrive.release.cluster.shared::cluster.b64 _, [%r52+16];)"},
+      {"try_wait.parity.shared.b64 %p3, [%bar+16]", "try_wait.parity.acquire.cluster.shared::cta.b64 %p3, [%bar+16]"},
+      {"@%p4 bra COPIED;", "setp.ne.or.u32 %p9, %r50, 0, %p4;\n  @%p9 bra COPIED;\n  mov.b16 %h1, 3;"},
+      {"complete_tx::bytes [%stage], [%rd1], 8192, [%bar]",
+       "complete_tx::bytes.multicast::cluster [%stage], [%rd1], 8192, [%bar], %h1"},
+      {"@%p8 bra PRODUCE;\nEND:",
+       "@%p8 bra PRODUCE;\nEND:\n  barrier.cluster.arrive.aligned;\n  barrier.cluster.wait.aligned;"}};
+  std::string text = groupText;
+  for (auto &[from, to] : changes)
+    text = replaced(text, from, to);
+  return text;
+}
+
 std::string runGroup(const Module &module, const Options &options) {
   std::vector<uint16_t> a(12 * 64 * 64), b(12 * 16 * 64);
   std::vector<float> wanted(64 * 16);
@@ -307,8 +334,12 @@ std::string runGroup(const Module &module, const Options &options) {
     }
   }
   Device device(options);
+  uint32_t blocks = module.info("k")->cluster[0] ? 2 : 1;
+  std::vector<float> each = wanted;
+  for (uint32_t block = 1; block < blocks; ++block)
+    wanted.insert(wanted.end(), each.begin(), each.end());
   uint64_t from = device.upload(a), with = device.upload(b), out = device.allocate(4 * wanted.size());
-  return outcome(device, device.launch(module, "k", {1, 160, 21504}, {from, with, out}), out, wanted);
+  return outcome(device, device.launch(module, "k", {blocks, 160, 21504}, {from, with, out}), out, wanted);
 }
 
 TEST(InjectedBugs, WarpgroupsAndBulkCopies) {
@@ -343,6 +374,42 @@ TEST(InjectedBugs, WarpgroupsAndBulkCopies) {
             "  setp.eq.b32 %p4, 0, 0;"},
            {"no barrier behind the init", "READY:\n  bar.sync 0;", "READY:"}},
           runGroup);
+}
+
+// The end of products that were waited for is told without an order of memory, too.
+TEST(InjectedBugs, WarpgroupsOfClustersRelaxed) {
+  std::string text = clusterOfGroups();
+  text = replaced(text, "@%p5 mbarrier.arrive.shared.b64 %rd9", "@%p5 mbarrier.arrive.relaxed.cta.shared.b64 %rd9");
+  text = replaced(text, "arrive.release.cluster.shared::cluster", "arrive.relaxed.cluster.shared::cluster");
+  text = replaced(text, "try_wait.parity.acquire.cluster", "try_wait.parity.relaxed.cluster");
+  findAll(text,
+          {{"the producer waits for its block alone", "try_wait.parity.relaxed.cluster", "try_wait.parity.relaxed.cta"},
+           {"no wait for the product", "wgmma.wait_group.sync.aligned 0;", ""},
+           {"a stage is given back while it is read", "wait_group.sync.aligned 0", "wait_group.sync.aligned 1"},
+           {"a stage is read by loads, too", "wgmma.wait_group.sync.aligned 0;",
+            "wgmma.wait_group.sync.aligned 0;\n  ld.shared.b32 %r53, [%stage];"}},
+          runGroup);
+}
+
+TEST(InjectedBugs, WarpgroupsOfClusters) {
+  findAll(
+      clusterOfGroups(),
+      {{"consumers do not wait", "@!%p3 bra FULL;", ""},
+       {"the producer does not wait", "@!%p3 bra EMPTY;", ""},
+       {"the producer waits for its block alone", "acquire.cluster.shared::cta.b64 %p3, [%bar+16]",
+        "acquire.cta.shared::cta.b64 %p3, [%bar+16]"},
+       {"consumers tell their block alone", "release.cluster.shared::cluster.b64 _, [%r52+16]",
+        "release.cta.shared::cluster.b64 _, [%r52+16]"},
+       {"the peer's consumers are not waited for", "@%p5 mbarrier.arrive.release.cluster.shared::cluster.b64 _",
+        "@%p5 mbarrier.arrive.shared::cta.b64 _, [%bar+16];\n  //"},
+       {"no wait for the product", "wgmma.wait_group.sync.aligned 0;", ""},
+       {"a stage is given back while it is read", "wait_group.sync.aligned 0", "wait_group.sync.aligned 1"},
+       {"no copy for the peer", "mov.b16 %h1, 3", "mov.b16 %h1, 1"},
+       {"both blocks copy", "setp.ne.or.u32 %p9, %r50, 0, %p4", "setp.ne.or.u32 %p9, %r50, %r50, %p4"},
+       {"no proxy fence", "fence.proxy.async.shared::cta;", ""},
+       {"the barriers of peers are not known", "barrier.cluster.wait.acquire.aligned;", ""},
+       {"no barrier at the end", "END:\n  barrier.cluster.arrive.aligned;\n  barrier.cluster.wait.aligned;", "END:"}},
+      runGroup);
 }
 
 //===----------------------------------------------------------------------===//
