@@ -16,8 +16,9 @@ using namespace yupana::codegen;
 namespace {
 
 cuda::GPUChoice choiceOf(kernel::GPUAttr config) {
-  return {config.getForm(),   config.getTileFeatures(), config.getTileRows(), config.getTileDepth(),
-          config.getStages(), config.getThreads(),      config.getBlocks(),   config.getRows()};
+  return {config.getForm(),      config.getTileFeatures(), config.getTileRows(),
+          config.getTileDepth(), config.getStages(),       config.getThreads(),
+          config.getBlocks(),    config.getRows(),         config.getCluster()};
 }
 
 /// The configs of one op, none twice, in the order in which they are added.
@@ -26,9 +27,9 @@ public:
   explicit Candidates(kernel::GPUAttr usual) : usual(usual), configs{usual} {}
 
   void add(const cuda::GPUChoice &choice) {
-    auto config =
-        kernel::GPUAttr::get(usual.getContext(), usual.getChip(), choice.form, choice.tileFeatures, choice.tileRows,
-                             choice.tileDepth, choice.stages, choice.threads, choice.blocks, choice.rows);
+    auto config = kernel::GPUAttr::get(usual.getContext(), usual.getChip(), choice.form, choice.tileFeatures,
+                                       choice.tileRows, choice.tileDepth, choice.stages, choice.threads, choice.blocks,
+                                       choice.rows, choice.cluster);
     if (!llvm::is_contained(configs, kernel::ConfigAttrInterface(config)))
       configs.push_back(config);
   }
@@ -38,13 +39,6 @@ private:
   kernel::GPUAttr usual;
   SmallVector<kernel::ConfigAttrInterface> configs;
 };
-
-/// The products that share a launch, and so its ring.
-SmallVector<kernel::GemmOp> productsBeside(kernel::GemmOp gemm) {
-  if (auto parallel = dyn_cast<kernel::ParallelOp>(gemm->getParentOp()))
-    return llvm::to_vector(parallel.getBody().getOps<kernel::GemmOp>());
-  return {gemm};
-}
 
 /// True if a multiprocessor holds the blocks: their shared memory, and registers for accumulators, addresses and the
 /// weights of a step.
@@ -63,7 +57,8 @@ bool fits(const GpuFacts &gpu, const cuda::GemmShape &shape, const cuda::GPUChoi
 }
 
 /// Rows of a tile, stages of its ring and blocks that share a multiprocessor. Where blocks share out the work of
-/// several products, these have one ring: as many stages for all, and rows that each has for itself.
+/// several products, these have one ring: as many stages for all, and rows that each has for itself. All of a launch
+/// run in clusters or none, so only a product alone tries the other.
 void addProducts(Candidates &candidates, kernel::GemmOp gemm, const GpuFacts &gpu, int64_t maxTokens,
                  const cuda::GPUChoice &usual) {
   bool shares = usual.form == kernel::GPUForm::Decode;
@@ -79,7 +74,7 @@ void addProducts(Candidates &candidates, kernel::GemmOp gemm, const GpuFacts &gp
         choice.tileRows = rows;
         choice.stages = stages;
         choice.blocks = blocks;
-        bool all = stages >= 2 && llvm::all_of(productsBeside(gemm), [&](kernel::GemmOp member) {
+        bool all = stages >= 2 && llvm::all_of(cuda::productsBeside(gemm), [&](kernel::GemmOp member) {
                      if (!shares)
                        return fits(gpu, shape, choice);
                      cuda::GemmShape other = cuda::shapeOf(member, maxTokens);
@@ -91,6 +86,11 @@ void addProducts(Candidates &candidates, kernel::GemmOp gemm, const GpuFacts &gp
         if (all)
           candidates.add(choice);
       }
+  if (usual.cluster > 1 && cuda::productsBeside(gemm).size() == 1) {
+    cuda::GPUChoice choice = usual;
+    choice.cluster = 1;
+    candidates.add(choice);
+  }
 }
 
 /// True if a multiprocessor holds the blocks of attention: their shared memory, and registers for queries, scores,

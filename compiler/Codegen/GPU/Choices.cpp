@@ -8,6 +8,7 @@
 
 #include "compiler/Codegen/GPU/AttentionLayout.h"
 #include "compiler/Codegen/GPU/GemmLayout.h"
+#include "compiler/Codegen/GPU/GemmTurns.h"
 #include "compiler/Codegen/GPU/Numerics.h"
 #include "compiler/Codegen/GPU/SampleLayout.h"
 
@@ -48,8 +49,17 @@ GemmShape cuda::shapeOf(kernel::GemmOp op, int64_t maxTokens) {
   shape.allRows = rows;
   kernel::NumericsAttr numerics = op.getNumericsAttr();
   shape.panels = takesPanels(op);
+  shape.evenPanels = shape.panels && llvm::all_of(productsBeside(op), [](kernel::GemmOp member) {
+                       return panelCells(member) % panelCluster == 0;
+                     });
   shape.range = numerics && numerics.hasProducts() && numerics.getRange() > 0 ? numerics.getRange() : 0;
   return shape;
+}
+
+SmallVector<kernel::GemmOp> cuda::productsBeside(kernel::GemmOp op) {
+  if (auto parallel = dyn_cast<kernel::ParallelOp>(op->getParentOp()))
+    return llvm::to_vector(parallel.getBody().getOps<kernel::GemmOp>());
+  return {op};
 }
 
 static bool fitsPanels(kernel::GemmOp op) {
@@ -115,13 +125,22 @@ bool cuda::takesShares(const GpuFacts &gpu, kernel::GemmOp op, int64_t maxTokens
 }
 
 /// The largest tile, since every row it has saves reading weights from the L2 cache, but no larger than most of the
-/// experts fill; and as deep a ring as fits beside the sums.
+/// experts fill; and as deep a ring as fits beside the sums. Two blocks with neighbouring weights share token rows, so
+/// that the L2 cache sends them once, where all blocks of the launch find one to share with.
 static GPUChoice choosePanels(const GpuFacts &gpu, const GemmShape &shape) {
-  constexpr int64_t features = 2 * int64_t(schema::kTile64x128.tile_rows), mostRows = 256, mostStages = 8;
-  constexpr int64_t threads = 384;
+  constexpr int64_t features = panelCellTiles * int64_t(schema::kTile64x128.tile_rows);
+  constexpr int64_t mostRows = 256, mostStages = 8, threads = 384;
   bool isShared = shape.rows != shape.allRows;
   auto rows = static_cast<int64_t>(llvm::PowerOf2Ceil(isShared ? shape.rows + shape.rows / 4 : shape.rows));
-  GPUChoice choice{kernel::GPUForm::WGMMA, features, std::min(rows, mostRows), 64, mostStages, threads, 1, 1};
+  GPUChoice choice{kernel::GPUForm::WGMMA,
+                   features,
+                   std::min(rows, mostRows),
+                   64,
+                   mostStages,
+                   threads,
+                   1,
+                   1,
+                   shape.evenPanels ? panelCluster : 1};
   while (choice.stages > leastStages && gemmSharedBytes(shape, choice) > gpu.sharedBlockBytes)
     --choice.stages;
   return choice;

@@ -17,7 +17,7 @@ inline constexpr int64_t decodeTokens = 8;
 struct GPUChoice {
   kernel::GPUForm form = kernel::GPUForm::SIMT;
   int64_t tileFeatures = 0, tileRows = 0, tileDepth = 0, stages = 0;
-  int64_t threads = 128, blocks = 1, rows = 1;
+  int64_t threads = 128, blocks = 1, rows = 1, cluster = 1;
 };
 
 /// A GEMM as far as its choices depend on it.
@@ -31,9 +31,13 @@ struct GemmShape {
   int64_t allRows;      ///< Most rows of a step, whoever shares them.
   int64_t range;        ///< Elements of a range of K; 0 where the whole K is one.
   bool panels;          ///< Its rows are there as bulk copies read them: takesPanels().
+  bool evenPanels;      ///< The launch's products that read panels have even numbers of cells.
 };
 
 GemmShape shapeOf(kernel::GemmOp op, int64_t maxTokens);
+
+/// The products of the op's launch, itself among them.
+llvm::SmallVector<kernel::GemmOp> productsBeside(kernel::GemmOp op);
 
 /// True if the GEMM's rows, all of a step or sorted by expert, are panels of form rows128, and two weight tiles hold
 /// whole groups, as those of all members of its launch: then one thread may fetch for it. Offsets of sorted rows are

@@ -241,11 +241,35 @@ void KernelEmitter::waitForCount(Value counter, Value least) {
 }
 
 //===----------------------------------------------------------------------===//
+// Clusters
+//===----------------------------------------------------------------------===//
+
+void KernelEmitter::formClusters(int64_t blocks) {
+  function->setAttr(NVVM::NVVMDialect::getClusterDimAttrName(),
+                    b.getDenseI32ArrayAttr({static_cast<int32_t>(blocks), 1, 1}));
+}
+
+Value KernelEmitter::clusterRank() { return make<NVVM::ClusterId>(i32); }
+
+void KernelEmitter::clusterBarrier() {
+  make<NVVM::ClusterArriveOp>(UnitAttr());
+  make<NVVM::ClusterWaitOp>(UnitAttr());
+}
+
+//===----------------------------------------------------------------------===//
 // Asynchronous work
 //===----------------------------------------------------------------------===//
 
 static NVVM::MemScopeKindAttr blockScope(KernelEmitter &e) {
   return NVVM::MemScopeKindAttr::get(e.b.getContext(), NVVM::MemScopeKind::CTA);
+}
+
+static NVVM::MemScopeKindAttr clusterScope(KernelEmitter &e) {
+  return NVVM::MemScopeKindAttr::get(e.b.getContext(), NVVM::MemScopeKind::CLUSTER);
+}
+
+static LLVM::LLVMPointerType clusterPtr(KernelEmitter &e) {
+  return LLVM::LLVMPointerType::get(e.b.getContext(), static_cast<unsigned>(NVVM::NVVMMemorySpace::SharedCluster));
 }
 
 void KernelEmitter::initBarrier(Value barrier, int64_t count) {
@@ -266,15 +290,20 @@ void KernelEmitter::arriveExpecting(Value barrier, Value bytes) {
   make<NVVM::MBarrierArriveExpectTxOp>(TypeRange(), barrier, bytes, blockScope(*this), b.getBoolAttr(false), Value());
 }
 
-void KernelEmitter::wait(Value barrier, Value phase) {
+void KernelEmitter::arriveAt(Value barrier, Value rank) {
+  Value there = make<NVVM::MapaOp>(clusterPtr(*this), barrier, rank);
+  make<NVVM::MBarrierArriveOp>(TypeRange(), there, Value(), clusterScope(*this), /*relaxed=*/b.getBoolAttr(true));
+}
+
+void KernelEmitter::wait(Value barrier, Value phase, bool ofCluster) {
   auto loop = make<scf::WhileOp>(TypeRange(), ValueRange());
   OpBuilder::InsertionGuard guard(b);
   b.createBlock(&loop.getBefore());
+  NVVM::MemScopeKindAttr scope = ofCluster ? clusterScope(*this) : blockScope(*this);
+  BoolAttr relaxed = b.getBoolAttr(ofCluster);
   // Waiting in hardware came with bulk copies.
-  Value done =
-      hasBulkCopies()
-          ? Value(make<NVVM::MBarrierTryWaitOp>(i1, barrier, phase, Value(), blockScope(*this), b.getBoolAttr(false)))
-          : Value(make<NVVM::MBarrierTestWaitOp>(i1, barrier, phase, blockScope(*this), b.getBoolAttr(false)));
+  Value done = hasBulkCopies() ? Value(make<NVVM::MBarrierTryWaitOp>(i1, barrier, phase, Value(), scope, relaxed))
+                               : Value(make<NVVM::MBarrierTestWaitOp>(i1, barrier, phase, scope, relaxed));
   make<scf::ConditionOp>(bitXor(done, integer(1, i1)), ValueRange());
   b.createBlock(&loop.getAfter());
   make<scf::YieldOp>();
@@ -282,6 +311,11 @@ void KernelEmitter::wait(Value barrier, Value phase) {
 
 void KernelEmitter::copyBulk(Value to, Value from, Value bytes, Value barrier) {
   make<NVVM::CpAsyncBulkGlobalToSharedClusterOp>(to, from, barrier, bytes, Value(), Value());
+}
+
+void KernelEmitter::copyBulkToCluster(Value to, Value from, Value bytes, Value barrier, int64_t blocks) {
+  Value there = make<LLVM::AddrSpaceCastOp>(clusterPtr(*this), to);
+  make<NVVM::CpAsyncBulkGlobalToSharedClusterOp>(there, from, barrier, bytes, integer(blocks, b.getI16Type()), Value());
 }
 
 void KernelEmitter::prefetchBulk(Value from, Value bytes) { make<NVVM::CpAsyncBulkPrefetchOp>(from, bytes, Value()); }

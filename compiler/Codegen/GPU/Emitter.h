@@ -131,6 +131,15 @@ public:
   /// Changes the integer at `address` in global or shared memory and gives what it was before; orders nothing else.
   mlir::Value atomic(mlir::LLVM::AtomicBinOp change, mlir::Value address, mlir::Value value);
 
+  // What the blocks of a cluster do together, which run at the same time.
+  /// Makes clusters of so many blocks.
+  void formClusters(int64_t blocks);
+  /// The number of this block in its cluster.
+  mlir::Value clusterRank();
+  /// Waits until all threads of all blocks are here, and orders their memory accesses. No block may end before the
+  /// others have done what they do to its memory.
+  void clusterBarrier();
+
   // Copies of 16 bytes from global to shared memory that complete later.
   /// Copies the first `bytes`, an i32 of 0 or 16, and clears the rest; all of them where it is null.
   void copyAsync(mlir::Value to, mlir::Value from, mlir::Value bytes = {});
@@ -151,13 +160,20 @@ public:
   /// Arrives, and makes the phase wait for `bytes` of bulk copies, an i32, too.
   void arriveExpecting(mlir::Value barrier, mlir::Value bytes);
   void arriveExpecting(mlir::Value barrier, int64_t bytes) { arriveExpecting(barrier, integer(bytes)); }
+  /// Arrives at the barrier that block `rank` of the cluster has at the same place, where waitCluster() waits. That
+  /// hands over nothing that was written, only that products this thread has waited for have read their operands: an
+  /// order of memory for the whole cluster is a fence of the device each time.
+  void arriveAt(mlir::Value barrier, mlir::Value rank);
   /// Waits for the end of a phase, an i32: 0 for the first, 1 for the next, and so on in turn.
-  void wait(mlir::Value barrier, mlir::Value phase);
+  void wait(mlir::Value barrier, mlir::Value phase) { wait(barrier, phase, /*ofCluster=*/false); }
+  void waitCluster(mlir::Value barrier, mlir::Value phase) { wait(barrier, phase, /*ofCluster=*/true); }
   /// Copies `bytes`, an i32 and multiple of 16, from global to shared memory, both aligned to 16, and tells `barrier`.
   void copyBulk(mlir::Value to, mlir::Value from, mlir::Value bytes, mlir::Value barrier);
   void copyBulk(mlir::Value to, mlir::Value from, int64_t bytes, mlir::Value barrier) {
     copyBulk(to, from, integer(bytes), barrier);
   }
+  /// The same in each block of the cluster whose bit is set in `blocks`: to the same place, telling its barrier there.
+  void copyBulkToCluster(mlir::Value to, mlir::Value from, mlir::Value bytes, mlir::Value barrier, int64_t blocks);
   /// Asks for `bytes`, an i32 and a multiple of 16, of global memory to come into the L2 cache.
   void prefetchBulk(mlir::Value from, mlir::Value bytes);
   /// Lets bulk copies and matrix instructions of warpgroups see what this thread has stored in shared memory.
@@ -182,6 +198,7 @@ public:
   void finish();
 
 private:
+  void wait(mlir::Value barrier, mlir::Value phase, bool ofCluster);
   /// T, S or R of the step.
   mlir::Value stepSize(kernel::GridOp size) const;
 

@@ -89,7 +89,7 @@ kernel::ConfigAttrInterface GPUBackEnd::chooseConfig(kernel::LaunchedOpInterface
   MLIRContext *context = op->getContext();
   return kernel::GPUAttr::get(context, StringAttr::get(context, getName()), choice.form, choice.tileFeatures,
                               choice.tileRows, choice.tileDepth, choice.stages, choice.threads, choice.blocks,
-                              choice.rows);
+                              choice.rows, choice.cluster);
 }
 
 /// As many blocks as run at once, and no more than there can be units; none for no rows.
@@ -108,14 +108,20 @@ static kernel::GridAttr gridOfShares(ArrayRef<kernel::GemmOp> members) {
       .get();
 }
 
-/// As many blocks as run at once, and no more than there can be units.
+/// As many blocks as run at once, and no more than there can be units; whole clusters, as many units are.
 static kernel::GridAttr gridOfPanels(ArrayRef<kernel::GemmOp> members) {
   kernel::GemmOp first = members.front();
   auto config = cast<kernel::GPUAttr>(first.getConfigAttr());
   kernel::GridBuilder units(first.getContext());
   for (kernel::GemmOp member : members)
     units.add(cuda::panelUnits(member, config.getTileRows()));
-  return kernel::GridBuilder(first.getContext()).multiprocessors().times(config.getBlocks()).min(units.get()).get();
+  return kernel::GridBuilder(first.getContext())
+      .multiprocessors()
+      .times(config.getBlocks())
+      .ceilDiv(config.getCluster())
+      .times(config.getCluster())
+      .min(units.get())
+      .get();
 }
 
 kernel::GridAttr GPUBackEnd::getSharedGrid(kernel::ParallelOp op) const {

@@ -6,6 +6,10 @@
 // third warpgroup hands over registers (setmaxnreg). A unit with fewer rows than the tile takes narrower instructions,
 // which add the same k in the same order. Accumulators go through shared memory some rows at a time, where the epilogue
 // reads them; meanwhile the ring fills for the next unit.
+//
+// The two blocks of a cluster have the same token rows, which their fetching threads ask for in turn, a step each, for
+// both, so that the L2 cache sends a third less. A stage is empty when both blocks have read it, and each warp says so
+// to both.
 #include "compiler/Codegen/GPU/GemmPanels.h"
 
 #include "compiler/Codegen/Common/Dispatch.h"
@@ -68,7 +72,8 @@ private:
   ArrayRef<kernel::GemmOp> members;
   int64_t tileRows, stages;
   PanelLayout layout;
-  Value memory, stride;
+  Value memory, firstUnit, stride; ///< Of clusters: the number of the first unit, and to the next.
+  Value rank;                      ///< In the cluster; null where there are none.
   LogicalResult result = success();
 };
 
@@ -116,6 +121,11 @@ LogicalResult PanelEmitter::check() {
       return op.emitOpError() << "is configured by " << *config << ", expected a depth of "
                               << schema::kTile64x128.row_bytes / 2 << " and " << blockThreads
                               << " threads for a tile of " << panelFeatures << " features";
+    bool pairs = config->getCluster() == panelCluster && panelCells(op) % panelCluster == 0;
+    if (config->getCluster() != 1 && !pairs)
+      return op.emitOpError() << "has " << panelCells(op) << " cells of " << panelFeatures << " features and clusters "
+                              << "of " << config->getCluster() << " blocks, expected 1, or " << panelCluster
+                              << " for an even number of cells";
     if (layout.bytes > e.target.gpu().sharedBlockBytes)
       return op.emitOpError() << "needs " << layout.bytes << " bytes of shared memory for a tile of " << tileRows
                               << " rows in " << stages << " stages, a block of " << e.target.name << " has "
@@ -129,11 +139,18 @@ LogicalResult PanelEmitter::run() {
     return failure();
   memory = e.shared(layout.bytes, sharedAlignment);
   // A launch of its own has the grid to itself; a member among others has its own blocks.
-  kernel::GemmOp first = members.front();
-  bool isMember = members.size() == 1 && isa<kernel::ParallelOp>(first->getParentOp());
-  if (isMember && failed(checkMemberGrid(first)))
+  kernel::GemmOp op = members.front();
+  bool isMember = members.size() == 1 && isa<kernel::ParallelOp>(op->getParentOp());
+  if (isMember && failed(checkMemberGrid(op)))
     return failure();
-  stride = isMember ? e.size(first.getGridAttr()) : e.blockCount();
+  stride = isMember ? e.size(op.getGridAttr()) : e.blockCount();
+  firstUnit = e.cell;
+  if (int64_t cluster = configOf(op).getCluster(); cluster > 1) {
+    e.formClusters(cluster);
+    rank = e.clusterRank();
+    firstUnit = e.div(firstUnit, cluster);
+    stride = e.div(stride, cluster);
+  }
   prepare();
   // Counts that change while a kernel runs have to begin at a number that is stated for all threads.
   e.function->removeAttr("nvvm.minctasm");
@@ -153,6 +170,9 @@ LogicalResult PanelEmitter::run() {
           forUnits([&](kernel::GemmOp op, const PanelUnit &unit, Value count) { return fetch(op, unit, count); });
         });
       });
+  // The other block arrives here until it has read its last stage.
+  if (rank)
+    e.clusterBarrier();
   return result;
 }
 
@@ -160,18 +180,18 @@ void PanelEmitter::prepare() {
   e.when(e.equal(e.thread, e.integer(0)), [&] {
     for (int64_t stage = 0; stage < stages; ++stage) {
       e.initBarrier(fullBarrier(e.integer(stage)), 1);
-      e.initBarrier(emptyBarrier(e.integer(stage)), readerWarps);
+      e.initBarrier(emptyBarrier(e.integer(stage)), readerWarps * (rank ? panelCluster : 1));
     }
     e.publishBarriers();
   });
-  e.barrier();
+  rank ? e.clusterBarrier() : e.barrier();
 }
 
 /// The units of the block, in order; steps of K are counted over all of them.
 void PanelEmitter::forUnits(function_ref<Value(kernel::GemmOp, const PanelUnit &, Value)> body) {
-  Value next = e.cell, count = e.integer(0);
+  Value next = firstUnit, count = e.integer(0);
   for (kernel::GemmOp op : members)
-    next = PanelTurns(e, op, tileRows, stride).forEach(next, count, [&](const PanelUnit &unit, Value carried) {
+    next = PanelTurns(e, op, tileRows, stride, rank).forEach(next, count, [&](const PanelUnit &unit, Value carried) {
       return body(op, unit, carried);
     });
 }
@@ -200,12 +220,19 @@ Value PanelEmitter::fetch(kernel::GemmOp op, const PanelUnit &unit, Value begin)
     Value count = e.add(begin, step), stage = stageOf(count), to = stageMemory(stage), full = fullBarrier(stage);
     Value from = e.element(weights, e.widen(step), tileBytes);
     // The phase before the first is over from the beginning.
-    e.wait(emptyBarrier(stage), e.bitXor(phaseOf(count), 1));
+    Value empty = emptyBarrier(stage), before = e.bitXor(phaseOf(count), 1);
+    rank ? e.waitCluster(empty, before) : e.wait(empty, before);
     e.arriveExpecting(full, e.add(bytes, panelCellTiles * tileBytes));
     e.copyBulk(to, from, tileBytes, full);
     e.copyBulk(e.at(to, tileBytes), e.at(from, apart), tileBytes, full);
-    e.copyBulk(e.at(to, panelCellTiles * tileBytes), e.element(tokens, e.mul(e.widen(step), panelRows), rowBytes),
-               bytes, full);
+    Value panel = e.at(to, panelCellTiles * tileBytes);
+    Value rows = e.element(tokens, e.mul(e.widen(step), panelRows), rowBytes);
+    constexpr int64_t bothBlocks = 3;
+    if (rank)
+      e.when(e.equal(e.rem(count, panelCluster), rank),
+             [&] { e.copyBulkToCluster(panel, rows, bytes, full, bothBlocks); });
+    else
+      e.copyBulk(panel, rows, bytes, full);
   });
   return e.add(begin, steps);
 }
@@ -263,9 +290,13 @@ PanelEmitter::Values PanelEmitter::multiply(int64_t rows, Value steps, Value beg
   return sums;
 }
 
-/// Gives the stage of step `count` back.
+/// Gives the stage of step `count` back, to all who fill it.
 void PanelEmitter::release(Value count) {
-  e.when(e.equal(e.lane, e.integer(0)), [&] { e.arrive(emptyBarrier(stageOf(count))); });
+  Value empty = emptyBarrier(stageOf(count));
+  if (rank)
+    e.when(e.less(e.lane, e.integer(panelCluster)), [&] { e.arriveAt(empty, e.lane); });
+  else
+    e.when(e.equal(e.lane, e.integer(0)), [&] { e.arrive(empty); });
 }
 
 /// Both warpgroups' accumulators of some rows lie side by side; all of them run the body.

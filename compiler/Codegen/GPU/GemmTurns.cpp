@@ -31,8 +31,8 @@ kernel::GridAttr cuda::panelUnits(kernel::GemmOp op, int64_t tileRows) {
   return turns.times(panelCells(op)).get();
 }
 
-PanelTurns::PanelTurns(KernelEmitter &e, kernel::GemmOp op, int64_t tileRows, Value stride)
-    : e(e), op(op), tileRows(tileRows), cells(panelCells(op)), stride(stride) {}
+PanelTurns::PanelTurns(KernelEmitter &e, kernel::GemmOp op, int64_t tileRows, Value stride, Value rank)
+    : e(e), op(op), tileRows(tileRows), cells(panelCells(op) / (rank ? panelCluster : 1)), stride(stride), rank(rank) {}
 
 Value PanelTurns::forEach(Value next, Value &carried, Body body) {
   Value zero = e.integer(0);
@@ -67,7 +67,10 @@ PanelTurns::Values PanelTurns::forRows(Value expert, Value begin, Value end, Val
     Value unit = e.add(next, e.mul(index, stride));
     Value first = e.mul(e.rem(unit, turns), tileRows);
     Value count = e.min(e.sub(rows, first), e.integer(tileRows));
-    return {body({e.div(unit, turns), expert, e.add(begin, first), count}, inner[0])};
+    Value cell = e.div(unit, turns);
+    if (rank)
+      cell = e.add(e.mul(cell, panelCluster), rank);
+    return {body({cell, expert, e.add(begin, first), count}, inner[0])};
   });
   return {e.sub(e.add(next, e.mul(own, stride)), units), last[0]};
 }

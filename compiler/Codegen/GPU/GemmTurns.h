@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Units of products that read panels, and who does which: a unit is a cell of two weight tiles times a turn of token
-// rows. Blocks take them in turns, so that those which run at once have neighbouring ones.
+// rows. Blocks take them in turns, so that those which run at once have neighbouring ones. The blocks of a cluster have
+// units of the same rows, of neighbouring cells.
 #ifndef YUPANA_COMPILER_CODEGEN_GPU_GEMMTURNS_H
 #define YUPANA_COMPILER_CODEGEN_GPU_GEMMTURNS_H
 
@@ -18,6 +19,8 @@ struct PanelUnit {
 
 /// The weight tiles that a cell covers, and the cells of a weight, or of each expert's.
 inline constexpr int64_t panelCellTiles = 2;
+/// The blocks of a cluster, where there are clusters.
+inline constexpr int64_t panelCluster = 2;
 int64_t panelCells(kernel::GemmOp op);
 
 /// How many units a product has at most, whatever the experts' rows are.
@@ -25,13 +28,14 @@ kernel::GridAttr panelUnits(kernel::GemmOp op, int64_t tileRows);
 
 class PanelTurns {
 public:
-  /// `stride` blocks share the units, of which each has at most `tileRows` rows.
-  PanelTurns(KernelEmitter &e, kernel::GemmOp op, int64_t tileRows, mlir::Value stride);
+  /// `stride` clusters share the units, of which each has at most `tileRows` rows. A cluster is one block where `rank`
+  /// is null, or else two, of which `rank` is this one's number; then the product has an even number of cells.
+  PanelTurns(KernelEmitter &e, kernel::GemmOp op, int64_t tileRows, mlir::Value stride, mlir::Value rank);
 
   using Body = llvm::function_ref<mlir::Value(const PanelUnit &unit, mlir::Value carried)>;
 
-  /// Runs the body for unit `next` of the product and every `stride`th behind it; gives where the block goes on,
-  /// counted from the end of the product, and in `carried` what the body has carried from unit to unit.
+  /// Runs the body for the cluster's unit `next` of the product and every `stride`th behind it; gives where the cluster
+  /// goes on, counted from the end of the product, and in `carried` what the body has carried from unit to unit.
   mlir::Value forEach(mlir::Value next, mlir::Value &carried, Body body);
 
 private:
@@ -41,8 +45,8 @@ private:
 
   KernelEmitter &e;
   kernel::GemmOp op;
-  int64_t tileRows, cells;
-  mlir::Value stride;
+  int64_t tileRows, cells; ///< Cells that a cluster has at once count as one.
+  mlir::Value stride, rank;
 };
 
 } // namespace yupana::codegen::cuda

@@ -73,15 +73,23 @@ LogicalResult cuda::emitTemplate(KernelEmitter &e, kernel::ParallelOp op) {
 }
 
 /// What the launch of the op's members says: threads of a block, as the member that needs the most, and how many blocks
-/// share a multiprocessor, as the one that allows the fewest. An error at an op that has no config.
+/// share a multiprocessor, as the one that allows the fewest. An error at an op that has no config, or not the clusters
+/// of the others.
 static FailureOr<std::pair<int64_t, int64_t>> blocksOf(Operation *launched) {
-  int64_t threads = 0, blocks = std::numeric_limits<int64_t>::max();
+  int64_t threads = 0, blocks = std::numeric_limits<int64_t>::max(), cluster = 0;
   WalkResult result = launched->walk([&](kernel::LaunchedOpInterface op) -> WalkResult {
     if (isa<kernel::ParallelOp>(op.getOperation()))
       return WalkResult::advance();
     auto config = dyn_cast_or_null<kernel::GPUAttr>(op.getConfigAttr());
     if (!config)
       return op->emitError() << "has no #kernel.gpu config, which code for a GPU needs";
+    if (config.getCluster() > 1 && !readsPanels(config))
+      return op->emitError() << "has clusters of " << config.getCluster() << " blocks, expected 1 for a tile of "
+                             << config.getTileFeatures() << " features";
+    if (cluster && cluster != config.getCluster())
+      return op->emitError() << "has clusters of " << config.getCluster() << " blocks, other members of the launch of "
+                             << cluster;
+    cluster = config.getCluster();
     threads = std::max(threads, config.getThreads());
     blocks = std::min(blocks, config.getBlocks());
     return WalkResult::advance();

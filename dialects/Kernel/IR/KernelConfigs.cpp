@@ -79,8 +79,8 @@ static LogicalResult verifyTile(function_ref<InFlightDiagnostic()> emitError, GP
 
 LogicalResult GPUAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringAttr chip, GPUForm form,
                               int64_t tileFeatures, int64_t tileRows, int64_t tileDepth, int64_t stages,
-                              int64_t threads, int64_t blocks, int64_t rows) {
-  constexpr int64_t warp = 32, warpgroup = 128, mostThreads = 1024;
+                              int64_t threads, int64_t blocks, int64_t rows, int64_t cluster) {
+  constexpr int64_t warp = 32, warpgroup = 128, mostThreads = 1024, mostCluster = 8;
   StringRef name = chip.getValue();
   if (!name.starts_with("sm_"))
     return emitError() << "target is \"" << name << "\", expected the name of a GPU such as \"sm_90a\"";
@@ -99,6 +99,10 @@ LogicalResult GPUAttr::verify(function_ref<InFlightDiagnostic()> emitError, Stri
   if (rows < 1 || (form != GPUForm::SIMT && rows != 1))
     return emitError() << "form " << stringifyGPUForm(form) << " has cells of " << rows << " rows, expected "
                        << (form == GPUForm::SIMT ? "at least 1" : "1, since the tile says how many");
+  int64_t most = form == GPUForm::WGMMA ? mostCluster : 1;
+  if (cluster < 1 || cluster > most)
+    return emitError() << "form " << stringifyGPUForm(form) << " has clusters of " << cluster
+                       << " blocks, expected from 1 to " << most;
   return success();
 }
 

@@ -115,7 +115,8 @@ def Kernel_GPUAttr : AttrDef<Kernel_Dialect, "GPU", [DeclareAttrInterfaceMethods
     of `stages` such pieces in shared memory. `decode` streams weights of few rows through the ring: blocks take equal
     shares of all units of tile K, whatever cell they belong to. `simt` computes an element per thread and has neither
     tile nor stages (0 x 0 x 0 and 0). `threads` are those of one block, `blocks` how many blocks share a
-    multiprocessor, and `rows` how many rows one cell of a `simt` kernel covers, 1 in the others.
+    multiprocessor, and `rows` how many rows one cell of a `simt` kernel covers, 1 in the others. `cluster` blocks, 1
+    where it is not written, run together and read each other's shared memory: in `wgmma` they share token rows.
 
     In attention a tile is positions x query heads x features of a head, and with `decode`, where blocks share the
     segments of all tokens, x positions of a segment. Query heads are those of a key head of one token, or of as many
@@ -130,10 +131,10 @@ def Kernel_GPUAttr : AttrDef<Kernel_Dialect, "GPU", [DeclareAttrInterfaceMethods
   }];
   let parameters = (ins "::mlir::StringAttr":$chip, EnumParameter<Kernel_GPUForm>:$form, "int64_t":$tileFeatures,
                         "int64_t":$tileRows, "int64_t":$tileDepth, "int64_t":$stages, "int64_t":$threads,
-                        "int64_t":$blocks, "int64_t":$rows);
+                        "int64_t":$blocks, "int64_t":$rows, DefaultValuedParameter<"int64_t", "1">:$cluster);
   let assemblyFormat = [{
     `<` $chip `,` `form` `=` $form `,` `tile` `=` $tileFeatures `x` $tileRows `x` $tileDepth `,` `stages` `=` $stages
-    `,` `threads` `=` $threads `,` `blocks` `=` $blocks `,` `rows` `=` $rows `>`
+    `,` `threads` `=` $threads `,` `blocks` `=` $blocks `,` `rows` `=` $rows (`,` `cluster` `=` $cluster^)? `>`
   }];
   let genVerifyDecl = 1;
 }

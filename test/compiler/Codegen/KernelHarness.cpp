@@ -114,7 +114,8 @@ kernel::ConfigAttrInterface withRows(kernel::ConfigAttrInterface config, int64_t
     return kernel::X86Attr::get(context, x86.getIsa(), x86.getTileRows(), x86.getTileColumns(), rows);
   auto gpu = mlir::cast<kernel::GPUAttr>(config);
   return kernel::GPUAttr::get(context, gpu.getChip(), gpu.getForm(), gpu.getTileFeatures(), gpu.getTileRows(),
-                              gpu.getTileDepth(), gpu.getStages(), gpu.getThreads(), gpu.getBlocks(), rows);
+                              gpu.getTileDepth(), gpu.getStages(), gpu.getThreads(), gpu.getBlocks(), rows,
+                              gpu.getCluster());
 }
 
 /// Writes what the target chooses on every launched op; gives the grid of the kernel.

@@ -57,3 +57,13 @@ func.func private @f() attributes {a = #kernel.gpu<"sm_80", form = simt, tile = 
 
 // expected-error @below {{form mma has cells of 8 rows, expected 1, since the tile says how many}}
 func.func private @f() attributes {a = #kernel.gpu<"sm_80", form = mma, tile = 16 x 8 x 16, stages = 2, threads = 32, blocks = 1, rows = 8>}
+
+// -----
+
+// expected-error @below {{form mma has clusters of 2 blocks, expected from 1 to 1}}
+func.func private @f() attributes {a = #kernel.gpu<"sm_90a", form = mma, tile = 16 x 8 x 16, stages = 2, threads = 32, blocks = 1, rows = 1, cluster = 2>}
+
+// -----
+
+// expected-error @below {{form wgmma has clusters of 16 blocks, expected from 1 to 8}}
+func.func private @f() attributes {a = #kernel.gpu<"sm_90a", form = wgmma, tile = 64 x 8 x 64, stages = 2, threads = 128, blocks = 1, rows = 1, cluster = 16>}

@@ -75,10 +75,11 @@ kernel.program @prefill function step max_tokens 2048 {
   %k = kernel.cache @layer : !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0, bf16, layout = "row-major">
   %v = kernel.cache @layer : !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 0, bf16, layout = "row-major">
   // CHECK: kernel.gemm rows "T"
-  // CHECK-SAME: config = #kernel.gpu<"sm_90a", form = wgmma, tile = 64 x 256 x 64, stages = 4, threads = 384, blocks = 1, rows = 1>
+  // CHECK-SAME: config = #kernel.gpu<"sm_90a", form = wgmma, tile = 64 x 256 x 64, stages = 4, threads = 384, blocks = 1, rows = 1, cluster = 2>
   // CHECK-SAME: numerics = #kernel.numerics<range = all, order = ascending, partials = 32>
   kernel.gemm rows "T" attributes {
-    config = #kernel.gpu<"sm_90a", form = wgmma, tile = 64 x 256 x 64, stages = 4, threads = 384, blocks = 1, rows = 1>,
+    config = #kernel.gpu<"sm_90a", form = wgmma, tile = 64 x 256 x 64, stages = 4, threads = 384, blocks = 1, rows = 1,
+                         cluster = 2>,
     grid = #kernel.grid<"T", 256, "ceildiv", "sms", "min">,
     numerics = #kernel.numerics<range = all, order = ascending, partials = 32>}
     product %n : !kernel.view<["T", 512], bf16, "rows128"> times %q : !kernel.view<[64, 512], bf16, "tile64x128"> {

@@ -155,12 +155,13 @@ Numbers panelsOf(const Numbers &x, int64_t rows, int64_t depth, bool isBF16, flo
 }
 
 TEST_P(GpuGemm, ReadsPanelsOfTokens) {
-  // One unit, and several of several steps; rows for each of the instructions that a tile has, and rows behind the last
-  // one that spoil no other.
+  // One unit, and several of several steps; blocks alone and in clusters, which have the even numbers of 128 outputs;
+  // rows for each of the instructions that a tile has, and rows behind the last one that spoil no other.
   struct Shape {
     int64_t outputs, depth, tokens;
   };
-  for (auto [outputs, depth, tokens] : {Shape{70, 40, 11}, {70, 40, 40}, {200, 328, 300}, {130, 72, 150}}) {
+  for (auto [outputs, depth, tokens] :
+       {Shape{70, 40, 11}, {70, 40, 40}, {200, 328, 300}, {130, 72, 150}, {700, 136, 260}}) {
     SCOPED_TRACE(tokens);
     KernelLibrary library = load(fmt::format(R"(
     kernel.func @gemm {{
@@ -186,10 +187,14 @@ TEST_P(GpuGemm, ReadsPanelsOfTokens) {
 }
 
 TEST_P(GpuGemm, PanelsOfExpertsAndNeighboursOfOneLaunch) {
-  // Two members share the blocks of a launch: experts of no, few and many rows, which scatter, and all rows. The
-  // epilogue adds over groups of 128 features.
-  constexpr int64_t outputs = 256, depth = 136, tokens = 180, experts = 3, places = tokens + 7 * experts;
-  KernelLibrary library = load(fmt::format(R"(
+  // Two members of a launch: experts of no, few and many rows, which scatter, and all rows. With few tokens the tiles
+  // of experts are smaller, and each member has blocks of its own; else they share all blocks. The epilogue adds over
+  // groups of 128 features.
+  for (uint32_t tokens : {180, 400}) {
+    SCOPED_TRACE(tokens);
+    constexpr int64_t outputs = 256, depth = 136, experts = 3;
+    int64_t places = tokens + 7 * experts;
+    KernelLibrary library = load(fmt::format(R"(
     kernel.func @gemms {{
     ^bb0(%offsets: !kernel.view<[4], i32>, %order: !kernel.view<["T+21"], i32>,
          %p: !kernel.view<["T+21", {1}], {2}, "rows128">, %w: !kernel.view<[3, {0}, {1}], {2}, "tile64x128">,
@@ -215,35 +220,36 @@ TEST_P(GpuGemm, PanelsOfExpertsAndNeighboursOfOneLaunch) {
         }}
       }}
     }})",
-                                           outputs, depth, element(), isBF16() ? "matrix_blocks" : "ascending"),
-                               tokens);
-  // The first expert has 9 rows, the second none, the third all others.
-  Array<int32_t> offsets = {0, 16, 16, 192}, order(places);
-  std::fill(order.begin(), order.end(), -1);
-  for (int64_t i = 0; i < tokens; ++i)
-    order[i < 9 ? i : i + 7] = static_cast<int32_t>(tokens - 1 - i);
-  Numbers p = random(places * depth, 1), w = random(experts * outputs * depth, 2);
-  Numbers x = random(tokens * depth, 3), v = random(outputs * depth, 4);
-  Array<float> y(tokens * outputs), z(tokens * 2);
-  ASSERT_NO_FATAL_FAILURE(
-      library.run("gemms",
-                  {offsets, order, panelsOf(p, places, depth, isBF16()), tiled(w, experts, outputs, depth), y,
-                   panelsOf(x, tokens, depth, isBF16()), tiled(v, 1, outputs, depth), z},
-                  {tokens}));
-  for (int64_t place = 0; place < places; ++place)
-    for (int64_t n = 0; order[place] >= 0 && n < outputs; ++n)
-      ASSERT_NO_FATAL_FAILURE(
-          expectNear(y[order[place] * outputs + n],
-                     expect(p.at(place * depth), w.at(((place < 16 ? 0 : 2) * outputs + n) * depth), depth), place, n));
-  for (int64_t t = 0; t < tokens; ++t)
-    for (int64_t group = 0; group < 2; ++group) {
-      Expected sum = {};
-      for (int64_t n = group * 128; n < (group + 1) * 128; ++n) {
-        Expected one = expect(x.at(t * depth), v.at(n * depth), depth);
-        sum = {sum.value + one.value, sum.tolerance + one.tolerance};
+                                             outputs, depth, element(), isBF16() ? "matrix_blocks" : "ascending"),
+                                 tokens);
+    // The first expert has 9 rows, the second none, the third all others.
+    Array<int32_t> offsets = {0, 16, 16, static_cast<int32_t>((tokens + 7) / 8 * 8 + 8)}, order(places);
+    std::fill(order.begin(), order.end(), -1);
+    for (int64_t i = 0; i < tokens; ++i)
+      order[i < 9 ? i : i + 7] = static_cast<int32_t>(tokens - 1 - i);
+    Numbers p = random(places * depth, 1), w = random(experts * outputs * depth, 2);
+    Numbers x = random(tokens * depth, 3), v = random(outputs * depth, 4);
+    Array<float> y(tokens * outputs), z(tokens * 2);
+    ASSERT_NO_FATAL_FAILURE(
+        library.run("gemms",
+                    {offsets, order, panelsOf(p, places, depth, isBF16()), tiled(w, experts, outputs, depth), y,
+                     panelsOf(x, tokens, depth, isBF16()), tiled(v, 1, outputs, depth), z},
+                    {tokens}));
+    for (int64_t place = 0; place < places; ++place)
+      for (int64_t n = 0; order[place] >= 0 && n < outputs; ++n)
+        ASSERT_NO_FATAL_FAILURE(expectNear(
+            y[order[place] * outputs + n],
+            expect(p.at(place * depth), w.at(((place < 16 ? 0 : 2) * outputs + n) * depth), depth), place, n));
+    for (int64_t t = 0; t < tokens; ++t)
+      for (int64_t group = 0; group < 2; ++group) {
+        Expected sum = {};
+        for (int64_t n = group * 128; n < (group + 1) * 128; ++n) {
+          Expected one = expect(x.at(t * depth), v.at(n * depth), depth);
+          sum = {sum.value + one.value, sum.tolerance + one.tolerance};
+        }
+        EXPECT_NEAR(z[t * 2 + group], sum.value, sum.tolerance + 1e-3) << "row " << t << " group " << group;
       }
-      EXPECT_NEAR(z[t * 2 + group], sum.value, sum.tolerance + 1e-3) << "row " << t << " group " << group;
-    }
+  }
 }
 
 TEST_P(GpuGemm, ExpertsWhoseRowsAreSorted) {

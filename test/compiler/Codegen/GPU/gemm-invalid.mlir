@@ -181,3 +181,33 @@ kernel.library @library target "sm_90a" {
     }
   }
 }
+
+// -----
+
+#config = #kernel.gpu<"sm_90a", form = wgmma, tile = 128 x 256 x 64, stages = 4, threads = 384, blocks = 1, rows = 1, cluster = 2>
+kernel.library @library target "sm_90a" {
+  kernel.func @gemm {
+  ^bb0(%x: !kernel.view<["T", 64], bf16, "rows128">, %w: !kernel.view<[320, 64], bf16, "tile64x128">, %y: !kernel.view<["T", 320], f32>):
+    // expected-error @below {{has 3 cells of 128 features and clusters of 2 blocks, expected 1, or 2 for an even number of cells}}
+    kernel.gemm rows "T" attributes {config = #config}
+        product %x : !kernel.view<["T", 64], bf16, "rows128"> times %w : !kernel.view<[320, 64], bf16, "tile64x128"> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 320], f32>
+    }
+  }
+}
+
+// -----
+
+#config = #kernel.gpu<"sm_90a", form = wgmma, tile = 64 x 128 x 64, stages = 4, threads = 256, blocks = 1, rows = 1, cluster = 2>
+kernel.library @library target "sm_90a" {
+  kernel.func @gemm {
+  ^bb0(%x: !kernel.view<["T", 64], bf16>, %w: !kernel.view<[128, 64], bf16, "tile64x128">, %y: !kernel.view<["T", 128], f32>):
+    // expected-error @below {{has clusters of 2 blocks, expected 1 for a tile of 64 features}}
+    kernel.gemm rows "T" attributes {config = #config}
+        product %x : !kernel.view<["T", 64], bf16> times %w : !kernel.view<[128, 64], bf16, "tile64x128"> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 128], f32>
+    }
+  }
+}

@@ -15,6 +15,20 @@ kernel.library @library target "sm_90a" {
   }
 }
 
+// Two blocks of a cluster take turns in asking for token rows, for both of them.
+#pairs = #kernel.gpu<"sm_90a", form = wgmma, tile = 128 x 256 x 64, stages = 4, threads = 384, blocks = 1, rows = 1, cluster = 2>
+kernel.library @clusters target "sm_90a" {
+  kernel.func @pairs {
+  ^bb0(%x: !kernel.view<["T", 256], bf16, "rows128">, %w: !kernel.view<[256, 256], bf16, "tile64x128">,
+       %y: !kernel.view<["T", 256], f32>):
+    kernel.gemm rows "T" attributes {config = #pairs}
+        product %x : !kernel.view<["T", 256], bf16, "rows128"> times %w : !kernel.view<[256, 256], bf16, "tile64x128"> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 256], f32>
+    }
+  }
+}
+
 // Four stages of 48 KiB, 64 rows of 128 sums and 16 bytes, eight barriers.
 // CHECK-LABEL: llvm.func @gemm
 // CHECK-SAME:    kernel.shared_bytes = 230464 : i64
@@ -44,4 +58,24 @@ kernel.library @library target "sm_90a" {
 // CHECK:             nvvm.mbarrier.arrive.expect_tx
 // CHECK-COUNT-3:     nvvm.cp.async.bulk.shared.cluster.global
 // CHECK-NOT:       nvvm.fence.proxy
+// CHECK:         llvm.return
+
+// CHECK-LABEL: llvm.func @pairs
+// CHECK-SAME:    nvvm.cluster_dim = array<i32: 2, 1, 1>
+// CHECK:         nvvm.read.ptx.sreg.cluster.ctarank
+// CHECK:         nvvm.mbarrier.init
+// CHECK:         nvvm.fence.mbarrier.init
+// CHECK:         nvvm.cluster.arrive
+// CHECK:         nvvm.cluster.wait
+// A stage is given back to both blocks.
+// CHECK:         nvvm.mapa
+// CHECK-NEXT:    nvvm.mbarrier.arrive {{.*}}relaxed = true, scope = #nvvm.mem_scope<cluster>
+// CHECK:         } else {
+// CHECK:           nvvm.mbarrier.try_wait {{.*}}relaxed = true, scope = #nvvm.mem_scope<cluster>
+// CHECK:           nvvm.mbarrier.arrive.expect_tx
+// CHECK-COUNT-2:   nvvm.cp.async.bulk.shared.cluster.global
+// CHECK:           scf.if
+// CHECK:             nvvm.cp.async.bulk.shared.cluster.global {{.*}} multicast_mask
+// CHECK:         nvvm.cluster.arrive
+// CHECK:         nvvm.cluster.wait
 // CHECK:         llvm.return
