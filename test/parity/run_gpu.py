@@ -2,9 +2,10 @@
 """Holds the logits of one checkpoint, computed by GPU code, to float64 truth.
 
 One plan has PTX for every target given. Each target runs the whole prompt at once and in odd chunks, which brings the
-programs for few tokens in; with --long also one token at a time. In bfloat16, with --long in float32, too; in float32
-where there are no logits of a peer to compare bfloat16 with. Every run is within the contract (compare.py). The driver is the stand-in unless --driver names another; whatever it reports, such as a race, ends the
-run and so the test.
+programs for few tokens in; with --long also one token at a time, a prompt of at most a thousand. In bfloat16, with
+--long in float32, too; in float32 where there are no logits of a peer to compare bfloat16 with. Every run is within the
+contract (compare.py). The driver is the stand-in unless --driver names another; whatever it reports, such as a race,
+ends the run and so the test.
 """
 
 import pathlib
@@ -16,9 +17,9 @@ from run_parity import contract
 
 
 def check_target(cases, arguments, plan, precision, target):
-    runner = tools.Runner(arguments, plan, target, ["--device", "cuda", "--driver", arguments.driver])
+    runner = tools.Runner(arguments, plan, target, ["--device", "cuda", "--driver", arguments.driver], timeout=1800)
     tokens = tools.read_tokens(arguments.model)
-    steps = [None, 7, 1] if arguments.long else [None, 7]
+    steps = [None, 7, 1] if arguments.long and len(tokens) <= 1000 else [None, 7]
     at_once = None
     for step in steps:
         (ours,) = runner.logits(tokens, step=step)

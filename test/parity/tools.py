@@ -55,7 +55,8 @@ class Runner:
     """Runs one target of a plan, with `more` words on the command line; logits come back as [tokens, vocabulary] per
     sequence."""
 
-    def __init__(self, arguments, plan, target, more=()):
+    def __init__(self, arguments, plan, target, more=(), timeout=300):
+        self.timeout = timeout
         self.program, self.plan, self.target, self.work = arguments.runner, plan, target, arguments.work
         self.more = list(more)
 
@@ -71,7 +72,7 @@ class Runner:
         out.unlink(missing_ok=True)
         # Room for every sequence, however many there are.
         run([self.program, self.plan, "--for", self.target, *self.more, *words, "--logits", out, "--threads", threads,
-             "--kv-memory", "512M"])
+             "--kv-memory", "512M"], self.timeout)
         rows = np.load(out)
         ends = np.cumsum([len(tokens) for tokens in sequences])
         assert rows.dtype == np.float32 and len(rows) == ends[-1], f"{out} is {rows.dtype} {rows.shape}"
