@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What a tuner may try for a GPU. Each candidate is the usual choice with one or two of its numbers changed, and keeps
-// the form, since forms may round differently: what is timed here computes the same bits. Numbers that generators fix
-// stay as they are. What a device cannot have is left out: a ring that the shared memory does not hold, blocks that
-// would find fewer registers than their accumulators need.
+// the form, since forms may round differently: what is timed here computes the same bits, as the two forms that read
+// panels do. Numbers that generators fix stay as they are. What a device cannot have is left out: a ring that the
+// shared memory does not hold, blocks that would find fewer registers than their accumulators need.
 #include "compiler/Codegen/GPU/Choices.h"
 #include "compiler/Codegen/GPU/GPUBackEnd.h"
 
@@ -40,6 +40,11 @@ private:
   SmallVector<kernel::ConfigAttrInterface> configs;
 };
 
+/// Tiles of more than one weight tile are read as panels.
+bool readsPanels(const cuda::GPUChoice &choice) {
+  return choice.form == kernel::GPUForm::WGMMA && choice.tileFeatures > 64;
+}
+
 /// True if a multiprocessor holds the blocks: their shared memory, and registers for accumulators, addresses and the
 /// weights of a step.
 bool fits(const GpuFacts &gpu, const cuda::GemmShape &shape, const cuda::GPUChoice &choice) {
@@ -50,7 +55,7 @@ bool fits(const GpuFacts &gpu, const cuda::GemmShape &shape, const cuda::GPUChoi
   if (bytes > gpu.sharedBlockBytes || choice.blocks * (bytes + reservedBytes) > gpu.sharedBlockBytes + reservedBytes)
     return false;
   // Where panels are read, registers are handed to the warpgroups that multiply, whose tiles were chosen to fit.
-  if (choice.form == kernel::GPUForm::WGMMA && choice.tileFeatures > 64)
+  if (readsPanels(choice))
     return choice.blocks == 1;
   int64_t sums = shape.products * choice.tileFeatures * choice.tileRows / 128;
   return registers / (choice.blocks * choice.threads) >= sums + otherRegisters;
@@ -86,6 +91,8 @@ void addProducts(Candidates &candidates, kernel::GemmOp gemm, const GpuFacts &gp
         if (all)
           candidates.add(choice);
       }
+  if (readsPanels(usual))
+    candidates.add(cuda::takeTurns(gpu, shape, usual));
   if (usual.cluster > 1 && cuda::productsBeside(gemm).size() == 1) {
     cuda::GPUChoice choice = usual;
     choice.cluster = 1;

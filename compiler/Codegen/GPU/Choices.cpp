@@ -87,8 +87,10 @@ int64_t cuda::gemmSharedBytes(const GemmShape &shape, const GPUChoice &choice) {
     DecodeLayout::Member member = {choice.tileRows, shape.cellTiles, shape.rowValues, shape.byExpert};
     return DecodeLayout(member, choice.tileDepth * shape.elementBytes / GemmLayout::rowBytes, choice.stages).bytes;
   }
+  if (choice.form == kernel::GPUForm::PingPong)
+    return PanelLayout(choice.tileRows, choice.stages, /*groups=*/2).bytes;
   if (choice.form == kernel::GPUForm::WGMMA && choice.tileFeatures != schema::kTile64x128.tile_rows)
-    return PanelLayout(choice.tileRows, choice.stages).bytes;
+    return PanelLayout(choice.tileRows, choice.stages, /*groups=*/1).bytes;
   return GemmLayout(shape, choice.form, choice.tileRows, choice.stages).bytes;
 }
 
@@ -141,6 +143,16 @@ static GPUChoice choosePanels(const GpuFacts &gpu, const GemmShape &shape) {
                    1,
                    1,
                    shape.evenPanels ? panelCluster : 1};
+  while (choice.stages > leastStages && gemmSharedBytes(shape, choice) > gpu.sharedBlockBytes)
+    --choice.stages;
+  return choice;
+}
+
+GPUChoice cuda::takeTurns(const GpuFacts &gpu, const GemmShape &shape, GPUChoice choice) {
+  constexpr int64_t mostRows = 128, mostStages = 8;
+  choice.form = kernel::GPUForm::PingPong;
+  choice.tileRows = std::min(choice.tileRows, mostRows);
+  choice.stages = mostStages;
   while (choice.stages > leastStages && gemmSharedBytes(shape, choice) > gpu.sharedBlockBytes)
     --choice.stages;
   return choice;

@@ -55,6 +55,9 @@ int64_t gemmSharedBytes(const GemmShape &shape, const GPUChoice &choice);
 
 GPUChoice chooseGemm(const GpuFacts &gpu, const GemmShape &shape);
 
+/// The same in the form `pingpong`, which computes the same bits, for choices that read panels.
+GPUChoice takeTurns(const GpuFacts &gpu, const GemmShape &shape, GPUChoice choice);
+
 /// True if there are choices with which the GEMM fits the shared memory of a block; then chooseGemm() finds some.
 bool fitsGemm(const GpuFacts &gpu, const GemmShape &shape);
 

@@ -186,7 +186,8 @@ Value KernelEmitter::maxLanes(Value value) {
 void KernelEmitter::syncWarp() { make<NVVM::SyncWarpOp>(integer(-1)); }
 
 void KernelEmitter::barrier() {
-  make<NVVM::BarrierOp>(TypeRange(), integer(0), integer(threads), NVVM::BarrierReductionAttr(), Value());
+  Value number = barrierNumber ? barrierNumber : integer(0);
+  make<NVVM::BarrierOp>(TypeRange(), number, integer(threads), NVVM::BarrierReductionAttr(), Value());
 }
 
 //===----------------------------------------------------------------------===//

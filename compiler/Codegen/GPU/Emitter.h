@@ -113,6 +113,9 @@ public:
   // What the threads of a block do together.
   /// Waits until all threads that do the cell are here, and orders their memory accesses.
   void barrier();
+  /// Which of the block's 16 barriers they take, an i32, and the first where it is null: others are for threads that do
+  /// cells apart.
+  mlir::Value barrierNumber;
 
   // What the blocks of a launch do together.
   /// How many there are, an i32.

@@ -57,13 +57,16 @@ struct PanelLayout {
   /// From a token row of the sums to the next.
   static constexpr int64_t sumStride = (2 * int64_t(schema::kTile64x128.tile_rows) + 4) * 4;
 
-  PanelLayout(int64_t tileRows, int64_t stages)
+  /// Sums are there once, or for each of `groups` warpgroups that have units of their own.
+  PanelLayout(int64_t tileRows, int64_t stages, int64_t groups)
       : stageBytes(2 * GemmLayout::tileBytes + tileRows * GemmLayout::rowBytes), sumRows(tileRows % 64 ? tileRows : 64),
-        sums(stages * stageBytes), barriers(sums + sumRows * sumStride), bytes(barriers + 2 * stages * 8) {}
+        sumBytes(sumRows * sumStride), sums(stages * stageBytes), barriers(sums + groups * sumBytes),
+        turns(barriers + 2 * stages * 8), bytes(turns + (groups > 1 ? groups * 8 : 0)) {}
 
   int64_t stageBytes;
-  int64_t sumRows; ///< Token rows whose sums are there at once.
-  int64_t ring = 0, sums, barriers;
+  int64_t sumRows;  ///< Token rows whose sums are there at once.
+  int64_t sumBytes; ///< Of them.
+  int64_t ring = 0, sums, barriers, turns;
   int64_t bytes;
 };
 

@@ -7,6 +7,10 @@
 // which add the same k in the same order. Accumulators go through shared memory some rows at a time, where the epilogue
 // reads them; meanwhile the ring fills for the next unit.
 //
+// In the form `pingpong` warpgroups have units of their own instead, in turn, each with both tiles and half as many
+// rows: stages of one unit follow those of another, so that one multiplies while the other runs its epilogue. Who
+// multiplies next waits until the other has seen its last stage: whoever is phases behind cannot tell them apart.
+//
 // The two blocks of a cluster have the same token rows, which their fetching threads ask for in turn, a step each, for
 // both, so that the L2 cache sends a third less. A stage is empty when both blocks have read it, and each warp says so
 // to both.
@@ -27,14 +31,16 @@ using namespace yupana::codegen::cuda;
 
 namespace {
 
-constexpr int64_t groupThreads = TileEmitter::threads;
-constexpr int64_t readerThreads = panelCellTiles * groupThreads, readerWarps = readerThreads / warpLanes;
+constexpr int64_t groupThreads = TileEmitter::threads, groupWarps = groupThreads / warpLanes;
+constexpr int64_t readerGroups = panelCellTiles, readerThreads = readerGroups * groupThreads;
 constexpr int64_t blockThreads = readerThreads + groupThreads;
 /// Registers of a thread as a launch gives them out for so many threads, of those that multiply, and of the others. The
 /// thread that fetches walks over the units of all members: with 40 it spilled for half of the shapes that were tried.
 constexpr int64_t launchRegisters = 168, readerRegisters = 216, otherRegisters = 72;
 static_assert(readerRegisters * readerThreads + otherRegisters * groupThreads <= launchRegisters * blockThreads);
 constexpr int64_t panelFeatures = panelCellTiles * schema::kTile64x128.tile_rows;
+/// Rows of a tile whose accumulators a thread has registers for, where a warpgroup has both weight tiles.
+constexpr int64_t mostOwnRows = 128;
 
 kernel::GPUAttr configOf(kernel::GemmOp op) { return dyn_cast_or_null<kernel::GPUAttr>(op.getConfigAttr()); }
 
@@ -49,9 +55,11 @@ private:
 
   LogicalResult check();
   void prepare();
-  void forUnits(function_ref<Value(kernel::GemmOp op, const PanelUnit &unit, Value count)> body);
-  Value fetch(kernel::GemmOp op, const PanelUnit &unit, Value count);
-  Value compute(kernel::GemmOp op, const PanelUnit &unit, Value count);
+  void forUnits(function_ref<Values(kernel::GemmOp op, const PanelUnit &unit, ValueRange progress)> body);
+  Values after(ValueRange progress, Value steps);
+  Values fetch(kernel::GemmOp op, const PanelUnit &unit, ValueRange progress);
+  Values compute(kernel::GemmOp op, const PanelUnit &unit, ValueRange progress);
+  void runReaders();
   Values multiplyAny(ArrayRef<int64_t> sizes, Value rows, Value steps, Value begin);
   Values multiply(int64_t rows, Value steps, Value begin);
   void release(Value count);
@@ -63,6 +71,7 @@ private:
   Value phaseOf(Value count) { return e.rem(e.div(count, stages), 2); }
   Value fullBarrier(Value stage) { return e.element(place(layout.barriers), stage, 8); }
   Value emptyBarrier(Value stage) { return e.at(fullBarrier(stage), stages * 8); }
+  Value turnBarrier(Value of) { return e.element(place(layout.turns), of, 8); }
   Value stageMemory(Value stage) { return e.element(place(layout.ring), stage, layout.stageBytes); }
   int64_t stepsOf(kernel::GemmOp op) const {
     return schema::column_tiles(op.getWeightType(0).getForm(), op.getWeightType(0).getPackedShape());
@@ -71,9 +80,12 @@ private:
   KernelEmitter &e;
   ArrayRef<kernel::GemmOp> members;
   int64_t tileRows, stages;
+  bool takesTurns;  ///< Warpgroups have units of their own.
+  int64_t ownTiles; ///< Weight tiles of one.
   PanelLayout layout;
   Value memory, firstUnit, stride; ///< Of clusters: the number of the first unit, and to the next.
   Value rank;                      ///< In the cluster; null where there are none.
+  Value group;                     ///< Which of the warpgroups that multiply.
   LogicalResult result = success();
 };
 
@@ -84,7 +96,8 @@ private:
 //===----------------------------------------------------------------------===//
 
 bool cuda::readsPanels(kernel::GPUAttr config) {
-  return config && config.getForm() == kernel::GPUForm::WGMMA && config.getTileFeatures() == panelFeatures;
+  return config && (config.getForm() == kernel::GPUForm::PingPong ||
+                    (config.getForm() == kernel::GPUForm::WGMMA && config.getTileFeatures() == panelFeatures));
 }
 
 SmallVector<kernel::GemmOp> cuda::panelMembers(kernel::LaunchedOpInterface launch) {
@@ -106,7 +119,9 @@ SmallVector<kernel::GemmOp> cuda::panelMembers(kernel::LaunchedOpInterface launc
 
 PanelEmitter::PanelEmitter(KernelEmitter &e, ArrayRef<kernel::GemmOp> members)
     : e(e), members(members), tileRows(configOf(members.front()).getTileRows()),
-      stages(configOf(members.front()).getStages()), layout(tileRows, stages) {}
+      stages(configOf(members.front()).getStages()),
+      takesTurns(configOf(members.front()).getForm() == kernel::GPUForm::PingPong),
+      ownTiles(takesTurns ? panelCellTiles : 1), layout(tileRows, stages, takesTurns ? readerGroups : 1) {}
 
 LogicalResult PanelEmitter::check() {
   for (kernel::GemmOp op : members) {
@@ -121,6 +136,9 @@ LogicalResult PanelEmitter::check() {
       return op.emitOpError() << "is configured by " << *config << ", expected a depth of "
                               << schema::kTile64x128.row_bytes / 2 << " and " << blockThreads
                               << " threads for a tile of " << panelFeatures << " features";
+    if (config->getTileFeatures() != panelFeatures || (takesTurns && tileRows > mostOwnRows))
+      return op.emitOpError() << "is configured by " << *config << ", expected a tile of " << panelFeatures
+                              << " features and at most " << mostOwnRows << " rows for form pingpong";
     bool pairs = config->getCluster() == panelCluster && panelCells(op) % panelCluster == 0;
     if (config->getCluster() != 1 && !pairs)
       return op.emitOpError() << "has " << panelCells(op) << " cells of " << panelFeatures << " features and clusters "
@@ -159,15 +177,13 @@ LogicalResult PanelEmitter::run() {
       e.less(e.thread, e.integer(readerThreads)),
       [&] {
         e.make<NVVM::SetMaxRegisterOp>(readerRegisters, NVVM::SetMaxRegisterAction::increase);
-        int64_t all = e.threads;
-        e.threads = readerThreads;
-        forUnits([&](kernel::GemmOp op, const PanelUnit &unit, Value count) { return compute(op, unit, count); });
-        e.threads = all;
+        runReaders();
       },
       [&] {
         e.make<NVVM::SetMaxRegisterOp>(otherRegisters, NVVM::SetMaxRegisterAction::decrease);
         e.when(e.equal(e.thread, e.integer(readerThreads)), [&] {
-          forUnits([&](kernel::GemmOp op, const PanelUnit &unit, Value count) { return fetch(op, unit, count); });
+          forUnits(
+              [&](kernel::GemmOp op, const PanelUnit &unit, ValueRange progress) { return fetch(op, unit, progress); });
         });
       });
   // The other block arrives here until it has read its last stage.
@@ -176,31 +192,63 @@ LogicalResult PanelEmitter::run() {
   return result;
 }
 
+/// Threads that multiply a unit, and do what follows, are all that the epilogue and its barriers know.
+void PanelEmitter::runReaders() {
+  group = e.div(e.warp, groupWarps);
+  Value thread = e.thread, warp = e.warp;
+  int64_t all = e.threads;
+  e.threads = readerThreads;
+  if (takesTurns) {
+    e.threads = groupThreads;
+    e.thread = e.rem(thread, groupThreads);
+    e.warp = e.rem(warp, groupWarps);
+    e.barrierNumber = e.add(group, 1);
+  }
+  forUnits([&](kernel::GemmOp op, const PanelUnit &unit, ValueRange progress) { return compute(op, unit, progress); });
+  e.threads = all;
+  e.thread = thread;
+  e.warp = warp;
+  e.barrierNumber = Value();
+}
+
 void PanelEmitter::prepare() {
+  int64_t readers = (takesTurns ? 1 : readerGroups) * groupWarps * (rank ? panelCluster : 1);
   e.when(e.equal(e.thread, e.integer(0)), [&] {
     for (int64_t stage = 0; stage < stages; ++stage) {
       e.initBarrier(fullBarrier(e.integer(stage)), 1);
-      e.initBarrier(emptyBarrier(e.integer(stage)), readerWarps * (rank ? panelCluster : 1));
+      e.initBarrier(emptyBarrier(e.integer(stage)), readers);
     }
+    if (takesTurns)
+      for (int64_t of = 0; of < readerGroups; ++of)
+        e.initBarrier(turnBarrier(e.integer(of)), groupWarps);
     e.publishBarriers();
   });
   rank ? e.clusterBarrier() : e.barrier();
 }
 
-/// The units of the block, in order; steps of K are counted over all of them.
-void PanelEmitter::forUnits(function_ref<Value(kernel::GemmOp, const PanelUnit &, Value)> body) {
-  Value next = firstUnit, count = e.integer(0);
+/// The units of the block, in order, with the steps of K before each, and, in turns, how many units there were.
+void PanelEmitter::forUnits(function_ref<Values(kernel::GemmOp, const PanelUnit &, ValueRange)> body) {
+  Value next = firstUnit;
+  Values progress(takesTurns ? 2 : 1, e.integer(0));
   for (kernel::GemmOp op : members)
-    next = PanelTurns(e, op, tileRows, stride, rank).forEach(next, count, [&](const PanelUnit &unit, Value carried) {
-      return body(op, unit, carried);
-    });
+    next =
+        PanelTurns(e, op, tileRows, stride, rank)
+            .forEach(next, progress, [&](const PanelUnit &unit, ValueRange before) { return body(op, unit, before); });
+}
+
+/// The progress behind a unit of so many steps.
+PanelEmitter::Values PanelEmitter::after(ValueRange progress, Value steps) {
+  Values next = {e.add(progress[0], steps)};
+  if (takesTurns)
+    next.push_back(e.add(progress[1], 1));
+  return next;
 }
 
 //===----------------------------------------------------------------------===//
 // Fetching
 //===----------------------------------------------------------------------===//
 
-Value PanelEmitter::fetch(kernel::GemmOp op, const PanelUnit &unit, Value begin) {
+PanelEmitter::Values PanelEmitter::fetch(kernel::GemmOp op, const PanelUnit &unit, ValueRange progress) {
   constexpr int64_t tileBytes = GemmLayout::tileBytes, rowBytes = GemmLayout::rowBytes, rowUnit = schema::kSwizzleRows;
   kernel::ViewType type = op.getWeightType(0);
   int64_t steps = stepsOf(op), rowTiles = schema::row_tiles(type.getForm(), type.getPackedShape());
@@ -217,7 +265,7 @@ Value PanelEmitter::fetch(kernel::GemmOp op, const PanelUnit &unit, Value begin)
   Value tokens = e.element(e.address(view), e.widen(unit.begin), rowBytes);
   Value bytes = e.mul(wholeUnits(unit.count), rowBytes);
   e.loop(e.integer(0), e.integer(steps), [&](Value step) {
-    Value count = e.add(begin, step), stage = stageOf(count), to = stageMemory(stage), full = fullBarrier(stage);
+    Value count = e.add(progress[0], step), stage = stageOf(count), to = stageMemory(stage), full = fullBarrier(stage);
     Value from = e.element(weights, e.widen(step), tileBytes);
     // The phase before the first is over from the beginning.
     Value empty = emptyBarrier(stage), before = e.bitXor(phaseOf(count), 1);
@@ -234,7 +282,7 @@ Value PanelEmitter::fetch(kernel::GemmOp op, const PanelUnit &unit, Value begin)
     else
       e.copyBulk(panel, rows, bytes, full);
   });
-  return e.add(begin, steps);
+  return after(progress, e.integer(steps));
 }
 
 //===----------------------------------------------------------------------===//
@@ -249,42 +297,62 @@ SmallVector<int64_t> PanelEmitter::rowCounts() const {
   return {tileRows / 4, tileRows / 2, tileRows / 4 * 3, tileRows};
 }
 
-Value PanelEmitter::compute(kernel::GemmOp op, const PanelUnit &unit, Value begin) {
+PanelEmitter::Values PanelEmitter::compute(kernel::GemmOp op, const PanelUnit &unit, ValueRange progress) {
   // LLVM may not know it: of a loop of few steps it would make straight code, for which ptxas has not the registers.
   Value steps = e.assembly("", {e.integer(stepsOf(op))}, {}, "", /*touchesMemory=*/false).front();
-  Values sums = multiplyAny(rowCounts(), unit.count, steps, begin);
-  finish(op, unit, sums);
-  return e.add(begin, steps);
+  auto run = [&] { finish(op, unit, multiplyAny(rowCounts(), unit.count, steps, progress[0])); };
+  if (!takesTurns)
+    run();
+  else
+    e.when(e.equal(e.rem(progress[1], readerGroups), group), [&] {
+      // The first warpgroup waits for nothing, and then for the second's unit before.
+      Value turn = e.div(progress[1], readerGroups), isFirst = e.equal(group, e.integer(0));
+      e.wait(turnBarrier(group), e.rem(e.select(isFirst, e.add(turn, 1), turn), 2));
+      run();
+    });
+  return after(progress, steps);
 }
 
-/// Accumulators of the whole tile; those of rows beyond the instruction's are zero.
+/// Accumulators of the whole tile, of one weight tile after those of another; those of rows beyond the instruction's
+/// are zero.
 PanelEmitter::Values PanelEmitter::multiplyAny(ArrayRef<int64_t> sizes, Value rows, Value steps, Value begin) {
+  size_t whole = schema::kTile64x128.tile_rows * tileRows / groupThreads;
   auto padded = [&] {
-    Values sums = multiply(sizes.front(), steps, begin);
-    sums.resize(TileEmitter(e, /*isBF16=*/true, tileRows).zeros().size(), e.real(0));
-    return sums;
+    Values sums = multiply(sizes.front(), steps, begin), all;
+    size_t count = sums.size() / ownTiles;
+    for (int64_t tile = 0; tile < ownTiles; ++tile) {
+      llvm::append_range(all, ArrayRef<Value>(sums).slice(tile * count, count));
+      all.resize((tile + 1) * whole, e.real(0));
+    }
+    return all;
   };
   if (sizes.size() == 1)
     return padded();
-  SmallVector<Type> types(schema::kTile64x128.tile_rows * tileRows / groupThreads, e.f32);
+  SmallVector<Type> types(ownTiles * whole, e.f32);
   return e.either(
       e.less(e.integer(sizes.front()), rows), types,
       [&] { return multiplyAny(sizes.drop_front(), rows, steps, begin); }, padded);
 }
 
 PanelEmitter::Values PanelEmitter::multiply(int64_t rows, Value steps, Value begin) {
-  Value zero = e.integer(0), own = e.mul(e.div(e.warp, groupThreads / warpLanes), GemmLayout::tileBytes);
+  constexpr int64_t tileBytes = GemmLayout::tileBytes;
+  Value zero = e.integer(0);
   auto turn = [&](Value step, ValueRange carried) -> Values {
-    Values sums(carried);
+    Values sums(carried), tiles;
     Value count = e.add(begin, step), stage = stageOf(count), at = stageMemory(stage);
+    for (int64_t tile = 0; tile < ownTiles; ++tile)
+      tiles.push_back(takesTurns ? e.at(at, tile * tileBytes) : e.at(at, e.mul(group, tileBytes)));
     e.wait(fullBarrier(stage), phaseOf(count));
-    beginProducts(e, e.at(at, own), e.at(at, panelCellTiles * GemmLayout::tileBytes), rows, sums);
+    beginProducts(e, tiles, e.at(at, panelCellTiles * tileBytes), rows, sums);
     // One group is left running while the next stage is waited for.
     waitForProducts(e, 1, sums);
     e.when(e.less(zero, step), [&] { release(e.sub(count, e.integer(1))); });
     return sums;
   };
-  Values sums = e.loop(zero, steps, 1, TileEmitter(e, /*isBF16=*/true, rows).zeros(), turn);
+  Values none(ownTiles * TileEmitter(e, /*isBF16=*/true, rows).zeros().size(), e.real(0));
+  Values sums = e.loop(zero, steps, 1, none, turn);
+  if (takesTurns)
+    e.when(e.equal(e.lane, e.integer(0)), [&] { e.arrive(turnBarrier(e.bitXor(group, 1))); });
   waitForProducts(e, 0, sums);
   release(e.sub(e.add(begin, steps), e.integer(1)));
   return sums;
@@ -299,15 +367,24 @@ void PanelEmitter::release(Value count) {
     e.when(e.equal(e.lane, e.integer(0)), [&] { e.arrive(empty); });
 }
 
-/// Both warpgroups' accumulators of some rows lie side by side; all of them run the body.
+/// The accumulators of both weight tiles for some rows lie side by side, and all who multiplied them run the body.
 void PanelEmitter::finish(kernel::GemmOp op, const PanelUnit &unit, ArrayRef<Value> sums) {
-  int64_t sumRows = layout.sumRows, own = schema::kTile64x128.tile_rows * sumRows / groupThreads;
+  constexpr int64_t tileFeatures = schema::kTile64x128.tile_rows;
+  int64_t sumRows = layout.sumRows, own = tileFeatures * sumRows / groupThreads;
+  int64_t whole = tileFeatures * tileRows / groupThreads;
+  Value to = place(layout.sums);
+  if (takesTurns)
+    to = e.element(to, group, layout.sumBytes);
   TileEmitter part(e, /*isBF16=*/true, sumRows);
-  GemmEpilogue epilogue(e, op, panelCellTiles, /*together=*/4);
+  // In turns the other warpgroup multiplies meanwhile, and few registers are free.
+  GemmEpilogue epilogue(e, op, panelCellTiles, /*together=*/takesTurns ? 1 : 4);
   e.loop(e.integer(0), e.ceilDiv(unit.count, sumRows), [&](Value turn) {
     for (int64_t i = 0; i < tileRows / sumRows; ++i)
-      e.when(e.equal(turn, e.integer(i)),
-             [&] { part.store(sums.slice(i * own, own), place(layout.sums), PanelLayout::sumStride); });
+      e.when(e.equal(turn, e.integer(i)), [&] {
+        for (int64_t tile = 0; tile < ownTiles; ++tile)
+          part.store(sums.slice(tile * whole + i * own, own), e.at(to, tile * tileFeatures * 4),
+                     PanelLayout::sumStride);
+      });
     e.barrier();
     Value first = e.mul(turn, sumRows);
     RowBlock rows = {e.add(unit.begin, first), Value(), e.min(e.sub(unit.count, first), e.integer(sumRows))};
@@ -315,7 +392,7 @@ void PanelEmitter::finish(kernel::GemmOp op, const PanelUnit &unit, ArrayRef<Val
       Value pair = e.loadConstant(e.i32, e.element(e.address(op.getOrder()), e.widen(row), 4));
       return e.compare(arith::CmpIPredicate::sge, pair, e.integer(0));
     };
-    GemmEpilogue::Sums at = {place(layout.sums), PanelLayout::sumStride, 0};
+    GemmEpilogue::Sums at = {to, PanelLayout::sumStride, 0};
     // Fillers, behind the last rows of an expert, are nobody's.
     if (failed(op.getOrder() ? epilogue.emit(unit.cell, rows, at, isPair) : epilogue.emit(unit.cell, rows, at)))
       result = failure();

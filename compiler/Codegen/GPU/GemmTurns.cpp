@@ -34,9 +34,10 @@ kernel::GridAttr cuda::panelUnits(kernel::GemmOp op, int64_t tileRows) {
 PanelTurns::PanelTurns(KernelEmitter &e, kernel::GemmOp op, int64_t tileRows, Value stride, Value rank)
     : e(e), op(op), tileRows(tileRows), cells(panelCells(op) / (rank ? panelCluster : 1)), stride(stride), rank(rank) {}
 
-Value PanelTurns::forEach(Value next, Value &carried, Body body) {
+Value PanelTurns::forEach(Value next, Values &carried, Body body) {
   Value zero = e.integer(0);
-  Values values = {next, carried};
+  Values values = {next};
+  values.append(carried);
   if (op.getOrder()) {
     Value offsets = e.address(op.getExperts());
     values = e.loop(zero, e.integer(op.getExpertCount()), 1, values, [&](Value expert, ValueRange inner) {
@@ -52,25 +53,27 @@ Value PanelTurns::forEach(Value next, Value &carried, Body body) {
       return forRows(zero, begin, e.min(rows, e.add(begin, most)), inner, body);
     });
   }
-  carried = values[1];
+  carried.assign(values.begin() + 1, values.end());
   return values[0];
 }
 
 /// Units of the rows from `begin` to `end`. Carries the next unit, counted from the first of these, and the body's
-/// value.
+/// values.
 PanelTurns::Values PanelTurns::forRows(Value expert, Value begin, Value end, ValueRange carried, Body body) {
   Value zero = e.integer(0), next = carried[0], rows = e.sub(end, begin);
   Value turns = e.ceilDiv(rows, tileRows), units = e.mul(turns, cells);
   Value left = e.add(e.sub(units, next), e.sub(stride, e.integer(1)));
   Value own = e.select(e.less(next, units), e.div(left, stride), zero);
-  Values last = e.loop(zero, own, 1, {carried[1]}, [&](Value index, ValueRange inner) -> Values {
+  Values last = e.loop(zero, own, 1, carried.drop_front(), [&](Value index, ValueRange inner) {
     Value unit = e.add(next, e.mul(index, stride));
     Value first = e.mul(e.rem(unit, turns), tileRows);
     Value count = e.min(e.sub(rows, first), e.integer(tileRows));
     Value cell = e.div(unit, turns);
     if (rank)
       cell = e.add(e.mul(cell, panelCluster), rank);
-    return {body({cell, expert, e.add(begin, first), count}, inner[0])};
+    return body({cell, expert, e.add(begin, first), count}, inner);
   });
-  return {e.sub(e.add(next, e.mul(own, stride)), units), last[0]};
+  Values all = {e.sub(e.add(next, e.mul(own, stride)), units)};
+  all.append(last);
+  return all;
 }

@@ -32,15 +32,14 @@ public:
   /// is null, or else two, of which `rank` is this one's number; then the product has an even number of cells.
   PanelTurns(KernelEmitter &e, kernel::GemmOp op, int64_t tileRows, mlir::Value stride, mlir::Value rank);
 
-  using Body = llvm::function_ref<mlir::Value(const PanelUnit &unit, mlir::Value carried)>;
+  using Values = OpEmitter::Values;
+  using Body = llvm::function_ref<Values(const PanelUnit &unit, mlir::ValueRange carried)>;
 
   /// Runs the body for the cluster's unit `next` of the product and every `stride`th behind it; gives where the cluster
   /// goes on, counted from the end of the product, and in `carried` what the body has carried from unit to unit.
-  mlir::Value forEach(mlir::Value next, mlir::Value &carried, Body body);
+  mlir::Value forEach(mlir::Value next, Values &carried, Body body);
 
 private:
-  using Values = OpEmitter::Values;
-
   Values forRows(mlir::Value expert, mlir::Value begin, mlir::Value end, mlir::ValueRange carried, Body body);
 
   KernelEmitter &e;

@@ -47,20 +47,25 @@ void cuda::issueProducts(KernelEmitter &e, ArrayRef<WarpgroupProduct> products, 
   llvm::copy(chain, sums.begin());
 }
 
-void cuda::beginProducts(KernelEmitter &e, Value weights, Value tokens, int64_t rows, MutableArrayRef<Value> sums) {
+void cuda::beginProducts(KernelEmitter &e, ArrayRef<Value> weights, Value tokens, int64_t rows,
+                         MutableArrayRef<Value> sums) {
   // Four steps of 16 k, each 32 bytes further along the rows.
   constexpr int64_t steps = 4, stepUnits = 2;
   SharedOperand operand = {/*isTransposed=*/false, /*tileBytes=*/0};
-  Value a = describeMatrix(e, e.make<LLVM::PtrToIntOp>(e.i32, weights), operand);
+  size_t count = sums.size() / weights.size();
   Value b = describeMatrix(e, e.make<LLVM::PtrToIntOp>(e.i32, tokens), operand);
   std::string text =
       llvm::formatv("wgmma.mma_async.sync.aligned.m64n{0}k16.f32.bf16.bf16 {{{1}}, ${2}, ${3}, 1, 1, 1, 0, 0;", rows,
-                    operandList(0, sums.size()), 2 * sums.size(), 2 * sums.size() + 1);
+                    operandList(0, count), 2 * count, 2 * count + 1);
   llvm::copy(e.assembly("", sums, {}, "", /*touchesMemory=*/false), sums.begin());
   e.make<NVVM::WgmmaFenceAlignedOp>();
-  for (int64_t step = 0; step < steps; ++step) {
-    Value operands[] = {e.add(a, step * stepUnits), e.add(b, step * stepUnits)};
-    llvm::copy(e.assembly(text, sums, operands, "l,l", /*touchesMemory=*/true), sums.begin());
+  for (auto [i, tile] : llvm::enumerate(weights)) {
+    Value a = describeMatrix(e, e.make<LLVM::PtrToIntOp>(e.i32, tile), operand);
+    MutableArrayRef<Value> own = sums.slice(i * count, count);
+    for (int64_t step = 0; step < steps; ++step) {
+      Value operands[] = {e.add(a, step * stepUnits), e.add(b, step * stepUnits)};
+      llvm::copy(e.assembly(text, own, operands, "l,l", /*touchesMemory=*/true), own.begin());
+    }
   }
   e.make<NVVM::WgmmaGroupSyncAlignedOp>();
 }

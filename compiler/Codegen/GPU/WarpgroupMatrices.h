@@ -31,10 +31,11 @@ struct WarpgroupProduct {
 void issueProducts(KernelEmitter &e, llvm::ArrayRef<WarpgroupProduct> products, SharedOperand operand,
                    llvm::MutableArrayRef<mlir::Value> sums);
 
-/// Begins to add 128 bytes of K of the tile at `weights`, 64 rows, times `rows` token rows at `tokens`, a multiple of 8
-/// of at most 256; all four warps of the warpgroup. The accumulators `sums` lie as those of TileEmitter do. One group
-/// of products, added in the order of k whatever `rows` is.
-void beginProducts(KernelEmitter &e, mlir::Value weights, mlir::Value tokens, int64_t rows,
+/// Begins to add 128 bytes of K of each of the tiles at `weights`, 64 rows, times `rows` token rows at `tokens`, a
+/// multiple of 8 of at most 256; all four warps of the warpgroup. The accumulators `sums` are those of one tile after
+/// those of another, and lie as those of TileEmitter do. One group of products, added in the order of k whatever `rows`
+/// is.
+void beginProducts(KernelEmitter &e, llvm::ArrayRef<mlir::Value> weights, mlir::Value tokens, int64_t rows,
                    llvm::MutableArrayRef<mlir::Value> sums);
 
 /// Waits until at most `pending` groups of this warp are not complete.

@@ -44,6 +44,7 @@ static TileUnits unitsOf(GPUForm form) {
   case GPUForm::MMA:
     return {16, 8, 16, 256};
   case GPUForm::WGMMA:
+  case GPUForm::PingPong:
   case GPUForm::Decode:
     return {64, 8, 64, 256};
   case GPUForm::SIMT:
@@ -84,12 +85,13 @@ LogicalResult GPUAttr::verify(function_ref<InFlightDiagnostic()> emitError, Stri
   StringRef name = chip.getValue();
   if (!name.starts_with("sm_"))
     return emitError() << "target is \"" << name << "\", expected the name of a GPU such as \"sm_90a\"";
-  if (form == GPUForm::WGMMA && name != "sm_90a")
-    return emitError() << "form wgmma is for \"sm_90a\", the target is \"" << name << "\"";
+  bool hasWarpgroups = form == GPUForm::WGMMA || form == GPUForm::PingPong;
+  if (hasWarpgroups && name != "sm_90a")
+    return emitError() << "form " << stringifyGPUForm(form) << " is for \"sm_90a\", the target is \"" << name << "\"";
   if (failed(verifyTile(emitError, form, tileFeatures, tileRows, tileDepth, stages)))
     return failure();
   // wgmma is executed by four warps together; one more may fetch for them.
-  int64_t least = form == GPUForm::WGMMA ? warpgroup : warp;
+  int64_t least = hasWarpgroups ? warpgroup : warp;
   if (threads < least || threads > mostThreads || threads % warp)
     return emitError() << "form " << stringifyGPUForm(form) << " has " << threads << " threads, expected a multiple of "
                        << warp << " from " << least << " to " << mostThreads;
@@ -99,7 +101,7 @@ LogicalResult GPUAttr::verify(function_ref<InFlightDiagnostic()> emitError, Stri
   if (rows < 1 || (form != GPUForm::SIMT && rows != 1))
     return emitError() << "form " << stringifyGPUForm(form) << " has cells of " << rows << " rows, expected "
                        << (form == GPUForm::SIMT ? "at least 1" : "1, since the tile says how many");
-  int64_t most = form == GPUForm::WGMMA ? mostCluster : 1;
+  int64_t most = hasWarpgroups ? mostCluster : 1;
   if (cluster < 1 || cluster > most)
     return emitError() << "form " << stringifyGPUForm(form) << " has clusters of " << cluster
                        << " blocks, expected from 1 to " << most;

@@ -48,7 +48,8 @@ def Kernel_GPUForm : Kernel_Enum<"GPUForm", "which template of the GPU a launche
     I32EnumAttrCase<"MMA", 0, "mma">,
     I32EnumAttrCase<"WGMMA", 1, "wgmma">,
     I32EnumAttrCase<"Decode", 2, "decode">,
-    I32EnumAttrCase<"SIMT", 3, "simt">]>;
+    I32EnumAttrCase<"SIMT", 3, "simt">,
+    I32EnumAttrCase<"PingPong", 4, "pingpong">]>;
 
 /// A term of a postfix grid expression, by the text it is written as.
 def Kernel_GridOp : Kernel_Enum<"GridOp", "term of a grid", [

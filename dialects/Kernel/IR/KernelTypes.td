@@ -117,6 +117,7 @@ def Kernel_GPUAttr : AttrDef<Kernel_Dialect, "GPU", [DeclareAttrInterfaceMethods
     tile nor stages (0 x 0 x 0 and 0). `threads` are those of one block, `blocks` how many blocks share a
     multiprocessor, and `rows` how many rows one cell of a `simt` kernel covers, 1 in the others. `cluster` blocks, 1
     where it is not written, run together and read each other's shared memory: in `wgmma` they share token rows.
+    `pingpong` is `wgmma` with warpgroups that multiply whole tiles in turn, one while the other does what follows.
 
     In attention a tile is positions x query heads x features of a head, and with `decode`, where blocks share the
     segments of all tokens, x positions of a segment. Query heads are those of a key head of one token, or of as many

@@ -67,3 +67,8 @@ func.func private @f() attributes {a = #kernel.gpu<"sm_90a", form = mma, tile = 
 
 // expected-error @below {{form wgmma has clusters of 16 blocks, expected from 1 to 8}}
 func.func private @f() attributes {a = #kernel.gpu<"sm_90a", form = wgmma, tile = 64 x 8 x 64, stages = 2, threads = 128, blocks = 1, rows = 1, cluster = 16>}
+
+// -----
+
+// expected-error @below {{form pingpong is for "sm_90a", the target is "sm_100a"}}
+func.func private @f() attributes {a = #kernel.gpu<"sm_100a", form = pingpong, tile = 128 x 64 x 64, stages = 2, threads = 384, blocks = 1, rows = 1>}

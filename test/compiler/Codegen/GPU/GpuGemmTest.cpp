@@ -154,36 +154,64 @@ Numbers panelsOf(const Numbers &x, int64_t rows, int64_t depth, bool isBF16, flo
   return Numbers(panel, isBF16);
 }
 
-TEST_P(GpuGemm, ReadsPanelsOfTokens) {
-  // One unit, and several of several steps; blocks alone and in clusters, which have the even numbers of 128 outputs;
-  // rows for each of the instructions that a tile has, and rows behind the last one that spoil no other.
-  struct Shape {
-    int64_t outputs, depth, tokens;
-  };
-  for (auto [outputs, depth, tokens] :
-       {Shape{70, 40, 11}, {70, 40, 40}, {200, 328, 300}, {130, 72, 150}, {700, 136, 260}}) {
-    SCOPED_TRACE(tokens);
-    KernelLibrary library = load(fmt::format(R"(
+struct PanelShape {
+  int64_t outputs, depth, tokens;
+};
+/// One unit, and several of several steps; blocks alone and in clusters, which have the even numbers of 128 outputs;
+/// rows for each of the instructions that a tile has.
+constexpr PanelShape panelShapes[] = {{70, 40, 11}, {70, 40, 40}, {200, 328, 300}, {130, 72, 150}, {700, 136, 260}};
+
+/// `config` is what stands among the attributes of the product. Rows behind the last one spoil no other.
+void multiplyPanels(const Rules &rules, const std::string &config, const PanelShape &shape, Array<float> &y) {
+  auto [outputs, depth, tokens] = shape;
+  bool isBF16 = rules.form.isBF16;
+  KernelLibrary library(rules.form.target,
+                        fmt::format(R"(
     kernel.func @gemm {{
     ^bb0(%x: !kernel.view<["T", {1}], {2}, "rows128">, %w: !kernel.view<[{0}, {1}], {2}, "tile64x128">,
          %y: !kernel.view<["T", {0}], f32>):
-      kernel.gemm rows "T" product %x : !kernel.view<["T", {1}], {2}, "rows128">
+      kernel.gemm rows "T" attributes {{{3}}} product %x : !kernel.view<["T", {1}], {2}, "rows128">
           times %w : !kernel.view<[{0}, {1}], {2}, "tile64x128"> {{
       ^bb0(%acc: f32, %row: index, %feature: index):
         kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", {0}], f32>
       }}
     }})",
-                                             outputs, depth, element()),
-                                 tokens);
-    Numbers x = random(tokens * depth, 6), w = random(outputs * depth, 7);
-    Numbers panels = panelsOf(x, tokens, depth, isBF16(), /*fill=*/std::numeric_limits<float>::quiet_NaN());
+                                    outputs, depth, rules.form.element(), config),
+                        tokens);
+  Numbers x = rules.random(tokens * depth, 6), w = rules.random(outputs * depth, 7);
+  Numbers panels = panelsOf(x, tokens, depth, isBF16, /*fill=*/std::numeric_limits<float>::quiet_NaN());
+  library.run("gemm", {panels, rules.pack(w, 1, outputs, depth), y}, {static_cast<uint32_t>(tokens)});
+}
+
+TEST_P(GpuGemm, ReadsPanelsOfTokens) {
+  for (const PanelShape &shape : panelShapes) {
+    SCOPED_TRACE(shape.tokens);
+    auto [outputs, depth, tokens] = shape;
     Array<float> y(tokens * outputs);
-    ASSERT_NO_FATAL_FAILURE(
-        library.run("gemm", {panels, tiled(w, 1, outputs, depth), y}, {static_cast<uint32_t>(tokens)}));
+    ASSERT_NO_FATAL_FAILURE(multiplyPanels(rules(), "", shape, y));
+    Numbers x = random(tokens * depth, 6), w = random(outputs * depth, 7);
     for (int64_t t = 0; t < tokens; ++t)
       for (int64_t n = 0; n < outputs; ++n)
         ASSERT_NO_FATAL_FAILURE(expectNear(y[t * outputs + n], expect(x.at(t * depth), w.at(n * depth), depth), t, n));
   }
+}
+
+TEST_P(GpuGemm, WarpgroupsThatTakeTurnsAddAlike) {
+  if (GetParam().target != "sm_90a")
+    GTEST_SKIP() << "a form of sm_90a";
+  for (const PanelShape &shape : panelShapes)
+    for (auto [rows, stages] : {std::pair(32, 2), {128, 5}}) {
+      SCOPED_TRACE(fmt::format("{} tokens, {} rows", shape.tokens, rows));
+      bool pairs = (shape.outputs + 127) / 128 % 2 == 0;
+      std::string config =
+          fmt::format("config = #kernel.gpu<\"sm_90a\", form = pingpong, tile = 128 x {} x 64, stages = "
+                      "{}, threads = 384, blocks = 1, rows = 1, cluster = {}>",
+                      rows, stages, pairs ? 2 : 1);
+      Array<float> y(shape.tokens * shape.outputs), usual(shape.tokens * shape.outputs);
+      ASSERT_NO_FATAL_FAILURE(multiplyPanels(rules(), config, shape, y));
+      ASSERT_NO_FATAL_FAILURE(multiplyPanels(rules(), "", shape, usual));
+      ASSERT_TRUE(std::equal(y.begin(), y.end(), usual.begin()));
+    }
 }
 
 TEST_P(GpuGemm, PanelsOfExpertsAndNeighboursOfOneLaunch) {

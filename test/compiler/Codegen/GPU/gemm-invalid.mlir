@@ -211,3 +211,18 @@ kernel.library @library target "sm_90a" {
     }
   }
 }
+
+// -----
+
+#config = #kernel.gpu<"sm_90a", form = pingpong, tile = 128 x 256 x 64, stages = 2, threads = 384, blocks = 1, rows = 1>
+kernel.library @library target "sm_90a" {
+  kernel.func @gemm {
+  ^bb0(%x: !kernel.view<["T", 64], bf16, "rows128">, %w: !kernel.view<[128, 64], bf16, "tile64x128">, %y: !kernel.view<["T", 128], f32>):
+    // expected-error @below {{expected a tile of 128 features and at most 128 rows for form pingpong}}
+    kernel.gemm rows "T" attributes {config = #config}
+        product %x : !kernel.view<["T", 64], bf16, "rows128"> times %w : !kernel.view<[128, 64], bf16, "tile64x128"> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 128], f32>
+    }
+  }
+}

@@ -29,6 +29,20 @@ kernel.library @clusters target "sm_90a" {
   }
 }
 
+// Warpgroups with units of their own, in turn.
+#turns = #kernel.gpu<"sm_90a", form = pingpong, tile = 128 x 128 x 64, stages = 5, threads = 384, blocks = 1, rows = 1>
+kernel.library @pingpong target "sm_90a" {
+  kernel.func @turns {
+  ^bb0(%x: !kernel.view<["T", 256], bf16, "rows128">, %w: !kernel.view<[128, 256], bf16, "tile64x128">,
+       %y: !kernel.view<["T", 128], f32>):
+    kernel.gemm rows "T" attributes {config = #turns}
+        product %x : !kernel.view<["T", 256], bf16, "rows128"> times %w : !kernel.view<[128, 256], bf16, "tile64x128"> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 128], f32>
+    }
+  }
+}
+
 // Four stages of 48 KiB, 64 rows of 128 sums and 16 bytes, eight barriers.
 // CHECK-LABEL: llvm.func @gemm
 // CHECK-SAME:    kernel.shared_bytes = 230464 : i64
@@ -78,4 +92,16 @@ kernel.library @clusters target "sm_90a" {
 // CHECK:             nvvm.cp.async.bulk.shared.cluster.global {{.*}} multicast_mask
 // CHECK:         nvvm.cluster.arrive
 // CHECK:         nvvm.cluster.wait
+// CHECK:         llvm.return
+
+// Five stages of 32 KiB, sums of each warpgroup, twelve barriers.
+// CHECK-LABEL: llvm.func @turns
+// CHECK-SAME:    kernel.shared_bytes = 231520 : i64
+// CHECK-COUNT-12: nvvm.mbarrier.init
+// Whose turn it is waits for the other, and multiplies both weight tiles.
+// CHECK:         nvvm.mbarrier.try_wait
+// CHECK-COUNT-8:   m64n128k16
+// The other may go on before the products are complete.
+// CHECK:           nvvm.mbarrier.arrive
+// CHECK:           "wgmma.wait_group.sync.aligned 0;"
 // CHECK:         llvm.return
