@@ -16,7 +16,7 @@ echo "$(basename "$archive") has $bytes bytes of code and data; at most $budget 
 allowed='__errno_location __sched_cpucount close free fstat madvise memcmp bcmp memcpy memmove memset mmap mprotect
 munmap open posix_memalign pread pthread_create pthread_join pthread_mutex_destroy pthread_mutex_lock pthread_mutex_unlock
 pthread_sigmask sched_getaffinity sigdelset sigfillset snprintf strcmp strcspn strerror strlen strncmp strncpy syscall vsnprintf
-dlerror dlopen dlsym _GLOBAL_OFFSET_TABLE_ __stack_chk_fail'
+dlerror dlopen dlsym getenv _GLOBAL_OFFSET_TABLE_ __stack_chk_fail'
 defined=$(nm --defined-only "$archive" "$@" 2>/dev/null | awk 'NF == 3 { print $3 }' | sort -u)
 unknown=$(nm --undefined-only "$archive" 2>/dev/null | awk '$1 == "U" { print $2 }' | sort -u |
   grep -vxF "$defined" | grep -vxF "$(echo "$allowed" | tr ' ' '\n')" || true)

@@ -8,6 +8,7 @@
 
 #include "runtime/base/sha256.h"
 #include "runtime/device/cuda/cuda_device.h"
+#include "runtime/device/cuda/nvtx.h"
 #include "runtime/schema/format.h"
 
 #include <cstring>
@@ -255,6 +256,7 @@ Code cuda_load(Device *device, const Allocator &, const ChunkWork &work, Progres
   CudaDevice &opened = gpu(device);
   if (Code code = check_alive(opened, report.out()))
     return code;
+  NvtxRange range("weights");
   auto readers = static_cast<uint32_t>(least(opened.readers, ceil_div(work.bytes, schema::kDigestChunkBytes)));
   Windows windows(opened);
   if (Result result = windows.create(readers))

@@ -8,6 +8,7 @@
 #include "runtime/device/profile.h"
 
 #include "runtime/device/cuda/cuda_device.h"
+#include "runtime/device/cuda/nvtx.h"
 
 namespace yupana::runtime {
 
@@ -59,8 +60,10 @@ Result launch_timed(CudaDevice &device, Event *events, const StepSizes &sizes, c
   device.sizes[0] = sizes.tokens;
   device.sizes[1] = sizes.sequences;
   device.sizes[2] = sizes.rows;
+  NvtxRange step("step", sizes.tokens);
   Result result = device.driver.record_event(events[0], device.stream);
   for (uint32_t i = 0; i < count && result == kSuccess; ++i) {
+    NvtxRange range(static_cast<LoadedKernel *>(launches[i].launch->kernel)->name);
     result = launch_one(device, launches[i], /*follows=*/false);
     if (result == kSuccess)
       result = device.driver.record_event(events[i + 1], device.stream);

@@ -5,6 +5,7 @@
 // that fails leaves the GPU's memory in a state nobody knows, so it ends the context.
 
 #include "runtime/device/cuda/cuda_device.h"
+#include "runtime/device/cuda/nvtx.h"
 
 namespace yupana::runtime::cuda {
 
@@ -83,6 +84,7 @@ Code cuda_run(Device *device, const StepSizes &sizes, const ActiveLaunch *launch
   CudaDevice &opened = gpu(device);
   if (Code code = check_launches(opened, launches, count, status))
     return code;
+  NvtxRange range("step", sizes.tokens);
   Current current(opened);
   Result result = current.result();
   if (result == kSuccess) {
@@ -102,6 +104,7 @@ Code cuda_capture(Device *device, const StepSizes &sizes, const ActiveLaunch *la
     return code;
   if (count == 0)
     return YUPANA_STATUS_OK;
+  NvtxRange range("capture of a step", sizes.tokens);
   auto *step = static_cast<CapturedStep *>(keep(opened, sizeof(CapturedStep)));
   if (!step)
     return fail(status, YUPANA_STATUS_OUT_OF_MEMORY, "no memory for a captured step");
@@ -147,6 +150,7 @@ Code cuda_wait(Device *device, uint32_t slot, yupana_status_t *status) {
   CudaDevice &opened = gpu(device);
   if (Code code = check_alive(opened, status))
     return code;
+  NvtxRange range("wait for a step");
   Current current(opened);
   Result result = current.result();
   if (result == kSuccess)

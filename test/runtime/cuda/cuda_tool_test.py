@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The programs with --device and --driver: a plan of literal PTX on the stand-in for the CUDA driver.
 
-usage: cuda_tool_test.py YUPANA_RUN YUPANA_BENCH WRITE_PTX_PLAN SIMDRIVER [YUPANA]
+usage: cuda_tool_test.py YUPANA_RUN YUPANA_BENCH WRITE_PTX_PLAN SIMDRIVER NVTX_PROFILER [YUPANA]
 """
 
 import json
@@ -14,8 +14,8 @@ import unittest
 
 import numpy
 
-RUN, BENCH, WRITE_PLAN, DRIVER = map(os.path.abspath, sys.argv[1:5])
-YUPANA = os.path.abspath(sys.argv[5]) if len(sys.argv) > 5 else None
+RUN, BENCH, WRITE_PLAN, DRIVER, PROFILER = map(os.path.abspath, sys.argv[1:6])
+YUPANA = os.path.abspath(sys.argv[6]) if len(sys.argv) > 6 else None
 CHUNK = 6  # of the test model
 
 
@@ -68,6 +68,31 @@ class CudaTool(unittest.TestCase):
         best = ["--temperature", 0, "--repetition-penalty", 1, "--top-k", 0, "--top-p", 1, "--min-p", 0]
         out = json.loads(self.on_gpu(0, "--tokens", "3,4", "--max-new-tokens", 3, "--json", *best))
         self.assertEqual(out["tokens"], [15, 15, 15])
+
+    def ranges(self, *words, profiler=PROFILER):
+        """The ranges of a run of three prompt tokens and three new ones, indented by how deep they lie."""
+        path = self.folder / "ranges.txt"
+        path.unlink(missing_ok=True)
+        environment = {**os.environ, "NVTX_INJECTION64_PATH": str(profiler), "YUPANA_TEST_RANGES": str(path)}
+        subprocess.run([RUN, self.plan, "--device", "cuda", "--driver", DRIVER, "--tokens", "3,4,5", "--max-new-tokens",
+                        "3", "--temperature", "0", *words], check=True, capture_output=True, env=environment)
+        return path.read_text().splitlines() if path.exists() else None
+
+    def test_ranges_for_profilers(self):
+        found = self.ranges()
+        self.assertEqual(found[0], "yupana: weights")
+        steps = [line for line in found if line.startswith("yupana: step")]
+        self.assertEqual(steps, ["yupana: step, 3 tokens", "yupana: step, 1 token", "yupana: step, 1 token"])
+        self.assertEqual(found.count("yupana: wait for a step"), 3)
+        self.assertIn("yupana: capture of a step, 1 token", found)
+        self.assertFalse([line for line in found if line.startswith(" ") or "nobody" in line], found)
+        # A profiled run gives launches to the driver one by one, which are named, too.
+        profiled = self.ranges("--profile", self.folder / "trace.json")
+        first = profiled.index("yupana: step, 3 tokens")
+        self.assertTrue(profiled[first + 1].startswith(" yupana: "), profiled)
+        # What is no profiler is none.
+        for other in ("", self.folder / "none.so", DRIVER):
+            self.assertIsNone(self.ranges(profiler=other))
 
     def test_what_is_lacking(self):
         words = ["--tokens", "3", "--max-new-tokens", 1, "--json"]

@@ -4,8 +4,12 @@
 // function that is called, parameters of the same sizes in the same order. Built only where there is a cuda.h.
 
 #include "runtime/device/cuda/driver.h"
+#include "runtime/device/cuda/nvtx.h"
 
 #include <cuda.h>
+#if __has_include(<nvtx3/nvToolsExt.h>)
+#include <nvtx3/nvToolsExt.h>
+#endif
 
 #include <type_traits>
 
@@ -124,5 +128,20 @@ static_assert(unsigned{ours::kStreamNonBlocking} == unsigned{CU_STREAM_NON_BLOCK
 static_assert(unsigned{ours::kEventBlocking} == unsigned{CU_EVENT_BLOCKING_SYNC});
 static_assert(unsigned{ours::kEventDisableTiming} == unsigned{CU_EVENT_DISABLE_TIMING});
 static_assert(unsigned{ours::kHostPortable} == unsigned{CU_MEMHOSTALLOC_PORTABLE});
+
+#ifdef NVTX_VERSION
+static_assert(ours::nvtx::kCallbacksTable == NVTX_ETID_CALLBACKS && ours::nvtx::kVersionTable == NVTX_ETID_VERSIONINFO);
+static_assert(ours::nvtx::kCoreModule == NVTX_CB_MODULE_CORE && ours::nvtx::kModules == NVTX_CB_MODULE_SIZE);
+static_assert(ours::nvtx::kRangePush == NVTX_CBID_CORE_RangePushA && ours::nvtx::kRangePop == NVTX_CBID_CORE_RangePop);
+static_assert(ours::nvtx::kCoreFunctions == NVTX_CBID_CORE_SIZE && ours::nvtx::kVersion == NVTX_VERSION);
+// No interface has more functions.
+static_assert(ours::nvtx::kCoreFunctions >= NVTX_CBID_CORE2_SIZE && ours::nvtx::kCoreFunctions >= NVTX_CBID_CUDA_SIZE &&
+              ours::nvtx::kCoreFunctions >= NVTX_CBID_CUDART_SIZE &&
+              ours::nvtx::kCoreFunctions >= NVTX_CBID_SYNC_SIZE && ours::nvtx::kCoreFunctions >= NVTX_CBID_OPENCL_SIZE);
+static_assert(sizeof(ours::nvtx::Callbacks) == sizeof(NvtxExportTableCallbacks));
+static_assert(sizeof(ours::nvtx::Version) == sizeof(NvtxExportTableVersionInfo));
+static_assert(same_function<decltype(ours::nvtx::Callbacks::get_functions),
+                            decltype(NvtxExportTableCallbacks::GetModuleFunctionTable)>);
+#endif
 
 } // namespace
