@@ -27,22 +27,24 @@ private:
   /// Where a block of keys is, and which of its positions the token sees: [begin, end).
   struct Block {
     Value keys, values, begin, end;
+    Value number; ///< Among those that are scored together.
   };
 
   void emitCell(Value token, Value head);
-  Block enterBlock(Value block, Value sequence, Value head, Value low, Value position);
+  Block enterBlock(Value block, Value number, Value sequence, Value head, Value low, Value position);
   Value enterQueries(Value rowHead);
-  void emitScores(const Block &block, Value queries);
-  void addFeature(Value key, Value query, int64_t count, Emitter::Values &sums);
+  void emitScores(ArrayRef<Block> blocks, Value queries);
+  void addFeature(ArrayRef<Value> keys, Value query, int64_t count, MutableArrayRef<Value> sums);
   void emitSoftmax(const Block &block);
   void emitValues(const Block &block);
   void emitValueTile(const Block &block, Value head, int64_t heads, Value vector, int64_t vectors);
   Value loadValues(Value address);
   void emitOutput(Value out);
 
-  /// Where scores of a head's block lie, later their exponentials.
-  Value score(Value head, int64_t vector = 0) {
-    return e.at(e.element(scores, head, blockTokens * 4), vector * vectorLanes * 4);
+  /// Where scores of a head's block lie, later their exponentials, for one of the blocks that are scored together.
+  Value score(Value block, Value head, int64_t vector = 0) {
+    Value row = e.add(e.mul(block, group), head);
+    return e.at(e.element(scores, row, blockTokens * 4), vector * vectorLanes * 4);
   }
   /// Where 16 features of a head's weighted sum lie; 64 bytes are a vector of float32.
   Value sum(Value head, Value vector) { return e.at(e.element(sums, head, vectors * 64), e.mul(vector, 64)); }
@@ -53,8 +55,9 @@ private:
   TileElements elements;        ///< Of queries and keys.
   int64_t bytes;                ///< Of an element of the cache.
   int64_t headTile, vectorTile; ///< Query heads, and vectors of a value, that are kept in registers at once.
+  int64_t together;             ///< Blocks that are scored at once.
   Value zero;
-  // Of each head of the group: [32] scores of the block, then their exponentials; the largest score so far; 16 partial
+  // Of each head of the group: [32] scores of a block, then their exponentials; the largest score so far; 16 partial
   // sums of exponentials; the factor of what was summed before this block; [vectors][16] weighted sums of values.
   Value scores, largest, totals, factors, sums;
   Value widened; ///< [group][width] queries in float32, where keys are widened; else null.
@@ -72,8 +75,10 @@ AttentionEmitter::AttentionEmitter(KernelEmitter &e, kernel::AttentionOp op)
   bool large = e.target.cpu().vectorRegisters >= 32;
   headTile = large ? 6 : 2;
   vectorTile = large ? 4 : 2;
+  // A score is one chain, and the heads of a group are fewer chains than keep two pipes of dot products busy.
+  together = large ? 2 : 1;
   zero = e.integer(0);
-  scores = e.local(e.f32, group * blockTokens);
+  scores = e.local(e.f32, together * group * blockTokens);
   largest = e.local(e.f32, group);
   totals = e.local(e.f32, group * vectorLanes);
   factors = e.local(e.f32, group);
@@ -104,11 +109,22 @@ void AttentionEmitter::emitCell(Value token, Value head) {
     e.loop(zero, e.integer(vectors), [&](Value vector) { e.store(e.splat(0), sum(i, vector), 64); });
   });
   // The blocks from the first visible position's to the token's own: each has a visible position.
-  e.loop(e.div(low, blockTokens), e.add(e.div(position, blockTokens), 1), [&](Value index) {
-    Block block = enterBlock(index, sequence, head, low, position);
-    emitScores(block, queries);
-    emitSoftmax(block);
-    emitValues(block);
+  Value last = e.add(e.div(position, blockTokens), 1);
+  e.loop(e.div(low, blockTokens), last, together, {}, [&](Value first, ValueRange) -> Emitter::Values {
+    Value count = together == 1 ? e.integer(1) : e.min(e.sub(last, first), e.integer(together));
+    auto enter = [&](Value number) { return enterBlock(e.add(first, number), number, sequence, head, low, position); };
+    e.switchOn(count, 1, together, [&](int64_t known) {
+      SmallVector<Block> blocks;
+      for (int64_t i = 0; i < known; ++i)
+        blocks.push_back(enter(e.integer(i)));
+      emitScores(blocks, queries);
+    });
+    e.loop(zero, count, [&](Value number) {
+      Block block = enter(number);
+      emitSoftmax(block);
+      emitValues(block);
+    });
+    return {};
   });
   emitOutput(e.element(e.address(op.getOut()), rowHead, group * width * bytes));
 }
@@ -126,7 +142,7 @@ Value AttentionEmitter::enterQueries(Value rowHead) {
 }
 
 /// Looks up the page of block `index` and bounds what the token sees of it.
-AttentionEmitter::Block AttentionEmitter::enterBlock(Value index, Value sequence, Value head, Value low,
+AttentionEmitter::Block AttentionEmitter::enterBlock(Value index, Value number, Value sequence, Value head, Value low,
                                                      Value position) {
   kernel::CacheType cache = op.getKeys().getType();
   const schema::PackedForm &keys = cache.getForm();
@@ -143,41 +159,45 @@ AttentionEmitter::Block AttentionEmitter::enterBlock(Value index, Value sequence
   Value start = e.mul(index, blockTokens);
   // Only the first block may begin before `low`, and only the last goes beyond the token.
   return {e.at(e.address(op.getKeys()), offset), e.at(e.address(op.getValues()), offset),
-          e.max(e.sub(low, start), zero), e.min(e.add(e.sub(position, start), 1), e.integer(blockTokens))};
+          e.max(e.sub(low, start), zero), e.min(e.add(e.sub(position, start), 1), e.integer(blockTokens)), number};
 }
 
 /// Scores of all 32 positions, those that are not there included: what they hold stays in lanes of its own.
-void AttentionEmitter::emitScores(const Block &block, Value queries) {
+void AttentionEmitter::emitScores(ArrayRef<Block> blocks, Value queries) {
   kernel::CacheType cache = op.getKeys().getType();
   int64_t stepBytes = schema::tile_elements(cache.getForm(), cache.getPackedShape()) * bytes;
   int64_t steps = elements.steps(width), queryBytes = elements.inputStepBytes();
-  e.pieces(group, headTile, [&](Value head, int64_t count) {
+  int64_t vectorCount = blocks.size() * blockVectors;
+  // More heads by two blocks would leave no registers for keys.
+  e.pieces(group, blocks.size() > 1 ? 4 : headTile, [&](Value head, int64_t count) {
     Value query = e.element(queries, head, width * elements.inputBytes());
-    Emitter::Values sums(count * blockVectors, e.splat(0));
+    Emitter::Values sums(count * vectorCount, e.splat(0));
     sums = e.loop(zero, e.integer(steps), 1, sums, [&](Value step, ValueRange carried) {
-      Emitter::Values next(carried);
-      addFeature(e.element(block.keys, step, stepBytes), e.element(query, step, queryBytes), count, next);
+      Emitter::Values next(carried), keys;
+      for (const Block &block : blocks)
+        keys.push_back(e.element(block.keys, step, stepBytes));
+      addFeature(keys, e.element(query, step, queryBytes), count, next);
       return next;
     });
     for (int64_t i = 0; i < count; ++i)
-      for (int64_t vector = 0; vector < blockVectors; ++vector)
-        e.store(sums[i * blockVectors + vector], score(e.add(head, i), vector), 64);
+      for (int64_t vector = 0; vector < vectorCount; ++vector)
+        e.store(sums[i * vectorCount + vector],
+                score(blocks[vector / blockVectors].number, e.add(head, i), vector % blockVectors), 64);
   });
 }
 
-/// Adds the products of one feature, or pair of features, to the scores of `count` heads.
-void AttentionEmitter::addFeature(Value key, Value query, int64_t count, Emitter::Values &sums) {
+/// Adds the products of one feature, or pair of features, to the scores of `count` heads, a head's by block.
+void AttentionEmitter::addFeature(ArrayRef<Value> blockKeys, Value query, int64_t count, MutableArrayRef<Value> sums) {
   bool dot = elements.kind == TileElements::BF16Dot, widens = elements.kind == TileElements::BF16Widened;
   Emitter::Values keys;
-  for (int64_t vector = 0; vector < blockVectors; ++vector)
-    keys.push_back(e.load(elements.isPaired() ? e.vectorOf(e.i32) : e.vf32, e.at(key, vector * vectorLanes * 4)));
+  for (Value key : blockKeys)
+    for (int64_t vector = 0; vector < blockVectors; ++vector)
+      keys.push_back(e.load(elements.isPaired() ? e.vectorOf(e.i32) : e.vf32, e.at(key, vector * vectorLanes * 4)));
   auto addAll = [&](Type type, int64_t offset, ArrayRef<Value> by) {
     for (int64_t i = 0; i < count; ++i) {
       Value input = e.broadcast(e.load(type, e.at(query, i * width * elements.inputBytes() + offset)));
-      for (int64_t vector = 0; vector < blockVectors; ++vector) {
-        Value &sum = sums[i * blockVectors + vector];
-        sum = dot ? e.dotBF16(sum, input, by[vector]) : e.fma(input, by[vector], sum);
-      }
+      for (auto [sum, key] : llvm::zip_equal(sums.slice(i * by.size(), by.size()), by))
+        sum = dot ? e.dotBF16(sum, input, key) : e.fma(input, key, sum);
     }
   };
   if (!widens)
@@ -202,8 +222,10 @@ void AttentionEmitter::emitSoftmax(const Block &block) {
   }
   e.loop(zero, e.integer(group), [&](Value head) {
     Emitter::Values scaled;
-    for (int64_t vector = 0; vector < blockVectors; ++vector)
-      scaled.push_back(e.select(seen[vector], e.fmul(e.load(e.vf32, score(head, vector), 64), scale), lowest));
+    for (int64_t vector = 0; vector < blockVectors; ++vector) {
+      Value given = e.load(e.vf32, score(block.number, head, vector), 64);
+      scaled.push_back(e.select(seen[vector], e.fmul(given, scale), lowest));
+    }
     Value before = e.load(e.f32, e.element(largest, head, 4));
     Value now = e.fmax(e.maxLanes(e.fmax(scaled[0], scaled[1])), before);
     // At most 1: sums of earlier blocks shrink when a larger score appears (online softmax, Milakov and Gimelshein
@@ -213,7 +235,7 @@ void AttentionEmitter::emitSoftmax(const Block &block) {
     for (int64_t vector = 0; vector < blockVectors; ++vector) {
       Value power = e.exp(e.fsub(scaled[vector], e.broadcast(now)));
       power = e.select(seen[vector], power, e.splat(0));
-      e.store(power, score(head, vector), 64);
+      e.store(power, score(block.number, head, vector), 64);
       total = e.fadd(total, power);
     }
     e.store(total, e.element(totals, head, 64), 64);
@@ -238,7 +260,7 @@ void AttentionEmitter::emitValueTile(const Block &block, Value head, int64_t cou
     for (int64_t j = 0; j < size; ++j)
       tile.push_back(e.fmul(e.load(e.vf32, sumOf(i, j), 64), factor));
   }
-  Value weights = score(head), values = e.at(block.values, e.mul(vector, vectorLanes * bytes));
+  Value weights = score(block.number, head), values = e.at(block.values, e.mul(vector, vectorLanes * bytes));
   tile = e.loop(block.begin, block.end, 1, tile, [&](Value token, ValueRange carried) {
     Emitter::Values next(carried), rows;
     Value row = e.element(values, token, width * bytes);

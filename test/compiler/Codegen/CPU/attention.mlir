@@ -14,18 +14,35 @@ kernel.library @library target "x86-64-v3" {
   }
 }
 
+// With 32 registers two blocks are scored at once, and met by the values one after the other.
+kernel.library @wide target "x86-64-v4" {
+  kernel.func @pairs {
+  ^bb0(%q: !q, %k: !k, %v: !v, %at: !i, %of: !i, %p: !p, %o: !q):
+    kernel.attention %q, %k, %v at %at of %of through %p into %o chunk 48 scale 2.5e-1 : !q, !k, !v, !i, !i, !p, !q
+  }
+}
+
 // CHECK-LABEL: llvm.func @attend(
 // CHECK:       scf.for
 // CHECK:         %[[CHUNK:.*]] = arith.divui %{{.*}}, %c48_i64
 // CHECK:         %[[LOW:.*]] = arith.muli %[[CHUNK]], %c48_i64
 // CHECK:         %[[FIRST:.*]] = arith.divui %[[LOW]], %c32_i64
 // CHECK:         scf.for %{{.*}} = %[[FIRST]] to
-// CHECK:           %[[BEGIN:.*]] = arith.maxsi
-// CHECK:           %[[END:.*]] = arith.minsi
 // Two heads by two vectors of keys.
 // CHECK:           scf.for %{{.*}} = %c0_i64 to %c32_i64 step %c1_i64 iter_args({{.*}}) -> (vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>)
 // CHECK:             math.fma
+// CHECK:           %[[BEGIN:.*]] = arith.maxsi
+// CHECK:           %[[END:.*]] = arith.minsi
 // CHECK:           math.exp %{{.*}} : vector<16xf32>
 // CHECK:           scf.for %{{.*}} = %[[BEGIN]] to %[[END]]
 // CHECK:             math.fma
 // CHECK:         arith.divf %{{.*}} : vector<16xf32>
+
+// CHECK-LABEL: llvm.func @pairs(
+// CHECK:         scf.for %{{.*}} = %{{.*}} to %{{.*}} step %c2_i64
+// CHECK:           %[[COUNT:.*]] = arith.minsi %{{.*}}, %c2_i64
+// Two heads by two vectors of keys of the last block, or of each of two.
+// CHECK:           %{{.*}}:4 = scf.for %{{.*}} = %c0_i64 to %c32_i64
+// CHECK:           %{{.*}}:8 = scf.for %{{.*}} = %c0_i64 to %c32_i64
+// CHECK:           scf.for %{{.*}} = %c0_i64 to %[[COUNT]]
+// CHECK:             math.exp
