@@ -22,7 +22,7 @@ constexpr Field kByte = {FieldKind::scalar, 1, false}, kU32 = {FieldKind::scalar
                 kName = {FieldKind::string, 0, true};
 
 constexpr Field tables(TableNumber of) { return {FieldKind::tables, of, true}; }
-template <typename T> constexpr Field structs() { return {FieldKind::scalars, sizeof(T), true}; }
+template <typename T> constexpr Field structs() { return {FieldKind::scalars, sizeof(T), true, alignof(T)}; }
 
 // clang-format off
 constexpr Field kFields[] = {
@@ -35,9 +35,9 @@ constexpr Field kFields[] = {
     // Limits: max_context, max_batch, max_step_tokens, max_logit_rows
     kU32, kU32, kU32, kU32,
     // WeightPart: tensors, element, shape, links
-    {FieldKind::strings, 0, true}, kByte, {FieldKind::scalars, 8, true}, structs<schema::Link>(),
+    {FieldKind::strings, 0, true}, kByte, {FieldKind::scalars, 8, true, 8}, structs<schema::Link>(),
     // Weight: name, element, shape, layout, section, offset, size, source, parts, run, digest
-    kName, kByte, {FieldKind::scalars, 8, true}, kName, kU32, kU64, kU64, kString,
+    kName, kByte, {FieldKind::scalars, 8, true, 8}, kName, kU32, kU64, kU64, kString,
     {FieldKind::tables, kWeightPartTable, false}, kU32, {FieldKind::scalars, 1, false},
     // CacheGroup: name, layers, chunk, page_tokens, page_bytes
     kName, {FieldKind::scalars, 4, true}, kU32, kU32, kU64,
@@ -69,6 +69,7 @@ public:
 
   bool check_table(const uint8_t *table, uint8_t number);
   bool shares() const { return shares_; }
+  bool unaligned() const { return unaligned_; }
 
 private:
   bool count(uint64_t bytes);
@@ -79,7 +80,7 @@ private:
 
   flatbuffers::Verifier verifier_;
   uint64_t left_; // bytes that objects may still take
-  bool shares_ = false;
+  bool shares_ = false, unaligned_ = false;
 };
 
 /// Takes `bytes` from those left. Without sharing, no two objects have bytes in common, and all fit.
@@ -108,6 +109,10 @@ bool StructureCheck::check_vector(const uint8_t *vector, const Field &field) {
   if (!verifier_.VerifyVectorOrString(vector, bytes))
     return false;
   uint32_t size = flatbuffers::ReadScalar<uint32_t>(vector);
+  // Reading elements relies on it, and FlatBuffers asks for that of their number alone.
+  unaligned_ = size && reinterpret_cast<uintptr_t>(vector + 4) % field.alignment;
+  if (unaligned_)
+    return false;
   // Before the elements are followed, of which each may lead to a whole table.
   if (!count(4 + uint64_t{size} * bytes))
     return false;
@@ -167,8 +172,9 @@ bool check_structure(const uint8_t *metadata, uint64_t bytes, const Report &repo
                       : 0;
   if (root && check.check_table(metadata + root, kPlanTable))
     return true;
-  return report.invalid(check.shares() ? "objects of the metadata are referred to more than once"
-                                       : "the metadata is not a well-formed FlatBuffer of a plan");
+  return report.invalid(check.shares()      ? "objects of the metadata are referred to more than once"
+                        : check.unaligned() ? "a vector of the metadata is not aligned to its elements"
+                                            : "the metadata is not a well-formed FlatBuffer of a plan");
 }
 
 } // namespace yupana::runtime

@@ -12,9 +12,9 @@
 namespace yupana::runtime {
 
 /// True if `metadata` is a FlatBuffer of plan.fbs, as FlatBuffers' own verifier sees it, whose objects, each counted as
-/// often as it is referred to, take no more bytes than there are. Whoever walks the tree
-/// then does work in proportion to its bytes: in a FlatBuffer two references may lead to one object, and a few thousand
-/// of them on each of a few levels to any number of visits.
+/// often as it is referred to, take no more bytes than there are, and whose vectors are aligned to their elements.
+/// Whoever walks the tree then does work in proportion to its bytes: in a FlatBuffer two references may lead to one
+/// object, and a few thousand of them on each of a few levels to any number of visits.
 bool check_structure(const uint8_t *metadata, uint64_t bytes, const Report &report);
 
 namespace internal {
@@ -27,6 +27,8 @@ struct Field {
   /// Bytes of a scalar, or of an element that is a scalar or a struct; the number of a table.
   uint8_t of;
   bool required;
+  /// Of elements that need more than the four bytes which every vector is aligned to.
+  uint8_t alignment = 4;
 };
 
 enum TableNumber : uint8_t {

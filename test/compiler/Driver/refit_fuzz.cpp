@@ -6,6 +6,8 @@
 
 #include "test/compiler/Driver/RefitInput.h"
 
+#include "runtime/plan/structure.h"
+
 #include <cctype>
 #include <csignal>
 #include <cstdio>
@@ -91,8 +93,7 @@ void changeText(std::string &text, std::mt19937 &random) {
 
 /// Changes fields of metadata that can be read; whatever else it says stays as it is.
 void changeFields(std::vector<uint8_t> &metadata, std::mt19937 &random) {
-  flatbuffers::Verifier verifier(metadata.data(), metadata.size());
-  if (!schema::VerifyPlanBuffer(verifier))
+  if (!runtime::check_structure(metadata.data(), metadata.size(), runtime::Report("", nullptr)))
     return changeBytes(metadata);
   std::unique_ptr<schema::PlanT> plan(schema::GetPlan(metadata.data())->UnPack());
   auto hasNothing = [](const auto &weight) {
