@@ -42,11 +42,6 @@ bool check_string(const flatbuffers::String *string, const char *what, const Rep
 bool check_weights(const CheckScope &scope);
 bool check_target(const CheckScope &scope, uint32_t index);
 
-/// FlatBuffers 2.0.8 does not look at the alignment of 8-byte elements of vectors.
-template <typename V> bool vector_aligned(const V &vector) {
-  return vector.size() == 0 || (reinterpret_cast<uintptr_t>(vector.Data()) & 7) == 0;
-}
-
 } // namespace internal
 
 } // namespace yupana::runtime

@@ -236,9 +236,8 @@ bool TargetCheck::check_launch(const schema::Launch &launch, const StepSizes &ma
     return invalid("the launch of '%s' has %u threads and %u shared bytes; expected none on a CPU, "
                    "else 1 to 1024 threads",
                    kernel.symbol()->c_str(), launch.threads(), launch.shared_bytes());
-  // FlatBuffers 2.0.8 checks the length of a vector of structs and not where its 8-byte fields lie.
-  if (launch.arguments()->size() != kernel.arguments() || !internal::vector_aligned(*launch.arguments()))
-    return invalid("the launch has %u arguments, or unaligned ones; kernel '%s' takes %u", launch.arguments()->size(),
+  if (launch.arguments()->size() != kernel.arguments())
+    return invalid("the launch has %u arguments; kernel '%s' takes %u", launch.arguments()->size(),
                    kernel.symbol()->c_str(), kernel.arguments());
   for (uint32_t i = 0; i < launch.arguments()->size(); ++i)
     if (!check_argument(*launch.arguments()->Get(i), i))

@@ -14,7 +14,6 @@ namespace {
 
 using internal::check_string;
 using internal::CheckScope;
-using internal::vector_aligned;
 using ull = unsigned long long;
 
 /// A shape while links are applied to it.
@@ -39,9 +38,8 @@ struct Shape {
 const char *take_shape(const flatbuffers::Vector<uint64_t> &extents, schema::ElementType element, Shape *out) {
   if (element > schema::ElementType::MAX)
     return "an unknown element type";
-  // The alignment, since extents are read as an array by whoever asks about the weight.
-  if (extents.size() > kMaxRank || !vector_aligned(extents))
-    return "an unaligned shape or more than 8 axes";
+  if (extents.size() > kMaxRank)
+    return "more than 8 axes";
   out->rank = extents.size();
   out->element = element;
   for (uint32_t i = 0; i < out->rank; ++i)
@@ -100,8 +98,7 @@ const char *apply(const schema::Link &link, bool first, uint32_t tensors, Shape 
 
 const char *follow(const schema::WeightPart &part, Shape *out) {
   uint32_t tensors = part.tensors()->size(), links = part.links()->size();
-  if (tensors == 0 || tensors > kMaxPartTensors || links > kMaxLinks || (links == 0 && tensors > 1) ||
-      !vector_aligned(*part.links()))
+  if (tensors == 0 || tensors > kMaxPartTensors || links > kMaxLinks || (links == 0 && tensors > 1))
     return "no tensors, several without links, or too many of either";
   const char *fault = take_shape(*part.shape(), part.element(), out);
   for (uint32_t i = 0; i < links && !fault; ++i) {

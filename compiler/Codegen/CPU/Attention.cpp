@@ -168,8 +168,9 @@ void AttentionEmitter::emitScores(ArrayRef<Block> blocks, Value queries) {
   int64_t stepBytes = schema::tile_elements(cache.getForm(), cache.getPackedShape()) * bytes;
   int64_t steps = elements.steps(width), queryBytes = elements.inputStepBytes();
   int64_t vectorCount = blocks.size() * blockVectors;
-  // More heads by two blocks would leave no registers for keys.
-  e.pieces(group, blocks.size() > 1 ? 4 : headTile, [&](Value head, int64_t count) {
+  // Keys that are widened stay in registers beside their halves, which leaves one head's fewer for two blocks.
+  bool isTight = blocks.size() > 1 && elements.kind == TileElements::BF16Widened;
+  e.pieces(group, isTight ? headTile - 1 : headTile, [&](Value head, int64_t count) {
     Value query = e.element(queries, head, width * elements.inputBytes());
     Emitter::Values sums(count * vectorCount, e.splat(0));
     sums = e.loop(zero, e.integer(steps), 1, sums, [&](Value step, ValueRange carried) {

@@ -40,11 +40,6 @@ private:
   SmallVector<kernel::ConfigAttrInterface> configs;
 };
 
-/// Tiles of more than one weight tile are read as panels.
-bool readsPanels(const cuda::GPUChoice &choice) {
-  return choice.form == kernel::GPUForm::WGMMA && choice.tileFeatures > 64;
-}
-
 /// True if a multiprocessor holds the blocks: their shared memory, and registers for accumulators, addresses and the
 /// weights of a step.
 bool fits(const GpuFacts &gpu, const cuda::GemmShape &shape, const cuda::GPUChoice &choice) {
@@ -55,7 +50,7 @@ bool fits(const GpuFacts &gpu, const cuda::GemmShape &shape, const cuda::GPUChoi
   if (bytes > gpu.sharedBlockBytes || choice.blocks * (bytes + reservedBytes) > gpu.sharedBlockBytes + reservedBytes)
     return false;
   // Where panels are read, registers are handed to the warpgroups that multiply, whose tiles were chosen to fit.
-  if (readsPanels(choice))
+  if (cuda::readsPanels(choice.form, choice.tileFeatures))
     return choice.blocks == 1;
   int64_t sums = shape.products * choice.tileFeatures * choice.tileRows / 128;
   return registers / (choice.blocks * choice.threads) >= sums + otherRegisters;
@@ -91,7 +86,7 @@ void addProducts(Candidates &candidates, kernel::GemmOp gemm, const GpuFacts &gp
         if (all)
           candidates.add(choice);
       }
-  if (readsPanels(usual))
+  if (cuda::readsPanels(usual.form, usual.tileFeatures))
     candidates.add(cuda::takeTurns(gpu, shape, usual));
   if (usual.cluster > 1 && cuda::productsBeside(gemm).size() == 1) {
     cuda::GPUChoice choice = usual;

@@ -82,15 +82,18 @@ bool cuda::takesPanels(kernel::GemmOp op) {
                   : fitsPanels(op);
 }
 
+bool cuda::readsPanels(kernel::GPUForm form, int64_t tileFeatures) {
+  return form == kernel::GPUForm::PingPong ||
+         (form == kernel::GPUForm::WGMMA && tileFeatures > schema::kTile64x128.tile_rows);
+}
+
 int64_t cuda::gemmSharedBytes(const GemmShape &shape, const GPUChoice &choice) {
   if (choice.form == kernel::GPUForm::Decode) {
     DecodeLayout::Member member = {choice.tileRows, shape.cellTiles, shape.rowValues, shape.byExpert};
     return DecodeLayout(member, choice.tileDepth * shape.elementBytes / GemmLayout::rowBytes, choice.stages).bytes;
   }
-  if (choice.form == kernel::GPUForm::PingPong)
-    return PanelLayout(choice.tileRows, choice.stages, /*groups=*/2).bytes;
-  if (choice.form == kernel::GPUForm::WGMMA && choice.tileFeatures != schema::kTile64x128.tile_rows)
-    return PanelLayout(choice.tileRows, choice.stages, /*groups=*/1).bytes;
+  if (readsPanels(choice.form, choice.tileFeatures))
+    return PanelLayout(choice.tileRows, choice.stages, choice.form == kernel::GPUForm::PingPong ? 2 : 1).bytes;
   return GemmLayout(shape, choice.form, choice.tileRows, choice.stages).bytes;
 }
 

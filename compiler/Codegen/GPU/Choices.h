@@ -50,6 +50,9 @@ bool takesShares(const GpuFacts &gpu, kernel::GemmOp op, int64_t maxTokens);
 /// True if chooseGemm() may choose between mma and wgmma.
 bool hasWarpgroupProducts(const GpuFacts &gpu);
 
+/// True if products of this form and tile read panels: those of more than one weight tile.
+bool readsPanels(kernel::GPUForm form, int64_t tileFeatures);
+
 /// Bytes of shared memory that the generator needs for a GEMM with these choices.
 int64_t gemmSharedBytes(const GemmShape &shape, const GPUChoice &choice);
 

@@ -96,8 +96,7 @@ private:
 //===----------------------------------------------------------------------===//
 
 bool cuda::readsPanels(kernel::GPUAttr config) {
-  return config && (config.getForm() == kernel::GPUForm::PingPong ||
-                    (config.getForm() == kernel::GPUForm::WGMMA && config.getTileFeatures() == panelFeatures));
+  return config && readsPanels(config.getForm(), config.getTileFeatures());
 }
 
 SmallVector<kernel::GemmOp> cuda::panelMembers(kernel::LaunchedOpInterface launch) {
@@ -275,7 +274,7 @@ PanelEmitter::Values PanelEmitter::fetch(kernel::GemmOp op, const PanelUnit &uni
     e.copyBulk(e.at(to, tileBytes), e.at(from, apart), tileBytes, full);
     Value panel = e.at(to, panelCellTiles * tileBytes);
     Value rows = e.element(tokens, e.mul(e.widen(step), panelRows), rowBytes);
-    constexpr int64_t bothBlocks = 3;
+    constexpr int64_t bothBlocks = (1 << panelCluster) - 1;
     if (rank)
       e.when(e.equal(e.rem(count, panelCluster), rank),
              [&] { e.copyBulkToCluster(panel, rows, bytes, full, bothBlocks); });

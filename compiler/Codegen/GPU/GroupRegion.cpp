@@ -68,7 +68,8 @@ LogicalResult GroupRegion::emitEffects() {
   auto turn = [&](Value lane) {
     ScalarRegion copy = region;
     bind(copy, lane);
-    result = copy.emitVarying(ops);
+    if (failed(copy.emitVarying(ops)))
+      result = failure();
   };
   // A wide group would wait for memory once a turn.
   constexpr int64_t mostTogether = 8;

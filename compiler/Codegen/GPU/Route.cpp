@@ -87,9 +87,11 @@ LogicalResult RouteEmitter::run(int64_t rowsPerCell) {
   return result;
 }
 
-/// Asks for all weights to come into the L2 cache, once in a launch.
+/// Asks for all weights to come into the L2 cache, once in a launch; for no more than it has room for beside others.
 void RouteEmitter::fetchWeights() {
-  int64_t bytes = experts * depth * static_cast<int64_t>(routerType().getElementBytes()) / 16 * 16;
+  constexpr int64_t mostBytes = int64_t(8) << 20;
+  int64_t bytes = experts * depth * static_cast<int64_t>(routerType().getElementBytes());
+  bytes = std::min(bytes / 16 * 16, mostBytes);
   if (!e.hasBulkCopies() || bytes == 0)
     return;
   e.when(e.bitAnd(e.equal(e.cell, e.integer(0)), e.equal(e.thread, e.integer(0))),
@@ -107,12 +109,7 @@ LogicalResult RouteEmitter::emitRow(Value row) {
     e.barrier();
   }
   e.when(e.equal(e.warp, e.integer(0)), [&] {
-    if (op.getRouter())
-      forLaneExperts({}, [&](Value expert, ValueRange) {
-        e.store(e.integer(0), e.element(chosen, expert, 4));
-        return Values{};
-      });
-    else
+    if (!op.getRouter())
       copyLogits(ofRow(op.getLogits(), row), [&](Value address) { return e.loadFrom(op.getLogits(), e.f32, address); });
     chooseAndList(row);
   });
@@ -143,13 +140,16 @@ LogicalResult RouteEmitter::emitPart(Value row, Value part) {
 void RouteEmitter::copyLogits(Value given, function_ref<Value(Value)> load) {
   forLaneExperts({}, [&](Value expert, ValueRange) {
     e.store(load(e.element(given, e.widen(expert), 4)), e.element(logits, expert, 4));
-    e.store(e.integer(0), e.element(chosen, expert, 4));
     return Values{};
   });
 }
 
 /// By one warp, from the logits in shared memory.
 void RouteEmitter::chooseAndList(Value row) {
+  forLaneExperts({}, [&](Value expert, ValueRange) {
+    e.store(e.integer(0), e.element(chosen, expert, 4));
+    return Values{};
+  });
   e.syncWarp();
   choose();
   list(row);

@@ -226,3 +226,27 @@ kernel.library @library target "sm_90a" {
     }
   }
 }
+
+// -----
+
+#alone = #kernel.gpu<"sm_90a", form = wgmma, tile = 128 x 64 x 64, stages = 4, threads = 384, blocks = 1, rows = 1>
+#pair = #kernel.gpu<"sm_90a", form = wgmma, tile = 128 x 64 x 64, stages = 4, threads = 384, blocks = 1, rows = 1, cluster = 2>
+kernel.library @library target "sm_90a" {
+  kernel.func @gemms {
+  ^bb0(%x: !kernel.view<["T", 64], bf16, "rows128">, %w: !kernel.view<[256, 64], bf16, "tile64x128">,
+       %y: !kernel.view<["T", 256], f32>, %z: !kernel.view<["T", 256], f32>):
+    kernel.parallel {
+      kernel.gemm rows "T" attributes {config = #alone}
+          product %x : !kernel.view<["T", 64], bf16, "rows128"> times %w : !kernel.view<[256, 64], bf16, "tile64x128"> {
+      ^bb0(%acc: f32, %row: index, %feature: index):
+        kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 256], f32>
+      }
+      // expected-error @below {{has clusters of 2 blocks, other members of the launch of 1}}
+      kernel.gemm rows "T" attributes {config = #pair}
+          product %x : !kernel.view<["T", 64], bf16, "rows128"> times %w : !kernel.view<[256, 64], bf16, "tile64x128"> {
+      ^bb0(%acc: f32, %row: index, %feature: index):
+        kernel.store %acc, %z[%row, %feature] : !kernel.view<["T", 256], f32>
+      }
+    }
+  }
+}
