@@ -145,11 +145,13 @@ class ChatTest(unittest.TestCase):
             self.assertEqual(done.stdout, self.chat(b"Hello!\n", *arguments).stdout)
 
     def test_pieces_end_with_characters(self):
+        said = self.folder / "said.txt"
+        said.write_bytes(b"Hello!\n")
         for arguments in (["--chat"], ["--user", "Hello!"], ["--prompt", "Hello!"]):
-            process = subprocess.Popen([TOOL, self.plan, *arguments, "--max-new-tokens", "1500"], stdin=subprocess.PIPE,
-                                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, **SETTINGS})
-            process.stdin.write(b"Hello!\n")
-            process.stdin.close()
+            with open(said, "rb") as stdin:
+                process = subprocess.Popen([TOOL, self.plan, *arguments, "--max-new-tokens", "1500"], stdin=stdin,
+                                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                           env={**os.environ, **SETTINGS})
             text, ends = b"", []
             while block := os.read(process.stdout.fileno(), 1 << 16):
                 text += block
