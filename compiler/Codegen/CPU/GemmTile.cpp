@@ -2,8 +2,8 @@
 //
 // The inner product of rows by one panel. Rows are cut into register tiles as equal in height as they can be, since a
 // tile of one row reads as many weights as one of eight. With few rows the whole depth is one block and memory sets the
-// pace; with many, the depth is cut so that a block of weights stays in the first-level cache while all rows meet it,
-// and accumulators lie in memory between blocks of k. Storing and loading a float32 changes no bit, so both ways add in
+// pace; with many, the depth is cut so that a block of weights stays in a near cache while all rows meet it, and
+// accumulators lie in memory between blocks of k. Storing and loading a float32 changes no bit, so both ways add in
 // one order. Depths, heights and columns are constants in the code: only the number of rows is asked at run time.
 
 #include "compiler/Codegen/CPU/GemmTile.h"
@@ -19,8 +19,6 @@ constexpr int64_t cacheLine = 64;
 constexpr int64_t unroll = 2;
 /// Cache lines of the panel in one turn of the loop.
 constexpr int64_t turnLines = unroll * panelStepBytes / cacheLine;
-/// Weights that a pass over many rows reads again and again, a first-level cache of them.
-constexpr int64_t weightBlockBytes = 32768;
 /// Where a single tile of so many rows fetches its weights: into which cache, and how many bytes ahead. One or two rows
 /// leave the core nothing to do but read, so the first-level cache is filled from near: further ahead, fetches queue up
 /// for its buffers before the loads that the core waits for. (Intel Xeon, two cores, one row: 31 GB/s at 512 to 2048
@@ -28,10 +26,12 @@ constexpr int64_t weightBlockBytes = 32768;
 /// need its buffers, too; fetches into the second level leave them free. (Eight rows, widened: 11 % more bytes a second
 /// than by the first level, no difference from 4096 to 16384 bytes.)
 struct Stream {
-  int32_t level; ///< As llvm.prefetch counts: 3 for the first, 2 for the second.
+  int32_t level;
   int64_t ahead;
 };
-constexpr Stream streamOf(int64_t rows) { return rows <= 2 ? Stream{3, 2048} : Stream{2, 8192}; }
+/// Levels as llvm.prefetch counts them.
+constexpr int32_t firstLevel = 3, secondLevel = 2;
+constexpr Stream streamOf(int64_t rows) { return rows <= 2 ? Stream{firstLevel, 2048} : Stream{secondLevel, 8192}; }
 
 } // namespace
 
@@ -85,30 +85,36 @@ void TileEmitter::emit(const TileRows &rows) {
 
 /// Few rows: every weight is used once, or once per pass, so the whole depth is one block and memory sets the pace.
 void TileEmitter::emitOneTile(const TileRows &rows) {
-  Depth all = {e.integer(0), e.integer(whole), /*fromZero=*/true};
+  Depth all = {e.integer(0), e.integer(whole), /*added=*/Value()};
   e.switchOn(rows.count, 1, std::min(single, mostRows), [&](int64_t height) {
     int64_t columns = tileColumns(height), passes = panelRows / columns;
     e.pieces(panelRows, columns, [&](Value column, int64_t) {
       Stream stream = streamOf(height);
-      Prefetch prefetch = passes == 1 ? Prefetch{e.at(rows.weights, stream.ahead), turnLines, stream.level}
-                                      : fetchNext(rows, all, e.div(column, columns), passes);
-      emitTile(rows, all, prefetch, e.integer(0), column, height, columns);
+      Lines lines = passes == 1 ? Lines{e.at(rows.weights, stream.ahead), e.integer(panelStepBytes), turnLines}
+                                : fetchNext(rows, all, e.div(column, columns), passes);
+      emitTile(rows, all, {{lines}, passes == 1 ? stream.level : secondLevel}, e.integer(0), column, height, columns);
     });
   });
 }
 
+/// Steps whose weights a pass over many rows reads again and again. Multiply-adds keep the loads of inputs and weights
+/// so busy that weights have to be in the first-level cache. A dot product does twice their work, and the second level
+/// is fast enough for it, so longer blocks load and store accumulators less often. (AMD EPYC: 64 KiB
+/// make products 2 to 6 % faster than 32 KiB. Intel Xeon, float32: 4 % slower out of the second level than the first.)
+int64_t TileEmitter::longestBlock() const {
+  int64_t bytes = elements.kind == TileElements::BF16Dot ? 65536 : 32768;
+  return bytes / (config.getTileColumns() * 4);
+}
+
 /// Many rows: the weights of a block of k meet all of them before the next block's do.
 void TileEmitter::emitManyTiles(const TileRows &rows) {
-  int64_t longest = weightBlockBytes / (config.getTileColumns() * 4);
+  int64_t longest = longestBlock();
   if (whole <= longest)
-    return emitBlock(rows, {e.integer(0), e.integer(whole), /*fromZero=*/true});
+    return emitBlock(rows, {e.integer(0), e.integer(whole), /*added=*/Value()});
   int64_t block = llvm::alignTo(llvm::divideCeil(whole, llvm::divideCeil(whole, longest)), unroll);
-  e.loop(e.integer(0), rows.count, [&](Value row) {
-    for (int64_t column = 0; column < panelRows; column += vectorLanes)
-      e.store(e.splat(0), e.at(e.element(rows.sums, row, sumStride), column * 4), 64);
-  });
   e.loop(e.integer(0), e.integer(whole), block, {}, [&](Value begin, ValueRange) -> Emitter::Values {
-    emitBlock(rows, {begin, e.min(e.add(begin, block), e.integer(whole)), /*fromZero=*/false});
+    Value lanes = e.select(e.equal(begin, e.integer(0)), e.integer(0), e.integer(vectorLanes));
+    emitBlock(rows, {begin, e.min(e.add(begin, block), e.integer(whole)), e.laneRange(e.integer(0), lanes)});
     return {};
   });
 }
@@ -117,16 +123,24 @@ void TileEmitter::emitBlock(const TileRows &rows, const Depth &depth) {
   int64_t columns = config.getTileColumns(), passes = panelRows / columns;
   Value tiles = e.ceilDiv(rows.count, config.getTileRows());
   Value low = e.div(rows.count, tiles), taller = e.rem(rows.count, tiles);
-  Value here = e.at(rows.weights, e.mul(depth.begin, panelStepBytes - panelStepBytes / (2 * passes)));
+  // A pass fetches its part of the next block in slices of a line a turn, each by a tile of its own: memory does not
+  // keep up with bursts. (AMD EPYC, experts with 32 rows: 3 to 5 % faster than two lines a turn by two tiles of four.)
+  // Tiles without a slice name one line that is in the first-level cache and costs nothing; a fetch from further away
+  // holds a buffer that loads of inputs need, even when it finds the line in the second level.
+  int64_t slices = turnLines / passes;
   e.pieces(panelRows, columns, [&](Value column, int64_t) {
+    Value pass = e.mul(e.div(column, columns), slices);
     e.loop(e.integer(0), tiles, 1, e.integer(0), [&](Value tile, ValueRange row) -> Emitter::Values {
       Value height = e.add(low, e.make<arith::ExtUIOp>(e.i64, e.less(tile, taller)));
-      // There are at least two tiles in every pass, of which the first two fetch. The others name lines of this block,
-      // which are in the first-level cache and cost nothing; a fetch from further away holds a buffer that loads of
-      // inputs need, even when it finds the line in the second level.
-      Value slice = e.add(e.mul(e.div(column, columns), 2), tile);
-      Prefetch prefetch = fetchNext(rows, depth, slice, 2 * passes);
-      prefetch.from = e.select(e.less(tile, e.integer(2)), prefetch.from, here);
+      Value input = e.element(e.element(rows.inputs, row[0], inputStride), depth.begin, elements.inputStepBytes());
+      Prefetch prefetch = {{}, secondLevel};
+      // There are at least two tiles, so that two lines a turn are enough for all slices.
+      for (int64_t i = 0; i < slices / 2; ++i) {
+        Value slice = e.add(tile, e.mul(tiles, i)), isOwn = e.less(slice, e.integer(slices));
+        Lines next = fetchNext(rows, depth, e.add(pass, slice), slices * passes);
+        prefetch.lines.push_back({e.select(isOwn, next.from, input),
+                                  e.select(isOwn, next.advance, e.integer(elements.inputStepBytes())), next.count});
+      }
       e.switchOn(height, lowestEvenHeight(), config.getTileRows(),
                  [&](int64_t known) { emitTile(rows, depth, prefetch, row[0], column, known, columns); });
       return {e.add(row[0], height)};
@@ -135,11 +149,10 @@ void TileEmitter::emitBlock(const TileRows &rows, const Depth &depth) {
 }
 
 /// Memory is to be busy all the time, so the passes over a block share the fetching of as many weights behind it.
-TileEmitter::Prefetch TileEmitter::fetchNext(const TileRows &rows, const Depth &depth, Value slice, int64_t slices) {
-  constexpr int32_t secondLevel = 2;
+TileEmitter::Lines TileEmitter::fetchNext(const TileRows &rows, const Depth &depth, Value slice, int64_t slices) {
   int64_t bytes = panelStepBytes / slices;
   Value from = e.add(e.mul(e.mul(e.sub(depth.end, depth.begin), slice), bytes), e.mul(depth.end, panelStepBytes));
-  return {e.at(rows.weights, e.sub(from, e.mul(depth.begin, bytes))), turnLines / slices, secondLevel};
+  return {e.at(rows.weights, from), e.integer(bytes), turnLines / slices};
 }
 
 /// Multiplies `height` rows from `row` of `rows` by the `columns` of the panel from `column`.
@@ -152,10 +165,10 @@ void TileEmitter::emitTile(const TileRows &rows, const Depth &depth, const Prefe
   auto place = [&](int64_t i) { return e.at(sums, i / vectors * sumStride + i % vectors * vectorLanes * 4); };
   Emitter::Values values;
   for (int64_t i = 0; i < height * vectors; ++i)
-    values.push_back(depth.fromZero ? e.splat(0) : e.load(e.vf32, place(i), 64));
+    values.push_back(depth.added ? e.select(depth.added, e.load(e.vf32, place(i), 64), e.splat(0)) : e.splat(0));
   values = e.loop(depth.begin, depth.end, unroll, values, [&](Value step, ValueRange carried) {
     int64_t products = unroll * height * vectors * (elements.kind == TileElements::BF16Widened ? 2 : 1);
-    Fetcher fetcher = {prefetch, e.element(prefetch.from, step, prefetch.lines * cacheLine / unroll), products};
+    Fetcher fetcher = enterTurn(prefetch, e.sub(step, depth.begin), products);
     Emitter::Values next(carried);
     Value input = e.element(inputs, step, elements.inputStepBytes()), weight = e.element(weights, step, panelStepBytes);
     for (int64_t i = 0; i < unroll; ++i)
@@ -166,15 +179,24 @@ void TileEmitter::emitTile(const TileRows &rows, const Depth &depth, const Prefe
     e.store(values[i], place(i), 64);
 }
 
+/// What a turn fetches that begins `step` steps after the loop does.
+TileEmitter::Fetcher TileEmitter::enterTurn(const Prefetch &prefetch, Value step, int64_t products) {
+  Fetcher fetcher = {{}, prefetch.level, products};
+  for (const Lines &lines : prefetch.lines)
+    for (int64_t i = 0; i < lines.count; ++i)
+      fetcher.lines.push_back(e.at(e.at(lines.from, e.mul(step, lines.advance)), i * cacheLine));
+  return fetcher;
+}
+
 /// Called after each product of a turn. Fetches stand between products, since several in a row fill the buffers of the
 /// first-level cache and stop the loads behind them (8 rows from memory: 25 % more bytes a second).
 void TileEmitter::fetch(Fetcher *fetcher) {
   if (!fetcher)
     return;
+  int64_t lines = fetcher->lines.size();
   ++fetcher->done;
-  for (; fetcher->next * fetcher->products < fetcher->done * fetcher->prefetch.lines; ++fetcher->next)
-    e.make<LLVM::Prefetch>(e.at(fetcher->from, fetcher->next * cacheLine), /*rw=*/0, fetcher->prefetch.level,
-                           /*cache=*/1);
+  for (; fetcher->next * fetcher->products < fetcher->done * lines; ++fetcher->next)
+    e.make<LLVM::Prefetch>(fetcher->lines[fetcher->next], /*rw=*/0, fetcher->level, /*cache=*/1);
 }
 
 /// Adds the products of one step, whose inputs and weights begin there, to the sums of `height` rows.

@@ -61,32 +61,38 @@ private:
   /// A block of steps, in whole turns of the loop.
   struct Depth {
     mlir::Value begin, end;
-    bool fromZero; ///< True if the accumulators begin here.
+    mlir::Value added; ///< Lanes of accumulators that it adds to: none if it is the first. Null if it is the only one.
   };
-  /// What a loop fetches for later: `lines` cache lines per turn, from an address given for step 0. `level` as
-  /// llvm.prefetch counts: 3 for the first level of cache, 2 for the second.
-  struct Prefetch {
+  /// Cache lines that a loop fetches for later: `count` in a turn, from an address given for the loop's first step on.
+  struct Lines {
     mlir::Value from;
-    int64_t lines;
+    mlir::Value advance; ///< Bytes from a step to the next.
+    int64_t count;
+  };
+  /// Into which level of cache, as llvm.prefetch counts them: 3 for the first, 2 for the second.
+  struct Prefetch {
+    llvm::SmallVector<Lines, 2> lines;
     int32_t level;
   };
 
-  /// What is left to fetch in a turn of `products` products, which begins at `from`.
+  /// What is to be fetched in a turn of `products` products.
   struct Fetcher {
-    const Prefetch &prefetch;
-    mlir::Value from;
+    Emitter::Values lines;
+    int32_t level;
     int64_t products;
     int64_t done = 0, next = 0;
   };
 
+  int64_t longestBlock() const;
   int64_t tileColumns(int64_t height) const;
   int64_t lowestEvenHeight() const;
   void emitOneTile(const TileRows &rows);
   void emitManyTiles(const TileRows &rows);
   void emitBlock(const TileRows &rows, const Depth &depth);
-  Prefetch fetchNext(const TileRows &rows, const Depth &depth, mlir::Value slice, int64_t slices);
+  Lines fetchNext(const TileRows &rows, const Depth &depth, mlir::Value slice, int64_t slices);
   void emitTile(const TileRows &rows, const Depth &depth, const Prefetch &prefetch, mlir::Value row, mlir::Value column,
                 int64_t height, int64_t columns);
+  Fetcher enterTurn(const Prefetch &prefetch, mlir::Value step, int64_t products);
   void fetch(Fetcher *fetcher);
   void multiply(mlir::Value inputs, mlir::Value weights, int64_t height, Emitter::Values &sums, Fetcher *fetcher);
   void multiplyWidened(mlir::Value inputs, llvm::ArrayRef<mlir::Value> weights, int64_t height, Emitter::Values &sums,
