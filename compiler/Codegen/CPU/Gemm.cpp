@@ -57,6 +57,7 @@ private:
   int64_t blockRows;
   int64_t sumStride; ///< Bytes of one row of accumulators.
   Value sums;        ///< [product][blockRows][cellPanels * panelRows] accumulators.
+  Value zeros;       ///< A panel's row of them.
   Value list, next;  ///< Rows of an expert, and where to look for more of them, where rows are not sorted.
   SmallVector<GemmInput> inputs;
   LogicalResult result = success();
@@ -72,6 +73,7 @@ GemmEmitter::GemmEmitter(KernelEmitter &e, kernel::GemmOp op, kernel::X86Attr co
       blockRows(std::min<int64_t>(config.getRows(), mostRows)), sumStride(cellPanels * panelRows * 4) {
   // A region may read a vector that begins in the last row and ends behind it.
   sums = e.scratch(op.getProductCount() * blockRows * sumStride + vectorLanes * 4);
+  zeros = e.scratch(panelRows * 4);
   if (op.getExperts() && !op.getOrder()) {
     list = e.scratch((blockRows + 1) * 4);
     next = e.scratch(8);
@@ -101,6 +103,8 @@ LogicalResult GemmEmitter::check() {
 LogicalResult GemmEmitter::run() {
   if (failed(check()))
     return failure();
+  for (int64_t column = 0; column < panelRows; column += vectorLanes)
+    e.store(e.splat(0), e.at(zeros, column * 4), 64);
   if (op.getExperts())
     runExperts();
   else
@@ -231,7 +235,7 @@ void GemmEmitter::emitPanel(Value outer, Value panel, Value column, const RowBlo
                       : panel;
     TileEmitter tile(e, config, elements, op.getDepth(product), inputs[product].stride(), sumStride, blockRows);
     tile.emit({addresses[product], e.element(e.address(op.getWeights()[product]), index, panelBytes),
-               e.element(e.at(sums, product * blockRows * sumStride), column, 4), rows.count});
+               e.element(e.at(sums, product * blockRows * sumStride), column, 4), rows.count, zeros});
   }
 }
 

@@ -85,7 +85,7 @@ void TileEmitter::emit(const TileRows &rows) {
 
 /// Few rows: every weight is used once, or once per pass, so the whole depth is one block and memory sets the pace.
 void TileEmitter::emitOneTile(const TileRows &rows) {
-  Depth all = {e.integer(0), e.integer(whole), /*added=*/Value()};
+  Depth all = {e.integer(0), e.integer(whole), /*isFirst=*/Value()};
   e.switchOn(rows.count, 1, std::min(single, mostRows), [&](int64_t height) {
     int64_t columns = tileColumns(height), passes = panelRows / columns;
     e.pieces(panelRows, columns, [&](Value column, int64_t) {
@@ -110,11 +110,10 @@ int64_t TileEmitter::longestBlock() const {
 void TileEmitter::emitManyTiles(const TileRows &rows) {
   int64_t longest = longestBlock();
   if (whole <= longest)
-    return emitBlock(rows, {e.integer(0), e.integer(whole), /*added=*/Value()});
+    return emitBlock(rows, {e.integer(0), e.integer(whole), /*isFirst=*/Value()});
   int64_t block = llvm::alignTo(llvm::divideCeil(whole, llvm::divideCeil(whole, longest)), unroll);
   e.loop(e.integer(0), e.integer(whole), block, {}, [&](Value begin, ValueRange) -> Emitter::Values {
-    Value lanes = e.select(e.equal(begin, e.integer(0)), e.integer(0), e.integer(vectorLanes));
-    emitBlock(rows, {begin, e.min(e.add(begin, block), e.integer(whole)), e.laneRange(e.integer(0), lanes)});
+    emitBlock(rows, {begin, e.min(e.add(begin, block), e.integer(whole)), e.equal(begin, e.integer(0))});
     return {};
   });
 }
@@ -163,9 +162,14 @@ void TileEmitter::emitTile(const TileRows &rows, const Depth &depth, const Prefe
   Value weights = e.element(rows.weights, column, 4);
   Value sums = e.element(e.element(rows.sums, row, sumStride), column, 4);
   auto place = [&](int64_t i) { return e.at(sums, i / vectors * sumStride + i % vectors * vectorLanes * 4); };
-  Emitter::Values values;
-  for (int64_t i = 0; i < height * vectors; ++i)
-    values.push_back(depth.added ? e.select(depth.added, e.load(e.vf32, place(i), 64), e.splat(0)) : e.splat(0));
+  Emitter::Values values(height * vectors, e.splat(0));
+  // The first block loads zeros for every row: vectors that are selected instead would not all stay in registers.
+  if (depth.isFirst) {
+    Value from = e.select(depth.isFirst, rows.zeros, sums);
+    Value stride = e.select(depth.isFirst, e.integer(0), e.integer(sumStride));
+    for (auto [i, value] : llvm::enumerate(values))
+      value = e.load(e.vf32, e.at(e.at(from, e.mul(stride, i / vectors)), i % vectors * vectorLanes * 4), 64);
+  }
   values = e.loop(depth.begin, depth.end, unroll, values, [&](Value step, ValueRange carried) {
     int64_t products = unroll * height * vectors * (elements.kind == TileElements::BF16Widened ? 2 : 1);
     Fetcher fetcher = enterTurn(prefetch, e.sub(step, depth.begin), products);

@@ -43,6 +43,7 @@ struct TileRows {
   mlir::Value weights; ///< Address of the panel.
   mlir::Value sums;    ///< Address of the accumulators of the first row, 64-byte aligned.
   mlir::Value count;   ///< How many rows, at least 1.
+  mlir::Value zeros;   ///< Address of a panel's row of zeros, 64-byte aligned.
 };
 
 class TileEmitter {
@@ -61,7 +62,7 @@ private:
   /// A block of steps, in whole turns of the loop.
   struct Depth {
     mlir::Value begin, end;
-    mlir::Value added; ///< Lanes of accumulators that it adds to: none if it is the first. Null if it is the only one.
+    mlir::Value isFirst; ///< Null if it is the only one. Accumulators begin in the first.
   };
   /// Cache lines that a loop fetches for later: `count` in a turn, from an address given for the loop's first step on.
   struct Lines {
