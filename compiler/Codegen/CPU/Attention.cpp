@@ -27,39 +27,45 @@ private:
   /// Where a block of keys is, and which of its positions the token sees: [begin, end).
   struct Block {
     Value keys, values, begin, end;
-    Value number; ///< Among those that are scored together.
   };
 
   void emitCell(Value token, Value head);
-  Block enterBlock(Value block, Value number, Value sequence, Value head, Value low, Value position);
+  Block enterBlock(Value index, Value sequence, Value head, Value low, Value position);
   Value enterQueries(Value rowHead);
   void emitScores(ArrayRef<Block> blocks, Value queries);
   void addFeature(ArrayRef<Value> keys, Value query, int64_t count, MutableArrayRef<Value> sums);
-  void emitSoftmax(const Block &block);
-  void emitValues(const Block &block);
-  void emitValueTile(const Block &block, Value head, int64_t heads, Value vector, int64_t vectors);
+  void emitSoftmax(ArrayRef<Block> blocks);
+  void emitLargest(int64_t block, Value head, ArrayRef<Value> seen);
+  void emitFactors(int64_t blocks);
+  void emitPowers(ArrayRef<SmallVector<Value>> seen, Value head);
+  SmallVector<Value> scaledScores(int64_t block, Value head, ArrayRef<Value> seen);
+  void emitValues(ArrayRef<Block> blocks);
+  void emitValueTile(ArrayRef<Block> blocks, Value head, int64_t heads, Value vector, int64_t vectors);
   Value loadValues(Value address);
   void emitOutput(Value out);
 
-  /// Where scores of a head's block lie, later their exponentials, for one of the blocks that are scored together.
-  Value score(Value block, Value head, int64_t vector = 0) {
-    Value row = e.add(e.mul(block, group), head);
-    return e.at(e.element(scores, row, blockTokens * 4), vector * vectorLanes * 4);
+  /// Where scores of a head's block lie, later their exponentials, for one of the blocks that are taken together.
+  Value score(int64_t block, Value head, int64_t vector = 0) {
+    return e.at(e.element(scores, e.add(head, block * group), blockTokens * 4), vector * vectorLanes * 4);
   }
+  /// Where a number of each head lies, for one of these blocks; whole vectors of heads may be read and written.
+  Value ofHead(Value numbers, int64_t block, Value head) { return e.element(numbers, e.add(head, block * padded), 4); }
   /// Where 16 features of a head's weighted sum lie; 64 bytes are a vector of float32.
   Value sum(Value head, Value vector) { return e.at(e.element(sums, head, vectors * 64), e.mul(vector, 64)); }
 
   KernelEmitter &e;
   kernel::AttentionOp op;
   int64_t width, heads, group, vectors;
+  int64_t padded;               ///< Heads of a group in whole vectors.
   TileElements elements;        ///< Of queries and keys.
   int64_t bytes;                ///< Of an element of the cache.
   int64_t headTile, vectorTile; ///< Query heads, and vectors of a value, that are kept in registers at once.
-  int64_t together;             ///< Blocks that are scored at once.
+  int64_t together;             ///< Blocks that are taken at once.
   Value zero;
-  // Of each head of the group: [32] scores of a block, then their exponentials; the largest score so far; 16 partial
-  // sums of exponentials; the factor of what was summed before this block; [vectors][16] weighted sums of values.
-  Value scores, largest, totals, factors, sums;
+  // Of each head of the group: the largest score so far; 16 partial sums of exponentials; [vectors][16] weighted sums
+  // of values. For each block that is taken at once: [32] scores, then their exponentials; the largest score with this
+  // block; the factor of what was summed before it.
+  Value largest, totals, sums, scores, maxima, factors;
   Value widened; ///< [group][width] queries in float32, where keys are widened; else null.
 };
 
@@ -68,6 +74,7 @@ private:
 AttentionEmitter::AttentionEmitter(KernelEmitter &e, kernel::AttentionOp op)
     : e(e), op(op), width(op.getKeys().getType().getWidth()), heads(op.getKeys().getType().getHeads()),
       group(op.getQuery().getType().getDimSize(1) / (heads * width)), vectors(llvm::divideCeil(width, vectorLanes)),
+      padded(llvm::alignTo(group, vectorLanes)),
       elements(TileElements::of(op.getKeys().getType().getElementType(), e.target)),
       bytes(op.getKeys().getType().getElementBytes()) {
   // With 16 registers of half a vector each, 2 heads by 2 vectors take 8 for sums, 4 for keys or values and 1 for what
@@ -79,9 +86,10 @@ AttentionEmitter::AttentionEmitter(KernelEmitter &e, kernel::AttentionOp op)
   together = large ? 2 : 1;
   zero = e.integer(0);
   scores = e.local(e.f32, together * group * blockTokens);
-  largest = e.local(e.f32, group);
+  largest = e.local(e.f32, padded);
+  maxima = e.local(e.f32, together * padded);
+  factors = e.local(e.f32, together * padded);
   totals = e.local(e.f32, group * vectorLanes);
-  factors = e.local(e.f32, group);
   sums = e.local(e.f32, group * vectors * vectorLanes);
   // A vector beyond the last query: widening writes whole ones.
   if (elements.kind == TileElements::BF16Widened)
@@ -112,17 +120,13 @@ void AttentionEmitter::emitCell(Value token, Value head) {
   Value last = e.add(e.div(position, blockTokens), 1);
   e.loop(e.div(low, blockTokens), last, together, {}, [&](Value first, ValueRange) -> Emitter::Values {
     Value count = together == 1 ? e.integer(1) : e.min(e.sub(last, first), e.integer(together));
-    auto enter = [&](Value number) { return enterBlock(e.add(first, number), number, sequence, head, low, position); };
     e.switchOn(count, 1, together, [&](int64_t known) {
       SmallVector<Block> blocks;
       for (int64_t i = 0; i < known; ++i)
-        blocks.push_back(enter(e.integer(i)));
+        blocks.push_back(enterBlock(e.add(first, i), sequence, head, low, position));
       emitScores(blocks, queries);
-    });
-    e.loop(zero, count, [&](Value number) {
-      Block block = enter(number);
-      emitSoftmax(block);
-      emitValues(block);
+      emitSoftmax(blocks);
+      emitValues(blocks);
     });
     return {};
   });
@@ -142,7 +146,7 @@ Value AttentionEmitter::enterQueries(Value rowHead) {
 }
 
 /// Looks up the page of block `index` and bounds what the token sees of it.
-AttentionEmitter::Block AttentionEmitter::enterBlock(Value index, Value number, Value sequence, Value head, Value low,
+AttentionEmitter::Block AttentionEmitter::enterBlock(Value index, Value sequence, Value head, Value low,
                                                      Value position) {
   kernel::CacheType cache = op.getKeys().getType();
   const schema::PackedForm &keys = cache.getForm();
@@ -159,7 +163,7 @@ AttentionEmitter::Block AttentionEmitter::enterBlock(Value index, Value number, 
   Value start = e.mul(index, blockTokens);
   // Only the first block may begin before `low`, and only the last goes beyond the token.
   return {e.at(e.address(op.getKeys()), offset), e.at(e.address(op.getValues()), offset),
-          e.max(e.sub(low, start), zero), e.min(e.add(e.sub(position, start), 1), e.integer(blockTokens)), number};
+          e.max(e.sub(low, start), zero), e.min(e.add(e.sub(position, start), 1), e.integer(blockTokens))};
 }
 
 /// Scores of all 32 positions, those that are not there included: what they hold stays in lanes of its own.
@@ -182,8 +186,8 @@ void AttentionEmitter::emitScores(ArrayRef<Block> blocks, Value queries) {
     });
     for (int64_t i = 0; i < count; ++i)
       for (int64_t vector = 0; vector < vectorCount; ++vector)
-        e.store(sums[i * vectorCount + vector],
-                score(blocks[vector / blockVectors].number, e.add(head, i), vector % blockVectors), 64);
+        e.store(sums[i * vectorCount + vector], score(vector / blockVectors, e.add(head, i), vector % blockVectors),
+                64);
   });
 }
 
@@ -210,71 +214,110 @@ void AttentionEmitter::addFeature(ArrayRef<Value> blockKeys, Value query, int64_
   }
 }
 
-/// Turns scores into exponentials and says by what factor the sums so far shrink.
-void AttentionEmitter::emitSoftmax(const Block &block) {
-  // What is not seen takes part in no maximum and adds nothing.
-  Value lowest = e.splat(-std::numeric_limits<float>::infinity());
-  // Scores are scaled after the product, as transformers does it.
-  Value scale = e.splat(op.getScale().convertToDouble());
-  Emitter::Values seen;
-  for (int64_t vector = 0; vector < blockVectors; ++vector) {
-    Value shift = e.integer(vector * vectorLanes);
-    seen.push_back(e.laneRange(e.sub(block.begin, shift), e.sub(block.end, shift)));
-  }
-  e.loop(zero, e.integer(group), [&](Value head) {
-    Emitter::Values scaled;
+/// Turns scores into exponentials and says by what factor the sums so far shrink with each block.
+void AttentionEmitter::emitSoftmax(ArrayRef<Block> blocks) {
+  SmallVector<SmallVector<Value>> seen(blocks.size());
+  for (auto [block, lanes] : llvm::zip_equal(blocks, seen))
     for (int64_t vector = 0; vector < blockVectors; ++vector) {
-      Value given = e.load(e.vf32, score(block.number, head, vector), 64);
-      scaled.push_back(e.select(seen[vector], e.fmul(given, scale), lowest));
+      Value shift = e.integer(vector * vectorLanes);
+      lanes.push_back(e.laneRange(e.sub(block.begin, shift), e.sub(block.end, shift)));
     }
-    Value before = e.load(e.f32, e.element(largest, head, 4));
-    Value now = e.fmax(e.maxLanes(e.fmax(scaled[0], scaled[1])), before);
-    // At most 1: sums of earlier blocks shrink when a larger score appears (online softmax, Milakov and Gimelshein
-    // 2018).
-    Value factor = e.exp(e.fsub(before, now));
-    Value total = e.fmul(e.load(e.vf32, e.element(totals, head, 64), 64), e.broadcast(factor));
+  // Heads that stand side by side in the code do not wait for one another.
+  auto overHeads = [&](function_ref<void(Value)> emit) {
+    e.pieces(group, headTile, [&](Value head, int64_t count) {
+      for (int64_t i = 0; i < count; ++i)
+        emit(e.add(head, i));
+    });
+  };
+  overHeads([&](Value head) {
+    for (size_t block = 0; block < blocks.size(); ++block)
+      emitLargest(block, head, seen[block]);
+  });
+  emitFactors(blocks.size());
+  overHeads([&](Value head) { emitPowers(seen, head); });
+}
+
+/// Scores are scaled after the product, as transformers does it. What is not seen takes part in no maximum and adds
+/// nothing.
+SmallVector<Value> AttentionEmitter::scaledScores(int64_t block, Value head, ArrayRef<Value> seen) {
+  Value lowest = e.splat(-std::numeric_limits<float>::infinity()), scale = e.splat(op.getScale().convertToDouble());
+  SmallVector<Value> scaled;
+  for (int64_t vector = 0; vector < blockVectors; ++vector)
+    scaled.push_back(e.select(seen[vector], e.fmul(e.load(e.vf32, score(block, head, vector), 64), scale), lowest));
+  return scaled;
+}
+
+void AttentionEmitter::emitLargest(int64_t block, Value head, ArrayRef<Value> seen) {
+  SmallVector<Value> scaled = scaledScores(block, head, seen);
+  Value before = e.load(e.f32, block == 0 ? e.element(largest, head, 4) : ofHead(maxima, block - 1, head));
+  e.store(e.fmax(e.maxLanes(e.fmax(scaled[0], scaled[1])), before), ofHead(maxima, block, head));
+}
+
+/// At most 1: sums of earlier blocks shrink when a larger score appears (online softmax, Milakov and Gimelshein 2018).
+/// One exponential for 16 heads.
+void AttentionEmitter::emitFactors(int64_t blocks) {
+  e.pieces(padded, vectorLanes, [&](Value head, int64_t) {
+    Value before = e.load(e.vf32, e.element(largest, head, 4), 64);
+    for (int64_t block = 0; block < blocks; ++block) {
+      Value now = e.load(e.vf32, ofHead(maxima, block, head), 64);
+      e.store(e.exp(e.fsub(before, now)), ofHead(factors, block, head), 64);
+      before = now;
+    }
+    e.store(before, e.element(largest, head, 4), 64);
+  });
+}
+
+void AttentionEmitter::emitPowers(ArrayRef<SmallVector<Value>> seen, Value head) {
+  Value total = e.load(e.vf32, e.element(totals, head, 64), 64);
+  for (size_t block = 0; block < seen.size(); ++block) {
+    Value now = e.broadcast(e.load(e.f32, ofHead(maxima, block, head)));
+    total = e.fmul(total, e.broadcast(e.load(e.f32, ofHead(factors, block, head))));
+    SmallVector<Value> scaled = scaledScores(block, head, seen[block]);
     for (int64_t vector = 0; vector < blockVectors; ++vector) {
-      Value power = e.exp(e.fsub(scaled[vector], e.broadcast(now)));
-      power = e.select(seen[vector], power, e.splat(0));
-      e.store(power, score(block.number, head, vector), 64);
+      Value power = e.select(seen[block][vector], e.exp(e.fsub(scaled[vector], now)), e.splat(0));
+      e.store(power, score(block, head, vector), 64);
       total = e.fadd(total, power);
     }
-    e.store(total, e.element(totals, head, 64), 64);
-    e.store(now, e.element(largest, head, 4));
-    e.store(factor, e.element(factors, head, 4));
-  });
+  }
+  e.store(total, e.element(totals, head, 64), 64);
 }
 
-/// Adds the block's values, ascending. Positions that are not seen are not touched: they may hold NaN.
-void AttentionEmitter::emitValues(const Block &block) {
+/// Adds the blocks' values, ascending. Positions that are not seen are not touched: they may hold NaN.
+void AttentionEmitter::emitValues(ArrayRef<Block> blocks) {
   e.pieces(group, headTile, [&](Value head, int64_t count) {
-    e.pieces(vectors, vectorTile, [&](Value vector, int64_t size) { emitValueTile(block, head, count, vector, size); });
+    e.pieces(vectors, vectorTile,
+             [&](Value vector, int64_t size) { emitValueTile(blocks, head, count, vector, size); });
   });
 }
 
-/// Weighted sums of `count` heads and `size` vectors, which stay in registers for the whole block.
-void AttentionEmitter::emitValueTile(const Block &block, Value head, int64_t count, Value vector, int64_t size) {
+/// Weighted sums of `count` heads and `size` vectors, which stay in registers for all blocks.
+void AttentionEmitter::emitValueTile(ArrayRef<Block> blocks, Value head, int64_t count, Value vector, int64_t size) {
   auto sumOf = [&](int64_t i, int64_t j) { return sum(e.add(head, i), e.add(vector, j)); };
   Emitter::Values tile;
-  for (int64_t i = 0; i < count; ++i) {
-    Value factor = e.broadcast(e.load(e.f32, e.element(factors, e.add(head, i), 4)));
+  for (int64_t i = 0; i < count; ++i)
     for (int64_t j = 0; j < size; ++j)
-      tile.push_back(e.fmul(e.load(e.vf32, sumOf(i, j), 64), factor));
-  }
-  Value weights = score(block.number, head), values = e.at(block.values, e.mul(vector, vectorLanes * bytes));
-  tile = e.loop(block.begin, block.end, 1, tile, [&](Value token, ValueRange carried) {
-    Emitter::Values next(carried), rows;
-    Value row = e.element(values, token, width * bytes);
-    for (int64_t j = 0; j < size; ++j)
-      rows.push_back(loadValues(e.at(row, j * vectorLanes * bytes)));
+      tile.push_back(e.load(e.vf32, sumOf(i, j), 64));
+  for (auto [number, block] : llvm::enumerate(blocks)) {
     for (int64_t i = 0; i < count; ++i) {
-      // Weights of a head are blockTokens apart.
-      Value weight = e.broadcast(e.load(e.f32, e.at(e.element(weights, token, 4), i * blockTokens * 4)));
+      Value factor = e.broadcast(e.load(e.f32, ofHead(factors, number, e.add(head, i))));
       for (int64_t j = 0; j < size; ++j)
-        next[i * size + j] = e.fma(weight, rows[j], next[i * size + j]);
+        tile[i * size + j] = e.fmul(tile[i * size + j], factor);
     }
-    return next;
-  });
+    Value weights = score(number, head), values = e.at(block.values, e.mul(vector, vectorLanes * bytes));
+    tile = e.loop(block.begin, block.end, 1, tile, [&](Value token, ValueRange carried) {
+      Emitter::Values next(carried), rows;
+      Value row = e.element(values, token, width * bytes);
+      for (int64_t j = 0; j < size; ++j)
+        rows.push_back(loadValues(e.at(row, j * vectorLanes * bytes)));
+      for (int64_t i = 0; i < count; ++i) {
+        // Weights of a head are blockTokens apart.
+        Value weight = e.broadcast(e.load(e.f32, e.at(e.element(weights, token, 4), i * blockTokens * 4)));
+        for (int64_t j = 0; j < size; ++j)
+          next[i * size + j] = e.fma(weight, rows[j], next[i * size + j]);
+      }
+      return next;
+    });
+  }
   for (int64_t i = 0; i < count; ++i)
     for (int64_t j = 0; j < size; ++j)
       e.store(tile[i * size + j], sumOf(i, j), 64);

@@ -14,7 +14,7 @@ kernel.library @library target "x86-64-v3" {
   }
 }
 
-// With 32 registers two blocks are scored at once, and met by the values one after the other.
+// With 32 registers two blocks are taken at once: scores, exponentials, then the values of one after the other.
 kernel.library @wide target "x86-64-v4" {
   kernel.func @pairs {
   ^bb0(%q: !q, %k: !k, %v: !v, %at: !i, %of: !i, %p: !p, %o: !q):
@@ -28,11 +28,11 @@ kernel.library @wide target "x86-64-v4" {
 // CHECK:         %[[LOW:.*]] = arith.muli %[[CHUNK]], %c48_i64
 // CHECK:         %[[FIRST:.*]] = arith.divui %[[LOW]], %c32_i64
 // CHECK:         scf.for %{{.*}} = %[[FIRST]] to
+// CHECK:           %[[BEGIN:.*]] = arith.maxsi
+// CHECK:           %[[END:.*]] = arith.minsi
 // Two heads by two vectors of keys.
 // CHECK:           scf.for %{{.*}} = %c0_i64 to %c32_i64 step %c1_i64 iter_args({{.*}}) -> (vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>)
 // CHECK:             math.fma
-// CHECK:           %[[BEGIN:.*]] = arith.maxsi
-// CHECK:           %[[END:.*]] = arith.minsi
 // CHECK:           math.exp %{{.*}} : vector<16xf32>
 // CHECK:           scf.for %{{.*}} = %[[BEGIN]] to %[[END]]
 // CHECK:             math.fma
@@ -41,8 +41,16 @@ kernel.library @wide target "x86-64-v4" {
 // CHECK-LABEL: llvm.func @pairs(
 // CHECK:         scf.for %{{.*}} = %{{.*}} to %{{.*}} step %c2_i64
 // CHECK:           %[[COUNT:.*]] = arith.minsi %{{.*}}, %c2_i64
-// Two heads by two vectors of keys of the last block, or of each of two.
+// Two heads by two vectors of keys of the last block.
 // CHECK:           %{{.*}}:4 = scf.for %{{.*}} = %c0_i64 to %c32_i64
+// Or of each of two: two vectors for each of two heads are exponentials, and one is the factors of both heads.
+// CHECK:           %[[BEGIN:.*]] = arith.maxsi
+// CHECK:           %[[END:.*]] = arith.minsi
+// CHECK:           %[[NEXT_BEGIN:.*]] = arith.maxsi
+// CHECK:           %[[NEXT_END:.*]] = arith.minsi
 // CHECK:           %{{.*}}:8 = scf.for %{{.*}} = %c0_i64 to %c32_i64
-// CHECK:           scf.for %{{.*}} = %c0_i64 to %[[COUNT]]
-// CHECK:             math.exp
+// CHECK-COUNT-10:  math.exp %{{.*}} : vector<16xf32>
+// CHECK-NOT:       math.exp
+// CHECK:           %[[SUMS:.*]]:4 = scf.for %{{.*}} = %[[BEGIN]] to %[[END]]
+// CHECK:           arith.mulf %[[SUMS]]#0, %{{.*}} : vector<16xf32>
+// CHECK:           scf.for %{{.*}} = %[[NEXT_BEGIN]] to %[[NEXT_END]]
