@@ -8,6 +8,7 @@
 #include "compiler/Codegen/CPU/GemmInput.h"
 #include "compiler/Codegen/CPU/GroupRegion.h"
 #include "compiler/Codegen/CPU/Kernels.h"
+#include "compiler/Codegen/CPU/RowFetch.h"
 
 #include <numeric>
 
@@ -19,6 +20,8 @@ namespace {
 
 /// Most rows with accumulators in memory at once.
 constexpr int64_t mostRows = 264;
+/// How far ahead of the epilogue's row what it reads is fetched.
+constexpr int64_t rowsAhead = 16;
 
 class GemmEmitter {
 public:
@@ -252,12 +255,15 @@ void GemmEmitter::emitEpilogue(Value cell, const RowBlock &rows) {
       e.min(e.ceilDiv(e.sub(e.integer(features), firstFeature), groupWidth), e.integer(cellFeatures / groupWidth));
   SmallVector<Value> varying(op.getBody().getArguments().drop_back(2));
   varying.push_back(op.getFeature());
+  RowFetch fetch(e, op.getBody(), op.getRow(), op.getFeature());
   e.loop(e.integer(0), rows.count, [&](Value i) {
+    Value ahead = rows.rowAhead(e, i, rowsAhead);
     ScalarRegion region(e, op.getBody(), varying);
     region.bind(op.getRow(), LaneValue::uniform(rows.row(e, i)));
     Value buffer = e.element(sums, i, sumStride);
     e.loop(e.integer(0), groups, [&](Value group) {
       Value column = e.mul(group, groupWidth), feature = e.add(firstFeature, column);
+      fetch.emit(ahead, feature, groupWidth);
       // Groups of a cell begin at multiples of their width, so only the last of all features can be narrower.
       int64_t tail = features % groupWidth;
       if (tail == 0 || features < groupWidth)

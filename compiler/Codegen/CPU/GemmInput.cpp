@@ -6,6 +6,7 @@
 // the second half of an odd pair.
 
 #include "compiler/Codegen/CPU/GemmInput.h"
+#include "compiler/Codegen/CPU/RowFetch.h"
 #include "compiler/Codegen/CPU/ScalarRegion.h"
 
 using namespace mlir;
@@ -14,6 +15,10 @@ using namespace yupana::codegen;
 
 Value RowBlock::row(Emitter &e, Value index) const {
   return list ? e.widen(e.load(e.i32, e.element(list, index, 4))) : e.add(begin, index);
+}
+
+Value RowBlock::rowAhead(Emitter &e, Value index, int64_t ahead) const {
+  return row(e, e.min(e.add(index, ahead), e.sub(count, e.integer(1))));
 }
 
 /// Writes the elements [begin, begin + count) of a row. The row is followed by room for whole vectors.
@@ -42,12 +47,15 @@ LogicalResult codegen::emitInputRows(KernelEmitter &e, Region &region, int64_t d
                                      Value to, int64_t stride) {
   LogicalResult result = success();
   Value yielded = cast<kernel::YieldOp>(region.front().getTerminator()).getValue();
+  RowFetch fetch(e, region, region.getArgument(0), region.getArgument(1));
   e.loop(e.integer(0), rows.count, [&](Value i) {
+    Value next = rows.rowAhead(e, i, 1);
     ScalarRegion row(e, region, region.getArgument(1));
     row.bind(region.getArgument(0), LaneValue::uniform(rows.row(e, i)));
     if (failed(row.emitInvariant(row.slice(yielded))))
       result = failure();
     e.pieces(depth, vectorLanes, [&](Value begin, int64_t count) {
+      fetch.emit(next, begin, count);
       if (succeeded(result))
         result = emitElements(e, region, row, asBF16, e.element(to, i, stride), begin, count);
     });

@@ -16,6 +16,8 @@ struct RowBlock {
 
   /// Row `index` of the block.
   mlir::Value row(Emitter &e, mlir::Value index) const;
+  /// Row `index + ahead` of the block, or its last.
+  mlir::Value rowAhead(Emitter &e, mlir::Value index, int64_t ahead) const;
 };
 
 /// Computes `region` (row, k) for the rows of a block and k in [0, depth), and stores the elements row by row, `stride`

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compiler/Codegen/CPU/RowFetch.h"
+
+using namespace mlir;
+using namespace yupana;
+using namespace yupana::codegen;
+
+RowFetch::RowFetch(KernelEmitter &e, Region &region, Value row, Value column) : e(e) {
+  for (auto load : region.getOps<kernel::LoadOp>())
+    if (load.getView().getType().isRowMajor() && load.getIndices() == ValueRange({row, column}) &&
+        !llvm::is_contained(views, load.getView()))
+      views.push_back(load.getView());
+}
+
+void RowFetch::emit(Value row, Value column, int64_t count) {
+  constexpr int64_t cacheLine = 64;
+  constexpr int32_t firstLevel = 3;
+  for (Value view : views) {
+    auto type = cast<kernel::ViewType>(view.getType());
+    int64_t bytes = type.getElementBytes();
+    Value start = e.element(e.address(view), e.add(e.mul(row, type.getDimSize(1)), column), bytes);
+    for (int64_t line = 0; line < count * bytes; line += cacheLine)
+      e.make<LLVM::Prefetch>(e.at(start, line), /*rw=*/0, firstLevel, /*cache=*/1);
+  }
+}
