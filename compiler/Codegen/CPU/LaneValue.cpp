@@ -197,3 +197,22 @@ void LaneMath::store(const LaneValue &value, Value base, const LaneValue &index,
   e.make<LLVM::masked_scatter>(vector(value), addresses(type, base, index),
                                e.laneRange(e.integer(0), e.integer(active.count)), static_cast<uint32_t>(bytes));
 }
+
+bool LaneMath::isEven(const LaneValue &index) const {
+  return !index.isVarying() && index.multiple % 2 == 0 &&
+         llvm::all_of(index.offsets, [](int64_t offset) { return offset % 2 == 0; });
+}
+
+void LaneMath::storePairs(const LaneValue &even, const LaneValue &odd, Value base, const LaneValue &index,
+                          ActiveLanes active) {
+  Type pairs = e.vectorOf(e.i32);
+  Value high = e.make<arith::ShLIOp>(e.make<arith::ExtUIOp>(pairs, vector(odd)), e.broadcast(e.integer(16, e.i32)));
+  Value value = e.make<arith::OrIOp>(e.make<arith::ExtUIOp>(pairs, vector(even)), high);
+  bool consecutive = index.form == LaneValue::Form::Pattern;
+  for (int64_t i = 0; i < active.count; ++i)
+    consecutive &= index.offsets[i] == index.offsets[0] + 2 * i;
+  if (consecutive)
+    return e.storeLanes(value, e.element(base, e.add(index.value, index.offsets[0]), 2), active.count);
+  e.make<LLVM::masked_scatter>(value, addresses(e.i16, base, index), e.laneRange(e.integer(0), e.integer(active.count)),
+                               /*alignment=*/4u);
+}

@@ -64,6 +64,11 @@ public:
   LaneValue load(mlir::Type type, mlir::Value base, const LaneValue &index, ActiveLanes active);
   /// Of lanes that name the same element the highest wins.
   void store(const LaneValue &value, mlir::Value base, const LaneValue &index, ActiveLanes active);
+  /// Stores 16 bits each of `even` to the elements `index` and of `odd` to those behind them. Every index is even.
+  void storePairs(const LaneValue &even, const LaneValue &odd, mlir::Value base, const LaneValue &index,
+                  ActiveLanes active);
+  /// True if every lane's index is known to be even.
+  bool isEven(const LaneValue &index) const;
 
 private:
   mlir::Value addresses(mlir::Type type, mlir::Value base, const LaneValue &index);

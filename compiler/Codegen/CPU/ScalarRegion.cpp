@@ -33,9 +33,14 @@ LogicalResult ScalarRegion::emitInvariant(ArrayRef<Operation *> ops) {
 }
 
 LogicalResult ScalarRegion::emitVarying(ArrayRef<Operation *> ops, ActiveLanes active) {
-  for (Operation *op : ops)
-    if (analysis.isVarying(op) && failed(emit(op, active)))
+  for (size_t i = 0; i < ops.size(); ++i) {
+    if (!analysis.isVarying(ops[i]))
+      continue;
+    bool pair = i + 1 < ops.size() && isPair(ops[i], ops[i + 1]);
+    if (failed(pair ? emitPair(ops[i], ops[i + 1], active) : emit(ops[i], active)))
       return failure();
+    i += pair;
+  }
   return success();
 }
 
@@ -203,11 +208,17 @@ LaneValue ScalarRegion::loadElement(Value view, ArrayRef<LaneValue> indices, Act
   return math.load(scalarType(e, type.getElementType()), e.address(view), indexOf(type, indices), active);
 }
 
-/// A position's page is looked up in the page table, its place within the page follows from the layout.
 LogicalResult ScalarRegion::emitAppend(kernel::AppendOp op, ActiveLanes active) {
-  kernel::CacheType cache = op.getCache().getType();
   if (failed(checkAppend(op)))
     return failure();
+  math.store(get(op.getValue()), e.address(op.getCache()), placeOf(op, active), active);
+  return success();
+}
+
+/// In elements of the cache. A position's page is looked up in the page table, its place within the page follows from
+/// the layout.
+LaneValue ScalarRegion::placeOf(kernel::AppendOp op, ActiveLanes active) {
+  kernel::CacheType cache = op.getCache().getType();
   int64_t tokens = cache.getPageTokens();
   LaneValue position = get(op.getPosition()), slot = math.rem(position, tokens);
   LaneValue page = loadElement(op.getPages(), {get(op.getSequence()), math.div(position, tokens)}, active);
@@ -217,8 +228,52 @@ LogicalResult ScalarRegion::emitAppend(kernel::AppendOp op, ActiveLanes active) 
 
   LaneValue index =
       schema::element_index(math, cache.getForm(), cache.getPackedShape(), get(op.getHead()), slot, get(op.getLane()));
-  // In elements of the cache, as math.store counts.
-  index = math.add(math.mul(page, cache.getPageBytes() / cache.getElementBytes()), index);
-  math.store(get(op.getValue()), e.address(op.getCache()), index, active);
+  return math.add(math.mul(page, cache.getPageBytes() / cache.getElementBytes()), index);
+}
+
+//===----------------------------------------------------------------------===//
+// Pairs
+//===----------------------------------------------------------------------===//
+
+static Value columnOf(Operation *op) {
+  if (auto store = dyn_cast<kernel::StoreOp>(op))
+    return store.getIndices().back();
+  auto append = dyn_cast<kernel::AppendOp>(op);
+  return append ? append.getLane() : Value();
+}
+
+/// True if both write a bfloat16, the one to an even column and the other to the one behind it, which are neighbours in
+/// memory: rotary embeddings leave pairs, whose halves would be stored element by element.
+bool ScalarRegion::isPair(Operation *first, Operation *next) {
+  Value column = columnOf(first);
+  if (!column || first->getName() != next->getName() || !analysis.isVarying(next) ||
+      !first->getOperand(0).getType().isBF16())
+    return false;
+  for (auto [x, y] : llvm::zip_equal(first->getOperands().drop_front(), next->getOperands().drop_front())) {
+    auto add = y.getDefiningOp<arith::AddIOp>();
+    if (x == column ? !add || add.getLhs() != x || getConstantIntValue(add.getRhs()) != 1 : x != y)
+      return false;
+  }
+  if (!math.isEven(get(column)))
+    return false;
+  if (auto store = dyn_cast<kernel::StoreOp>(first)) {
+    kernel::ViewType view = store.getView().getType();
+    return view.isRowMajor() && view.getDimSize(view.getRank() - 1) % 2 == 0;
+  }
+  const schema::PackedForm &form = cast<kernel::AppendOp>(first).getCache().getType().getForm();
+  return form.columns % 2 == 0;
+}
+
+LogicalResult ScalarRegion::emitPair(Operation *first, Operation *next, ActiveLanes active) {
+  LaneValue even = get(first->getOperand(0)), odd = get(next->getOperand(0));
+  if (auto append = dyn_cast<kernel::AppendOp>(first)) {
+    if (failed(checkAppend(append)))
+      return failure();
+    math.storePairs(even, odd, e.address(append.getCache()), placeOf(append, active), active);
+    return success();
+  }
+  auto store = cast<kernel::StoreOp>(first);
+  auto indices = llvm::map_to_vector<2>(store.getIndices(), [&](Value index) { return get(index); });
+  math.storePairs(even, odd, e.address(store.getView()), indexOf(store.getView().getType(), indices), active);
   return success();
 }

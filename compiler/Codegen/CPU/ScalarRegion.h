@@ -45,6 +45,9 @@ private:
   void emitStore(kernel::StoreOp op, ActiveLanes active);
   void emitTail(kernel::StoreOp op, llvm::ArrayRef<LaneValue> indices, ActiveLanes active);
   mlir::LogicalResult emitAppend(kernel::AppendOp op, ActiveLanes active);
+  bool isPair(mlir::Operation *first, mlir::Operation *next);
+  mlir::LogicalResult emitPair(mlir::Operation *first, mlir::Operation *next, ActiveLanes active);
+  LaneValue placeOf(kernel::AppendOp op, ActiveLanes active);
   LaneValue indexOf(kernel::ViewType view, llvm::ArrayRef<LaneValue> indices);
   LaneValue loadElement(mlir::Value view, llvm::ArrayRef<LaneValue> indices, ActiveLanes active);
 
