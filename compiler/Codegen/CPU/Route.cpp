@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A route cell is a run of rows. For each row the logits are read, or computed as 16 partial sums per expert over
-// several experts at once, so that an element of the row is loaded once for all of them; then the k largest are marked
-// one after the other and listed by ascending expert.
+// several experts and rows at once, so that an element of a row is loaded once for these experts and one of the router
+// for these rows; then the k largest are marked one after the other and listed by ascending expert.
 #include "compiler/Codegen/CPU/GemmInput.h"
 #include "compiler/Codegen/CPU/Kernels.h"
 
@@ -22,9 +22,10 @@ public:
   LogicalResult run(int64_t rowsPerCell);
 
 private:
-  LogicalResult emitLogits(Value row);
-  void emitDots(Value expert, int64_t count);
+  LogicalResult emitLogits(Value row, Value count);
+  void emitDots(Value expert, int64_t count, int64_t rows);
   Value routerVector(Value expert, Value k, int64_t count);
+  void chooseExperts(Value row, Value logits);
   void choose(Value logits);
   Value softmaxSum(Value logits, Value &largest);
   void list(Value row, Value logits);
@@ -33,9 +34,11 @@ private:
   KernelEmitter &e;
   kernel::RouteOp op;
   int64_t experts, depth = 0;
-  Value chosen; ///< One byte per expert.
-  /// Where logits are computed: the row's input in float32, and its logits.
-  Value input, computed;
+  int64_t rowTile = 1; ///< Rows whose logits a pass over their inputs computes at once.
+  Value chosen;        ///< One byte per expert.
+  /// Where logits are computed: the inputs of the rows of a tile in float32, and their logits; bytes from row to row.
+  Value inputs, computed;
+  int64_t inputStride = 0, logitStride = 0;
 };
 
 } // namespace
@@ -45,49 +48,65 @@ RouteEmitter::RouteEmitter(KernelEmitter &e, kernel::RouteOp op)
   if (!op.getRouter())
     return;
   depth = op.getRouter().getType().getDimSize(1);
+  // With 32 registers, 4 rows by 4 experts take 16 for sums, 4 for the router and 1 for an input.
+  if (e.target.cpu().vectorRegisters >= 32)
+    rowTile = 4;
   // 64 bytes more, for the zeros that follow a row of inputs and for vectors that begin in the last logits.
-  input = e.scratch(llvm::alignTo(depth * 4, 64) + 64);
-  computed = e.scratch(llvm::alignTo(experts * 4, 64) + 64);
+  inputStride = llvm::alignTo(depth * 4, 64) + 64;
+  logitStride = llvm::alignTo(experts * 4, 64) + 64;
+  inputs = e.scratch(rowTile * inputStride);
+  computed = e.scratch(rowTile * logitStride);
 }
 
 LogicalResult RouteEmitter::run(int64_t rowsPerCell) {
   // The last cell of a launch may have fewer rows.
   Value begin = e.mul(e.first, rowsPerCell);
   Value end = e.min(e.mul(e.last, rowsPerCell), e.size(op.getRows()));
+  if (!op.getRouter()) {
+    Value logits = e.address(op.getLogits());
+    e.loop(begin, end, [&](Value row) { chooseExperts(row, e.element(logits, row, experts * 4)); });
+    return success();
+  }
   LogicalResult result = success();
   // The region is written once, in the loop's body: one failure is what there is to remember.
-  e.loop(begin, end, [&](Value row) {
-    if (op.getRouter())
-      result = emitLogits(row);
-    Value logits = op.getRouter() ? computed : e.element(e.address(op.getLogits()), row, experts * 4);
-    choose(logits);
-    list(row, logits);
+  e.loop(begin, end, rowTile, {}, [&](Value first, ValueRange) -> Emitter::Values {
+    Value count = e.min(e.sub(end, first), e.integer(rowTile));
+    result = emitLogits(first, count);
+    e.loop(e.integer(0), count, [&](Value i) { chooseExperts(e.add(first, i), e.element(computed, i, logitStride)); });
+    return {};
   });
   return result;
 }
 
-/// The row's input by its region, then a product with the router, in float32 whatever its type.
-LogicalResult RouteEmitter::emitLogits(Value row) {
-  RowBlock block = {row, Value(), e.integer(1)};
-  if (failed(emitInputRows(e, op.getInput(), depth, /*asBF16=*/false, block, input, 0)))
+/// The inputs of the rows by their region, then a product with the router, in float32 whatever its type.
+LogicalResult RouteEmitter::emitLogits(Value row, Value count) {
+  RowBlock block = {row, Value(), count};
+  if (failed(emitInputRows(e, op.getInput(), depth, /*asBF16=*/false, block, inputs, inputStride)))
     return failure();
-  e.pieces(experts, expertTile, [&](Value expert, int64_t count) { emitDots(expert, count); });
+  e.switchOn(count, 1, rowTile, [&](int64_t rows) {
+    e.pieces(experts, expertTile, [&](Value expert, int64_t known) { emitDots(expert, known, rows); });
+  });
   return success();
 }
 
-/// The logits of `count` experts: 16 partial sums each. What follows a row of the router is multiplied by zero or not
-/// loaded.
-void RouteEmitter::emitDots(Value expert, int64_t count) {
-  Emitter::Values sums(count, e.splat(0));
+/// The logits of `count` experts for `rows` rows: 16 partial sums each. What follows a row of the router is multiplied
+/// by zero or not loaded.
+void RouteEmitter::emitDots(Value expert, int64_t count, int64_t rows) {
+  Emitter::Values sums(count * rows, e.splat(0));
   sums = e.pieces(depth, vectorLanes, sums, [&](Value k, int64_t lanes, ValueRange carried) {
-    Emitter::Values next(carried);
-    Value x = e.load(e.vf32, e.element(input, k, 4));
+    Emitter::Values next(carried), weights;
     for (int64_t i = 0; i < count; ++i)
-      next[i] = e.fma(x, routerVector(e.add(expert, i), k, lanes), next[i]);
+      weights.push_back(routerVector(e.add(expert, i), k, lanes));
+    for (int64_t row = 0; row < rows; ++row) {
+      Value x = e.load(e.vf32, e.at(e.element(inputs, k, 4), row * inputStride));
+      for (int64_t i = 0; i < count; ++i)
+        next[row * count + i] = e.fma(x, weights[i], next[row * count + i]);
+    }
     return next;
   });
-  for (int64_t i = 0; i < count; ++i)
-    e.store(e.addLanes(sums[i]), e.element(computed, e.add(expert, i), 4));
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t i = 0; i < count; ++i)
+      e.store(e.addLanes(sums[row * count + i]), e.element(e.at(computed, row * logitStride), e.add(expert, i), 4));
 }
 
 /// 16 elements of an expert's row of the router, zeros behind its end: the next row follows there.
@@ -96,6 +115,11 @@ Value RouteEmitter::routerVector(Value expert, Value k, int64_t count) {
   Value place = e.element(e.address(op.getRouter()), e.add(e.mul(expert, depth), k), bf16 ? 2 : 4);
   Value loaded = bf16 ? e.widenBF16(e.load(e.vectorOf(e.i16), place)) : e.load(e.vf32, place);
   return count == vectorLanes ? loaded : e.select(e.laneRange(e.integer(0), e.integer(count)), loaded, e.splat(0));
+}
+
+void RouteEmitter::chooseExperts(Value row, Value logits) {
+  choose(logits);
+  list(row, logits);
 }
 
 /// Marks the k largest logits. A later expert replaces an earlier one only if its logit is greater, so ties go to the
