@@ -34,13 +34,26 @@ LogicalResult codegen::emitLaunched(KernelEmitter &e, kernel::LaunchedOpInterfac
   return dispatchLaunched(op, "CPU", [&](auto known) { return emitTemplate(e, known); });
 }
 
+/// The members in the order of their cells. Products of experts, which are many, come last: whoever takes the first
+/// cells multiplies all tokens by a shared expert and leaves memory to the others, who wait for weights of experts.
+/// (AMD EPYC, two threads, 128 tokens to 16 experts: 5 % faster than experts first.)
+static SmallVector<kernel::LaunchedOpInterface> membersOf(kernel::ParallelOp op) {
+  SmallVector<kernel::LaunchedOpInterface> members, experts;
+  for (auto member : op.getBody().getOps<kernel::LaunchedOpInterface>()) {
+    auto gemm = dyn_cast<kernel::GemmOp>(member.getOperation());
+    (gemm && gemm.getExperts() ? experts : members).push_back(member);
+  }
+  llvm::append_range(members, experts);
+  return members;
+}
+
 /// Each member does the part of [first, last) that falls among its own cells. A worker runs them one after the other,
 /// so they share its scratch memory.
 LogicalResult codegen::emitTemplate(KernelEmitter &e, kernel::ParallelOp op) {
   Value first = e.first, last = e.last, begin = e.integer(0);
   LogicalResult result = success();
   int64_t scratchBegin = e.scratchBytes, scratchEnd = scratchBegin;
-  for (auto member : op.getBody().getOps<kernel::LaunchedOpInterface>()) {
+  for (kernel::LaunchedOpInterface member : membersOf(op)) {
     if (failed(checkMemberGrid(member)))
       return failure();
     Value cells = e.size(member.getGridAttr());

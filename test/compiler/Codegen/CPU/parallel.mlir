@@ -39,4 +39,28 @@ kernel.library @library target "x86-64-v4" {
       }
     }
   }
+
+  // Products of experts have the last cells, wherever they stand.
+  // CHECK: llvm.func @experts_last(
+  // CHECK: math.absf
+  // CHECK: arith.negf
+  kernel.func @experts_last {
+  ^bb0(%x: !x, %ids: !kernel.view<["T", 1], i32>, %e: !kernel.view<[4, 64, 64], f32, "panel32">, %w: !w, %y: !x, %z: !x):
+    kernel.parallel {
+      kernel.gemm rows "T" by %ids : !kernel.view<["T", 1], i32>
+          attributes {config = #kernel.x86<"x86-64-v4", tile = 8 x 32, rows = 144>, grid = #kernel.grid<2, 4, "*">}
+          product %x : !x times %e : !kernel.view<[4, 64, 64], f32, "panel32"> {
+      ^bb0(%acc: f32, %row: index, %feature: index):
+        %n = arith.negf %acc : f32
+        kernel.store %n, %z[%row, %feature] : !x
+      }
+      kernel.gemm rows "T" attributes {config = #kernel.x86<"x86-64-v4", tile = 8 x 32, rows = 144>,
+                                       grid = #kernel.grid<"T", 144, "ceildiv", 2, "*">}
+          product %x : !x times %w : !w {
+      ^bb0(%acc: f32, %row: index, %feature: index):
+        %a = math.absf %acc : f32
+        kernel.store %a, %y[%row, %feature] : !x
+      }
+    }
+  }
 }
