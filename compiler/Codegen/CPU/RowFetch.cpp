@@ -5,6 +5,8 @@
 // too.)
 #include "compiler/Codegen/CPU/RowFetch.h"
 
+#include <algorithm>
+
 using namespace mlir;
 using namespace yupana;
 using namespace yupana::codegen;
@@ -19,11 +21,13 @@ RowFetch::RowFetch(KernelEmitter &e, Region &region, Value row, Value column) : 
 void RowFetch::emit(Value row, Value column, int64_t count) {
   constexpr int64_t cacheLine = 64;
   constexpr int32_t firstLevel = 3;
+  // Lines that follow these are foreseen.
+  constexpr int64_t mostBytes = 8 * cacheLine;
   for (Value view : views) {
     auto type = cast<kernel::ViewType>(view.getType());
     int64_t bytes = type.getElementBytes();
     Value start = e.element(e.address(view), e.add(e.mul(row, type.getDimSize(1)), column), bytes);
-    for (int64_t line = 0; line < count * bytes; line += cacheLine)
+    for (int64_t line = 0; line < std::min(count * bytes, mostBytes); line += cacheLine)
       e.make<LLVM::Prefetch>(e.at(start, line), /*rw=*/0, firstLevel, /*cache=*/1);
   }
 }

@@ -14,7 +14,8 @@ public:
   /// Of the row-major views that `region` reads at [row, column], two of its arguments.
   RowFetch(KernelEmitter &e, mlir::Region &region, mlir::Value row, mlir::Value column);
 
-  /// Fetches columns [column, column + count) of `row`, an i64 each, into the first level of cache.
+  /// Fetches columns [column, column + count) of `row`, or as many of the first as no prefetcher would foresee, into
+  /// the first level of cache. Row and column are i64.
   void emit(mlir::Value row, mlir::Value column, int64_t count);
 
 private:
