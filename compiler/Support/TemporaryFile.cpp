@@ -174,6 +174,9 @@ int createAndLock(const std::string &path, TemporaryPath::Kind kind) {
     if (::mkdir(path.c_str(), 0777) != 0)
       return -1;
     handle = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    // A process that takes it for a leftover has removed it before it could be locked: another name is tried.
+    if (handle < 0 && errno == ENOENT)
+      errno = EEXIST;
   } else {
     handle = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   }

@@ -3,6 +3,7 @@
 #include "compiler/Export/Export.h"
 #include "compiler/Export/OutputFile.h"
 #include "compiler/Support/File.h"
+#include "compiler/Support/TemporaryFile.h"
 #include "runtime/include/yupana/yupana.h"
 #include "runtime/schema/format.h"
 #include "runtime/schema/plan_generated.h"
@@ -15,6 +16,7 @@
 
 #include <atomic>
 #include <random>
+#include <thread>
 
 using namespace yupana;
 using namespace yupana::test;
@@ -358,6 +360,21 @@ TEST_F(ExportTest, RefusesALayoutThatTheChainDoesNotGive) {
   Result<ExportSummary> summary = exportPlan(*module, source, inputs, options);
   ASSERT_FALSE(summary);
   EXPECT_EQ(summary.error().code, ExitCode::Internal);
+}
+
+/// Whoever begins takes a temporary that is not locked yet for a leftover and removes it; its owner then makes another.
+TEST_F(ExportTest, TemporariesOfOneNameSideBySide) {
+  std::atomic<int> missing = 0;
+  auto createMany = [&](TemporaryPath::Kind kind) {
+    for (int i = 0; i < 500; ++i)
+      missing += TemporaryPath::create(folder / "work", kind).path().empty();
+  };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back(createMany, i % 2 ? TemporaryPath::File : TemporaryPath::Folder);
+  for (std::thread &thread : threads)
+    thread.join();
+  EXPECT_EQ(missing, 0);
 }
 
 } // namespace
