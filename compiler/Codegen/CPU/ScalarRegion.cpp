@@ -235,26 +235,29 @@ LaneValue ScalarRegion::placeOf(kernel::AppendOp op, ActiveLanes active) {
 // Pairs
 //===----------------------------------------------------------------------===//
 
-static Value columnOf(Operation *op) {
-  if (auto store = dyn_cast<kernel::StoreOp>(op))
-    return store.getIndices().back();
+/// The operand that says which column is written; null if `op` writes none.
+static OpOperand *columnOf(Operation *op) {
+  if (isa<kernel::StoreOp>(op))
+    return &op->getOpOperands().back();
   auto append = dyn_cast<kernel::AppendOp>(op);
-  return append ? append.getLane() : Value();
+  return append ? &append.getLaneMutable() : nullptr;
 }
 
 /// True if both write a bfloat16, the one to an even column and the other to the one behind it, which are neighbours in
 /// memory: rotary embeddings leave pairs, whose halves would be stored element by element.
 bool ScalarRegion::isPair(Operation *first, Operation *next) {
-  Value column = columnOf(first);
+  OpOperand *column = columnOf(first);
   if (!column || first->getName() != next->getName() || !analysis.isVarying(next) ||
       !first->getOperand(0).getType().isBF16())
     return false;
-  for (auto [x, y] : llvm::zip_equal(first->getOperands().drop_front(), next->getOperands().drop_front())) {
+  for (unsigned i = 1; i < first->getNumOperands(); ++i) {
+    Value x = first->getOperand(i), y = next->getOperand(i);
     auto add = y.getDefiningOp<arith::AddIOp>();
-    if (x == column ? !add || add.getLhs() != x || getConstantIntValue(add.getRhs()) != 1 : x != y)
+    bool isNext = add && add.getLhs() == x && getConstantIntValue(add.getRhs()) == 1;
+    if (i == column->getOperandNumber() ? !isNext : x != y)
       return false;
   }
-  if (!math.isEven(get(column)))
+  if (!math.isEven(get(column->get())))
     return false;
   if (auto store = dyn_cast<kernel::StoreOp>(first)) {
     kernel::ViewType view = store.getView().getType();

@@ -40,7 +40,8 @@ kernel.library @library target "x86-64-v4" {
       kernel.append %a, %k[%c0, %next] at %position of %sequence through %p : bf16, !k, !p
     }
   }
-  // A row of odd width begins in the middle of a pair; float32 are no pairs; nor are an odd column and the next.
+  // A row of odd width begins in the middle of a pair; float32 are no pairs; nor are an odd column and the next, nor
+  // neighbours on a diagonal.
   kernel.func @none {
   ^bb0(%x: !x, %odd: !odd, %f: !f, %y: !x):
     kernel.map rows "T" groups 1 width 31 attributes {config = #kernel.x86<"x86-64-v4", tile = 8 x 32, rows = 4>} {
@@ -58,6 +59,8 @@ kernel.library @library target "x86-64-v4" {
       kernel.store %w, %f[%row, %next] : !f
       kernel.store %a, %y[%row, %next] : !x
       kernel.store %a, %y[%row, %last] : !x
+      kernel.store %a, %y[%even, %even] : !x
+      kernel.store %a, %y[%next, %next] : !x
     }
   }
 }
@@ -75,4 +78,4 @@ kernel.library @library target "x86-64-v4" {
 // CHECK-NOT:   scatter
 // CHECK-LABEL: llvm.func @none(
 // CHECK-NOT:   arith.ori {{.*}} : vector<16xi32>
-// CHECK-COUNT-6: llvm.intr.masked.scatter
+// CHECK-COUNT-8: llvm.intr.masked.scatter
