@@ -34,8 +34,8 @@ public:
   uint64_t payload() const { return payloadBytes; }
 
   /// Writes every weight to `file`, whose bytes [offset, offset + bytes()) are zero, and digests the section in pieces
-  /// of schema::kDigestChunkBytes. Each chunk is digested by the thread that completes it, from the pages the system
-  /// has just taken, while the others go on. `options` gives the threads and who is told.
+  /// of schema::kDigestChunkBytes, each from memory before it is written (ChunkWriter). `options` gives the threads and
+  /// who is told.
   Result<std::vector<Digest>> write(OutputFile &file, uint64_t offset, const ExportOptions &options) const;
 
 private:
