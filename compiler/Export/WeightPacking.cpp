@@ -102,9 +102,28 @@ template <const schema::PackedForm &form, typename Element, SourceElement from, 
     return places;
   }
 
+  /// Packs `count` rows of all columns from a source along N to `to`, where they begin in their tile.
+  template <uint64_t count> static void packRun(const uint8_t *source, uint64_t kStep, Element *to) {
+    // In between the values lie in memory that is known to be no part of source or tile, for vector code.
+    Element values[columns][count];
+    for (uint64_t c = 0; c < columns; ++c)
+      for (uint64_t n = 0; n < count; ++n)
+        values[c][n] = convert<Element, from>(source + c * kStep + n * sourceElementBytes(from));
+    for (uint64_t n = 0; n < count; ++n)
+      for (uint64_t c = 0; c < columns; ++c)
+        to[n * columns + c] = values[c][n];
+  }
+
   /// Packs rows [row, row + ns) of a tile and its first `ks` columns. The steps are those of the source, in bytes.
   static void packRows(const Places &places, const uint8_t *source, uint64_t nStep, uint64_t kStep, uint64_t ns,
                        uint64_t ks, uint64_t row, Element *tile) {
+    // The usual case: all rows of a tile, or of one of the two parts that share it.
+    if constexpr (!alongK && !form.swizzled && rows > 1) {
+      if (ks == columns && ns == rows)
+        return packRun<rows>(source, kStep, tile);
+      if (ks == columns && ns == rows / 2)
+        return packRun<rows / 2>(source, kStep, tile + row * columns);
+    }
     auto packColumns = [&](uint64_t column, auto count) {
       for (uint64_t phase = 0; phase < std::min(rowPeriod, ns); ++phase) {
         Element *to = tile + places[(row + phase) * columns + column];
