@@ -31,7 +31,6 @@ public:
   Result<std::vector<Digest>> finish();
 
 private:
-  /// 4096-aligned.
   struct Release {
     void operator()(uint8_t *memory) const;
   };
