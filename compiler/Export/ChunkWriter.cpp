@@ -21,10 +21,10 @@
 
 using namespace yupana;
 
-/// Of memory: that of a large page.
+/// Of a chunk's memory: that of a large page.
 static constexpr std::align_val_t alignment{uint64_t{2} << 20};
 
-/// Chunks that may wait for the thread that writes. Where the disk is slower than the rest, threads then wait, too.
+/// Chunks that may wait for the thread that writes; beyond them, where the disk is slower than the rest, threads wait.
 static constexpr size_t mostUnwritten = 4;
 
 void ChunkWriter::Release::operator()(uint8_t *memory) const { ::operator delete(memory, alignment); }
