@@ -14,6 +14,7 @@
 #include "llvm/Support/MathExtras.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <new>
 #include <sys/mman.h>
@@ -29,9 +30,10 @@ static constexpr size_t mostUnwritten = 4;
 
 void ChunkWriter::Release::operator()(uint8_t *memory) const { ::operator delete(memory, alignment); }
 
-ChunkWriter::ChunkWriter(const WeightSection &section, OutputFile &file, uint64_t offset)
-    : section(section), file(file), offset(offset), count(llvm::divideCeil(section.bytes(), schema::kDigestChunkBytes)),
-      chunks(std::make_unique<Chunk[]>(count)), digests(count) {
+ChunkWriter::ChunkWriter(const WeightSection &section, OutputFile &file, uint64_t offset, SharedWork &work)
+    : section(section), file(file), offset(offset), work(work),
+      digests(llvm::divideCeil(section.bytes(), schema::kDigestChunkBytes)),
+      chunks(std::make_unique<Chunk[]>(digests.size())) {
   // Chunks are counted by the bytes of weights in them: gaps and padding come from nobody.
   for (const WeightSection::Placement &place : section.placements())
     for (uint64_t at = place.offset; at < place.offset + place.bytes;) {
@@ -65,6 +67,7 @@ uint8_t *ChunkWriter::open(uint64_t chunk) {
 
 Result<void> ChunkWriter::store(uint64_t at, const void *data, uint64_t size) {
   auto from = static_cast<const uint8_t *>(data);
+  const uint64_t stored = size;
   while (size > 0) {
     uint64_t chunk = at / schema::kDigestChunkBytes, within = at % schema::kDigestChunkBytes;
     uint64_t part = std::min(size, schema::kDigestChunkBytes - within);
@@ -77,6 +80,7 @@ Result<void> ChunkWriter::store(uint64_t at, const void *data, uint64_t size) {
     from += part;
     size -= part;
   }
+  work.advance(stored);
   return {};
 }
 
@@ -127,23 +131,35 @@ Result<void> ChunkWriter::digestAndWrite(llvm::ArrayRef<uint64_t> numbers) {
                                  schema::kDigestChunkBytes);
   for (auto [i, chunk] : llvm::enumerate(numbers))
     hashes[i].finish(digests[chunk].data());
-  bool isTooMany;
   {
     std::lock_guard guard(lock);
     unwritten.insert(unwritten.end(), numbers.begin(), numbers.end());
-    isTooMany = unwritten.size() > mostUnwritten;
   }
-  return writeWaiting(isTooMany);
+  return writeOrLeave();
 }
 
-/// Writes what is digested, unless another thread does; with `all` it waits for that one.
-Result<void> ChunkWriter::writeWaiting(bool all) {
-  std::unique_lock writer(writing, std::defer_lock);
-  if (all)
-    writer.lock();
-  else if (!writer.try_lock())
-    return {};
-  for (;;) {
+/// Writes what is digested, unless another thread does; waits for that one where too much would be left to it.
+Result<void> ChunkWriter::writeOrLeave() {
+  std::unique_lock writer(writing, std::try_to_lock);
+  while (!writer) {
+    {
+      std::lock_guard guard(lock);
+      if (unwritten.size() <= mostUnwritten)
+        return {};
+    }
+    // All others may be waiting, too: somebody has to ask whether the work is to end.
+    work.advance(0);
+    if (work.isStopped())
+      return {};
+    writer.try_lock_for(std::chrono::milliseconds(100));
+  }
+  return writeWaiting();
+}
+
+/// For one thread at a time.
+Result<void> ChunkWriter::writeWaiting() {
+  // On a slow disk much may be waiting when the work is interrupted.
+  while (!work.isStopped()) {
     uint64_t chunk;
     {
       std::lock_guard guard(lock);
@@ -159,19 +175,21 @@ Result<void> ChunkWriter::writeWaiting(bool all) {
     std::lock_guard guard(lock);
     unused.push_back(std::move(chunks[chunk].memory));
   }
+  return {};
 }
 
 Result<std::vector<Digest>> ChunkWriter::finish() {
   // The last chunk may hold nothing but the padding behind the last weight; then nobody has begun it.
-  if (count > 0) {
+  if (!digests.empty()) {
+    const uint64_t last = digests.size() - 1;
     const WeightSection::Placement &weight = section.placements().back();
-    if (weight.offset + weight.bytes <= (count - 1) * schema::kDigestChunkBytes) {
-      open(count - 1);
-      YUPANA_RETURN_IF_ERROR(complete(count - 1));
+    if (weight.offset + weight.bytes <= last * schema::kDigestChunkBytes) {
+      open(last);
+      YUPANA_RETURN_IF_ERROR(complete(last));
     }
   }
   if (single)
     YUPANA_RETURN_IF_ERROR(digestAndWrite(*single));
-  YUPANA_RETURN_IF_ERROR(writeWaiting(/*all=*/true));
+  YUPANA_RETURN_IF_ERROR(writeWaiting());
   return std::move(digests);
 }

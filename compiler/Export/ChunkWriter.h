@@ -5,6 +5,7 @@
 #define YUPANA_COMPILER_EXPORT_CHUNKWRITER_H
 
 #include "compiler/Export/OutputFile.h"
+#include "compiler/Export/SharedWork.h"
 #include "compiler/Export/WeightSection.h"
 
 #include <atomic>
@@ -21,13 +22,13 @@ namespace yupana {
 /// a few that wait. All members may be called by several threads at once.
 class ChunkWriter {
 public:
-  /// For the section at `offset` of `file`. Both must outlive the writer.
-  ChunkWriter(const WeightSection &section, OutputFile &file, uint64_t offset);
+  /// For the section at `offset` of `file`, as a part of `work`. All must outlive the writer.
+  ChunkWriter(const WeightSection &section, OutputFile &file, uint64_t offset, SharedWork &work);
 
-  /// Takes bytes [at, at + size) of the section, each byte of a weight once. May digest and write what is then
-  /// complete. ExitCode::OutOfSpace when that cannot be written.
+  /// Takes bytes [at, at + size) of the section, each byte of a weight once, and tells `work` of them. May digest and
+  /// write what is then complete, unless the work is to end early. ExitCode::OutOfSpace when that cannot be written.
   Result<void> store(uint64_t at, const void *data, uint64_t size);
-  /// Writes what is left; the digest of every chunk. After the last store().
+  /// Writes what is left; the digest of every chunk. After the last store(), unless the work ended early.
   Result<std::vector<Digest>> finish();
 
 private:
@@ -46,20 +47,21 @@ private:
   void zeroGaps(uint64_t chunk);
   Result<void> complete(uint64_t chunk);
   Result<void> digestAndWrite(llvm::ArrayRef<uint64_t> numbers);
-  Result<void> writeWaiting(bool all);
+  Result<void> writeWaiting();
+  Result<void> writeOrLeave();
 
   const WeightSection &section;
   OutputFile &file;
   uint64_t offset;
-  uint64_t count;
+  SharedWork &work;
+  std::vector<Digest> digests; ///< Of each chunk.
   std::unique_ptr<Chunk[]> chunks;
-  std::vector<Digest> digests;
 
   std::mutex lock; ///< Guards the memory of chunks being begun, and what follows.
   std::vector<Memory> unused;
   std::optional<uint64_t> single; ///< Complete, to be digested with the next one.
   std::deque<uint64_t> unwritten; ///< Digested.
-  std::mutex writing;             ///< Held by the one thread that writes.
+  std::timed_mutex writing;       ///< Held by the one thread that writes.
 };
 
 } // namespace yupana

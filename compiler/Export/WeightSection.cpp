@@ -50,14 +50,14 @@ private:
 
   llvm::ArrayRef<std::unique_ptr<PieceMaker>> weights;
   const WeightSection &section;
-  ChunkWriter writer;
   SharedWork work;
+  ChunkWriter writer;
   std::vector<uint64_t> firstPieces; ///< Number of each weight's first piece, and of all pieces.
 };
 
 SectionWriter::SectionWriter(llvm::ArrayRef<std::unique_ptr<PieceMaker>> weights, const WeightSection &section,
                              OutputFile &file, uint64_t offset, const ExportOptions &options)
-    : weights(weights), section(section), writer(section, file, offset), work(options, section.payload()) {
+    : weights(weights), section(section), work(options, section.payload()), writer(section, file, offset, work) {
   firstPieces.push_back(0);
   for (const auto &weight : weights)
     firstPieces.push_back(firstPieces.back() + weight->pieces());
@@ -67,12 +67,9 @@ Result<void> SectionWriter::makePiece(uint64_t index, PieceMemory &memory) {
   // The last weight whose first piece is not beyond the index.
   size_t weight = std::upper_bound(firstPieces.begin(), firstPieces.end(), index) - firstPieces.begin() - 1;
   uint64_t start = section.placements()[weight].offset;
-  return weights[weight]->make(index - firstPieces[weight], memory,
-                               [&](uint64_t at, const void *data, uint64_t size) -> Result<void> {
-                                 YUPANA_RETURN_IF_ERROR(writer.store(start + at, data, size));
-                                 work.advance(size);
-                                 return {};
-                               });
+  return weights[weight]->make(index - firstPieces[weight], memory, [&](uint64_t at, const void *data, uint64_t size) {
+    return writer.store(start + at, data, size);
+  });
 }
 
 Result<std::vector<Digest>> SectionWriter::run() {

@@ -33,8 +33,8 @@ public:
   /// Bytes of the weights alone.
   uint64_t payload() const { return payloadBytes; }
 
-  /// Writes every weight to `file`, whose bytes [offset, offset + bytes()) are zero, and digests the section in pieces
-  /// of schema::kDigestChunkBytes, each from memory before it is written (ChunkWriter). `options` gives the threads and
+  /// Writes the section, every weight and the zeros behind it, to `file` at `offset`, and digests it in pieces of
+  /// schema::kDigestChunkBytes, each from memory before it is written (ChunkWriter). `options` gives the threads and
   /// who is told.
   Result<std::vector<Digest>> write(OutputFile &file, uint64_t offset, const ExportOptions &options) const;
 

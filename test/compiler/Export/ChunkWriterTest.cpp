@@ -3,6 +3,7 @@
 #include "compiler/Export/ChunkWriter.h"
 #include "runtime/schema/format.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/SHA256.h"
 
 #include <gtest/gtest.h>
@@ -63,11 +64,13 @@ protected:
   /// Stores all parts from `threads` threads; the digests.
   Result<std::vector<Digest>> write(OutputFile &file, uint64_t most, size_t window, unsigned threads) {
     std::vector<WeightSection::Placement> all = parts(most, window);
-    ChunkWriter writer(section, file, sectionOffset);
+    ExportOptions options;
+    SharedWork work(options, section.payload());
+    ChunkWriter writer(section, file, sectionOffset, work);
     std::atomic<size_t> next{0};
     std::atomic<bool> failed{false};
     std::vector<std::optional<Error>> errors(threads);
-    auto work = [&](unsigned number) {
+    auto storeNext = [&](unsigned number) {
       for (size_t i; !failed && (i = next++) < all.size();)
         if (Result<void> stored = writer.store(all[i].offset, expected.data() + all[i].offset, all[i].bytes); !stored) {
           errors[number] = stored.takeError();
@@ -76,7 +79,7 @@ protected:
     };
     std::vector<std::thread> workers;
     for (unsigned i = 0; i < threads; ++i)
-      workers.emplace_back(work, i);
+      workers.emplace_back(storeNext, i);
     for (std::thread &worker : workers)
       worker.join();
     for (std::optional<Error> &error : errors)
@@ -164,4 +167,21 @@ TEST_F(ChunkWriterTest, TellsOfAFileThatMayNotGrow) {
   signal(SIGXFSZ, handler);
   ASSERT_FALSE(digests.ok());
   EXPECT_EQ(digests.error().code, ExitCode::OutOfSpace);
+}
+
+// On a slow disk what is left would take long.
+TEST_F(ChunkWriterTest, WritesNothingOnceInterrupted) {
+  layOut({4 * chunkBytes});
+  OutputFile file = create();
+  ASSERT_TRUE(file.reserve(sectionOffset + section.bytes()).ok());
+  ExportOptions options;
+  options.progress = [](uint64_t, uint64_t) { return false; };
+  SharedWork work(options, section.payload());
+  ChunkWriter writer(section, file, sectionOffset, work);
+  ASSERT_TRUE(writer.store(0, expected.data(), 1).ok());
+  ASSERT_TRUE(work.isStopped());
+  ASSERT_TRUE(writer.store(1, expected.data() + 1, section.payload() - 1).ok());
+  std::vector<uint8_t> found(section.bytes(), 1);
+  ASSERT_TRUE(file.readAt(sectionOffset, found.data(), found.size()).ok());
+  EXPECT_TRUE(llvm::all_of(found, [](uint8_t byte) { return byte == 0; }));
 }
