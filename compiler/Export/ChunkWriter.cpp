@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Bytes go to the file in large writes from memory that they were digested in. Two things shape this:
+// Bytes go to the file from memory that they were digested in. Two things shape this:
 // * A thread hashes two messages side by side in little more time than one, so a complete chunk waits for another.
 // * The system lets one thread at a time write to a file, and the others spin until it has copied its bytes. Therefore
 //   whoever finds a thread writing leaves it the chunk and goes on packing.

@@ -13,10 +13,10 @@ What is compared, and why that is fair:
   start and end of the program included. A compile of config.json alone with --strip-weights is measured once beside it.
 * Loading is what yupana-bench says it took to read a plan and check the digest of every section, on all threads,
   against one thread that reads the same file from the page cache into memory that was never touched.
-* As much memory as each side fills is touched before it and given back when it begins to fill it; for compile that is
+* With --touch-memory, more memory than each side fills is touched before it and given back when it begins; for compile,
   when four fifths of the time of its code have passed. In a virtual machine, memory that nobody has used for some
-  seconds may have to come from the host again, which costs more than everything that is measured here and strikes
-  either side by chance.
+  seconds may have to come from the host again, which costs more than everything that is measured here. Results then
+  spread less, but hide how a program takes memory: measure without it, too.
 * A round does each once, copy and compile in an order that changes every round; results are medians of the rounds'
   ratios.
 
@@ -82,7 +82,8 @@ class Bench:
         self.files, self.out = weight_files(options.checkpoint), options.work / "model.yplan"
         self.said, self.code_alone_s = "", 0
         self.size = sum(file.stat().st_size for file in self.files)
-        self.touched_bytes = 3 * self.size  # twice is too little: the system does not take all of it first
+        # Twice is too little: the system does not take all of it first.
+        self.touched_bytes = 3 * self.size if options.touch_memory else mmap.PAGESIZE
 
     def clean(self):
         shutil.rmtree(self.options.work, ignore_errors=True)
@@ -177,6 +178,7 @@ def parse_options():
     parser.add_argument("--work", type=pathlib.Path, default=build / "disk-speed", help="a folder on that disk, removed")
     parser.add_argument("--target", help="what compile is for (default: native)")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--touch-memory", action="store_true", help="before each side, as is said above")
     parser.add_argument("--commit", default=measure.commit(), help="what the programs were built from (default: HEAD)")
     parser.add_argument("--remark", default="", help="what else to know of the machine, for the result")
     parser.add_argument("--json", type=pathlib.Path, help="write every number here")
@@ -200,10 +202,11 @@ def main():
     shutil.rmtree(options.work)
     summary = summarise(rounds)
     target = f" --target {options.target}" if options.target else ""
+    touch = " --touch-memory" if options.touch_memory else ""
     measure.write_result(options.json, {
         "date": measure.today(), "commit": options.commit, "machine": measure.machine(options.remark, others),
         "model": options.checkpoint.resolve().name, "checkpoint_bytes": bench.size,
-        "commands": {"this": f"test/benchmark/disk_speed.py --checkpoint CHECKPOINT --rounds {options.rounds}{target}",
+        "commands": {"this": f"test/benchmark/disk_speed.py --checkpoint CHECKPOINT --rounds {options.rounds}{touch}{target}",
                      "copy": "cp CHECKPOINT/*.safetensors FOLDER; sync",
                      "compile": f"yupana compile CHECKPOINT -o FOLDER/model.yplan{target}; sync",
                      "load": "yupana-bench FOLDER/model.yplan --prompt-tokens 1 --max-new-tokens 0 --json"},
