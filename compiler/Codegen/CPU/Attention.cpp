@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A cell is one token and one key head; the query heads that share it go through the keys together. Softmax runs online
-// over blocks of 32 positions at absolute multiples of 32, so the bits of a row depend on its position alone. In
-// bfloat16 scores are sums over pairs of features, the odd one first, as in a GEMM; weights of values stay float32.
-#include "compiler/Codegen/CPU/GemmTile.h"
+// A cell is one token and one key head. Its rows, the query heads that share the key head, go through the keys
+// together; so do those of the next token, where it is the next position, since keys and values are then read half as
+// often. Softmax runs online over blocks of 64 positions at absolute multiples of 64, so the bits of a row depend on
+// its position alone. In bfloat16 scores are sums over pairs of features and outputs sums over pairs of positions, the
+// odd one first, as in a GEMM.
 #include "compiler/Codegen/CPU/Kernels.h"
+#include "compiler/Codegen/CPU/OnlineSoftmax.h"
 
 using namespace mlir;
 using namespace yupana;
@@ -12,10 +14,7 @@ using namespace yupana::codegen;
 
 namespace {
 
-// A row tile of the keys' layout, in either element type: its scores are whole vectors.
-constexpr int64_t blockTokens = schema::kCacheKeys32.wide_keys->tile_rows;
-static_assert(blockTokens == schema::kCacheKeys32.narrow_keys->tile_rows);
-constexpr int64_t blockVectors = blockTokens / vectorLanes;
+constexpr int64_t tileTokens = OnlineSoftmax::tileTokens, tileVectors = OnlineSoftmax::tileVectors;
 
 class AttentionEmitter {
 public:
@@ -24,182 +23,237 @@ public:
   void run();
 
 private:
-  /// Where a block of keys is, and which of its positions the token sees: [begin, end).
-  struct Block {
-    Value keys, values, begin, end;
+  /// Where a tile of keys and its values are, and which of its positions the tokens see.
+  struct Tile {
+    Value keys, values;
+    OnlineSoftmax::Seen seen;
+  };
+  /// Rows and vectors that are kept in registers at once: sums of rows times vectors.
+  struct RegisterTile {
+    int64_t rows, vectors;
   };
 
-  void emitCell(Value token, Value head);
-  Block enterBlock(Value index, Value sequence, Value head, Value low, Value position);
-  Value enterQueries(Value rowHead);
-  void emitScores(ArrayRef<Block> blocks, Value queries);
-  void addFeature(ArrayRef<Value> keys, Value query, int64_t count, MutableArrayRef<Value> sums);
-  void emitSoftmax(ArrayRef<Block> blocks);
-  void emitLargest(int64_t block, Value head, ArrayRef<Value> seen);
-  void emitFactors(int64_t blocks);
-  void emitPowers(ArrayRef<SmallVector<Value>> seen, Value head);
-  SmallVector<Value> scaledScores(int64_t block, Value head, ArrayRef<Value> seen);
-  void emitValues(ArrayRef<Block> blocks);
-  void emitValueTile(ArrayRef<Block> blocks, Value head, int64_t heads, Value vector, int64_t vectors);
-  Value loadValues(Value address);
-  void emitOutput(Value out);
+  Value isFirstOfTwo(Value token, Value last);
+  RegisterTile registerTile(int64_t rows);
+  void emitRows(Value token, Value head, int64_t tokens);
+  Tile enterTile(Value index, Value sequence, Value head, Value low, ArrayRef<Value> positions);
+  Value enterQueries(Value token, Value head, int64_t tokens);
+  void emitScores(ArrayRef<Tile> tiles, Value queries);
+  void emitScores(ArrayRef<Tile> tiles, int64_t first, Value queries, Value row, int64_t rows);
+  void addFeature(ArrayRef<Value> keys, Value query, int64_t rows, MutableArrayRef<Value> sums);
+  void emitValues(ArrayRef<Tile> tiles);
+  void addTile(const Tile &tile, Value values, Value weights, int64_t vectors, Emitter::Values &sums);
+  void addPosition(Value row, Value weights, int64_t vectors, MutableArrayRef<Value> sums);
+  void addPair(Value evenRow, Value oddRow, Value weights, int64_t vectors, MutableArrayRef<Value> sums);
+  void addProducts(ArrayRef<Value> values, Value weights, MutableArrayRef<Value> sums);
+  void emitOutput(Value token, Value head, int64_t tokens);
 
-  /// Where scores of a head's block lie, later their exponentials, for one of the blocks that are taken together.
-  Value score(int64_t block, Value head, int64_t vector = 0) {
-    return e.at(e.element(scores, e.add(head, block * group), blockTokens * 4), vector * vectorLanes * 4);
+  int64_t tokensOf(ArrayRef<Tile> tiles) const { return tiles.front().seen.ends.size(); }
+  /// Where the queries, or outputs, of a token and key head lie.
+  Value rowsOf(Value view, Value token, Value head) {
+    return e.element(e.address(view), e.add(e.mul(token, heads), head), group * width * bytes);
   }
-  /// Where a number of each head lies, for one of these blocks; whole vectors of heads may be read and written.
-  Value ofHead(Value numbers, int64_t block, Value head) { return e.element(numbers, e.add(head, block * padded), 4); }
-  /// Where 16 features of a head's weighted sum lie; 64 bytes are a vector of float32.
-  Value sum(Value head, Value vector) { return e.at(e.element(sums, head, vectors * 64), e.mul(vector, 64)); }
+  /// Where 16 features of a row's weighted sum lie; 64 bytes are a vector of float32.
+  Value sum(Value row, Value vector) { return e.at(e.element(sums, row, vectors * 64), e.mul(vector, 64)); }
 
   KernelEmitter &e;
   kernel::AttentionOp op;
   int64_t width, heads, group, vectors;
-  int64_t padded;               ///< Heads of a group in whole vectors.
-  TileElements elements;        ///< Of queries and keys.
-  int64_t bytes;                ///< Of an element of the cache.
-  int64_t headTile, vectorTile; ///< Query heads, and vectors of a value, that are kept in registers at once.
-  int64_t together;             ///< Blocks that are taken at once.
+  TileElements elements; ///< Of queries and keys.
+  int64_t bytes;         ///< Of an element of the cache.
+  int64_t mostTokens;    ///< That go through the keys together.
+  OnlineSoftmax softmax;
   Value zero;
-  // Of each head of the group: the largest score so far; 16 partial sums of exponentials; [vectors][16] weighted sums
-  // of values. For each block that is taken at once: [32] scores, then their exponentials; the largest score with this
-  // block; the factor of what was summed before it.
-  Value largest, totals, sums, scores, maxima, factors;
-  Value widened; ///< [group][width] queries in float32, where keys are widened; else null.
+  Value sums;   ///< Of each row, [vectors][16] weighted sums of values.
+  Value staged; ///< [rows][width] queries, as keys are multiplied by them; null where they are read in place.
 };
 
 } // namespace
 
+/// Two where registers hold the sums of so many rows: an odd chunk would begin between two tokens that are a pair.
+static int64_t tokensTogether(kernel::AttentionOp op, int64_t group, const CpuFacts &cpu) {
+  return cpu.vectorRegisters >= 32 && group <= 6 && op.getChunk() % 2 == 0 ? 2 : 1;
+}
+
 AttentionEmitter::AttentionEmitter(KernelEmitter &e, kernel::AttentionOp op)
     : e(e), op(op), width(op.getKeys().getType().getWidth()), heads(op.getKeys().getType().getHeads()),
       group(op.getQuery().getType().getDimSize(1) / (heads * width)), vectors(llvm::divideCeil(width, vectorLanes)),
-      padded(llvm::alignTo(group, vectorLanes)),
       elements(TileElements::of(op.getKeys().getType().getElementType(), e.target)),
-      bytes(op.getKeys().getType().getElementBytes()) {
-  // With 16 registers of half a vector each, 2 heads by 2 vectors take 8 for sums, 4 for keys or values and 1 for what
-  // is broadcast. With 32 registers, 6 heads by 4 vectors take 24 for sums, 4 for values and 1 for what is broadcast.
-  bool large = e.target.cpu().vectorRegisters >= 32;
-  headTile = large ? 6 : 2;
-  vectorTile = large ? 4 : 2;
-  // A score is one chain, and the heads of a group are fewer chains than keep two pipes of dot products busy.
-  together = large ? 2 : 1;
+      bytes(op.getKeys().getType().getElementBytes()), mostTokens(tokensTogether(op, group, e.target.cpu())),
+      softmax(e, mostTokens, group, op.getScale().convertToDouble(), elements) {
   zero = e.integer(0);
-  scores = e.local(e.f32, together * group * blockTokens);
-  largest = e.local(e.f32, padded);
-  maxima = e.local(e.f32, together * padded);
-  factors = e.local(e.f32, together * padded);
-  totals = e.local(e.f32, group * vectorLanes);
-  sums = e.local(e.f32, group * vectors * vectorLanes);
-  // A vector beyond the last query: widening writes whole ones.
+  sums = e.local(e.f32, mostTokens * group * vectors * vectorLanes);
+  // A vector beyond the last query: whole ones are written.
   if (elements.kind == TileElements::BF16Widened)
-    widened = e.local(e.f32, group * width + vectorLanes);
+    staged = e.local(e.f32, mostTokens * group * width + vectorLanes);
+  else if (mostTokens > 1)
+    staged = e.local(op.getKeys().getType().getElementType(), mostTokens * group * width + vectorLanes);
 }
 
-/// Neighbouring cells are the heads of one token.
+/// With 16 registers of half a vector each, 2 rows by 2 vectors take 8 for sums, 4 for keys or values and 1 for what is
+/// broadcast. With 32 registers, 24 are for sums, and the more rows there are, the fewer times keys are loaded.
+AttentionEmitter::RegisterTile AttentionEmitter::registerTile(int64_t rows) {
+  if (e.target.cpu().vectorRegisters < 32)
+    return {2, 2};
+  if (rows <= 6)
+    return {rows, 4};
+  constexpr int64_t most = 12;
+  int64_t pieces = llvm::divideCeil(rows, most), height = llvm::divideCeil(rows, pieces);
+  return {height, 2};
+}
+
+/// The cells of a head follow one another, so that its keys and values stay in the second level of cache.
 void AttentionEmitter::run() {
-  e.loop(e.first, e.last, [&](Value cell) { emitCell(e.div(cell, heads), e.rem(cell, heads)); });
+  e.loop(zero, e.integer(heads), [&](Value head) {
+    auto tokenOf = [&](Value cell) { return e.ceilDiv(e.max(e.sub(cell, head), zero), heads); };
+    Value first = tokenOf(e.first), last = tokenOf(e.last);
+    if (mostTokens == 1)
+      return e.loop(first, last, [&](Value token) { emitRows(token, head, 1); });
+    e.loop(first, last, 1, {first}, [&](Value token, ValueRange next) {
+      // A token that was taken with the one before it is passed over.
+      return e.when(e.equal(token, next[0]), next, [&]() -> Emitter::Values {
+        auto take = [&](int64_t tokens) -> Emitter::Values {
+          emitRows(token, head, tokens);
+          return {e.add(token, tokens)};
+        };
+        return e.either(
+            isFirstOfTwo(token, last), e.i64, [&] { return take(2); }, [&] { return take(1); });
+      });
+    });
+  });
 }
 
-void AttentionEmitter::emitCell(Value token, Value head) {
+/// True if the next token is the next position of the same sequence and sees the same tiles, as the second of a pair.
+Value AttentionEmitter::isFirstOfTwo(Value token, Value last) {
+  Value next = e.min(e.add(token, 1), e.sub(last, e.integer(1)));
+  auto load = [&](Value view, Value of) { return e.load(e.i32, e.element(e.address(view), of, 4)); };
+  Value position = load(op.getPositions(), token);
+  Value follows = e.equal(load(op.getPositions(), next), e.add(position, 1));
+  Value isSame = e.equal(load(op.getSequences(), next), load(op.getSequences(), token));
+  Value isEven = e.equal(e.rem(position, 2), e.integer(0, e.i32));
+  return e.make<arith::AndIOp>(e.make<arith::AndIOp>(follows, isSame), isEven);
+}
+
+/// The rows of one key head, of `token` and those behind it.
+void AttentionEmitter::emitRows(Value token, Value head, int64_t tokens) {
   Value position = e.widen(e.load(e.i32, e.element(e.address(op.getPositions()), token, 4)));
   Value sequence = e.widen(e.load(e.i32, e.element(e.address(op.getSequences()), token, 4)));
-  Value rowHead = e.add(e.mul(token, heads), head);
-  Value queries = enterQueries(rowHead);
+  SmallVector<Value> positions;
+  for (int64_t i = 0; i < tokens; ++i)
+    positions.push_back(e.add(position, i));
+  Value queries = enterQueries(token, head, tokens);
   // With chunked attention a token sees its own chunk alone.
   int64_t chunk = op.getChunk();
   Value low = chunk ? e.mul(e.div(position, chunk), chunk) : zero;
 
-  // From minus infinity, the first block's factor is exp(-infinity) = 0, and sums of zeros stay zeros.
-  e.loop(zero, e.integer(group), [&](Value i) {
-    e.store(e.real(-std::numeric_limits<float>::infinity()), e.element(largest, i, 4));
-    e.store(e.splat(0), e.element(totals, i, 64), 64);
-    e.loop(zero, e.integer(vectors), [&](Value vector) { e.store(e.splat(0), sum(i, vector), 64); });
+  softmax.begin();
+  e.loop(zero, e.integer(tokens * group), [&](Value row) {
+    e.loop(zero, e.integer(vectors), [&](Value vector) { e.store(e.splat(0), sum(row, vector), 64); });
   });
-  // The blocks from the first visible position's to the token's own: each has a visible position.
-  Value last = e.add(e.div(position, blockTokens), 1);
-  e.loop(e.div(low, blockTokens), last, together, {}, [&](Value first, ValueRange) -> Emitter::Values {
-    Value count = together == 1 ? e.integer(1) : e.min(e.sub(last, first), e.integer(together));
-    e.switchOn(count, 1, together, [&](int64_t known) {
-      SmallVector<Block> blocks;
-      for (int64_t i = 0; i < known; ++i)
-        blocks.push_back(enterBlock(e.add(first, i), sequence, head, low, position));
-      emitScores(blocks, queries);
-      emitSoftmax(blocks);
-      emitValues(blocks);
+  // Blocks from the first visible position's to the token's own, and of these the tiles that have a visible position.
+  constexpr int64_t blockTiles = OnlineSoftmax::blockTiles, blockTokens = OnlineSoftmax::blockTokens;
+  Value firstTile = e.div(low, tileTokens), lastTile = e.add(e.div(position, tileTokens), 1);
+  e.loop(e.div(low, blockTokens), e.add(e.div(position, blockTokens), 1), [&](Value block) {
+    Value start = e.mul(block, blockTiles);
+    Value first = e.max(start, firstTile), last = e.min(e.add(start, blockTiles), lastTile);
+    e.switchOn(e.sub(last, first), 1, blockTiles, [&](int64_t count) {
+      SmallVector<Tile> tiles;
+      for (int64_t i = 0; i < count; ++i)
+        tiles.push_back(enterTile(e.add(first, i), sequence, head, low, positions));
+      emitScores(tiles, queries);
+      softmax.emit(llvm::map_to_vector(tiles, [](const Tile &tile) { return tile.seen; }));
+      emitValues(tiles);
     });
-    return {};
   });
-  emitOutput(e.element(e.address(op.getOut()), rowHead, group * width * bytes));
+  emitOutput(token, head, tokens);
 }
 
-/// The address of the group's queries, as the scores multiply them.
-Value AttentionEmitter::enterQueries(Value rowHead) {
-  Value queries = e.element(e.address(op.getQuery()), rowHead, group * width * bytes);
-  if (!widened)
-    return queries;
-  e.pieces(group * width, vectorLanes, [&](Value begin, int64_t) {
-    Value bits = e.load(e.vectorOf(e.i16), e.element(queries, begin, 2));
-    e.store(e.widenBF16(bits), e.element(widened, begin, 4));
-  });
-  return widened;
+/// The address of the rows' queries, as the scores multiply them.
+Value AttentionEmitter::enterQueries(Value token, Value head, int64_t tokens) {
+  bool widens = elements.kind == TileElements::BF16Widened;
+  if (tokens == 1 && !widens)
+    return rowsOf(op.getQuery(), token, head);
+  int64_t inputBytes = elements.inputBytes();
+  for (int64_t i = 0; i < tokens; ++i) {
+    Value queries = rowsOf(op.getQuery(), e.add(token, i), head);
+    e.pieces(group * width, vectorLanes, [&](Value begin, int64_t) {
+      Value query = e.load(e.vectorOf(bytes == 2 ? e.i16 : e.f32), e.element(queries, begin, bytes));
+      e.store(widens ? e.widenBF16(query) : query, e.element(staged, e.add(begin, i * group * width), inputBytes));
+    });
+  }
+  return staged;
 }
 
-/// Looks up the page of block `index` and bounds what the token sees of it.
-AttentionEmitter::Block AttentionEmitter::enterBlock(Value index, Value sequence, Value head, Value low,
-                                                     Value position) {
+/// Looks up the page of tile `index` and bounds what tokens at these positions see of it.
+AttentionEmitter::Tile AttentionEmitter::enterTile(Value index, Value sequence, Value head, Value low,
+                                                   ArrayRef<Value> positions) {
   kernel::CacheType cache = op.getKeys().getType();
   const schema::PackedForm &keys = cache.getForm();
-  int64_t perPage = cache.getPageTokens() / blockTokens;
+  int64_t perPage = cache.getPageTokens() / tileTokens;
   // Pages of a sequence are a row of the page table.
   Value row = e.mul(sequence, op.getPages().getType().getDimSize(1));
   Value page = e.load(e.i32, e.element(e.address(op.getPages()), e.add(row, e.div(index, perPage)), 4));
   Value pageOffset = e.mul(e.widen(page), cache.getPageBytes());
-  // A block of keys is a row tile; as many rows of values take as much room and follow one another, so that both parts
-  // have the block at one offset.
+  // As many rows of values as a tile has keys take as much room and follow one another, so that both parts have the
+  // tile at one offset.
   Value inPage = schema::row_tile_index(e, keys, cache.getPackedShape(), head, e.rem(index, perPage));
-  int64_t blockBytes = schema::row_tile_elements(keys, cache.getPackedShape()) * bytes;
-  Value offset = e.add(pageOffset, e.mul(inPage, blockBytes));
-  Value start = e.mul(index, blockTokens);
-  // Only the first block may begin before `low`, and only the last goes beyond the token.
-  return {e.at(e.address(op.getKeys()), offset), e.at(e.address(op.getValues()), offset),
-          e.max(e.sub(low, start), zero), e.min(e.add(e.sub(position, start), 1), e.integer(blockTokens))};
+  int64_t tileBytes = schema::row_tile_elements(keys, cache.getPackedShape()) * bytes;
+  Value offset = e.add(pageOffset, e.mul(inPage, tileBytes));
+  // Only the first tile may begin before `low`, and only the last goes beyond a token.
+  Value start = e.mul(index, tileTokens);
+  OnlineSoftmax::Seen seen = {e.max(e.sub(low, start), zero), {}};
+  for (Value position : positions)
+    seen.ends.push_back(e.min(e.add(e.sub(position, start), 1), e.integer(tileTokens)));
+  return {e.at(e.address(op.getKeys()), offset), e.at(e.address(op.getValues()), offset), seen};
 }
 
-/// Scores of all 32 positions, those that are not there included: what they hold stays in lanes of its own.
-void AttentionEmitter::emitScores(ArrayRef<Block> blocks, Value queries) {
-  kernel::CacheType cache = op.getKeys().getType();
-  int64_t stepBytes = schema::tile_elements(cache.getForm(), cache.getPackedShape()) * bytes;
-  int64_t steps = elements.steps(width), queryBytes = elements.inputStepBytes();
-  int64_t vectorCount = blocks.size() * blockVectors;
-  // Keys that are widened stay in registers beside their halves, which leaves one head's fewer for two blocks.
-  bool isTight = blocks.size() > 1 && elements.kind == TileElements::BF16Widened;
-  e.pieces(group, isTight ? headTile - 1 : headTile, [&](Value head, int64_t count) {
-    Value query = e.element(queries, head, width * elements.inputBytes());
-    Emitter::Values sums(count * vectorCount, e.splat(0));
-    sums = e.loop(zero, e.integer(steps), 1, sums, [&](Value step, ValueRange carried) {
-      Emitter::Values next(carried), keys;
-      for (const Block &block : blocks)
-        keys.push_back(e.element(block.keys, step, stepBytes));
-      addFeature(keys, e.element(query, step, queryBytes), count, next);
-      return next;
-    });
-    for (int64_t i = 0; i < count; ++i)
-      for (int64_t vector = 0; vector < vectorCount; ++vector)
-        e.store(sums[i * vectorCount + vector], score(vector / blockVectors, e.add(head, i), vector % blockVectors),
-                64);
+//===----------------------------------------------------------------------===//
+// Scores
+//===----------------------------------------------------------------------===//
+
+/// Scores of all positions of the tiles, those that are not there included: what they hold stays in lanes of its own.
+void AttentionEmitter::emitScores(ArrayRef<Tile> tiles, Value queries) {
+  RegisterTile most = registerTile(tokensOf(tiles) * group);
+  size_t together = most.vectors / tileVectors;
+  // Keys that are widened stay in registers beside their halves, which leaves one row fewer for two tiles.
+  if (together > 1 && elements.kind == TileElements::BF16Widened)
+    most.rows = std::min<int64_t>(most.rows, 5);
+  e.pieces(tokensOf(tiles) * group, most.rows, [&](Value row, int64_t rows) {
+    for (size_t first = 0; first < tiles.size(); first += together)
+      emitScores(tiles.slice(first).take_front(together), first, queries, row, rows);
   });
 }
 
-/// Adds the products of one feature, or pair of features, to the scores of `count` heads, a head's by block.
-void AttentionEmitter::addFeature(ArrayRef<Value> blockKeys, Value query, int64_t count, MutableArrayRef<Value> sums) {
+/// Of rows from `row` on by tiles that are numbered from `first` on in their block.
+void AttentionEmitter::emitScores(ArrayRef<Tile> tiles, int64_t first, Value queries, Value row, int64_t rows) {
+  kernel::CacheType cache = op.getKeys().getType();
+  int64_t stepBytes = schema::tile_elements(cache.getForm(), cache.getPackedShape()) * bytes;
+  int64_t steps = elements.steps(width), queryBytes = elements.inputStepBytes();
+  int64_t vectorCount = tiles.size() * tileVectors;
+  Value query = e.element(queries, row, width * elements.inputBytes());
+  Emitter::Values scores(rows * vectorCount, e.splat(0));
+  scores = e.loop(zero, e.integer(steps), 1, scores, [&](Value step, ValueRange carried) {
+    Emitter::Values next(carried), keys;
+    for (const Tile &tile : tiles)
+      keys.push_back(e.element(tile.keys, step, stepBytes));
+    addFeature(keys, e.element(query, step, queryBytes), rows, next);
+    return next;
+  });
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t vector = 0; vector < vectorCount; ++vector)
+      e.store(scores[i * vectorCount + vector],
+              softmax.score(first + vector / tileVectors, e.add(row, i), vector % tileVectors), 64);
+}
+
+/// Adds the products of one feature, or pair of features, to the scores of `rows` rows, a row's by tile.
+void AttentionEmitter::addFeature(ArrayRef<Value> tileKeys, Value query, int64_t rows, MutableArrayRef<Value> sums) {
   bool dot = elements.kind == TileElements::BF16Dot, widens = elements.kind == TileElements::BF16Widened;
   Emitter::Values keys;
-  for (Value key : blockKeys)
-    for (int64_t vector = 0; vector < blockVectors; ++vector)
+  for (Value key : tileKeys)
+    for (int64_t vector = 0; vector < tileVectors; ++vector)
       keys.push_back(e.load(elements.isPaired() ? e.vectorOf(e.i32) : e.vf32, e.at(key, vector * vectorLanes * 4)));
   auto addAll = [&](Type type, int64_t offset, ArrayRef<Value> by) {
-    for (int64_t i = 0; i < count; ++i) {
+    for (int64_t i = 0; i < rows; ++i) {
       Value input = e.broadcast(e.load(type, e.at(query, i * width * elements.inputBytes() + offset)));
       for (auto [sum, key] : llvm::zip_equal(sums.slice(i * by.size(), by.size()), by))
         sum = dot ? e.dotBF16(sum, input, key) : e.fma(input, key, sum);
@@ -214,132 +268,140 @@ void AttentionEmitter::addFeature(ArrayRef<Value> blockKeys, Value query, int64_
   }
 }
 
-/// Turns scores into exponentials and says by what factor the sums so far shrink with each block.
-void AttentionEmitter::emitSoftmax(ArrayRef<Block> blocks) {
-  SmallVector<SmallVector<Value>> seen(blocks.size());
-  for (auto [block, lanes] : llvm::zip_equal(blocks, seen))
-    for (int64_t vector = 0; vector < blockVectors; ++vector) {
-      Value shift = e.integer(vector * vectorLanes);
-      lanes.push_back(e.laneRange(e.sub(block.begin, shift), e.sub(block.end, shift)));
-    }
-  // Heads that stand side by side in the code do not wait for one another.
-  auto overHeads = [&](function_ref<void(Value)> emit) {
-    e.pieces(group, headTile, [&](Value head, int64_t count) {
-      for (int64_t i = 0; i < count; ++i)
-        emit(e.add(head, i));
-    });
-  };
-  overHeads([&](Value head) {
-    for (size_t block = 0; block < blocks.size(); ++block)
-      emitLargest(block, head, seen[block]);
-  });
-  emitFactors(blocks.size());
-  overHeads([&](Value head) { emitPowers(seen, head); });
-}
+//===----------------------------------------------------------------------===//
+// Values
+//===----------------------------------------------------------------------===//
 
-/// Scores are scaled after the product, as transformers does it. What is not seen takes part in no maximum and adds
-/// nothing.
-SmallVector<Value> AttentionEmitter::scaledScores(int64_t block, Value head, ArrayRef<Value> seen) {
-  Value lowest = e.splat(-std::numeric_limits<float>::infinity()), scale = e.splat(op.getScale().convertToDouble());
-  SmallVector<Value> scaled;
-  for (int64_t vector = 0; vector < blockVectors; ++vector)
-    scaled.push_back(e.select(seen[vector], e.fmul(e.load(e.vf32, score(block, head, vector), 64), scale), lowest));
-  return scaled;
-}
-
-void AttentionEmitter::emitLargest(int64_t block, Value head, ArrayRef<Value> seen) {
-  SmallVector<Value> scaled = scaledScores(block, head, seen);
-  Value before = e.load(e.f32, block == 0 ? e.element(largest, head, 4) : ofHead(maxima, block - 1, head));
-  e.store(e.fmax(e.maxLanes(e.fmax(scaled[0], scaled[1])), before), ofHead(maxima, block, head));
-}
-
-/// At most 1: sums of earlier blocks shrink when a larger score appears (online softmax, Milakov and Gimelshein 2018).
-/// One exponential for 16 heads.
-void AttentionEmitter::emitFactors(int64_t blocks) {
-  e.pieces(padded, vectorLanes, [&](Value head, int64_t) {
-    Value before = e.load(e.vf32, e.element(largest, head, 4), 64);
-    for (int64_t block = 0; block < blocks; ++block) {
-      Value now = e.load(e.vf32, ofHead(maxima, block, head), 64);
-      e.store(e.exp(e.fsub(before, now)), ofHead(factors, block, head), 64);
-      before = now;
-    }
-    e.store(before, e.element(largest, head, 4), 64);
-  });
-}
-
-void AttentionEmitter::emitPowers(ArrayRef<SmallVector<Value>> seen, Value head) {
-  Value total = e.load(e.vf32, e.element(totals, head, 64), 64);
-  for (size_t block = 0; block < seen.size(); ++block) {
-    Value now = e.broadcast(e.load(e.f32, ofHead(maxima, block, head)));
-    total = e.fmul(total, e.broadcast(e.load(e.f32, ofHead(factors, block, head))));
-    SmallVector<Value> scaled = scaledScores(block, head, seen[block]);
-    for (int64_t vector = 0; vector < blockVectors; ++vector) {
-      Value power = e.select(seen[block][vector], e.exp(e.fsub(scaled[vector], now)), e.splat(0));
-      e.store(power, score(block, head, vector), 64);
-      total = e.fadd(total, power);
-    }
-  }
-  e.store(total, e.element(totals, head, 64), 64);
-}
-
-/// Adds the blocks' values, ascending. Positions that are not seen are not touched: they may hold NaN.
-void AttentionEmitter::emitValues(ArrayRef<Block> blocks) {
-  e.pieces(group, headTile, [&](Value head, int64_t count) {
-    e.pieces(vectors, vectorTile,
-             [&](Value vector, int64_t size) { emitValueTile(blocks, head, count, vector, size); });
-  });
-}
-
-/// Weighted sums of `count` heads and `size` vectors, which stay in registers for all blocks.
-void AttentionEmitter::emitValueTile(ArrayRef<Block> blocks, Value head, int64_t count, Value vector, int64_t size) {
-  auto sumOf = [&](int64_t i, int64_t j) { return sum(e.add(head, i), e.add(vector, j)); };
-  Emitter::Values tile;
-  for (int64_t i = 0; i < count; ++i)
-    for (int64_t j = 0; j < size; ++j)
-      tile.push_back(e.load(e.vf32, sumOf(i, j), 64));
-  for (auto [number, block] : llvm::enumerate(blocks)) {
-    for (int64_t i = 0; i < count; ++i) {
-      Value factor = e.broadcast(e.load(e.f32, ofHead(factors, number, e.add(head, i))));
-      for (int64_t j = 0; j < size; ++j)
-        tile[i * size + j] = e.fmul(tile[i * size + j], factor);
-    }
-    Value weights = score(number, head), values = e.at(block.values, e.mul(vector, vectorLanes * bytes));
-    tile = e.loop(block.begin, block.end, 1, tile, [&](Value token, ValueRange carried) {
-      Emitter::Values next(carried), rows;
-      Value row = e.element(values, token, width * bytes);
-      for (int64_t j = 0; j < size; ++j)
-        rows.push_back(loadValues(e.at(row, j * vectorLanes * bytes)));
-      for (int64_t i = 0; i < count; ++i) {
-        // Weights of a head are blockTokens apart.
-        Value weight = e.broadcast(e.load(e.f32, e.at(e.element(weights, token, 4), i * blockTokens * 4)));
-        for (int64_t j = 0; j < size; ++j)
-          next[i * size + j] = e.fma(weight, rows[j], next[i * size + j]);
+/// Adds the tiles' values, ascending. Positions that are not seen are not touched: they may hold NaN.
+void AttentionEmitter::emitValues(ArrayRef<Tile> tiles) {
+  RegisterTile most = registerTile(tokensOf(tiles) * group);
+  e.pieces(tokensOf(tiles) * group, most.rows, [&](Value row, int64_t rows) {
+    e.pieces(vectors, most.vectors, [&](Value vector, int64_t count) {
+      auto sumOf = [&](int64_t i, int64_t j) { return sum(e.add(row, i), e.add(vector, j)); };
+      Emitter::Values sums;
+      for (int64_t i = 0; i < rows; ++i) {
+        Value factor = e.broadcast(softmax.factor(e.add(row, i)));
+        for (int64_t j = 0; j < count; ++j)
+          sums.push_back(e.fmul(e.load(e.vf32, sumOf(i, j), 64), factor));
       }
+      for (auto [number, tile] : llvm::enumerate(tiles))
+        addTile(tile, e.at(tile.values, e.mul(vector, vectorLanes * bytes)), softmax.weights(number, row), count, sums);
+      for (int64_t i = 0; i < rows; ++i)
+        for (int64_t j = 0; j < count; ++j)
+          e.store(sums[i * count + j], sumOf(i, j), 64);
+    });
+  });
+}
+
+/// Adds a tile's values, position by position in float32 and by pairs of positions in bfloat16. `values` and `weights`
+/// are the addresses of the first position's. Of two tokens the second sees one position more, the second of a pair.
+void AttentionEmitter::addTile(const Tile &tile, Value values, Value weights, int64_t vectors, Emitter::Values &sums) {
+  using Add = function_ref<void(Value row, Value weights, MutableArrayRef<Value> sums)>;
+  auto over = [&](Value begin, Value end, int64_t step, Add add) {
+    sums = e.loop(begin, end, step, sums, [&](Value position, ValueRange carried) {
+      Emitter::Values next(carried);
+      add(e.element(values, position, width * bytes), e.element(weights, position, elements.inputBytes()), next);
       return next;
     });
+  };
+  auto [begin, ends] = tile.seen;
+  bool isPair = ends.size() > 1;
+  // The rows of the second token alone.
+  auto second = [&](MutableArrayRef<Value> sums) { return sums.drop_front(group * vectors); };
+  Value secondOffset = e.integer(group * softmax.weightsBytes());
+  if (!elements.isPaired()) {
+    over(begin, ends[0], 1,
+         [&](Value row, Value weights, MutableArrayRef<Value> sums) { addPosition(row, weights, vectors, sums); });
+    if (isPair)
+      over(ends[0], ends[1], 1, [&](Value row, Value weights, MutableArrayRef<Value> sums) {
+        addPosition(row, e.at(weights, secondOffset), vectors, second(sums));
+      });
+    return;
   }
-  for (int64_t i = 0; i < count; ++i)
-    for (int64_t j = 0; j < size; ++j)
-      e.store(tile[i * size + j], sumOf(i, j), 64);
+  int64_t rowBytes = width * bytes;
+  // A chunk of an odd length may begin with the second of a pair. The first one's weight is zero.
+  if (op.getChunk() % 2) {
+    Value whole = e.add(begin, e.rem(begin, 2));
+    over(begin, whole, 1, [&](Value row, Value weights, MutableArrayRef<Value> sums) {
+      addPair(Value(), row, e.at(weights, -elements.inputBytes()), vectors, sums);
+    });
+    begin = whole;
+  }
+  Value whole = e.sub(ends[0], e.rem(ends[0], 2));
+  over(begin, whole, 2, [&](Value row, Value weights, MutableArrayRef<Value> sums) {
+    addPair(row, e.at(row, rowBytes), weights, vectors, sums);
+  });
+  over(whole, ends[0], 1, [&](Value row, Value weights, MutableArrayRef<Value> sums) {
+    if (isPair)
+      addPair(row, e.at(row, rowBytes), e.at(weights, secondOffset), vectors, second(sums));
+    addPair(row, Value(), weights, vectors, isPair ? sums.take_front(group * vectors) : sums);
+  });
 }
 
-/// Values in float32, as they are summed in either type.
-Value AttentionEmitter::loadValues(Value address) {
-  return elements.isPaired() ? e.widenBF16(e.load(e.vectorOf(e.i16), address)) : e.load(e.vf32, address);
+/// Adds a row of float32 values times each query row's weight.
+void AttentionEmitter::addPosition(Value row, Value weights, int64_t vectors, MutableArrayRef<Value> sums) {
+  Emitter::Values values;
+  for (int64_t vector = 0; vector < vectors; ++vector)
+    values.push_back(e.load(e.vf32, e.at(row, vector * vectorLanes * bytes)));
+  addProducts(values, weights, sums);
 }
+
+/// Adds the values of a pair of positions times each query row's weights, the odd one first. A position without a row
+/// is not seen: its weights are zeros, and so are its values.
+void AttentionEmitter::addPair(Value evenRow, Value oddRow, Value weights, int64_t vectors,
+                               MutableArrayRef<Value> sums) {
+  auto load = [&](Value row, int64_t vector, int64_t count) -> Value {
+    auto type = VectorType::get({count * vectorLanes}, e.i16);
+    return row ? e.load(type, e.at(row, vector * vectorLanes * bytes))
+               : e.make<arith::ConstantOp>(e.b.getZeroAttr(type));
+  };
+  Emitter::Values values;
+  if (elements.kind == TileElements::BF16Dot) {
+    // Loads of half a register would bound the loop. (AMD EPYC: 0.65 of the peak with them, 0.94 with whole ones.)
+    constexpr int64_t most = 2;
+    for (int64_t vector = 0; vector < vectors; vector += most) {
+      int64_t count = std::min(most, vectors - vector);
+      llvm::append_range(values, e.pairs(load(evenRow, vector, count), load(oddRow, vector, count)));
+    }
+    return addProducts(values, weights, sums);
+  }
+  for (auto [row, position] : {std::pair(oddRow, 1), std::pair(evenRow, 0)}) {
+    values.clear();
+    for (int64_t vector = 0; vector < vectors; ++vector)
+      values.push_back(e.widenBF16(load(row, vector, 1)));
+    addProducts(values, e.at(weights, position * elements.inputBytes()), sums);
+  }
+}
+
+/// Adds vectors of values, or of pairs of them, times each query row's weight, or pair of them.
+void AttentionEmitter::addProducts(ArrayRef<Value> values, Value weights, MutableArrayRef<Value> sums) {
+  bool dot = elements.kind == TileElements::BF16Dot;
+  for (size_t row = 0; row * values.size() < sums.size(); ++row) {
+    Value weight = e.broadcast(e.load(dot ? e.i32 : e.f32, e.at(weights, row * softmax.weightsBytes())));
+    for (auto [sum, value] : llvm::zip_equal(sums.slice(row * values.size(), values.size()), values))
+      sum = dot ? e.dotBF16(sum, weight, value) : e.fma(weight, value, sum);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Output
+//===----------------------------------------------------------------------===//
 
 /// Divides by the sum of exponentials, once and at the end.
-void AttentionEmitter::emitOutput(Value out) {
-  e.loop(zero, e.integer(group), [&](Value head) {
-    Value total = e.broadcast(e.addLanes(e.load(e.vf32, e.element(totals, head, 64), 64)));
-    Value row = e.element(out, head, width * bytes);
-    e.pieces(width, vectorLanes, [&](Value feature, int64_t count) {
-      Value weighted = e.load(e.vf32, sum(head, e.div(feature, vectorLanes)), 64);
-      Value value = e.fdiv(weighted, total);
-      // The last vector may have fewer features than lanes.
-      e.storeLanes(elements.isPaired() ? e.narrow16(value) : value, e.element(row, feature, bytes), count);
+void AttentionEmitter::emitOutput(Value token, Value head, int64_t tokens) {
+  for (int64_t i = 0; i < tokens; ++i) {
+    Value out = rowsOf(op.getOut(), e.add(token, i), head);
+    e.loop(zero, e.integer(group), [&](Value queryHead) {
+      Value row = e.add(queryHead, i * group);
+      Value total = e.broadcast(softmax.total(row)), to = e.element(out, queryHead, width * bytes);
+      e.pieces(width, vectorLanes, [&](Value feature, int64_t count) {
+        Value weighted = e.load(e.vf32, sum(row, e.div(feature, vectorLanes)), 64);
+        Value value = e.fdiv(weighted, total);
+        // The last vector may have fewer features than lanes.
+        e.storeLanes(elements.isPaired() ? e.narrow16(value) : value, e.element(to, feature, bytes), count);
+      });
     });
-  });
+  }
 }
 
 LogicalResult codegen::emitTemplate(KernelEmitter &e, kernel::AttentionOp op) {
@@ -350,6 +412,8 @@ LogicalResult codegen::emitTemplate(KernelEmitter &e, kernel::AttentionOp op) {
   if (int64_t bytes = keys.getPageBytes(); bytes == 0 || bytes % 4)
     return op.emitError() << "reads pages of " << bytes
                           << " bytes, expected the positive multiple of 4 that a cache group gives";
+  if (op.getScale().isNegative() || op.getScale().isZero())
+    return op.emitError() << "has scale " << op.getScale().convertToDouble() << ", expected a positive one";
   AttentionEmitter(e, op).run();
   return success();
 }

@@ -25,8 +25,11 @@ Emitter::Emitter(OpBuilder builder, Location loc) : OpEmitter(builder, loc, /*wo
 // Values
 //===----------------------------------------------------------------------===//
 
-Value Emitter::integers(ArrayRef<int64_t> lanes) {
-  return make<arith::ConstantOp>(DenseElementsAttr::get(vectorOf(i64), lanes));
+Value Emitter::integers(ArrayRef<int64_t> lanes, Type type) {
+  SmallVector<Attribute> numbers;
+  for (int64_t lane : lanes)
+    numbers.push_back(b.getIntegerAttr(type ? type : i64, lane));
+  return make<arith::ConstantOp>(DenseElementsAttr::get(vectorOf(type ? type : i64), numbers));
 }
 
 Value Emitter::broadcast(Value scalar) {
@@ -41,8 +44,8 @@ Value Emitter::laneRange(Value begin, Value end) {
       bits.push_back(i >= *from && i < *to);
     return make<arith::ConstantOp>(DenseElementsAttr::get(vi1, bits));
   }
-  auto numbers = llvm::to_vector(llvm::seq<int64_t>(0, vectorLanes));
-  Value lanes = integers(numbers);
+  SmallVector<int64_t> numbers = llvm::to_vector(llvm::seq<int64_t>(0, vectorLanes));
+  Value lanes = integers(numbers, begin.getType());
   Value high = less(lanes, broadcast(end));
   return make<arith::AndIOp>(compare(arith::CmpIPredicate::sge, lanes, broadcast(begin)), high);
 }
@@ -98,6 +101,18 @@ Value Emitter::widenHalf(Value pairs, bool odd) {
   Value bits = odd ? Value(make<arith::AndIOp>(pairs, constantLike(*this, pairs, 0xffff0000)))
                    : Value(make<arith::ShLIOp>(pairs, constantLike(*this, pairs, 16)));
   return make<arith::BitcastOp>(vf32, bits);
+}
+
+Emitter::Values Emitter::pairs(Value even, Value odd) {
+  int64_t count = cast<VectorType>(even.getType()).getNumElements();
+  Values vectors;
+  for (int64_t begin = 0; begin < count; begin += vectorLanes) {
+    SmallVector<int64_t> lanes;
+    for (int64_t lane = begin; lane < begin + vectorLanes; ++lane)
+      lanes.append({lane, count + lane});
+    vectors.push_back(make<vector::BitCastOp>(vectorOf(i32), make<vector::ShuffleOp>(even, odd, lanes)));
+  }
+  return vectors;
 }
 
 //===----------------------------------------------------------------------===//
@@ -223,6 +238,13 @@ Value KernelEmitter::narrow16(Value x) {
   auto narrow = make<LLVM::CallIntrinsicOp>(vectorOf(b.getBF16Type()),
                                             b.getStringAttr("llvm.x86.avx512bf16.cvtneps2bf16.512"), ValueRange{x});
   return make<arith::BitcastOp>(vectorOf(i16), narrow.getResult(0));
+}
+
+Value KernelEmitter::narrow32(Value low, Value high) {
+  auto narrow =
+      make<LLVM::CallIntrinsicOp>(VectorType::get({2 * vectorLanes}, b.getBF16Type()),
+                                  b.getStringAttr("llvm.x86.avx512bf16.cvtne2ps2bf16.512"), ValueRange{high, low});
+  return make<vector::BitCastOp>(vectorOf(i32), narrow.getResult(0));
 }
 
 FailureOr<kernel::X86Attr> KernelEmitter::config(kernel::LaunchedOpInterface op) {

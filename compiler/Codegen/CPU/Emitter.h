@@ -26,7 +26,7 @@ public:
   mlir::VectorType vf32, vi1;
 
   mlir::Value splat(double value) { return broadcast(real(value)); }
-  mlir::Value integers(llvm::ArrayRef<int64_t> lanes);
+  mlir::Value integers(llvm::ArrayRef<int64_t> lanes, mlir::Type type = {});
 
   // bfloat16 is held as its bits, in i16, since registers below AVX-512 BF16 know no other form.
   /// The float32 that bits stand for; scalars or vectors.
@@ -35,11 +35,13 @@ public:
   mlir::Value narrowBF16(mlir::Value x);
   /// Of 16 pairs of bfloat16 in vector<16xi32>, the odd or the even ones.
   mlir::Value widenHalf(mlir::Value pairs, bool odd);
+  /// Pairs of bfloat16, a vector<16xi32> for every 16 of the elements of `even` and `odd`.
+  Values pairs(mlir::Value even, mlir::Value odd);
 
   // Vectors.
   mlir::VectorType vectorOf(mlir::Type element) { return mlir::VectorType::get({vectorLanes}, element); }
   mlir::Value broadcast(mlir::Value scalar);
-  /// Lanes [begin, end) set: constants, or i64 values.
+  /// Lanes [begin, end) set: constants, or values, of which i32 are compared fastest.
   mlir::Value laneRange(mlir::Value begin, mlir::Value end);
   /// The 16 lanes combined pairwise: i with i + 8, i + 4, i + 2, i + 1. The one order of every horizontal sum.
   mlir::Value addLanes(mlir::Value vector);
@@ -92,6 +94,8 @@ public:
   mlir::Value dotBF16(mlir::Value sum, mlir::Value x, mlir::Value y);
   /// narrowBF16, by one instruction where there is one.
   mlir::Value narrow16(mlir::Value x);
+  /// 32 float32, those of `low` first, as pairs of bfloat16 in vector<16xi32>. Of targets with `bf16Dot` alone.
+  mlir::Value narrow32(mlir::Value low, mlir::Value high);
   /// The numbers of the target in the launched op; an error at `op` if it has none or has another target's.
   mlir::FailureOr<kernel::X86Attr> config(kernel::LaunchedOpInterface op);
   /// Closes the function.

@@ -3,8 +3,10 @@
 // The whole K is one range: a register tile keeps its accumulators from the first k to the last, whatever its shape. In
 // bfloat16 the dot-product instructions add the odd element of a pair first, and two widened multiply-adds do the same
 // where there are none, so all x86 targets have the same bits. Sums keep a partial sum per lane of a 512-bit vector, or
-// of two of 256 bits. A block of a softmax is as many positions as one tile of keys.
+// of two of 256 bits. A block of a softmax is two tiles of keys.
 #include "compiler/Codegen/CPU/Numerics.h"
+
+#include "compiler/Codegen/CPU/OnlineSoftmax.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -13,9 +15,8 @@ using namespace yupana;
 using namespace yupana::codegen;
 
 kernel::NumericsAttr codegen::numericsOf(kernel::LaunchedOpInterface op) {
-  constexpr int64_t partials = 16, block = schema::kCacheKeys32.wide_keys->tile_rows;
+  constexpr int64_t partials = 16, block = OnlineSoftmax::blockTokens;
   constexpr int64_t whole = kernel::NumericsAttr::kWhole, none = kernel::NumericsAttr::kNone;
-  static_assert(block == schema::kCacheKeys32.narrow_keys->tile_rows);
   MLIRContext *context = op->getContext();
   auto orderOf = [](Type element) {
     return element.isBF16() ? kernel::SumOrder::OddFirstPairs : kernel::SumOrder::Ascending;

@@ -62,7 +62,7 @@ kernel.program @step function step max_tokens 16 {
 
 // Attention adds products over a head's features, exponentials, and blocks of positions.
 // CHECK: kernel.attention
-// CHECK-SAME: {numerics = #kernel.numerics<range = all, order = odd_first_pairs, partials = 16, block = 32>}
+// CHECK-SAME: {numerics = #kernel.numerics<range = all, order = odd_first_pairs, partials = 16, block = 64>}
 lm.cache @layer layer 0 heads 2 width 16 : bf16
 kernel.program @step function step max_tokens 16 {
   %q = kernel.buffer "q" : !kernel.view<["T", 64], bf16>

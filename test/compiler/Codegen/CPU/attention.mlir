@@ -1,9 +1,13 @@
 // RUN: yupana-opt %s --yupana-kernel-to-llvm --canonicalize --cse | FileCheck %s
 
-// Blocks of 32 positions from the one that the chunk begins in; scores of all 32, values of those that are seen.
+// Blocks of 64 positions from the one that the chunk begins in, by tiles of 32: scores of all positions of a tile, values
+// of those that are seen.
 !q = !kernel.view<["T", 128], f32>
 !k = !kernel.cache<key, heads = 2, width = 32, page_tokens = 64, page_bytes = 32768>
 !v = !kernel.cache<value, heads = 2, width = 32, page_tokens = 64, page_bytes = 32768>
+!q16 = !kernel.view<["T", 128], bf16>
+!k16 = !kernel.cache<key, heads = 2, width = 32, page_tokens = 64, page_bytes = 16384, bf16>
+!v16 = !kernel.cache<value, heads = 2, width = 32, page_tokens = 64, page_bytes = 16384, bf16>
 !i = !kernel.view<["T"], i32>
 !p = !kernel.view<["S", 16], i32>
 
@@ -14,43 +18,69 @@ kernel.library @library target "x86-64-v3" {
   }
 }
 
-// With 32 registers two blocks are taken at once: scores, exponentials, then the values of one after the other.
+// With 32 registers the rows of two tokens go through the keys together, where they are neighbours.
 kernel.library @wide target "x86-64-v4" {
-  kernel.func @pairs {
+  kernel.func @two_tokens {
   ^bb0(%q: !q, %k: !k, %v: !v, %at: !i, %of: !i, %p: !p, %o: !q):
     kernel.attention %q, %k, %v at %at of %of through %p into %o chunk 48 scale 2.5e-1 : !q, !k, !v, !i, !i, !p, !q
+  }
+
+  // A chunk of 7 may begin between them.
+  kernel.func @one_token {
+  ^bb0(%q: !q, %k: !k, %v: !v, %at: !i, %of: !i, %p: !p, %o: !q):
+    kernel.attention %q, %k, %v at %at of %of through %p into %o chunk 7 scale 2.5e-1 : !q, !k, !v, !i, !i, !p, !q
+  }
+}
+
+// Weights are rounded to bfloat16, and pairs of positions multiplied by dot products.
+kernel.library @dot target "x86-64-v4-bf16" {
+  kernel.func @dots {
+  ^bb0(%q: !q16, %k: !k16, %v: !v16, %at: !i, %of: !i, %p: !p, %o: !q16):
+    kernel.attention %q, %k, %v at %at of %of through %p into %o chunk 0 scale 2.5e-1
+      : !q16, !k16, !v16, !i, !i, !p, !q16
   }
 }
 
 // CHECK-LABEL: llvm.func @attend(
-// CHECK:       scf.for
-// CHECK:         %[[CHUNK:.*]] = arith.divui %{{.*}}, %c48_i64
-// CHECK:         %[[LOW:.*]] = arith.muli %[[CHUNK]], %c48_i64
-// CHECK:         %[[FIRST:.*]] = arith.divui %[[LOW]], %c32_i64
-// CHECK:         scf.for %{{.*}} = %[[FIRST]] to
-// CHECK:           %[[BEGIN:.*]] = arith.maxsi
-// CHECK:           %[[END:.*]] = arith.minsi
+// Heads, then tokens.
+// CHECK:       scf.for %{{.*}} = %c0_i64 to %c2_i64
+// CHECK:         scf.for
+// CHECK:           %[[CHUNK:.*]] = arith.divui %{{.*}}, %c48_i64
+// CHECK:           %[[LOW:.*]] = arith.muli %[[CHUNK]], %c48_i64
+// CHECK:           %[[FIRST:.*]] = arith.divui %[[LOW]], %c64_i64
+// CHECK:           scf.for %{{.*}} = %[[FIRST]] to
+// CHECK:             %[[BEGIN:.*]] = arith.maxsi %{{.*}}, %c0_i64
+// CHECK:             %[[END:.*]] = arith.minsi %{{.*}}, %c32_i64
 // Two heads by two vectors of keys.
-// CHECK:           scf.for %{{.*}} = %c0_i64 to %c32_i64 step %c1_i64 iter_args({{.*}}) -> (vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>)
-// CHECK:             math.fma
-// CHECK:           math.exp %{{.*}} : vector<16xf32>
-// CHECK:           scf.for %{{.*}} = %[[BEGIN]] to %[[END]]
-// CHECK:             math.fma
-// CHECK:         arith.divf %{{.*}} : vector<16xf32>
+// CHECK:             %{{.*}}:4 = scf.for %{{.*}} = %c0_i64 to %c32_i64 step %c1_i64
+// CHECK:               math.fma
+// The nearest power of two is added to the exponent.
+// CHECK:             arith.shli %{{.*}}, %{{.*}} : vector<16xi32>
+// CHECK:             %{{.*}}:4 = scf.for %{{.*}} = %[[BEGIN]] to %[[END]] step %c1_i64
+// CHECK:               math.fma
+// CHECK:           arith.divf %{{.*}} : vector<16xf32>
 
-// CHECK-LABEL: llvm.func @pairs(
-// CHECK:         scf.for %{{.*}} = %{{.*}} to %{{.*}} step %c2_i64
-// CHECK:           %[[COUNT:.*]] = arith.minsi %{{.*}}, %c2_i64
-// Two heads by two vectors of keys of the last block.
-// CHECK:           %{{.*}}:4 = scf.for %{{.*}} = %c0_i64 to %c32_i64
-// Or of each of two: two vectors for each of two heads are exponentials, and one is the factors of both heads.
-// CHECK:           %[[BEGIN:.*]] = arith.maxsi
-// CHECK:           %[[END:.*]] = arith.minsi
-// CHECK:           %[[NEXT_BEGIN:.*]] = arith.maxsi
-// CHECK:           %[[NEXT_END:.*]] = arith.minsi
-// CHECK:           %{{.*}}:8 = scf.for %{{.*}} = %c0_i64 to %c32_i64
-// CHECK-COUNT-10:  math.exp %{{.*}} : vector<16xf32>
-// CHECK-NOT:       math.exp
-// CHECK:           %[[SUMS:.*]]:4 = scf.for %{{.*}} = %[[BEGIN]] to %[[END]]
-// CHECK:           arith.mulf %[[SUMS]]#0, %{{.*}} : vector<16xf32>
-// CHECK:           scf.for %{{.*}} = %[[NEXT_BEGIN]] to %[[NEXT_END]]
+// CHECK-LABEL: llvm.func @two_tokens(
+// CHECK:       scf.for %{{.*}} iter_args(%[[NEXT:.*]] = %{{.*}}) -> (i64)
+// CHECK:         %[[TAKEN:.*]] = arith.cmpi eq, %{{.*}}, %[[NEXT]]
+// CHECK:         scf.if %[[TAKEN]]
+// Two heads of two tokens by two tiles of two vectors.
+// CHECK:           %{{.*}}:16 = scf.for %{{.*}} = %c0_i64 to %c32_i64
+// What both tokens see, then what the second sees.
+// CHECK:           %[[BOTH:.*]]:8 = scf.for %{{.*}} = %{{.*}} to %[[END:[^ ]*]] step %c1_i64
+// CHECK:           scf.for %{{.*}} = %[[END]] to %[[SECOND_END:[^ ]*]] step %c1_i64 iter_args(%{{.*}} = %[[BOTH]]#4
+
+// CHECK-LABEL: llvm.func @one_token(
+// CHECK-NOT:   :16 = scf.for
+// CHECK-NOT:   iter_args(%{{.*}}) -> (i64)
+
+// CHECK-LABEL: llvm.func @dots(
+// CHECK:       "llvm.x86.avx512bf16.dpbf16ps.512"
+// CHECK:       %[[WEIGHTS:.*]] = llvm.call_intrinsic "llvm.x86.avx512bf16.cvtne2ps2bf16.512"
+// CHECK:       vector.bitcast %[[WEIGHTS]] : vector<32xbf16> to vector<16xi32>
+// CHECK:       %[[WHOLE:.*]] = arith.subi %[[SEEN:.*]], %{{.*}} : i64
+// Pairs of positions, then the last one alone.
+// CHECK:       scf.for %{{.*}} = %{{.*}} to %[[WHOLE]] step %c2_i64
+// CHECK:         vector.shuffle %{{.*}} [0, 32, 1, 33,
+// CHECK:         "llvm.x86.avx512bf16.dpbf16ps.512"
+// CHECK:       scf.for %{{.*}} = %[[WHOLE]] to %[[SEEN]] step %c1_i64

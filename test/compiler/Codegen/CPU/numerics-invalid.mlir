@@ -55,10 +55,10 @@ kernel.library @library target "x86-64-v3" {
   kernel.func @block {
   ^bb0(%q: !kernel.view<["T", 64], f32>, %k: !keys, %v: !values, %p: !kernel.view<["T"], i32>,
        %t: !kernel.view<["S", 16], i32>, %o: !kernel.view<["T", 64], f32>):
-    // expected-error @below {{block = 64>, kernels of x86 add by #kernel.numerics<range = all, order = ascending, partials = 16, block = 32>}}
+    // expected-error @below {{block = 32>, kernels of x86 add by #kernel.numerics<range = all, order = ascending, partials = 16, block = 64>}}
     kernel.attention %q, %k, %v at %p of %p through %t into %o chunk 0 scale 2.5e-1
       {config = #kernel.x86<"x86-64-v3", tile = 6 x 16, rows = 1>,
-       numerics = #kernel.numerics<range = all, order = ascending, partials = 16, block = 64>}
+       numerics = #kernel.numerics<range = all, order = ascending, partials = 16, block = 32>}
       : !kernel.view<["T", 64], f32>, !keys, !values, !kernel.view<["T"], i32>, !kernel.view<["T"], i32>,
         !kernel.view<["S", 16], i32>, !kernel.view<["T", 64], f32>
   }
