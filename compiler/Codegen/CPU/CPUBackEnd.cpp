@@ -38,19 +38,11 @@ SmallVector<int64_t> CPUBackEnd::getStepBuckets(int64_t maxTokens) const {
 // Choices
 //===----------------------------------------------------------------------===//
 
-static GemmShape shapeOf(kernel::GemmOp op, int64_t maxTokens) {
-  GemmShape shape = {maxTokens * op.getRowsPerToken(), op.getWeightRows(), 0, op.getExpertCount(),
-                     op.getWeightType(0).getElementType().isBF16()};
-  for (unsigned product = 0; product < op.getProductCount(); ++product)
-    shape.depth = std::max(shape.depth, op.getDepth(product));
-  return shape;
-}
-
 /// Attention, sampling and grouping have nothing to choose; their cells are fixed by the op.
 kernel::ConfigAttrInterface CPUBackEnd::chooseConfig(kernel::LaunchedOpInterface op, int64_t maxTokens) const {
   const CpuFacts &cpu = getTarget().cpu();
   X86Choice choice = llvm::TypeSwitch<Operation *, X86Choice>(op)
-                         .Case([&](kernel::GemmOp gemm) { return chooseGemm(cpu, shapeOf(gemm, maxTokens)); })
+                         .Case([&](kernel::GemmOp) { return chooseGemm(cpu); })
                          .Case([&](kernel::MapOp map) { return chooseMap(cpu, map.getGroups(), map.getWidth()); })
                          .Case([&](kernel::RouteOp route) {
                            int64_t depth = route.getRouter() ? route.getRouter().getType().getDimSize(1) : 1;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How x86 kernels are cut: pure functions from a target and a shape to the numbers of `#kernel.x86`. Whatever they
-// answer, a kernel computes the same bits.
+// How x86 kernels are cut: pure functions from a target, and a shape where it matters, to the numbers of `#kernel.x86`.
+// Whatever they answer, a kernel computes the same bits.
 #ifndef YUPANA_COMPILER_CODEGEN_CPU_CHOICES_H
 #define YUPANA_COMPILER_CODEGEN_CPU_CHOICES_H
 
@@ -18,18 +18,9 @@ struct X86Choice {
   int64_t rows;        ///< Rows of a cell of the grid.
 };
 
-/// A GEMM as far as its choices depend on it.
-struct GemmShape {
-  int64_t rows;     ///< Most rows of a step.
-  int64_t features; ///< Rows of the weight.
-  int64_t depth;    ///< Largest K of its products.
-  int64_t experts;  ///< 1 where no expert is chosen.
-  bool isBF16;      ///< Else float32.
-};
-
-/// A GEMM. Where rows are chosen by expert a cell has all the rows of one expert, and `rows` of the answer says
-/// nothing.
-X86Choice chooseGemm(const CpuFacts &cpu, const GemmShape &shape);
+/// A GEMM, whatever its shape. Where rows are chosen by expert a cell has all the rows of one expert, and `rows` of the
+/// answer says nothing.
+X86Choice chooseGemm(const CpuFacts &cpu);
 
 /// A map over rows of `groups` times `width` elements.
 X86Choice chooseMap(const CpuFacts &cpu, int64_t groups, int64_t width);

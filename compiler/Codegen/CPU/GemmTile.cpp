@@ -42,9 +42,9 @@ TileElements TileElements::of(Type weight, const Target &target) {
 }
 
 TileEmitter::TileEmitter(KernelEmitter &e, kernel::X86Attr config, TileElements elements, int64_t depth,
-                         int64_t inputStride, int64_t sumStride, int64_t mostRows)
+                         int64_t inputStride, int64_t sumStride, int64_t mostRows, bool meetsFewRows)
     : e(e), config(config), elements(elements), steps(elements.steps(depth)), whole(steps / unroll * unroll),
-      inputStride(inputStride), sumStride(sumStride), mostRows(mostRows) {
+      inputStride(inputStride), sumStride(sumStride), mostRows(mostRows), meetsFewRows(meetsFewRows) {
   // A lone tile may be half as tall again as the best one of many: reading the panel twice would cost more.
   single = config.getTileRows();
   while (single + 1 <= config.getTileRows() * 3 / 2 && tileColumns(single + 1) != 0)
@@ -132,13 +132,23 @@ void TileEmitter::emitBlock(const TileRows &rows, const Depth &depth) {
     e.loop(e.integer(0), tiles, 1, e.integer(0), [&](Value tile, ValueRange row) -> Emitter::Values {
       Value height = e.add(low, e.make<arith::ExtUIOp>(e.i64, e.less(tile, taller)));
       Value input = e.element(e.element(rows.inputs, row[0], inputStride), depth.begin, elements.inputStepBytes());
+      Value inputAdvance = e.integer(elements.inputStepBytes());
       Prefetch prefetch = {{}, secondLevel};
+      // Whoever claims cells finds the first panel in memory. Where few tiles meet a block, it pays that the first one
+      // runs ahead of itself; lines that the block before fetched come nearer. (AMD EPYC, experts with 32 rows: 4 %
+      // faster. With 144 rows it gains nothing, and the idle fetches of the other tiles cost 3 %.)
+      if (meetsFewRows) {
+        Value isFirst = e.equal(e.add(tile, column), e.integer(0));
+        Value own = e.at(e.element(rows.weights, depth.begin, panelStepBytes), streamOf(config.getTileRows()).ahead);
+        prefetch.lines.push_back(
+            {e.select(isFirst, own, input), e.select(isFirst, e.integer(panelStepBytes), inputAdvance), turnLines});
+      }
       // There are at least two tiles, so that two lines a turn are enough for all slices.
       for (int64_t i = 0; i < slices / 2; ++i) {
         Value slice = e.add(tile, e.mul(tiles, i)), isOwn = e.less(slice, e.integer(slices));
         Lines next = fetchNext(rows, depth, e.add(pass, slice), slices * passes);
-        prefetch.lines.push_back({e.select(isOwn, next.from, input),
-                                  e.select(isOwn, next.advance, e.integer(elements.inputStepBytes())), next.count});
+        prefetch.lines.push_back(
+            {e.select(isOwn, next.from, input), e.select(isOwn, next.advance, inputAdvance), next.count});
       }
       e.switchOn(height, lowestEvenHeight(), config.getTileRows(),
                  [&](int64_t known) { emitTile(rows, depth, prefetch, row[0], column, known, columns); });

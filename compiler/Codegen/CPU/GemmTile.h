@@ -48,9 +48,10 @@ struct TileRows {
 
 class TileEmitter {
 public:
-  /// `inputStride` and `sumStride` are the bytes from a row to the next; at most `mostRows` come at a time.
+  /// `inputStride` and `sumStride` are the bytes from a row to the next; at most `mostRows` come at a time, and those
+  /// that share a panel are usually a few tiles if `meetsFewRows`, as the rows of an expert are.
   TileEmitter(KernelEmitter &e, kernel::X86Attr config, TileElements elements, int64_t depth, int64_t inputStride,
-              int64_t sumStride, int64_t mostRows);
+              int64_t sumStride, int64_t mostRows, bool meetsFewRows);
 
   /// True if the registers of the target hold the tile of the config.
   bool fits() const { return tileColumns(config.getTileRows()) != 0; }
@@ -106,6 +107,7 @@ private:
   int64_t steps;
   int64_t whole; ///< The part of the steps in whole turns of the loop.
   int64_t inputStride, sumStride, mostRows;
+  bool meetsFewRows;
   int64_t single; ///< Most rows that one tile covers when it is the only one.
 };
 

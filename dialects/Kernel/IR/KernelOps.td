@@ -171,8 +171,9 @@ def Kernel_AttentionOp : Kernel_LaunchedOp<"attention"> {
     and, with a `chunk` C > 0, with j div C equal to position div C. The tokens of a sequence follow one another by
     ascending position, and sequences ascend. Softmax runs online over the blocks of positions that `numerics` states.
     They lie at absolute multiples, so a row's bits do not depend on the step it is computed in. Scores are products
-    over the features of a head in the stated range and order; values are added by ascending position. Workspaces are as
-    those of `kernel.gemm`. Grid: tokens × key heads, the head is the fastest index, or what the target's template says.
+    over the features of a head in the stated range and order; values are added by ascending position, or by pairs of
+    positions where the order is of pairs. Workspaces are as those of `kernel.gemm`. Grid: tokens × key heads, the head
+    is the fastest index, or what the target's template says.
 
     ```mlir
     kernel.attention %q, %k, %v at %positions of %sequences through %pages into %o chunk 48 scale 2.5e-1

@@ -153,7 +153,7 @@ void Library::run(const std::string &symbol, std::vector<void *> arguments, Size
 
 std::string test::libraryText(const std::string &target, const std::string &kernels) {
   std::string text = "kernel.library @library target \"" + target + "\" {\n" + kernels + "\n}\n";
-  codegen::X86Choice tile = codegen::chooseGemm(findTarget(target)->cpu(), {});
+  codegen::X86Choice tile = codegen::chooseGemm(findTarget(target)->cpu());
   std::string choice = fmt::format("\"{}\", tile = {} x {}", target, tile.tileRows, tile.tileColumns);
   for (size_t at; (at = text.find("%TILE%")) != std::string::npos;)
     text.replace(at, 6, choice);

@@ -247,7 +247,7 @@ TEST(Choices, GivesWholeTilesAndCellsOfOneRowAtLeast) {
     if (!target.isCpu())
       continue;
     const CpuFacts &cpu = target.cpu();
-    codegen::X86Choice choice = codegen::chooseGemm(cpu, {});
+    codegen::X86Choice choice = codegen::chooseGemm(cpu);
     EXPECT_EQ(choice.rows % choice.tileRows, 0);
     EXPECT_EQ(codegen::chooseMap(cpu, 64, 8192).rows, 1);
     EXPECT_EQ(codegen::chooseMap(cpu, 1, 64).rows, 256);

@@ -55,6 +55,11 @@ kernel.library @library target "x86-64-v4" {
 // CHECK:             arith.mulf %{{.*}} : vector<16xf32>
 // CHECK:             llvm.store %{{.*}} : vector<16xf32>
 // CHECK:         math.fma %{{.*}} : vector<16xf32>
+// Of many tiles the first fetches its own weights, too, all lines of a step, since the panel before may be another's.
+// CHECK:         %[[IS_FIRST:.*]] = arith.cmpi eq, %{{.*}}, %c0_i64 : i64
+// CHECK:         %[[AHEAD:.*]] = llvm.getelementptr %{{.*}}[8192]
+// CHECK:         arith.select %[[IS_FIRST]], %[[AHEAD]], %{{.*}} : !llvm.ptr
+// CHECK:         arith.select %[[IS_FIRST]], %c128_i64, %c4_i64 : i64
 // The accumulators of both halves, which lie beside each other, then the sum of their products.
 // CHECK:         %[[GATE:.*]] = llvm.load %{{.*}} {alignment = 4 : i64} : !llvm.ptr -> vector<16xf32>
 // CHECK:         %[[UP:.*]] = llvm.load %{{.*}} {alignment = 4 : i64} : !llvm.ptr -> vector<16xf32>
