@@ -70,7 +70,7 @@ private:
 
 } // namespace
 
-/// Two where registers hold the sums of so many rows: an odd chunk would begin between two tokens that are a pair.
+/// Two where registers hold the sums of so many rows. A chunk of an odd length could begin between two that are a pair.
 static int64_t tokensTogether(kernel::AttentionOp op, int64_t group, const CpuFacts &cpu) {
   return cpu.vectorRegisters >= 32 && group <= 6 && op.getChunk() % 2 == 0 ? 2 : 1;
 }
