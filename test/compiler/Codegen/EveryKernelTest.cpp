@@ -257,7 +257,7 @@ TEST_P(EveryKernel, AppendAndAttention) {
   };
   for (int64_t t = 0; t < count; t += 3)
     for (int64_t h = 0; h < heads * group; ++h) {
-      auto [s, p] = tokens[t];
+      int32_t s = tokens[t].first, p = tokens[t].second;
       std::vector<double> weights, out(headWidth), tolerance(headWidth, 3e-6);
       const float *query = q.at((t * heads * group + h) * headWidth);
       for (int32_t j = p / chunk * chunk; j <= p; ++j) {
