@@ -38,6 +38,7 @@ private:
   void emitRows(Value token, Value head, int64_t tokens);
   Tile enterTile(Value index, Value sequence, Value head, Value low, ArrayRef<Value> positions);
   Value enterQueries(Value token, Value head, int64_t tokens);
+  int64_t queryOffset(int64_t row) const;
   void emitScores(ArrayRef<Tile> tiles, Value queries);
   void emitScores(ArrayRef<Tile> tiles, int64_t first, Value queries, Value row, int64_t rows);
   void addFeature(ArrayRef<Value> keys, Value query, int64_t rows, MutableArrayRef<Value> sums);
@@ -64,8 +65,8 @@ private:
   int64_t mostTokens;    ///< That go through the keys together.
   OnlineSoftmax softmax;
   Value zero;
-  Value sums;   ///< Of each row, [vectors][16] weighted sums of values.
-  Value staged; ///< [rows][width] queries, as keys are multiplied by them; null where they are read in place.
+  Value sums;    ///< Of each row, [vectors][16] weighted sums of values.
+  Value widened; ///< [rows][width] queries in float32, where keys are widened; else null.
 };
 
 } // namespace
@@ -83,15 +84,14 @@ AttentionEmitter::AttentionEmitter(KernelEmitter &e, kernel::AttentionOp op)
       softmax(e, mostTokens, group, op.getScale().convertToDouble(), elements) {
   zero = e.integer(0);
   sums = e.local(e.f32, mostTokens * group * vectors * vectorLanes);
-  // A vector beyond the last query: whole ones are written.
+  // A vector beyond the last query: widening writes whole ones.
   if (elements.kind == TileElements::BF16Widened)
-    staged = e.local(e.f32, mostTokens * group * width + vectorLanes);
-  else if (mostTokens > 1)
-    staged = e.local(op.getKeys().getType().getElementType(), mostTokens * group * width + vectorLanes);
+    widened = e.local(e.f32, mostTokens * group * width + vectorLanes);
 }
 
 /// With 16 registers of half a vector each, 2 rows by 2 vectors take 8 for sums, 4 for keys or values and 1 for what is
-/// broadcast. With 32 registers, 24 are for sums, and the more rows there are, the fewer times keys are loaded.
+/// broadcast. With 32 registers, 24 are for sums. A sum is one chain, and few rows by 2 vectors are fewer chains than
+/// keep two pipes of dot products busy.
 AttentionEmitter::RegisterTile AttentionEmitter::registerTile(int64_t rows) {
   if (e.target.cpu().vectorRegisters < 32)
     return {2, 2};
@@ -170,18 +170,22 @@ void AttentionEmitter::emitRows(Value token, Value head, int64_t tokens) {
 
 /// The address of the rows' queries, as the scores multiply them.
 Value AttentionEmitter::enterQueries(Value token, Value head, int64_t tokens) {
-  bool widens = elements.kind == TileElements::BF16Widened;
-  if (tokens == 1 && !widens)
+  if (!widened)
     return rowsOf(op.getQuery(), token, head);
-  int64_t inputBytes = elements.inputBytes();
   for (int64_t i = 0; i < tokens; ++i) {
     Value queries = rowsOf(op.getQuery(), e.add(token, i), head);
     e.pieces(group * width, vectorLanes, [&](Value begin, int64_t) {
-      Value query = e.load(e.vectorOf(bytes == 2 ? e.i16 : e.f32), e.element(queries, begin, bytes));
-      e.store(widens ? e.widenBF16(query) : query, e.element(staged, e.add(begin, i * group * width), inputBytes));
+      Value bits = e.load(e.vectorOf(e.i16), e.element(queries, begin, 2));
+      e.store(e.widenBF16(bits), e.element(widened, e.add(begin, i * group * width), 4));
     });
   }
-  return staged;
+  return widened;
+}
+
+/// Bytes from the queries of a token's first row to those of the `row`th behind it, which may be the next token's.
+int64_t AttentionEmitter::queryOffset(int64_t row) const {
+  int64_t tokenRows = widened ? group : heads * group;
+  return (row / group * tokenRows + row % group) * width * elements.inputBytes();
 }
 
 /// Looks up the page of tile `index` and bounds what tokens at these positions see of it.
@@ -254,7 +258,7 @@ void AttentionEmitter::addFeature(ArrayRef<Value> tileKeys, Value query, int64_t
       keys.push_back(e.load(elements.isPaired() ? e.vectorOf(e.i32) : e.vf32, e.at(key, vector * vectorLanes * 4)));
   auto addAll = [&](Type type, int64_t offset, ArrayRef<Value> by) {
     for (int64_t i = 0; i < rows; ++i) {
-      Value input = e.broadcast(e.load(type, e.at(query, i * width * elements.inputBytes() + offset)));
+      Value input = e.broadcast(e.load(type, e.at(query, queryOffset(i) + offset)));
       for (auto [sum, key] : llvm::zip_equal(sums.slice(i * by.size(), by.size()), by))
         sum = dot ? e.dotBF16(sum, input, key) : e.fma(input, key, sum);
     }

@@ -90,7 +90,7 @@ LogicalResult GemmEmitter::check() {
     if (&op.getWeightType(product).getForm() != &elements.form())
       return op.emitOpError() << "multiplies by " << op.getWeightType(product) << ", a CPU kernel takes a "
                               << elements.form().id << " weight";
-    TileEmitter tile(e, config, elements, op.getDepth(product), 0, 0, blockRows, false);
+    TileEmitter tile(e, config, elements, op.getDepth(product), 0, 0, blockRows, /*meetsFewRows=*/false);
     if (!tile.fits())
       return op.emitOpError() << "has a tile of " << config.getTileRows() << " x " << config.getTileColumns()
                               << ", which " << e.target.cpu().vectorRegisters << " registers of "
@@ -237,7 +237,7 @@ void GemmEmitter::emitPanel(Value outer, Value panel, Value column, const RowBlo
                       ? schema::row_tile_index(e, weight.getForm(), weight.getPackedShape(), outer, panel)
                       : panel;
     TileEmitter tile(e, config, elements, op.getDepth(product), inputs[product].stride(), sumStride, blockRows,
-                     /*meetsFewRows=*/op.getExperts() != Value());
+                     /*meetsFewRows=*/static_cast<bool>(op.getExperts()));
     tile.emit({addresses[product], e.element(e.address(op.getWeights()[product]), index, panelBytes),
                e.element(e.at(sums, product * blockRows * sumStride), column, 4), rows.count, zeros});
   }

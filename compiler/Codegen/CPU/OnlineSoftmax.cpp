@@ -107,18 +107,19 @@ Value OnlineSoftmax::largestScores(ArrayRef<Value> vectors) {
 /// 2^x within 1e-7 of itself, of x at most 1; 2^-126 of everything below, NaN of NaN. The polynomial is the minimax one
 /// of relative error on [-1/2, 1/2] with 1 at 0, by Remez' algorithm.
 Value OnlineSoftmax::exp2(Value x) {
-  constexpr double lowest = -126, magic = 0x1.8p23;
+  constexpr double lowest = -126, bias = 127, magic = 0x1.8p23 + bias;
   constexpr double coefficients[] = {1.5594678e-4, 1.3406643e-3, 9.6176928e-3, 5.5503104e-2, 0.24022653, 0.69314724, 1};
   x = e.select(e.greater(e.splat(lowest), x), e.splat(lowest), x);
-  // The sum's lowest bits are the nearest integer: added to the exponent they are its power.
+  // The sum's lowest bits are the nearest integer and the bias of exponents.
   Value shifted = e.fadd(x, e.splat(magic));
   Value rest = e.fsub(x, e.fsub(shifted, e.splat(magic)));
   Value power = e.splat(coefficients[0]);
   for (double coefficient : llvm::drop_begin(coefficients))
     power = e.fma(power, rest, e.splat(coefficient));
-  Type bits = e.vectorOf(e.i32);
-  Value exponent = e.make<arith::ShLIOp>(e.make<arith::BitcastOp>(bits, shifted), e.broadcast(e.integer(23, e.i32)));
-  return e.make<arith::BitcastOp>(e.vf32, e.add(e.make<arith::BitcastOp>(bits, power), exponent));
+  Value bits = e.make<arith::BitcastOp>(e.vectorOf(e.i32), shifted);
+  Value exponent = e.make<arith::ShLIOp>(bits, e.broadcast(e.integer(23, e.i32)));
+  // A product and no sum of exponents: NaN has bits that could make a number of it.
+  return e.fmul(power, e.make<arith::BitcastOp>(e.vf32, exponent));
 }
 
 void OnlineSoftmax::emitWeights(ArrayRef<Lanes> seen, int64_t token, Value row, Value largest, Value factor) {

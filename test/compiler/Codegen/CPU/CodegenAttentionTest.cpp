@@ -73,6 +73,9 @@ public:
       pages[i] = static_cast<int32_t>(1 + i * 5 % 12);
   }
 
+  /// Makes an element of a key NaN, one with more bits set than a processor makes itself.
+  void breakKey(int32_t s, int32_t p) { broken = {s, p}; }
+
   /// Forgets what was appended.
   void clear() { cache = Array<unsigned char>(cache.size()); }
 
@@ -85,6 +88,8 @@ public:
       auto [s, p] = tokens[t];
       sequence[t] = s, position[t] = p;
       std::copy_n(keys[s].at(p * row), row, &k[t * row]);
+      if (tokens[t] == broken)
+        k[t * row] = std::nanf("1");
       std::copy_n(values[s].at(p * row), row, &v[t * row]);
       std::copy_n(queries[s].at(p * row * shape.group), row * shape.group, &q[t * row * shape.group]);
     }
@@ -159,6 +164,7 @@ private:
   Array<unsigned char> cache; ///< Starts as NaN everywhere.
   Array<int32_t> pages;
   Numbers keys[2], values[2], queries[2];
+  std::pair<int32_t, int32_t> broken = {-1, -1};
 };
 
 /// A token: its sequence and position.
@@ -217,12 +223,34 @@ TEST_P(Attention, MatchesFloat64AndIsTheSameHoweverStepsAreCut) {
 }
 
 TEST(AttentionTargets, GiveTheSameBits) {
-  const Shape shape = {2, 7, 72, 64, 100};
-  for (bool isBF16 : {false, true}) {
-    Array<float> first = Model(shape, {runnableTargets().front(), isBF16}).step(allTokens());
-    for (const std::string &target : runnableTargets())
-      EXPECT_TRUE(Model(shape, {target, isBF16}).step(allTokens()) == first) << target << (isBF16 ? " bf16" : " f32");
-  }
+  // Heads that go through the keys alone, and with those of the next token.
+  for (const Shape &shape : {Shape{2, 7, 72, 64, 100}, Shape{2, 5, 72, 64, 100}})
+    for (bool isBF16 : {false, true}) {
+      Array<float> first = Model(shape, {runnableTargets().front(), isBF16}).step(allTokens());
+      for (const std::string &target : runnableTargets())
+        EXPECT_TRUE(Model(shape, {target, isBF16}).step(allTokens()) == first)
+            << target << (isBF16 ? " bf16" : " f32") << ", " << shape.group << " heads a group";
+    }
+}
+
+TEST_P(Attention, KeepsNaNOfAKeyFromThosePositionsOnThatSeeIt) {
+  const Shape shape = {1, 4, 32, 32, 0};
+  constexpr int32_t broken = 41;
+  std::vector<Token> tokens;
+  for (int32_t p = 0; p < 70; ++p)
+    tokens.push_back({0, p});
+  Model model(shape, GetParam());
+  Array<float> before = model.step(tokens);
+  model.clear();
+  model.breakKey(0, broken);
+  Array<float> out = model.step(tokens);
+  int64_t rowFloats = shape.heads * shape.group * shape.width;
+  for (int32_t p = 0; p < 70; ++p)
+    for (int64_t i = p * rowFloats; i < (p + 1) * rowFloats; ++i)
+      if (p < broken)
+        ASSERT_EQ(out[i], before[i]) << p;
+      else
+        ASSERT_TRUE(std::isnan(out[i])) << p;
 }
 
 INSTANTIATE_TEST_SUITE_P(Targets, Attention, testing::ValuesIn(runnableForms()),
