@@ -20,8 +20,9 @@ namespace {
 
 /// Most rows with accumulators in memory at once.
 constexpr int64_t mostRows = 264;
-/// How far ahead of the epilogue's row what it reads is fetched.
-constexpr int64_t rowsAhead = 16;
+/// How far ahead of the epilogue's row what it reads and writes is fetched: no further, since rows a power of two apart
+/// share the same few places of the cache.
+constexpr int64_t rowsAhead = 8;
 
 class GemmEmitter {
 public:
@@ -61,6 +62,7 @@ private:
   int64_t sumStride; ///< Bytes of one row of accumulators.
   Value sums;        ///< [product][blockRows][cellPanels * panelRows] accumulators.
   Value zeros;       ///< A panel's row of them.
+  Value widened;     ///< A block of weights as float32, where a kernel widens them.
   Value list, next;  ///< Rows of an expert, and where to look for more of them, where rows are not sorted.
   SmallVector<GemmInput> inputs;
   LogicalResult result = success();
@@ -77,6 +79,7 @@ GemmEmitter::GemmEmitter(KernelEmitter &e, kernel::GemmOp op, kernel::X86Attr co
   // A region may read a vector that begins in the last row and ends behind it.
   sums = e.scratch(op.getProductCount() * blockRows * sumStride + vectorLanes * 4);
   zeros = e.scratch(panelRows * 4);
+  widened = e.scratch(TileEmitter(e, config, elements, /*depth=*/0, 0, 0, blockRows, false).widenedBytes());
   if (op.getExperts() && !op.getOrder()) {
     list = e.scratch((blockRows + 1) * 4);
     next = e.scratch(8);
@@ -239,7 +242,7 @@ void GemmEmitter::emitPanel(Value outer, Value panel, Value column, const RowBlo
     TileEmitter tile(e, config, elements, op.getDepth(product), inputs[product].stride(), sumStride, blockRows,
                      /*meetsFewRows=*/static_cast<bool>(op.getExperts()));
     tile.emit({addresses[product], e.element(e.address(op.getWeights()[product]), index, panelBytes),
-               e.element(e.at(sums, product * blockRows * sumStride), column, 4), rows.count, zeros});
+               e.element(e.at(sums, product * blockRows * sumStride), column, 4), rows.count, zeros, widened});
   }
 }
 

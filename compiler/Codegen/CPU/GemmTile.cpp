@@ -92,18 +92,26 @@ void TileEmitter::emitOneTile(const TileRows &rows) {
       Stream stream = streamOf(height);
       Lines lines = passes == 1 ? Lines{e.at(rows.weights, stream.ahead), e.integer(panelStepBytes), turnLines}
                                 : fetchNext(rows, all, e.div(column, columns), passes);
-      emitTile(rows, all, {{lines}, passes == 1 ? stream.level : secondLevel}, e.integer(0), column, height, columns);
+      emitTile(rows, all, Weights::Packed, {{lines}, passes == 1 ? stream.level : secondLevel}, e.integer(0), column,
+               height, columns);
     });
   });
 }
 
 /// Steps whose weights a pass over many rows reads again and again. Multiply-adds keep the loads of inputs and weights
 /// so busy that weights have to be in the first-level cache. A dot product does twice their work, and the second level
-/// is fast enough for it, so longer blocks load and store accumulators less often. (AMD EPYC: 64 KiB
-/// make products 2 to 6 % faster than 32 KiB. Intel Xeon, float32: 4 % slower out of the second level than the first.)
+/// is fast enough for it, so longer blocks load and store accumulators less often. (AMD EPYC: 64 KiB make products 2 to
+/// 6 % faster than 32 KiB. Intel Xeon, float32: 4 % slower out of the second level than the first; widened weights,
+/// which take twice the bytes, no slower by 32 KiB of pairs than by 16.)
 int64_t TileEmitter::longestBlock() const {
   int64_t bytes = elements.kind == TileElements::BF16Dot ? 65536 : 32768;
   return bytes / (config.getTileColumns() * 4);
+}
+
+int64_t TileEmitter::widenedBytes() const {
+  if (elements.kind != TileElements::BF16Widened || mostRows <= single)
+    return 0;
+  return longestBlock() * 2 * config.getTileColumns() * 4;
 }
 
 /// Many rows: the weights of a block of k meet all of them before the next block's do.
@@ -119,42 +127,62 @@ void TileEmitter::emitManyTiles(const TileRows &rows) {
 }
 
 void TileEmitter::emitBlock(const TileRows &rows, const Depth &depth) {
-  int64_t columns = config.getTileColumns(), passes = panelRows / columns;
+  e.pieces(panelRows, config.getTileColumns(), [&](Value column, int64_t) { emitPass(rows, depth, column); });
+}
+
+/// All rows by the columns of a tile. Where weights are widened, the first tile leaves them in memory for the others:
+/// on processors that widen and multiply in the same two pipes, widening takes a twelfth of a tile's time.
+void TileEmitter::emitPass(const TileRows &rows, const Depth &depth, Value column) {
+  int64_t columns = config.getTileColumns();
   Value tiles = e.ceilDiv(rows.count, config.getTileRows());
   Value low = e.div(rows.count, tiles), taller = e.rem(rows.count, tiles);
-  // A pass fetches its part of the next block in slices of a line a turn, each by a tile of its own: memory does not
-  // keep up with bursts. (AMD EPYC, experts with 32 rows: 3 to 5 % faster than two lines a turn by two tiles of four.)
-  // Tiles without a slice name one line that is in the first-level cache and costs nothing; a fetch from further away
-  // holds a buffer that loads of inputs need, even when it finds the line in the second level.
-  int64_t slices = turnLines / passes;
-  e.pieces(panelRows, columns, [&](Value column, int64_t) {
-    Value pass = e.mul(e.div(column, columns), slices);
-    e.loop(e.integer(0), tiles, 1, e.integer(0), [&](Value tile, ValueRange row) -> Emitter::Values {
-      Value height = e.add(low, e.make<arith::ExtUIOp>(e.i64, e.less(tile, taller)));
-      Value input = e.element(e.element(rows.inputs, row[0], inputStride), depth.begin, elements.inputStepBytes());
-      Value inputAdvance = e.integer(elements.inputStepBytes());
-      Prefetch prefetch = {{}, secondLevel};
-      // Whoever claims cells finds the first panel in memory. Where few tiles meet a block, it pays that the first one
-      // runs ahead of itself; lines that the block before fetched come nearer. (AMD EPYC, experts with 32 rows: 3 %
-      // faster. With 144 rows it gains nothing, and the idle fetches of the other tiles cost 3 %.)
-      if (meetsFewRows) {
-        Value isFirst = e.equal(e.add(tile, column), e.integer(0));
-        Value own = e.at(e.element(rows.weights, depth.begin, panelStepBytes), streamOf(config.getTileRows()).ahead);
-        prefetch.lines.push_back(
-            {e.select(isFirst, own, input), e.select(isFirst, e.integer(panelStepBytes), inputAdvance), turnLines});
-      }
-      // There are at least two tiles, so that two lines a turn are enough for all slices.
-      for (int64_t i = 0; i < slices / 2; ++i) {
-        Value slice = e.add(tile, e.mul(tiles, i)), isOwn = e.less(slice, e.integer(slices));
-        Lines next = fetchNext(rows, depth, e.add(pass, slice), slices * passes);
-        prefetch.lines.push_back(
-            {e.select(isOwn, next.from, input), e.select(isOwn, next.advance, inputAdvance), next.count});
-      }
-      e.switchOn(height, lowestEvenHeight(), config.getTileRows(),
-                 [&](int64_t known) { emitTile(rows, depth, prefetch, row[0], column, known, columns); });
-      return {e.add(row[0], height)};
-    });
-  });
+  auto emitNext = [&](Value tile, Value row, Weights source) {
+    Value height = e.add(low, e.make<arith::ExtUIOp>(e.i64, e.less(tile, taller)));
+    Value input = e.element(e.element(rows.inputs, row, inputStride), depth.begin, elements.inputStepBytes());
+    Prefetch prefetch = prefetchBlock(rows, depth, column, tile, tiles, input);
+    e.switchOn(height, lowestEvenHeight(), config.getTileRows(),
+               [&](int64_t known) { emitTile(rows, depth, source, prefetch, row, column, known, columns); });
+    return e.add(row, height);
+  };
+  Value begin = e.integer(0), row = e.integer(0);
+  Weights source = Weights::Packed;
+  if (elements.kind == TileElements::BF16Widened) {
+    row = emitNext(begin, row, Weights::Widen);
+    begin = e.integer(1);
+    source = Weights::Widened;
+  }
+  e.loop(begin, tiles, 1, row,
+         [&](Value tile, ValueRange carried) -> Emitter::Values { return {emitNext(tile, carried[0], source)}; });
+}
+
+/// What a tile of a block of several fetches; `input` is where its own inputs begin. A pass fetches its part of the
+/// next block in slices of a line a turn, each by a tile of its own: memory does not keep up with bursts. (AMD EPYC,
+/// experts with 32 rows: 3 to 5 % faster than two lines a turn by two tiles of four.) Tiles without a slice name one
+/// line that is in the first-level cache and costs nothing; a fetch from further away holds a buffer that loads of
+/// inputs need, even when it finds the line in the second level.
+TileEmitter::Prefetch TileEmitter::prefetchBlock(const TileRows &rows, const Depth &depth, Value column, Value tile,
+                                                 Value tiles, Value input) {
+  int64_t passes = panelRows / config.getTileColumns(), slices = turnLines / passes;
+  Value inputAdvance = e.integer(elements.inputStepBytes());
+  Prefetch prefetch = {{}, secondLevel};
+  // Whoever claims cells finds the first panel in memory. Where few tiles meet a block, it pays that the first one
+  // runs ahead of itself; lines that the block before fetched come nearer. (AMD EPYC, experts with 32 rows: 3 %
+  // faster. With 144 rows it gains nothing, and the idle fetches of the other tiles cost 3 %.)
+  if (meetsFewRows) {
+    Value isFirst = e.equal(e.add(tile, column), e.integer(0));
+    Value own = e.at(e.element(rows.weights, depth.begin, panelStepBytes), streamOf(config.getTileRows()).ahead);
+    prefetch.lines.push_back(
+        {e.select(isFirst, own, input), e.select(isFirst, e.integer(panelStepBytes), inputAdvance), turnLines});
+  }
+  // There are at least two tiles, so that two lines a turn are enough for all slices.
+  Value pass = e.mul(e.div(column, config.getTileColumns()), slices);
+  for (int64_t i = 0; i < slices / 2; ++i) {
+    Value slice = e.add(tile, e.mul(tiles, i)), isOwn = e.less(slice, e.integer(slices));
+    Lines next = fetchNext(rows, depth, e.add(pass, slice), slices * passes);
+    prefetch.lines.push_back(
+        {e.select(isOwn, next.from, input), e.select(isOwn, next.advance, inputAdvance), next.count});
+  }
+  return prefetch;
 }
 
 /// Memory is to be busy all the time, so the passes over a block share the fetching of as many weights behind it.
@@ -165,8 +193,8 @@ TileEmitter::Lines TileEmitter::fetchNext(const TileRows &rows, const Depth &dep
 }
 
 /// Multiplies `height` rows from `row` of `rows` by the `columns` of the panel from `column`.
-void TileEmitter::emitTile(const TileRows &rows, const Depth &depth, const Prefetch &prefetch, Value row, Value column,
-                           int64_t height, int64_t columns) {
+void TileEmitter::emitTile(const TileRows &rows, const Depth &depth, Weights source, const Prefetch &prefetch,
+                           Value row, Value column, int64_t height, int64_t columns) {
   int64_t vectors = columns / vectorLanes;
   Value inputs = e.element(rows.inputs, row, inputStride);
   Value weights = e.element(rows.weights, column, 4);
@@ -182,11 +210,15 @@ void TileEmitter::emitTile(const TileRows &rows, const Depth &depth, const Prefe
   }
   values = e.loop(depth.begin, depth.end, unroll, values, [&](Value step, ValueRange carried) {
     int64_t products = unroll * height * vectors * (elements.kind == TileElements::BF16Widened ? 2 : 1);
-    Fetcher fetcher = enterTurn(prefetch, e.sub(step, depth.begin), products);
+    Value local = e.sub(step, depth.begin);
+    Fetcher fetcher = enterTurn(prefetch, local, products);
     Emitter::Values next(carried);
     Value input = e.element(inputs, step, elements.inputStepBytes()), weight = e.element(weights, step, panelStepBytes);
+    Value widened = source == Weights::Packed ? Value() : e.element(rows.widened, local, 2 * columns * 4);
     for (int64_t i = 0; i < unroll; ++i)
-      multiply(e.at(input, i * elements.inputStepBytes()), e.at(weight, i * panelStepBytes), height, next, &fetcher);
+      multiply({e.at(input, i * elements.inputStepBytes()), e.at(weight, i * panelStepBytes),
+                widened ? e.at(widened, i * 2 * columns * 4) : Value()},
+               source, height, next, &fetcher);
     return next;
   });
   for (int64_t i = 0; i < height * vectors; ++i)
@@ -213,41 +245,47 @@ void TileEmitter::fetch(Fetcher *fetcher) {
     e.make<LLVM::Prefetch>(fetcher->lines[fetcher->next], /*rw=*/0, fetcher->level, /*cache=*/1);
 }
 
-/// Adds the products of one step, whose inputs and weights begin there, to the sums of `height` rows.
-void TileEmitter::multiply(Value inputs, Value weights, int64_t height, Emitter::Values &sums, Fetcher *fetcher) {
-  int64_t vectors = sums.size() / height;
-  bool dot = elements.kind == TileElements::BF16Dot;
-  Emitter::Values outputs;
-  for (int64_t vector = 0; vector < vectors; ++vector)
-    outputs.push_back(
-        e.load(elements.isPaired() ? e.vectorOf(e.i32) : e.vf32, e.at(weights, vector * vectorLanes * 4), 64));
+/// Adds the products of one step to the sums of `height` rows.
+void TileEmitter::multiply(const Step &step, Weights source, int64_t height, Emitter::Values &sums, Fetcher *fetcher) {
   if (elements.kind == TileElements::BF16Widened)
-    return multiplyWidened(inputs, outputs, height, sums, fetcher);
-  for (int64_t row = 0; row < height; ++row) {
-    Value input = e.broadcast(e.load(dot ? e.i32 : e.f32, e.at(inputs, row * inputStride)));
-    for (int64_t vector = 0; vector < vectors; ++vector) {
-      Value &sum = sums[row * vectors + vector];
-      sum = dot ? e.dotBF16(sum, input, outputs[vector]) : e.fma(input, outputs[vector], sum);
-      fetch(fetcher);
-    }
-  }
+    return multiplyWidened(step, source, height, sums, fetcher);
+  Emitter::Values weights;
+  for (size_t vector = 0; vector < sums.size() / height; ++vector)
+    weights.push_back(
+        e.load(elements.isPaired() ? e.vectorOf(e.i32) : e.vf32, e.at(step.weights, vector * vectorLanes * 4), 64));
+  multiplyRows(step.inputs, weights, height, sums, fetcher);
 }
 
 /// All rows by the odd k, then by the even one: the order of the dot product, and half of the weights live at a time.
-void TileEmitter::multiplyWidened(Value inputs, ArrayRef<Value> weights, int64_t height, Emitter::Values &sums,
+void TileEmitter::multiplyWidened(const Step &step, Weights source, int64_t height, Emitter::Values &sums,
                                   Fetcher *fetcher) {
-  int64_t vectors = weights.size();
+  int64_t vectors = sums.size() / height;
+  Emitter::Values pairs;
+  for (int64_t vector = 0; source != Weights::Widened && vector < vectors; ++vector)
+    pairs.push_back(e.load(e.vectorOf(e.i32), e.at(step.weights, vector * vectorLanes * 4), 64));
   for (int64_t odd : {1, 0}) {
     Emitter::Values halves;
-    for (Value pair : weights)
-      halves.push_back(e.widenHalf(pair, odd));
-    for (int64_t row = 0; row < height; ++row) {
-      Value input = e.broadcast(e.load(e.f32, e.at(inputs, row * inputStride + odd * 4)));
-      for (int64_t vector = 0; vector < vectors; ++vector) {
-        Value &sum = sums[row * vectors + vector];
-        sum = e.fma(input, halves[vector], sum);
-        fetch(fetcher);
-      }
+    for (int64_t vector = 0; vector < vectors; ++vector) {
+      int64_t place = ((1 - odd) * vectors + vector) * vectorLanes * 4;
+      halves.push_back(source == Weights::Widened ? e.load(e.vf32, e.at(step.widened, place), 64)
+                                                  : e.widenHalf(pairs[vector], odd));
+      if (source == Weights::Widen)
+        e.store(halves.back(), e.at(step.widened, place), 64);
+    }
+    multiplyRows(e.at(step.inputs, odd * 4), halves, height, sums, fetcher);
+  }
+}
+
+/// Adds, to the sums of each row, its input times the weights.
+void TileEmitter::multiplyRows(Value inputs, ArrayRef<Value> weights, int64_t height, Emitter::Values &sums,
+                               Fetcher *fetcher) {
+  bool dot = elements.kind == TileElements::BF16Dot;
+  for (int64_t row = 0; row < height; ++row) {
+    Value input = e.broadcast(e.load(dot ? e.i32 : e.f32, e.at(inputs, row * inputStride)));
+    for (size_t vector = 0; vector < weights.size(); ++vector) {
+      Value &sum = sums[row * weights.size() + vector];
+      sum = dot ? e.dotBF16(sum, input, weights[vector]) : e.fma(input, weights[vector], sum);
+      fetch(fetcher);
     }
   }
 }
@@ -261,7 +299,7 @@ void TileEmitter::emitLastStep(const TileRows &rows) {
     Emitter::Values sums;
     for (int64_t column = 0; column < panelRows; column += vectorLanes)
       sums.push_back(e.load(e.vf32, e.at(place, column * 4), 64));
-    multiply(inputs, weights, 1, sums, /*fetcher=*/nullptr);
+    multiply({inputs, weights, /*widened=*/Value()}, Weights::Packed, 1, sums, /*fetcher=*/nullptr);
     for (int64_t column = 0; column < panelRows; column += vectorLanes)
       e.store(sums[column / vectorLanes], e.at(place, column * 4), 64);
   });

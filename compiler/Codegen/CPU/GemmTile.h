@@ -44,6 +44,7 @@ struct TileRows {
   mlir::Value sums;    ///< Address of the accumulators of the first row, 64-byte aligned.
   mlir::Value count;   ///< How many rows, at least 1.
   mlir::Value zeros;   ///< Address of a panel's row of zeros, 64-byte aligned.
+  mlir::Value widened; ///< Address of TileEmitter::widenedBytes() to work in, 64-byte aligned.
 };
 
 class TileEmitter {
@@ -56,10 +57,19 @@ public:
   /// True if the registers of the target hold the tile of the config.
   bool fits() const { return tileColumns(config.getTileRows()) != 0; }
 
+  /// Bytes of memory in which weights that were widened wait for the next tile.
+  int64_t widenedBytes() const;
+
   /// Writes sums[row][0 .. 31] = inputs[row] · panel for all rows.
   void emit(const TileRows &rows);
 
 private:
+  /// Where a tile finds its weights.
+  enum class Weights {
+    Packed, ///< In the panel.
+    Widen,  ///< In the panel, pairs of bfloat16; their float32 are left in memory.
+    Widened ///< Where an earlier tile left them.
+  };
   /// A block of steps, in whole turns of the loop.
   struct Depth {
     mlir::Value begin, end;
@@ -77,6 +87,12 @@ private:
     int32_t level;
   };
 
+  /// Where the operands of a step of the loop begin.
+  struct Step {
+    mlir::Value inputs, weights;
+    mlir::Value widened; ///< Null if weights are packed.
+  };
+
   /// What is to be fetched in a turn of `products` products.
   struct Fetcher {
     Emitter::Values lines;
@@ -91,14 +107,18 @@ private:
   void emitOneTile(const TileRows &rows);
   void emitManyTiles(const TileRows &rows);
   void emitBlock(const TileRows &rows, const Depth &depth);
+  void emitPass(const TileRows &rows, const Depth &depth, mlir::Value column);
+  Prefetch prefetchBlock(const TileRows &rows, const Depth &depth, mlir::Value column, mlir::Value tile,
+                         mlir::Value tiles, mlir::Value input);
   Lines fetchNext(const TileRows &rows, const Depth &depth, mlir::Value slice, int64_t slices);
-  void emitTile(const TileRows &rows, const Depth &depth, const Prefetch &prefetch, mlir::Value row, mlir::Value column,
-                int64_t height, int64_t columns);
+  void emitTile(const TileRows &rows, const Depth &depth, Weights source, const Prefetch &prefetch, mlir::Value row,
+                mlir::Value column, int64_t height, int64_t columns);
   Fetcher enterTurn(const Prefetch &prefetch, mlir::Value step, int64_t products);
   void fetch(Fetcher *fetcher);
-  void multiply(mlir::Value inputs, mlir::Value weights, int64_t height, Emitter::Values &sums, Fetcher *fetcher);
-  void multiplyWidened(mlir::Value inputs, llvm::ArrayRef<mlir::Value> weights, int64_t height, Emitter::Values &sums,
-                       Fetcher *fetcher);
+  void multiply(const Step &step, Weights source, int64_t height, Emitter::Values &sums, Fetcher *fetcher);
+  void multiplyWidened(const Step &step, Weights source, int64_t height, Emitter::Values &sums, Fetcher *fetcher);
+  void multiplyRows(mlir::Value inputs, llvm::ArrayRef<mlir::Value> weights, int64_t height, Emitter::Values &sums,
+                    Fetcher *fetcher);
   void emitLastStep(const TileRows &rows);
 
   KernelEmitter &e;

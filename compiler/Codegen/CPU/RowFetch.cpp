@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reads alone are fetched. Stores wait in a buffer of their own and keep nobody waiting while they do. (AMD EPYC, the
-// experts and shared expert of 512 tokens: 1 to 3 % faster with what they read fetched, no faster with what they write,
-// too.)
+// What is written is fetched, too: a store to a line that lies far away waits in a buffer, and so do all behind it.
+// (Intel Xeon, shared expert's down of 512 tokens in float32: 4 % faster than with reads alone fetched. AMD EPYC: no
+// difference.)
 #include "compiler/Codegen/CPU/RowFetch.h"
 
 #include <algorithm>
@@ -12,10 +12,15 @@ using namespace yupana;
 using namespace yupana::codegen;
 
 RowFetch::RowFetch(KernelEmitter &e, Region &region, Value row, Value column) : e(e) {
+  auto add = [&](Value view, OperandRange indices) {
+    if (cast<kernel::ViewType>(view.getType()).isRowMajor() && indices == ValueRange({row, column}) &&
+        !llvm::is_contained(views, view))
+      views.push_back(view);
+  };
   for (auto load : region.getOps<kernel::LoadOp>())
-    if (load.getView().getType().isRowMajor() && load.getIndices() == ValueRange({row, column}) &&
-        !llvm::is_contained(views, load.getView()))
-      views.push_back(load.getView());
+    add(load.getView(), load.getIndices());
+  for (auto store : region.getOps<kernel::StoreOp>())
+    add(store.getView(), store.getIndices());
 }
 
 void RowFetch::emit(Value row, Value column, int64_t count) {

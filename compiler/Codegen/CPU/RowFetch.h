@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Fetches ahead what a scalar region reads of rows to come. Rows of a wide buffer are pages apart, and rows of an
-// expert lie anywhere, so no prefetcher of a processor foresees them.
+// Fetches ahead what a scalar region reads and writes of rows to come. Rows of a wide buffer are pages apart, and rows
+// of an expert lie anywhere, so no prefetcher of a processor foresees them.
 #ifndef YUPANA_COMPILER_CODEGEN_CPU_ROWFETCH_H
 #define YUPANA_COMPILER_CODEGEN_CPU_ROWFETCH_H
 
@@ -11,7 +11,7 @@ namespace yupana::codegen {
 
 class RowFetch {
 public:
-  /// Of the row-major views that `region` reads at [row, column], two of its arguments.
+  /// Of the row-major views that `region` reads or writes at [row, column], two of its arguments.
   RowFetch(KernelEmitter &e, mlir::Region &region, mlir::Value row, mlir::Value column);
 
   /// Fetches columns [column, column + count) of `row`, or as many of the first as no prefetcher would foresee, into

@@ -29,6 +29,22 @@ kernel.library @library target "x86-64-v4-bf16" {
 // WIDEN:           math.fma %{{.*}} : vector<16xf32>
 // WIDEN:           arith.shli %{{.*}} : vector<16xi32>
 // WIDEN:           math.fma %{{.*}} : vector<16xf32>
+// Of many tiles the first leaves its widened weights in memory, those of odd columns first, and the next ones read them there.
+// WIDEN:           arith.muli %{{.*}}, %c256_i64
+// WIDEN-NEXT:      %[[KEPT:.*]] = llvm.getelementptr
+// WIDEN:           arith.andi %{{.*}} : vector<16xi32>
+// WIDEN-NEXT:      %[[ODD:.*]] = arith.bitcast
+// WIDEN-NEXT:      llvm.store %[[ODD]], %[[KEPT]] {alignment = 64 : i64} : vector<16xf32>
+// WIDEN:           arith.shli %{{.*}} : vector<16xi32>
+// WIDEN-NEXT:      %[[EVEN:.*]] = arith.bitcast
+// WIDEN-NEXT:      %[[BEHIND:.*]] = llvm.getelementptr %[[KEPT]][128]
+// WIDEN-NEXT:      llvm.store %[[EVEN]], %[[BEHIND]] {alignment = 64 : i64} : vector<16xf32>
+// WIDEN:         scf.for %{{.*}} = %c1_i64 to %{{.*}} step %c1_i64 iter_args
+// WIDEN:           scf.for %{{.*}} = %c0_i64 to %c32_i64 step %c2_i64 iter_args
+// WIDEN-NOT:         vector<16xi32>
+// WIDEN:             llvm.load %{{.*}} {alignment = 64 : i64} : !llvm.ptr -> vector<16xf32>
+// WIDEN-NOT:         vector<16xi32>
+// WIDEN:             math.fma %{{.*}} : vector<16xf32>
 // Rounded on the way out.
 // DOT:           llvm.call_intrinsic "llvm.x86.avx512bf16.cvtneps2bf16.512"
 // WIDEN:         arith.cmpf ord

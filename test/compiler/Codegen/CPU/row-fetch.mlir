@@ -1,7 +1,7 @@
 // RUN: yupana-opt %s --yupana-kernel-to-llvm --canonicalize --cse | FileCheck %s
 
-// The next row of an expert is fetched while one is copied, and what the epilogue reads 16 rows before it does; not what
-// it writes, nor what it reads at another place than its own.
+// The next row of an expert is fetched while one is copied, and what the epilogue reads and writes 8 rows before it does; not
+// what it reads at another place than its own.
 kernel.library @library target "x86-64-v4" {
   kernel.func @experts {
   ^bb0(%x: !kernel.view<["T", 64], f32>, %ids: !kernel.view<["T", 1], i32>, %w: !kernel.view<[4, 32, 64], f32, "panel32">,
@@ -31,11 +31,14 @@ kernel.library @library target "x86-64-v4" {
 // CHECK-NOT:       llvm.intr.prefetch
 // CHECK:           llvm.load {{.*}} : !llvm.ptr -> vector<16xf32>
 // CHECK:       scf.for %[[ROW:.*]] = %c0_i64 to %[[COUNT]] step %c1_i64 : i64 {
-// CHECK-NEXT:    %[[AHEAD:.*]] = arith.addi %[[ROW]], %c16_i64
+// CHECK-NEXT:    %[[AHEAD:.*]] = arith.addi %[[ROW]], %c8_i64
 // CHECK-NEXT:    %[[LAST:.*]] = arith.subi %[[COUNT]], %c1_i64
 // CHECK-NEXT:    arith.minsi %[[AHEAD]], %[[LAST]]
 // CHECK:         "llvm.intr.prefetch"(%[[START:.*]]) <{cache = 1 : i32, hint = 3 : i32
 // CHECK:         %[[LINE:.*]] = llvm.getelementptr %[[START]][64]
+// CHECK:         "llvm.intr.prefetch"(%[[LINE]]) <{cache = 1 : i32, hint = 3 : i32
+// CHECK:         "llvm.intr.prefetch"(%[[WRITTEN:.*]]) <{cache = 1 : i32, hint = 3 : i32
+// CHECK:         %[[LINE:.*]] = llvm.getelementptr %[[WRITTEN]][64]
 // CHECK:         "llvm.intr.prefetch"(%[[LINE]]) <{cache = 1 : i32, hint = 3 : i32
 // CHECK-NOT:     llvm.intr.prefetch
 // CHECK:         llvm.store
