@@ -205,14 +205,31 @@ bool LaneMath::isEven(const LaneValue &index) const {
 
 void LaneMath::storePairs(const LaneValue &even, const LaneValue &odd, Value base, const LaneValue &index,
                           ActiveLanes active) {
-  Type pairs = e.vectorOf(e.i32);
-  Value high = e.make<arith::ShLIOp>(e.make<arith::ExtUIOp>(pairs, vector(odd)), e.broadcast(e.integer(16, e.i32)));
-  Value value = e.make<arith::OrIOp>(e.make<arith::ExtUIOp>(pairs, vector(even)), high);
   bool consecutive = index.form == LaneValue::Form::Pattern;
   for (int64_t i = 0; i < active.count; ++i)
     consecutive &= index.offsets[i] == index.offsets[0] + 2 * i;
+  Type element = getElementTypeOrSelf(even.value);
+  int64_t bytes = element.getIntOrFloatBitWidth() / 8;
+  Value start = consecutive ? e.element(base, e.add(index.value, index.offsets[0]), bytes) : Value();
+  if (element.isF32()) {
+    if (!consecutive) {
+      store(even, base, index, active);
+      return store(odd, base, add(index, LaneValue::uniform(e.integer(1))), active);
+    }
+    for (int64_t first = 0; first < active.count; first += vectorLanes / 2) {
+      SmallVector<int64_t> picked;
+      for (int64_t i = 0; i < vectorLanes; ++i)
+        picked.push_back(first + i / 2 + i % 2 * vectorLanes);
+      e.storeLanes(e.make<vector::ShuffleOp>(vector(even), vector(odd), picked), e.at(start, 2 * first * bytes),
+                   std::min(2 * (active.count - first), vectorLanes));
+    }
+    return;
+  }
+  Type pairs = e.vectorOf(e.i32);
+  Value high = e.make<arith::ShLIOp>(e.make<arith::ExtUIOp>(pairs, vector(odd)), e.broadcast(e.integer(16, e.i32)));
+  Value value = e.make<arith::OrIOp>(e.make<arith::ExtUIOp>(pairs, vector(even)), high);
   if (consecutive)
-    return e.storeLanes(value, e.element(base, e.add(index.value, index.offsets[0]), 2), active.count);
+    return e.storeLanes(value, start, active.count);
   e.make<LLVM::masked_scatter>(value, addresses(e.i16, base, index), e.laneRange(e.integer(0), e.integer(active.count)),
                                /*alignment=*/4u);
 }

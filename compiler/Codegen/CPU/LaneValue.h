@@ -64,7 +64,8 @@ public:
   LaneValue load(mlir::Type type, mlir::Value base, const LaneValue &index, ActiveLanes active);
   /// Of lanes that name the same element the highest wins.
   void store(const LaneValue &value, mlir::Value base, const LaneValue &index, ActiveLanes active);
-  /// Stores 16 bits each of `even` to the elements `index` and of `odd` to those behind them. Every index is even.
+  /// Stores `even`, 16 bits each or float32, to the elements `index` and `odd` to those behind them. Every index is
+  /// even.
   void storePairs(const LaneValue &even, const LaneValue &odd, mlir::Value base, const LaneValue &index,
                   ActiveLanes active);
   /// True if every lane's index is known to be even.

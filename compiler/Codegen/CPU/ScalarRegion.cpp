@@ -243,12 +243,12 @@ static OpOperand *columnOf(Operation *op) {
   return append ? &append.getLaneMutable() : nullptr;
 }
 
-/// True if both write a bfloat16, the one to an even column and the other to the one behind it, which are neighbours in
+/// True if both write a float, the one to an even column and the other to the one behind it, which are neighbours in
 /// memory: rotary embeddings leave pairs, whose halves would be stored element by element.
 bool ScalarRegion::isPair(Operation *first, Operation *next) {
   OpOperand *column = columnOf(first);
   if (!column || first->getName() != next->getName() || !analysis.isVarying(next) ||
-      !first->getOperand(0).getType().isBF16())
+      !isa<BFloat16Type, Float32Type>(first->getOperand(0).getType()))
     return false;
   for (unsigned i = 1; i < first->getNumOperands(); ++i) {
     Value x = first->getOperand(i), y = next->getOperand(i);
