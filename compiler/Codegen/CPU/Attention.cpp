@@ -67,6 +67,7 @@ private:
   Value zero;
   Value sums;    ///< Of each row, [vectors][16] weighted sums of values.
   Value widened; ///< [rows][width] queries in float32, where keys are widened; else null.
+  bool splits;   ///< Sums of 32 features are those of the even ones, then those of the odd ones.
 };
 
 } // namespace
@@ -84,6 +85,9 @@ AttentionEmitter::AttentionEmitter(KernelEmitter &e, kernel::AttentionOp op)
       softmax(e, mostTokens, group, op.getScale().convertToDouble(), elements) {
   zero = e.integer(0);
   sums = e.local(e.f32, mostTokens * group * vectors * vectorLanes);
+  // Values that lie side by side are widened as pairs: one load and two operations for 32 of them, where halves of a
+  // register would take two loads and four. The sums stay apart until they are stored.
+  splits = elements.kind == TileElements::BF16Widened && width % (2 * vectorLanes) == 0;
   // A vector beyond the last query: widening writes whole ones.
   if (elements.kind == TileElements::BF16Widened)
     widened = e.local(e.f32, mostTokens * group * width + vectorLanes);
@@ -359,6 +363,12 @@ void AttentionEmitter::addPair(Value evenRow, Value oddRow, Value weights, int64
     return row ? e.load(type, e.at(row, vector * vectorLanes * bytes))
                : e.make<arith::ConstantOp>(e.b.getZeroAttr(type));
   };
+  auto halves = [&](Value row, int64_t vector) -> Emitter::Values {
+    if (!row)
+      return {e.splat(0), e.splat(0)};
+    Value pairs = e.load(e.vectorOf(e.i32), e.at(row, vector * vectorLanes * bytes));
+    return {e.widenHalf(pairs, /*odd=*/false), e.widenHalf(pairs, /*odd=*/true)};
+  };
   Emitter::Values values;
   if (elements.kind == TileElements::BF16Dot) {
     // Loads of half a register would bound the loop. (AMD EPYC: 0.65 of the peak with them, 0.94 with whole ones.)
@@ -371,8 +381,11 @@ void AttentionEmitter::addPair(Value evenRow, Value oddRow, Value weights, int64
   }
   for (auto [row, position] : {std::pair(oddRow, 1), std::pair(evenRow, 0)}) {
     values.clear();
-    for (int64_t vector = 0; vector < vectors; ++vector)
-      values.push_back(e.widenBF16(load(row, vector, 1)));
+    for (int64_t vector = 0; vector < vectors; vector += splits ? 2 : 1)
+      if (splits)
+        llvm::append_range(values, halves(row, vector));
+      else
+        values.push_back(e.widenBF16(load(row, vector, 1)));
     addProducts(values, e.at(weights, position * elements.inputBytes()), sums);
   }
 }
@@ -398,9 +411,14 @@ void AttentionEmitter::emitOutput(Value token, Value head, int64_t tokens) {
     e.loop(zero, e.integer(group), [&](Value queryHead) {
       Value row = e.add(queryHead, i * group);
       Value total = e.broadcast(softmax.total(row)), to = e.element(out, queryHead, width * bytes);
+      auto output = [&](Value vector) { return e.fdiv(e.load(e.vf32, sum(row, vector), 64), total); };
+      if (splits)
+        return e.pieces(vectors, 2, [&](Value vector, int64_t) {
+          Value even = e.narrow16(output(vector)), odd = e.narrow16(output(e.add(vector, 1)));
+          e.store(e.pairs(even, odd).front(), e.element(to, vector, vectorLanes * bytes), bytes);
+        });
       e.pieces(width, vectorLanes, [&](Value feature, int64_t count) {
-        Value weighted = e.load(e.vf32, sum(row, e.div(feature, vectorLanes)), 64);
-        Value value = e.fdiv(weighted, total);
+        Value value = output(e.div(feature, vectorLanes));
         // The last vector may have fewer features than lanes.
         e.storeLanes(elements.isPaired() ? e.narrow16(value) : value, e.element(to, feature, bytes), count);
       });

@@ -41,6 +41,16 @@ kernel.library @dot target "x86-64-v4-bf16" {
   }
 }
 
+// Without dot products they are widened, as pairs that lie side by side: sums of 32 features are those of the even ones, then
+// those of the odd ones, and are put in order when they are stored.
+kernel.library @widening target "x86-64-v4" {
+  kernel.func @widened {
+  ^bb0(%q: !q16, %k: !k16, %v: !v16, %at: !i, %of: !i, %p: !p, %o: !q16):
+    kernel.attention %q, %k, %v at %at of %of through %p into %o chunk 0 scale 2.5e-1
+      : !q16, !k16, !v16, !i, !i, !p, !q16
+  }
+}
+
 // CHECK-LABEL: llvm.func @attend(
 // Heads, then tokens.
 // CHECK:       scf.for %{{.*}} = %c0_i64 to %c2_i64
@@ -84,3 +94,17 @@ kernel.library @dot target "x86-64-v4-bf16" {
 // CHECK:         vector.shuffle %{{.*}} [0, 32, 1, 33,
 // CHECK:         "llvm.x86.avx512bf16.dpbf16ps.512"
 // CHECK:       scf.for %{{.*}} = %[[WHOLE]] to %[[SEEN]] step %c1_i64
+
+// CHECK-LABEL: llvm.func @widened(
+// The values of a position are 32 features in one load, the odd position's first.
+// CHECK:       scf.for {{.*}} step %c2_i64 iter_args
+// CHECK:       %[[PAIRS:.*]] = llvm.load %{{.*}} {alignment = 4 : i64} : !llvm.ptr -> vector<16xi32>
+// CHECK:       %[[LOW:.*]] = arith.shli %[[PAIRS]], %{{.*}} : vector<16xi32>
+// CHECK:       %[[EVEN:.*]] = arith.bitcast %[[LOW]] : vector<16xi32> to vector<16xf32>
+// CHECK:       %[[HIGH:.*]] = arith.andi %[[PAIRS]], %{{.*}} : vector<16xi32>
+// CHECK:       %[[ODD:.*]] = arith.bitcast %[[HIGH]] : vector<16xi32> to vector<16xf32>
+// CHECK:       math.fma %{{.*}}, %[[EVEN]], %{{.*}} : vector<16xf32>
+// CHECK:       math.fma %{{.*}}, %[[ODD]], %{{.*}} : vector<16xf32>
+// CHECK-COUNT-2: arith.divf {{.*}} : vector<16xf32>
+// CHECK:       vector.interleave %{{.*}}, %{{.*}} : vector<16xi16> -> vector<32xi16>
+// CHECK:       llvm.store %{{.*}} {alignment = 2 : i64} : vector<16xi32>
