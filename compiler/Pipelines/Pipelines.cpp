@@ -136,6 +136,7 @@ void buildFusePipeline(mlir::OpPassManager &pm, const PipelineOptions &options) 
   addFusions(pm, programFusions(), options);
   // After fusions have found what depends on what: this one puts what products read into buffers again.
   pm.addPass(createPlaceInputsPass({options.target}));
+  pm.addPass(createPadRowsPass({options.target}));
   // What bodies that became one compute twice, and conversions that cancel where a value stays in a register. After the
   // last fusion, since fusions find indices by the form in which they are built.
   pm.addPass(mlir::createCanonicalizerPass());

@@ -231,6 +231,32 @@ def MergeLaunchesPass : Pass<"yupana-merge-launches", "::mlir::ModuleOp"> {
   let dependentDialects = ["::yupana::kernel::KernelDialect"];
 }
 
+def PadRowsPass : Pass<"yupana-pad-rows", "::mlir::ModuleOp"> {
+  let summary = "Keep rows that are read together out of one set of the cache";
+  let description = [{
+    Where rows of a buffer lie a multiple of the target's critical stride apart, those that a product reads side by side
+    push one another out of the first-level cache. Such a buffer gets rows that are a cache line longer. Nobody reads or
+    writes the elements behind a row. No value changes.
+
+    Precondition: kernel form, after the passes that compare shapes. Applies to buffers that products of all rows read
+    as they are, and that only bodies of kernels and attention's output touch otherwise.
+
+    ```mlir
+    %h = kernel.buffer "h" : !kernel.view<["T", 1024], f32>
+    kernel.gemm rows "T" product %h : !kernel.view<["T", 1024], f32> times %w : !kernel.view<[64, 1024], f32> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+    }
+    // becomes
+    %h = kernel.buffer "h" : !kernel.view<["T", 1040], f32>
+    kernel.gemm rows "T" product %h : !kernel.view<["T", 1040], f32> times %w : !kernel.view<[64, 1024], f32> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+    }
+    ```
+  }];
+  let options = [Option<"target", "target", "std::string", /*default=*/"", "The target to ask">];
+  let dependentDialects = ["::yupana::kernel::KernelDialect"];
+}
+
 def PlaceInputsPass : Pass<"yupana-place-inputs", "::mlir::ModuleOp"> {
   let summary = "Let products of many rows find them where and as they read them";
   let description = [{

@@ -83,6 +83,8 @@ def draw_text(rng):
         use_qk_norm=pick(rng, [True, False]), attention_bias=pick(rng, [False, False, True]),
         tie_word_embeddings=pick(rng, [False, False, True]), attn_temperature_tuning=pick(rng, [True, 4, False]),
         floor_scale=pick(rng, [3, 7, 16, 8192]), attn_scale=pick(rng, [0.1, 0.3]))
+    if rng.random() < 0.25:
+        text["intermediate_size_mlp"] = 1024  # Rows of 4 KiB in float32, which a CPU's plan pads.
     draw_rope(rng, text)
     draw_layers(rng, text)
     return text

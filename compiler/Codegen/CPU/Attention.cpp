@@ -52,7 +52,8 @@ private:
   int64_t tokensOf(ArrayRef<Tile> tiles) const { return tiles.front().seen.ends.size(); }
   /// Where the queries, or outputs, of a token and key head lie.
   Value rowsOf(Value view, Value token, Value head) {
-    return e.element(e.address(view), e.add(e.mul(token, heads), head), group * width * bytes);
+    int64_t rowBytes = cast<kernel::ViewType>(view.getType()).getDimSize(1) * bytes;
+    return e.element(e.element(e.address(view), token, rowBytes), head, group * width * bytes);
   }
   /// Where 16 features of a row's weighted sum lie; 64 bytes are a vector of float32.
   Value sum(Value row, Value vector) { return e.at(e.element(sums, row, vectors * 64), e.mul(vector, 64)); }

@@ -25,6 +25,9 @@ StringRef CPUBackEnd::getWeightForm(Type elementType) const { return elementType
 
 StringRef CPUBackEnd::getCacheLayout(Type) const { return schema::kCacheKeys32.id; }
 
+/// First-level caches of x86 have 64 sets of lines of 64 bytes, whatever their number of ways: a page of 4 KiB.
+int64_t CPUBackEnd::getCriticalStride() const { return 4096; }
+
 kernel::NumericsAttr CPUBackEnd::getNumerics(kernel::LaunchedOpInterface op) const { return numericsOf(op); }
 
 SmallVector<int64_t> CPUBackEnd::getStepBuckets(int64_t maxTokens) const {

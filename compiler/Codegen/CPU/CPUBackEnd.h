@@ -15,6 +15,7 @@ public:
   llvm::StringRef getWeightForm(mlir::Type elementType) const override;
   llvm::StringRef getCacheLayout(mlir::Type elementType) const override;
   int64_t getPairRun() const override { return 16; }
+  int64_t getCriticalStride() const override;
   int64_t getMaxPartialFeatures() const override { return 32; }
   kernel::NumericsAttr getNumerics(kernel::LaunchedOpInterface op) const override;
   bool programsAgree() const override { return true; }

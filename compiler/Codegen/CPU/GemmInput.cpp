@@ -73,8 +73,10 @@ GemmInput::GemmInput(KernelEmitter &e, kernel::GemmOp op, unsigned product, Tile
   bool follow = !op.getExperts() || op.getOrder();
   bool inPlace = plain && cast<kernel::ViewType>(plain.getType()).isRowMajor() && follow && wholeSteps &&
                  elements.kind != TileElements::BF16Widened;
-  if (inPlace)
+  if (inPlace) {
+    rowStride = cast<kernel::ViewType>(plain.getType()).getDimSize(1) * elements.inputBytes();
     return;
+  }
   // A line more than the row needs: rows a power of two apart would share the same few places of the cache.
   rowStride = llvm::alignTo(rowStride, 64) + 64;
   staged = e.scratch(mostRows * rowStride);

@@ -171,6 +171,9 @@ LogicalResult cuda::emitTemplate(KernelEmitter &e, kernel::AttentionOp op) {
   if (int64_t bytes = keys.getPageBytes(); bytes == 0 || bytes % keyLoadBytes)
     return op.emitError() << "reads pages of " << bytes << " bytes, expected the positive multiple of " << keyLoadBytes
                           << " that a cache group gives";
+  if (op.getOut().getType() != op.getQuery().getType())
+    return op.emitError() << "writes " << op.getOut().getType() << ", a GPU kernel takes the query's "
+                          << op.getQuery().getType();
   AttentionShape shape = shapeOf(op);
   AttentionCell cell(e, op);
   if (shape.byTiles) {

@@ -48,10 +48,10 @@ Value kernel::getPlainView(Region &input) {
   return plain ? load.getView() : Value();
 }
 
-/// A view whose rows have another depth is not what the product reads.
+/// Rows may be longer than what the product reads of them.
 Value GemmOp::getPlainInput(unsigned product) {
   Value view = getPlainView(getInputs()[product]);
-  return view && cast<ViewType>(view.getType()).getDimSize(1) == getDepth(product) ? view : Value();
+  return view && cast<ViewType>(view.getType()).getDimSize(1) >= getDepth(product) ? view : Value();
 }
 
 int64_t GemmOp::getTileFeatures() { return std::max<int64_t>(getWeightType(0).getForm().tile_rows / getArity(), 1); }
@@ -89,9 +89,11 @@ LogicalResult kernel::checkInput(Operation *op, Region &input, lm::DimAttr rows,
     return success();
   auto type = cast<ViewType>(view.getType());
   int64_t depth = weight.getDimSize(weight.getRank() - 1);
-  if (type.getDimSize(1) != depth)
-    return op->emitOpError() << "input is " << type << " and the weight " << weight << ": depths " << type.getDimSize(1)
-                             << " and " << depth << " differ";
+  // Behind a row of a packed form there are zeros that a product may read.
+  if (type.isRowMajor() ? type.getDimSize(1) < depth : type.getDimSize(1) != depth)
+    return op->emitOpError() << "input is " << type << " and the weight " << weight << ": rows of "
+                             << type.getDimSize(1) << " elements, expected " << (type.isRowMajor() ? "at least " : "")
+                             << depth;
   if (type.getDims()[0] != rows)
     return op->emitOpError() << "input is " << type << ", expected rows " << rows.str();
   return success();

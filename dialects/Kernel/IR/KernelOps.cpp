@@ -291,11 +291,15 @@ LogicalResult AttentionOp::verify() {
   if (static_cast<int64_t>(getChunk()) < 0)
     return emitOpError() << "chunk is " << static_cast<int64_t>(getChunk()) << ", expected 0 or a size";
   if (failed(checkNumerics(*this, getNumericsAttr(), /*products=*/true, /*block=*/true)) ||
-      failed(checkView(*this, "out", getOut(), query.getDims(), keys.getElementType())) ||
+      failed(checkView(*this, "out", getOut(), {rows, lm::DimAttr()}, keys.getElementType())) ||
       failed(checkView(*this, "query", getQuery(), query.getDims(), keys.getElementType())) ||
       failed(checkView(*this, "positions", getPositions(), {rows}, builder.getI32Type())) ||
       failed(checkView(*this, "sequences", getSequences(), {rows}, builder.getI32Type())))
     return failure();
+  // Rows of the output may be longer than what is written of them.
+  if (getOut().getType().getDimSize(1) < query.getDimSize(1))
+    return emitOpError() << "out is " << getOut().getType() << ", expected rows of at least " << query.getDimSize(1)
+                         << " elements, as the query has";
   return checkView(*this, "pages", getPages(), {dim(*this, lm::DimSymbol::S), lm::DimAttr()}, builder.getI32Type());
 }
 

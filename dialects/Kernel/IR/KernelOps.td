@@ -73,7 +73,7 @@ def Kernel_GemmOp : Kernel_LaunchedOp<"gemm", [AttrSizedOperandSegments, SingleB
     products, the row and the feature.
 
     *Inputs* are read from a view, or computed by a region from row and k: a gather, a scale, a norm. What the region
-    yields is rounded to the weight's type, once.
+    yields is rounded to the weight's type, once. Row-major rows of a view may be longer than K.
 
     *Experts.* With `by`, rows are the pairs of `experts` [T, k], and a weight of three dimensions [E, N, K] meets pair
     r as weight[experts[r div k, r rem k]]. With `by .. sorted`, rows are places in the order that `kernel.group` wrote:
@@ -170,7 +170,8 @@ def Kernel_AttentionOp : Kernel_LaunchedOp<"attention"> {
     out[t, h] = Σ_j softmax_j(scale · q[t, h] · k[j]) · v[j] over the positions j ≤ position of t of the same sequence,
     and, with a `chunk` C > 0, with j div C equal to position div C. The tokens of a sequence follow one another by
     ascending position, and sequences ascend. Softmax runs online over the blocks of positions that `numerics` states.
-    They lie at absolute multiples, so a row's bits do not depend on the step it is computed in. Scores are products
+    They lie at absolute multiples, so a row's bits do not depend on the step it is computed in. Rows of the output may
+    be longer than those of the query; what is behind h · width is left alone. Scores are products
     over the features of a head in the stated range and order; values are added by ascending position, or by pairs of
     positions where the order is of pairs. Workspaces are as those of `kernel.gemm`. Grid: tokens × key heads, the head
     is the fastest index, or what the target's template says.

@@ -30,6 +30,10 @@ public:
   /// Positions in a page of a cache: whole tiles of its layout.
   virtual int64_t getPageTokens() const { return 64; }
 
+  /// The distance in bytes at which addresses fall into one set of the first-level cache; 0 if the target's products
+  /// read no rows where they lie.
+  virtual int64_t getCriticalStride() const { return 0; }
+
   /// Rows of either half of an interleaved weight that follow one another.
   virtual int64_t getPairRun() const = 0;
 

@@ -602,9 +602,20 @@ func.func @f(%x: !kernel.view<["T", 64], f32>, %e: !kernel.view<["T", 1], i32>, 
 
 // -----
 
-// Depths meet.
+// Rows of a packed form have no gap behind them, but zeros.
+func.func @f(%x: !kernel.view<["T", 128], f32, "rows128">, %w: !kernel.view<[64, 64], f32>) {
+  // expected-error@+1 {{input is '!kernel.view<["T", 128], f32, "rows128">' and the weight '!kernel.view<[64, 64], f32>': rows of 128 elements, expected 64}}
+  kernel.gemm rows "T" product %x : !kernel.view<["T", 128], f32, "rows128"> times %w : !kernel.view<[64, 64], f32> {
+  ^bb0(%a: f32, %r: index, %n: index):
+  }
+  return
+}
+
+// -----
+
+// Rows are at least as long as the weight is deep.
 func.func @f(%x: !kernel.view<["T", 32], f32>, %w: !kernel.view<[64, 64], f32>) {
-  // expected-error@+1 {{input is '!kernel.view<["T", 32], f32>' and the weight '!kernel.view<[64, 64], f32>': depths 32 and 64 differ}}
+  // expected-error@+1 {{input is '!kernel.view<["T", 32], f32>' and the weight '!kernel.view<[64, 64], f32>': rows of 32 elements, expected at least 64}}
   kernel.gemm rows "T" product %x : !kernel.view<["T", 32], f32> times %w : !kernel.view<[64, 64], f32> {
   ^bb0(%a: f32, %r: index, %n: index):
   }
@@ -925,10 +936,10 @@ func.func @f(%q: !kernel.view<["T", 64], f32>, %k: !keys, %v: !values, %p: !kern
 
 !keys = !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
 !values = !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 0>
-// The output has the queries' shape.
+// The output has room for all heads.
 func.func @f(%q: !kernel.view<["T", 64], f32>, %k: !keys, %v: !values, %p: !kernel.view<["T"], i32>,
              %t: !kernel.view<["S", 16], i32>, %o: !kernel.view<["T", 32], f32>) {
-  // expected-error@+1 {{out is '!kernel.view<["T", 32], f32>', expected ["T", 64] of 'f32'}}
+  // expected-error@+1 {{out is '!kernel.view<["T", 32], f32>', expected rows of at least 64 elements, as the query has}}
   kernel.attention %q, %k, %v at %p of %p through %t into %o chunk 0 scale 2.5e-1
     : !kernel.view<["T", 64], f32>, !keys, !values, !kernel.view<["T"], i32>, !kernel.view<["T"], i32>,
       !kernel.view<["S", 16], i32>, !kernel.view<["T", 32], f32>
@@ -1128,10 +1139,10 @@ func.func @f(%x: !kernel.view<["T", 64], bf16>, %w: !kernel.view<[4, 64], bf16>,
 
 // -----
 
-// Depths meet.
+// Rows are at least as long as the weight is deep.
 func.func @f(%x: !kernel.view<["T", 32], f32>, %w: !kernel.view<[4, 64], f32>, %e: !kernel.view<["T", 1], i32>,
              %s: !kernel.view<["T", 1], f32>) {
-  // expected-error@+1 {{input is '!kernel.view<["T", 32], f32>' and the weight '!kernel.view<[4, 64], f32>': depths 32 and 64 differ}}
+  // expected-error@+1 {{input is '!kernel.view<["T", 32], f32>' and the weight '!kernel.view<[4, 64], f32>': rows of 32 elements, expected at least 64}}
   kernel.route rows "T" product %x : !kernel.view<["T", 32], f32> times %w : !kernel.view<[4, 64], f32>
     into %e, %s top 1 score sigmoid
     : !kernel.view<["T", 1], i32>, !kernel.view<["T", 1], f32>

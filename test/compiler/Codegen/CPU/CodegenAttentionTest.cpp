@@ -16,6 +16,7 @@ namespace {
 
 struct Shape {
   int64_t heads, group, width, pageTokens, chunk;
+  int64_t gap = 0; ///< Elements behind a row of outputs, which stay as they are.
 };
 
 constexpr int64_t pagesPerSequence = 6;
@@ -49,15 +50,16 @@ std::string kernels(const Shape &shape, const Form &form) {
     }}
     kernel.func @attend {{
     ^bb0(%q: !kernel.view<["T", {queries}], {type}>, %keys: {keys}, %values: {values}, %p: !kernel.view<["T"], i32>,
-         %s: !kernel.view<["T"], i32>, %pages: {pages}, %o: !kernel.view<["T", {queries}], {type}>):
+         %s: !kernel.view<["T"], i32>, %pages: {pages}, %o: !kernel.view<["T", {outputs}], {type}>):
       kernel.attention %q, %keys, %values at %p of %s through %pages into %o chunk {chunk} scale 2.5e-1
         : !kernel.view<["T", {queries}], {type}>, {keys}, {values}, !kernel.view<["T"], i32>, !kernel.view<["T"], i32>,
-          {pages}, !kernel.view<["T", {queries}], {type}>
+          {pages}, !kernel.view<["T", {outputs}], {type}>
     }})",
                      fmt::arg("type", form.element()), fmt::arg("row", shape.heads * shape.width),
                      fmt::arg("heads", shape.heads), fmt::arg("width", shape.width), fmt::arg("pages", pages),
                      fmt::arg("keys", cache("key")), fmt::arg("values", cache("value")), fmt::arg("chunk", shape.chunk),
-                     fmt::arg("queries", shape.heads * shape.group * shape.width));
+                     fmt::arg("queries", shape.heads * shape.group * shape.width),
+                     fmt::arg("outputs", shape.heads * shape.group * shape.width + shape.gap));
 }
 
 /// Two sequences that have been through the kernels.
@@ -101,11 +103,20 @@ public:
       library->run("attend", {Numbers(q, isBF16), cache, part, position, sequence, pages, out}, sizes,
                    sizes.tokens * static_cast<uint32_t>(shape.heads));
     };
-    Array<float> out(q.size());
-    Array<uint16_t> half(q.size());
+    size_t width = row * shape.group, stride = width + shape.gap;
+    Array<float> out(count * stride);
+    Array<uint16_t> half(count * stride);
     attend(isBF16 ? static_cast<void *>(half) : out);
     EXPECT_TRUE(out.tailIntact() && half.tailIntact() && cache.tailIntact());
-    return isBF16 ? widenBF16(half) : std::move(out);
+    if (isBF16)
+      out = widenBF16(half);
+    Array<float> rows(q.size());
+    for (size_t t = 0; t < count; ++t) {
+      std::copy_n(&out[t * stride], width, &rows[t * width]);
+      for (size_t i = width; i < stride; ++i)
+        EXPECT_TRUE(std::isnan(out[t * stride + i])) << "token " << t << " element " << i << " is behind the row";
+    }
+    return rows;
   }
 
   /// An output by float64, and how far rounding weights to bfloat16 may take a mean of values weighted by them.
@@ -182,9 +193,10 @@ std::vector<Token> allTokens() {
 class Attention : public testing::TestWithParam<Form> {};
 
 TEST_P(Attention, MatchesFloat64AndIsTheSameHoweverStepsAreCut) {
-  const Shape shapes[] = {{1, 1, 8, 32, 0},  {2, 3, 16, 32, 0},  {1, 5, 24, 64, 0},   {2, 2, 40, 32, 0},
-                          {1, 7, 64, 64, 0}, {2, 1, 128, 32, 0}, {1, 13, 100, 32, 0}, {2, 2, 16, 32, 48},
-                          {1, 3, 9, 32, 7},  {1, 2, 33, 96, 64}, {1, 4, 16, 32, 7},   {3, 6, 32, 64, 50}};
+  const Shape shapes[] = {{1, 1, 8, 32, 0},     {2, 3, 16, 32, 0},  {1, 5, 24, 64, 0},   {2, 2, 40, 32, 0},
+                          {1, 7, 64, 64, 0},    {2, 1, 128, 32, 0}, {1, 13, 100, 32, 0}, {2, 2, 16, 32, 48},
+                          {1, 3, 9, 32, 7},     {1, 2, 33, 96, 64}, {1, 4, 16, 32, 7},   {3, 6, 32, 64, 50},
+                          {2, 5, 64, 64, 0, 16}};
   for (const Shape &shape : shapes) {
     if (GetParam().isBF16 && shape.width % 2)
       continue; // bfloat16 features are in pairs

@@ -84,6 +84,28 @@ TEST_P(Gemm, DepthInBlocks) {
   }
 }
 
+TEST_P(Gemm, RowsLongerThanTheDepth) {
+  // What lies behind a row is NaN. An odd depth of bfloat16 pairs would meet it.
+  constexpr int64_t outputs = 40, tokens = 45, gap = 16;
+  for (int64_t depth : {7, 64, 301}) {
+    SCOPED_TRACE(depth);
+    std::string kernel = plain(outputs, depth, 30), narrow = fmt::format("<[\"T\", {}], ", depth);
+    for (size_t at = 0; (at = kernel.find(narrow, at)) != std::string::npos; ++at)
+      kernel.replace(at, narrow.size(), fmt::format("<[\"T\", {}], ", depth + gap));
+    auto library = load(kernel);
+    Numbers x = random(tokens * depth, 9), w = random(outputs * depth, 10);
+    Array<float> wide(tokens * (depth + gap)), y(tokens * outputs);
+    std::fill(wide.begin(), wide.end(), std::numeric_limits<float>::quiet_NaN());
+    for (int64_t t = 0; t < tokens; ++t)
+      std::copy_n(x.at(t * depth), depth, &wide[t * (depth + gap)]);
+    library->run("gemm", {Numbers(wide, isBF16()), w.packed(1, outputs, depth), y}, {tokens}, 4);
+    for (int64_t t = 0; t < tokens; ++t)
+      for (int64_t n = 0; n < outputs; ++n)
+        ASSERT_EQ(bitsOf(y[t * outputs + n]), bitsOf(chain(x.at(t * depth), w.at(n * depth), depth, isBF16())))
+            << "token " << t << " output " << n;
+  }
+}
+
 TEST_P(Gemm, SmallNumbersAreFlushedToZero) {
   // Products and partial sums around the least normal number, 2^-126, and inputs below it.
   constexpr int64_t outputs = 64, depth = 64, tokens = 20;

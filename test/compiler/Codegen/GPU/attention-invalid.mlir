@@ -34,6 +34,23 @@ kernel.library @library target "sm_80" {
 
 // -----
 
+!keys = !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 16384, layout = "row-major">
+!values = !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 16384, layout = "row-major">
+// Rows of the output follow one another.
+kernel.library @library target "sm_80" {
+  kernel.func @attention {
+  ^bb0(%q: !kernel.view<["T", 64], f32>, %k: !keys, %v: !values, %p: !kernel.view<["T"], i32>,
+       %t: !kernel.view<["S", 16], i32>, %o: !kernel.view<["T", 80], f32>):
+    // expected-error @below {{writes '!kernel.view<["T", 80], f32>', a GPU kernel takes the query's '!kernel.view<["T", 64], f32>'}}
+    kernel.attention %q, %k, %v at %p of %p through %t into %o chunk 0 scale 2.5e-1
+      {config = #kernel.gpu<"sm_80", form = simt, tile = 0 x 0 x 0, stages = 0, threads = 128, blocks = 1, rows = 1>}
+      : !kernel.view<["T", 64], f32>, !keys, !values, !kernel.view<["T"], i32>, !kernel.view<["T"], i32>,
+        !kernel.view<["S", 16], i32>, !kernel.view<["T", 80], f32>
+  }
+}
+
+// -----
+
 !keys = !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 8192, bf16, layout = "row-major">
 !values = !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 8192, bf16, layout = "row-major">
 // Whole steps of matrix instructions are multiplied by them: the order of additions is another.
