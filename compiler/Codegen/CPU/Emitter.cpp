@@ -257,7 +257,27 @@ FailureOr<kernel::X86Attr> KernelEmitter::config(kernel::LaunchedOpInterface op)
   return config;
 }
 
+void KernelEmitter::call(const std::string &name, ValueRange arguments, function_ref<void(ValueRange)> body) {
+  LLVM::LLVMFuncOp callee = callees[name].function;
+  if (!callee) {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointAfter(function);
+    auto type =
+        LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()), llvm::to_vector(arguments.getTypes()));
+    callee = make<LLVM::LLVMFuncOp>(function.getSymName().str() + "." + name, type, LLVM::Linkage::Internal);
+    Block *entry = callee.addEntryBlock(b);
+    b.setInsertionPointToStart(entry);
+    body(entry->getArguments());
+    make<LLVM::ReturnOp>(ValueRange());
+    callees[name].function = callee;
+  }
+  ++callees[name].calls;
+  make<LLVM::CallOp>(callee, arguments);
+}
+
 void KernelEmitter::finish() {
   make<LLVM::ReturnOp>(ValueRange());
+  for (auto &callee : callees)
+    callee.second.function.setAlwaysInline(callee.second.calls == 1);
   function->setAttr(scratchBytesName, b.getI64IntegerAttr(scratchBytes));
 }

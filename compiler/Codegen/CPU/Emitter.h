@@ -9,6 +9,7 @@
 #include "compiler/Target/Target.h"
 
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/ADT/StringMap.h"
 
 namespace yupana::codegen {
 
@@ -98,6 +99,9 @@ public:
   mlir::Value narrow32(mlir::Value low, mlir::Value high);
   /// The numbers of the target in the launched op; an error at `op` if it has none or has another target's.
   mlir::FailureOr<kernel::X86Attr> config(kernel::LaunchedOpInterface op);
+  /// Calls a function beside the kernel, whose code `body` writes of its arguments and of constants alone. Calls of one
+  /// `name` share one function, so it has to name everything that the code depends on. What is called once is inlined.
+  void call(const std::string &name, mlir::ValueRange arguments, llvm::function_ref<void(mlir::ValueRange)> body);
   /// Closes the function.
   void finish();
 
@@ -106,6 +110,11 @@ private:
   mlir::Value stepSize(kernel::GridOp size);
 
   llvm::DenseMap<mlir::Value, mlir::Value> addresses;
+  struct Callee {
+    mlir::LLVM::LLVMFuncOp function;
+    int64_t calls = 0;
+  };
+  llvm::StringMap<Callee> callees;
   mlir::Value dims;
 };
 

@@ -60,10 +60,12 @@ public:
   /// Bytes of memory in which weights that were widened wait for the next tile.
   int64_t widenedBytes() const;
 
-  /// Writes sums[row][0 .. 31] = inputs[row] · panel for all rows.
+  /// Writes sums[row][0 .. 31] = inputs[row] · panel for all rows, by a function that products of one kernel share.
   void emit(const TileRows &rows);
 
 private:
+  std::string name() const;
+  void emitBody(const TileRows &rows);
   /// Where a tile finds its weights.
   enum class Weights {
     Packed, ///< In the panel.

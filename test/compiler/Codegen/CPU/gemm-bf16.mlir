@@ -21,6 +21,12 @@ kernel.library @library target "x86-64-v4-bf16" {
 // DOT:           llvm.store %{{.*}} {alignment = 2 : i64} : vector<16xi16>
 // WIDEN:         arith.shli %{{.*}} : vector<16xi32>
 // WIDEN:         llvm.store %{{.*}} {alignment = 4 : i64} : vector<16xf32>
+// CHECK:         llvm.call @[[TILES:gemm.tiles_bf16[a-z0-9_]+]](
+// Rounded on the way out.
+// DOT:           llvm.call_intrinsic "llvm.x86.avx512bf16.cvtneps2bf16.512"
+// WIDEN:         arith.cmpf ord
+// CHECK:         llvm.store %{{.*}} {alignment = 2 : i64} : vector<16xi16>
+// CHECK:       llvm.func internal @[[TILES]](
 // CHECK:         scf.for %{{.*}} = %c0_i64 to %c32_i64 step %c2_i64 iter_args({{.*}}) -> (vector<16xf32>, vector<16xf32>)
 // CHECK:           llvm.load %{{.*}} {alignment = 64 : i64} : !llvm.ptr -> vector<16xi32>
 // DOT:             vector.broadcast %{{.*}} : i32 to vector<16xi32>
@@ -45,7 +51,3 @@ kernel.library @library target "x86-64-v4-bf16" {
 // WIDEN:             llvm.load %{{.*}} {alignment = 64 : i64} : !llvm.ptr -> vector<16xf32>
 // WIDEN-NOT:         vector<16xi32>
 // WIDEN:             math.fma %{{.*}} : vector<16xf32>
-// Rounded on the way out.
-// DOT:           llvm.call_intrinsic "llvm.x86.avx512bf16.cvtneps2bf16.512"
-// WIDEN:         arith.cmpf ord
-// CHECK:         llvm.store %{{.*}} {alignment = 2 : i64} : vector<16xi16>

@@ -34,9 +34,11 @@ kernel.library @library target "x86-64-v4" {
       }
       kernel.gemm rows "T" attributes {config = #kernel.x86<"x86-64-v4", tile = 8 x 32, rows = 144>,
                                        grid = #kernel.grid<"T", 144, "ceildiv", 2, "*">}
+          product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[64, 64], f32, "panel32">
           product %x : !kernel.view<["T", 64], f32> times %w : !kernel.view<[64, 64], f32, "panel32"> {
-      ^bb0(%acc: f32, %row: index, %feature: index):
-        kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 64], f32>
+      ^bb0(%acc: f32, %other: f32, %row: index, %feature: index):
+        %sum = arith.addf %acc, %other : f32
+        kernel.store %sum, %y[%row, %feature] : !kernel.view<["T", 64], f32>
       }
     }
   }
@@ -54,18 +56,21 @@ kernel.library @library target "x86-64-v4" {
 // CHECK:           scf.for %{{.*}} = %c0_i64 to %c64_i64 step %c16_i64
 // CHECK:             arith.mulf %{{.*}} : vector<16xf32>
 // CHECK:             llvm.store %{{.*}} : vector<16xf32>
-// CHECK:         math.fma %{{.*}} : vector<16xf32>
-// Of many tiles the first fetches its own weights, too, all lines of a step, since the panel before may be another's.
-// CHECK:         %[[IS_FIRST:.*]] = arith.cmpi eq, %{{.*}}, %c0_i64 : i64
-// CHECK:         %[[AHEAD:.*]] = llvm.getelementptr %{{.*}}[8192]
-// CHECK:         arith.select %[[IS_FIRST]], %[[AHEAD]], %{{.*}} : !llvm.ptr
-// CHECK:         arith.select %[[IS_FIRST]], %c128_i64, %c4_i64 : i64
+// CHECK:         llvm.call @[[TILES:experts.tiles_[a-z0-9_]+_few]](
 // The accumulators of both halves, which lie beside each other, then the sum of their products.
 // CHECK:         %[[GATE:.*]] = llvm.load %{{.*}} {alignment = 4 : i64} : !llvm.ptr -> vector<16xf32>
 // CHECK:         %[[UP:.*]] = llvm.load %{{.*}} {alignment = 4 : i64} : !llvm.ptr -> vector<16xf32>
 // CHECK:         arith.mulf %[[GATE]], %[[UP]] : vector<16xf32>
 // CHECK:         vector.shuffle
 // CHECK:         arith.divf %{{.*}} : vector<16xf32>
+// CHECK:       llvm.func internal @[[TILES]](
+// CHECK-SAME:  always_inline
+// CHECK:         math.fma %{{.*}} : vector<16xf32>
+// Of many tiles the first fetches its own weights, too, all lines of a step, since the panel before may be another's.
+// CHECK:         %[[IS_FIRST:.*]] = arith.cmpi eq, %{{.*}}, %c0_i64 : i64
+// CHECK:         %[[AHEAD:.*]] = llvm.getelementptr %{{.*}}[8192]
+// CHECK:         arith.select %[[IS_FIRST]], %[[AHEAD]], %{{.*}} : !llvm.ptr
+// CHECK:         arith.select %[[IS_FIRST]], %c128_i64, %c4_i64 : i64
 
 // The range of a member is what is left of the launch's behind the cells of those before it.
 // CHECK-LABEL: llvm.func @members(
@@ -76,4 +81,10 @@ kernel.library @library target "x86-64-v4" {
 // CHECK:       scf.if %[[SOME]] {
 // CHECK:       arith.subi %{{.*}}, %[[CELLS]]
 // CHECK:       scf.if
+// Products of one depth share the code of their tiles.
+// CHECK:         llvm.call @[[TILES:members.tiles_[a-z0-9_]+]](
+// CHECK:         llvm.call @[[TILES]](
+// CHECK:       llvm.func internal @[[TILES]](
+// CHECK-NOT:   always_inline
 // CHECK:         math.fma %{{.*}} : vector<16xf32>
+// CHECK-NOT:   llvm.func internal

@@ -24,6 +24,12 @@ kernel.library @library target "x86-64-v3" {
 // CHECK:       arith.divui %{{.*}}, %c3_i64
 // CHECK:       scf.for
 // CHECK:         scf.for
+// CHECK:           llvm.call @[[TILES:gemm.tiles_f32_[a-z0-9_]+_k64_apart256_128_rows264]](
+// CHECK:         math.absf %{{.*}} : vector<16xf32>
+// CHECK:         llvm.store %{{.*}} : vector<16xf32>, !llvm.ptr
+// Code for all heights of a tile is a function, which is inlined where it is called once.
+// CHECK:       llvm.func internal @[[TILES]](
+// CHECK-SAME:  always_inline
 // One row takes the whole panel in one pass, with weights fetched a fixed distance ahead.
 // CHECK:         scf.for %{{.*}} = %c0_i64 to %c64_i64 step %c2_i64 iter_args({{.*}}) -> (vector<16xf32>, vector<16xf32>)
 // CHECK:           llvm.intr.prefetch
@@ -33,5 +39,3 @@ kernel.library @library target "x86-64-v3" {
 // V3:              scf.for %{{.*}} = %c0_i64 to %c32_i64 step %c16_i64
 // V3:              scf.for %{{.*}} iter_args({{.*}}) -> ({{(vector<16xf32>, ){5}vector<16xf32>}})
 // V4:              scf.for %{{.*}} iter_args({{.*}}) -> ({{(vector<16xf32>, ){15}vector<16xf32>}})
-// CHECK:         math.absf %{{.*}} : vector<16xf32>
-// CHECK:         llvm.store %{{.*}} : vector<16xf32>, !llvm.ptr
