@@ -59,8 +59,7 @@ fi
 source tools/build.sh
 configure build "${depth[@]}"
 build build
-# Fuzz targets have sanitizers of their own in every build: once is enough.
-configure build-asan "${sanitized[@]}" -DYUPANA_FUZZ_SECONDS=5
+configure build-asan "${sanitized[@]}"
 build build-asan
 if [ -n "$all" ]; then
   CC=gcc-12 CXX=g++-12 configure build-gcc "${depth[@]}"

@@ -18,12 +18,15 @@ def main():
     cases, targets = tools.Cases(), tools.host_targets(arguments)
     for precision in tools.PRECISIONS:
         first = None
-        for folder, workers in (("one", 1), ("two/deeper", 3), ("one", 2)):
+        # Whether the same folder gives the same plan again does not depend on the precision.
+        again = [("one", 2)] if precision == "bf16" else []
+        for folder, workers in (("one", 1), ("two/deeper", 3), *again):
             place = work / folder
             shutil.rmtree(place, ignore_errors=True)
             shutil.copytree(arguments.model, place / arguments.model.name, ignore=shutil.ignore_patterns("expected"))
-            plan = tools.compile_plan(arguments, arguments.model.name, pathlib.Path(f"out{workers}.yplan"), precision, targets,
-                                      "-j", workers, cwd=place)
+            plan = f"out{workers}.yplan"
+            tools.run([arguments.compiler, "compile", arguments.model.name, "-o", plan, "--precision", precision, "--target",
+                       ",".join(targets), "-j", workers], cwd=place)
             digest = hashlib.sha256((place / plan).read_bytes()).hexdigest()
             first = first or digest
             cases.check(f"{precision} {','.join(targets)} in {folder} with -j {workers}", digest == first, digest)

@@ -3,8 +3,7 @@
 
 Every plan keeps the contract of its precision (compare.py) on the best target of this machine: no pass is needed for
 the result, none spoils it, and none relies on another. Passes that run for other targets alone are switched on instead,
-each and together; sorting rows leaves every bit as it was. Plans share a cache of kernels, since most kernels are the
-same whatever is left out.
+each and together; sorting rows leaves every bit as it was. Most kernels are the same whatever is left out.
 """
 
 import pathlib
@@ -30,7 +29,7 @@ def check(cases, arguments, precision, disabled, enabled=()):
     switches = ["--disable-fusion", ",".join(disabled)] if disabled else []
     switches += ["--enable-fusion", ",".join(enabled)] if enabled else []
     tools.run([arguments.compiler, "compile", arguments.model, "-o", plan, "--precision", precision, "--cache",
-               arguments.work / "kernels", "--target", arguments.target, *switches])
+               arguments.kernels, "--target", arguments.target, *switches])
     out.unlink(missing_ok=True)
     tools.run([arguments.runner, plan, "--tokens", arguments.model / "expected/tokens.json", "--logits", out])
     expected = arguments.model / "expected"

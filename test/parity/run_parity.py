@@ -62,15 +62,9 @@ def check_cuts(cases, runner, tokens, base, few):
         cases.same(f"{name} behind another sequence, {step} tokens a step", second, base)
 
 
-def kernels(arguments):
-    """The plans of one checkpoint have most kernels in common."""
-    return ["--cache", arguments.work / "kernels"]
-
-
 def check_precision(cases, arguments, precision, targets):
     """Logits of one plan for all targets, the last of which is tried in every way."""
-    plan = tools.compile_plan(arguments, arguments.model, arguments.work / f"{precision}.yplan", precision, targets,
-                              *kernels(arguments))
+    plan = tools.compile_plan(arguments, arguments.model, arguments.work / f"{precision}.yplan", precision, targets)
     tokens = tools.read_tokens(arguments.model)
     best = None
     for target in reversed(targets):
@@ -97,8 +91,7 @@ def check_own_plans(cases, arguments, precision, targets, plan, base):
     """A plan for one target gives the logits, and has the weights, that a plan for all gives and has."""
     tokens, shared = tools.read_tokens(arguments.model), weight_bytes(arguments, plan)
     for target in targets:
-        own = tools.compile_plan(arguments, arguments.model, arguments.work / "own.yplan", precision, [target],
-                                 *kernels(arguments))
+        own = tools.compile_plan(arguments, arguments.model, arguments.work / "own.yplan", precision, [target])
         (ours,) = tools.Runner(arguments, own, target).logits(tokens)
         cases.same(f"{precision} {target} in a plan of its own", ours, base)
         cases.check(f"{precision} {target} shares its weights", weight_bytes(arguments, own) == shared)
@@ -110,7 +103,7 @@ def check_poisoned(cases, arguments, precision, targets, base):
     model = arguments.work / "poisoned"
     poison.copy(arguments.model, model)
     plan = tools.compile_plan(arguments, model, arguments.work / "poisoned.yplan", precision, targets,
-                              "--allow-nonfinite", *kernels(arguments))
+                              "--allow-nonfinite")
     for target in targets:
         (ours,) = tools.Runner(arguments, plan, target).logits(tools.read_tokens(arguments.model))
         cases.same(f"{precision} {target} with poisoned upper experts", ours, base)

@@ -26,6 +26,7 @@ def parser(doc):
     result = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     result.add_argument("--compiler", required=True, help="the program yupana")
     result.add_argument("--runner", required=True, help="the program yupana-run")
+    result.add_argument("--kernels", required=True, type=pathlib.Path, help="a folder of compiled kernels, for all tests")
     result.add_argument("--work", required=True, type=pathlib.Path, help="a folder for plans and logits")
     return result
 
@@ -39,11 +40,11 @@ def run(command, timeout=300, **options):
     return done.stdout
 
 
-def compile_plan(arguments, model, plan, precision, targets, *more, cwd=None):
-    """Compiles a checkpoint to one plan for all of `targets`."""
+def compile_plan(arguments, model, plan, precision, targets, *more):
+    """Compiles a checkpoint to one plan for all of `targets`, with kernels that other tests have compiled."""
     plan.parent.mkdir(parents=True, exist_ok=True)
-    run([arguments.compiler, "compile", model, "-o", plan, "--precision", precision, "--target", ",".join(targets), *more],
-        cwd=cwd)
+    run([arguments.compiler, "compile", model, "-o", plan, "--precision", precision, "--target", ",".join(targets), "--cache",
+         arguments.kernels, *more])
     return plan
 
 
