@@ -83,7 +83,7 @@ std::string TileEmitter::name() const {
 }
 
 /// Queries, keys and values, or the routed and the shared expert's down, have depth and strides in common. Code for
-/// all heights of a tile is most of a kernel's, so sharing it halves what such kernels take to compile.
+/// all heights of a tile is most of a kernel's, and so is the time that it takes to compile.
 void TileEmitter::emit(const TileRows &rows) {
   e.call(name(), {rows.inputs, rows.weights, rows.sums, rows.count, rows.zeros, rows.widened}, [&](ValueRange given) {
     emitBody({given[0], given[1], given[2], given[3], given[4], given[5]});

@@ -48,11 +48,7 @@ Value kernel::getPlainView(Region &input) {
   return plain ? load.getView() : Value();
 }
 
-/// Rows may be longer than what the product reads of them.
-Value GemmOp::getPlainInput(unsigned product) {
-  Value view = getPlainView(getInputs()[product]);
-  return view && cast<ViewType>(view.getType()).getDimSize(1) >= getDepth(product) ? view : Value();
-}
+Value GemmOp::getPlainInput(unsigned product) { return getPlainView(getInputs()[product]); }
 
 int64_t GemmOp::getTileFeatures() { return std::max<int64_t>(getWeightType(0).getForm().tile_rows / getArity(), 1); }
 
