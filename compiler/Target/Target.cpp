@@ -18,11 +18,11 @@ const std::vector<Target> &yupana::targets() {
   // The features are those that LLVM reports of a host; "x86-64-v3" and "x86-64-v4" are names of its processors.
   static const std::variant<CpuFacts, GpuFacts> facts[] = {
       CpuFacts{"x86-64-v3", "",
-               "cx16 popcnt sahf sse3 ssse3 sse4.1 sse4.2 avx avx2 bmi bmi2 f16c fma lzcnt movbe xsave", 256, 16,
+               "cx16 popcnt sahf sse3 ssse3 sse4.1 sse4.2 avx avx2 bmi bmi2 f16c fma lzcnt movbe xsave", 256, 16, false,
                false},
-      CpuFacts{"x86-64-v4", "", "avx512f avx512bw avx512cd avx512dq avx512vl", 512, 32, false},
-      CpuFacts{"x86-64-v4", "+avx512bf16", "avx512bf16", 512, 32, true},
-      CpuFacts{"x86-64-v4", "+avx512bf16,+amx-tile,+amx-bf16", "amx-tile amx-bf16", 512, 32, true},
+      CpuFacts{"x86-64-v4", "", "avx512f avx512bw avx512cd avx512dq avx512vl", 512, 32, false, false},
+      CpuFacts{"x86-64-v4", "+avx512bf16", "avx512bf16", 512, 32, true, false},
+      CpuFacts{"x86-64-v4", "+avx512bf16,+amx-tile,+amx-bf16", "amx-tile amx-bf16", 512, 32, true, true},
       GpuFacts{80, false, 163 << 10, 16 << 10},
       GpuFacts{89, false, 99 << 10, 12 << 10},
       GpuFacts{90, true, 227 << 10, 48 << 10},

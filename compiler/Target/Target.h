@@ -21,6 +21,7 @@ struct CpuFacts {
   unsigned vectorBits;       ///< Bits of one vector register.
   unsigned vectorRegisters;  ///< How many there are.
   bool bf16Dot;              ///< True if there is a dot product of bfloat16 pairs (AVX512_BF16).
+  bool bf16Tile;             ///< True if there is a matrix product of bfloat16 tiles (AMX_BF16).
 
   /// float32 values in one vector register.
   constexpr unsigned lanes() const { return vectorBits / 32; }

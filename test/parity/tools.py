@@ -21,6 +21,11 @@ def host_targets(arguments):
     return [target["name"] for target in targets if target["kind"] == "cpu" and target["runs_here"]]
 
 
+def order_of_sums(precision, target):
+    """Targets of one order have the same bits. Tile registers have one of their own."""
+    return "even_odd_blocks" if precision == "bf16" and target.endswith("-amx") else "chains"
+
+
 def parser(doc):
     """The arguments that all parity tests share."""
     result = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)

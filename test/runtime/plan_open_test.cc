@@ -317,9 +317,9 @@ TEST(CompatibilityTest, PrefersTheHighestLevelThatRuns) {
 
 TEST(CompatibilityTest, PrefersTheFasterOfTwoLevelsThatRun) {
   PlanSpec spec = test_plan();
-  const char *const names[] = {"x86-64-v3", "x86-64-v4", "x86-64-v4-bf16"};
+  const char *const names[] = {"x86-64-v3", "x86-64-v4", "x86-64-v4-bf16", "x86-64-v4-amx"};
   spec.plan.targets[0]->name = names[0];
-  for (const char *name : {names[1], names[2]}) {
+  for (const char *name : {names[1], names[2], names[3]}) {
     auto next = std::make_unique<schema::TargetT>(*spec.plan.targets[0]);
     next->name = name;
     spec.plan.targets.push_back(std::move(next));
@@ -329,10 +329,10 @@ TEST(CompatibilityTest, PrefersTheFasterOfTwoLevelsThatRun) {
   ASSERT_EQ(opened.code, YUPANA_STATUS_OK) << opened.status.message;
   uint32_t index = 9;
   ASSERT_EQ(yupana_plan_best_target(opened.plan.get(), nullptr, &index, nullptr), YUPANA_STATUS_OK);
-  ASSERT_LT(index, 3u);
+  ASSERT_LT(index, 4u);
   EXPECT_STREQ(names[index], yupana_native_target(nullptr));
   yupana_fit_t fit;
-  for (uint32_t i = 0; i < 3; ++i)
+  for (uint32_t i = 0; i < 4; ++i)
     if (yupana_plan_compatible(opened.plan.get(), i, nullptr, &fit, nullptr) == YUPANA_STATUS_OK) {
       EXPECT_EQ(fit, i == index ? YUPANA_FIT_EXACT : YUPANA_FIT_SUBSET) << names[i];
     }

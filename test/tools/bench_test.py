@@ -172,7 +172,9 @@ class Bench(unittest.TestCase):
         self.assertGreater(machine["read_bandwidth"], 1e8)
         self.assertGreater(machine["f32_flops"], 1e8)
         self.assertEqual(len(machine["read_bandwidth_samples"]), 4)
-        self.assertEqual(machine["bf16_flops"] is not None, "avx512_bf16" in pathlib.Path("/proc/cpuinfo").read_text())
+        features = pathlib.Path("/proc/cpuinfo").read_text()
+        self.assertEqual(machine["bf16_flops"] is not None, "avx512_bf16" in features)
+        self.assertEqual(machine["tile_flops"] is not None, "amx_bf16" in features)
         self.assertEqual(report["prefill"]["share_is_of"], "machine.f32_flops")
         self.assertGreater(report["prefill"]["share_of_flops"], 0)
         self.assertTrue(report["prefill"]["share_counts_attention"])
@@ -185,12 +187,15 @@ class Bench(unittest.TestCase):
         self.assertTrue(1 << 20 < report["peak_rss"] < 256 << 20, report["peak_rss"])
 
     def test_ceiling_is_that_of_the_code(self):
-        """Only the level with dot products is held against them; x86-64-v3 has no wider registers than 256 bits."""
-        plan, levels = self.folder / "levels.yplan", ["x86-64-v3", "x86-64-v4-bf16"]
+        """Only the levels with dot products and tile registers are held against them; x86-64-v3 has no wider registers
+        than 256 bits."""
+        plan, levels = self.folder / "levels.yplan", ["x86-64-v3", "x86-64-v4-bf16", "x86-64-v4-amx"]
         subprocess.run([YUPANA, "compile", MODELS / "parity/top2", "-o", plan, "--precision", "bf16", "--target",
                         ",".join(levels)], check=True, capture_output=True)
-        runs_dots = "avx512_bf16" in pathlib.Path("/proc/cpuinfo").read_text()
-        for level, ceiling in zip(levels[:1 + runs_dots], ("machine.f32_flops_256", "machine.bf16_flops")):
+        features = pathlib.Path("/proc/cpuinfo").read_text()
+        runs = 1 + ("avx512_bf16" in features) + ("amx_bf16" in features)
+        ceilings = "machine.f32_flops_256", "machine.bf16_flops", "machine.tile_flops"
+        for level, ceiling in list(zip(levels, ceilings, strict=True))[:runs]:
             report = measured(plan, *SHORT, "--for", level)
             self.assertEqual((report["precision"], report["target"], report["prefill"]["share_is_of"]),
                              ("bf16", level, ceiling))

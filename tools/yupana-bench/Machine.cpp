@@ -8,6 +8,7 @@
 #include "yupana/yupana.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cpuid.h>
@@ -16,8 +17,10 @@
 #include <functional>
 #include <immintrin.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <system_error>
 #include <thread>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -87,6 +90,44 @@ __attribute__((target("avx512f,avx512bf16"))) void dot512(uint64_t iterations) {
                    : [iterations] "+r"(iterations)
                    : [factor] "m"(factor)
                    : "cc", YUPANA_CLOBBERS_32);
+}
+
+/// AMX_BF16 multiplies 16 rows by 16 columns over 16 pairs of k. Two rows of tiles by two columns, so that no sum waits
+/// for the one before it.
+__attribute__((target("amx-tile,amx-bf16"))) void tile1024(uint64_t iterations) {
+  struct alignas(64) {
+    uint8_t palette = 1, start = 0, reserved[14] = {};
+    uint16_t rowBytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+    uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+  } configuration;
+  static_assert(sizeof configuration == 64);
+  alignas(64) static const auto ones = [] {
+    std::array<uint16_t, 16 * 32> values;
+    values.fill(0x3F80);
+    return values;
+  }();
+  __asm__ volatile("ldtilecfg %[configuration]\n"
+                   ".irp tile,4,5,6,7\n tileloadd (%[ones],%[stride],1), %%tmm\\tile\n .endr\n"
+                   ".irp tile,0,1,2,3\n tilezero %%tmm\\tile\n .endr\n"
+                   "1:\n"
+                   "tdpbf16ps %%tmm6, %%tmm4, %%tmm0\n"
+                   "tdpbf16ps %%tmm7, %%tmm4, %%tmm1\n"
+                   "tdpbf16ps %%tmm6, %%tmm5, %%tmm2\n"
+                   "tdpbf16ps %%tmm7, %%tmm5, %%tmm3\n"
+                   "dec %[iterations]\n jnz 1b\n"
+                   "tilerelease\n"
+                   : [iterations] "+r"(iterations)
+                   : [configuration] "m"(configuration), [ones] "r"(ones.data()), [stride] "r"(uint64_t{64})
+                   : "cc", "memory");
+}
+
+/// Whether the processor has tile registers and the system lets this process use them: see permit_cpu_level.
+bool canUseTiles() {
+  unsigned a, b, c, d;
+  constexpr unsigned features = 1u << 22 | 1u << 24; // AMX_BF16, AMX_TILE
+  constexpr long requestPermission = 0x1023, tileRegisters = 18;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & features) == features &&
+         ::syscall(SYS_arch_prctl, requestPermission, tileRegisters) == 0;
 }
 
 /// Reads `bytes`, a multiple of 512.
@@ -224,6 +265,8 @@ std::optional<MachineSpeed> yupana::measureMachine(uint32_t threads) {
   speed.f32Flops = wide ? measureArithmetic(threads, fma512, chains512 * 16 * 2) : speed.f32Flops256;
   if (__builtin_cpu_supports("avx512bf16"))
     speed.bf16Flops = measureArithmetic(threads, dot512, chains512 * 16 * 4);
+  if (canUseTiles())
+    speed.tileFlops = measureArithmetic(threads, tile1024, 4 * 16 * 16 * 32 * 2);
   return speed;
 }
 

@@ -16,6 +16,7 @@ struct MachineSpeed {
   double f32Flops = 0;             ///< FLOP/s of fused multiply-adds on float32 in the widest registers.
   double f32Flops256 = 0;          ///< The same in registers of 256 bits, which x86-64-v3 has.
   std::optional<double> bf16Flops; ///< FLOP/s of bf16 dot products with float32 sums; nothing without AVX512_BF16.
+  std::optional<double> tileFlops; ///< FLOP/s of bf16 tile products with float32 sums; nothing without AMX_BF16.
 };
 
 /// Measures with `threads` threads for about half a second. Nothing when there is no memory to read from, or the

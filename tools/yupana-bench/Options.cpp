@@ -53,10 +53,10 @@ What is counted. A decode step reads every weight once, of an embedding one row 
 that are hit: k of E for one sequence, E (1 - (1 - k/E)^N) for N of them, which holds on average for even routing; and
 of the cache all positions its tokens attend to. A prompt computes 2 operations per parameter and token, of the experts
 those a token is sent to, of attention 4 per attended position, query head and value of a head, and of the head the
-rows that are asked for; they are held against bf16 dot products for x86-64-v4-bf16, else against float32
-multiply-adds, of 256 bits for x86-64-v3. Shares are medians over the repetitions, each held against the machine just
-before and after. A model that fits in the caches may exceed the bandwidth of memory. A kernel's bytes are its weights,
-pages and activations, each once; its FLOPs those of matrices and attention.
+rows that are asked for; they are held against bf16 tile products for x86-64-v4-amx, against bf16 dot products for
+x86-64-v4-bf16, else against float32 multiply-adds, of 256 bits for x86-64-v3. Shares are medians over the repetitions,
+each held against the machine just before and after. A model that fits in the caches may exceed the bandwidth of memory.
+A kernel's bytes are its weights, pages and activations, each once; its FLOPs those of matrices and attention.
 
 Exit codes: 0 done, 1 internal error, 2 usage, 3 file missing or unreadable, 4 input invalid or corrupt, 5 not
 supported, 6 plan and device do not fit, 7 not enough memory, or a result that cannot be written, 8 digest wrong, 129,

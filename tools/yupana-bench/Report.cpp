@@ -59,8 +59,8 @@ std::optional<double> shareOf(const std::vector<double> &rates, const Series &ce
   return spreadOf(std::move(shares)).median;
 }
 
-/// The ceilings of the machine; each is empty where it was not measured. bf16Flops is empty or as long as the others,
-/// since all measurements are of one processor.
+/// The ceilings of the machine; each is empty where it was not measured. bf16Flops and tileFlops are empty or as long
+/// as the others, since all measurements are of one processor.
 struct Ceilings {
   explicit Ceilings(const std::vector<MachineSpeed> &speeds) {
     for (const MachineSpeed &speed : speeds) {
@@ -69,9 +69,11 @@ struct Ceilings {
       f32Flops256.push_back(speed.f32Flops256);
       if (speed.bf16Flops)
         bf16Flops.push_back(*speed.bf16Flops);
+      if (speed.tileFlops)
+        tileFlops.push_back(*speed.tileFlops);
     }
   }
-  Series readBandwidth, f32Flops, f32Flops256, bf16Flops, givenFlops;
+  Series readBandwidth, f32Flops, f32Flops256, bf16Flops, tileFlops, givenFlops;
 };
 
 /// The arithmetic of a target's code: how fast the machine does it, in the reports' words.
@@ -80,6 +82,7 @@ struct Peak {
   const char *name; ///< In the table.
   const char *key;  ///< In the JSON object.
 };
+constexpr Peak tilePeak{&Ceilings::tileFlops, "the bf16 tile peak", "machine.tile_flops"};
 constexpr Peak dotPeak{&Ceilings::bf16Flops, "the bf16 dot-product peak", "machine.bf16_flops"};
 constexpr Peak widePeak{&Ceilings::f32Flops, "the f32 FMA peak", "machine.f32_flops"};
 constexpr Peak narrowPeak{&Ceilings::f32Flops256, "the 256-bit f32 FMA peak", "machine.f32_flops_256"};
@@ -111,8 +114,11 @@ Figures::Figures(const yupana_plan_t *plan, const Options &options, const Measur
     *attentionFlops /= options.promptTokens;
   // Code below the level with dot products multiplies bf16 as widened float32.
   std::string_view target = root.targets()->Get(measurements.target)->name()->string_view();
-  bool usesDots = cost.isBf16() && target == "x86-64-v4-bf16" && !ceilings.bf16Flops.empty();
-  peak = usesDots ? dotPeak : target == "x86-64-v3" ? narrowPeak : widePeak;
+  peak = target == "x86-64-v3" ? narrowPeak : widePeak;
+  if (cost.isBf16() && target == "x86-64-v4-bf16" && !ceilings.bf16Flops.empty())
+    peak = dotPeak;
+  if (cost.isBf16() && target == "x86-64-v4-amx" && !ceilings.tileFlops.empty())
+    peak = tilePeak;
   if (options.bandwidth > 0) {
     // The same before and after every repetition.
     ceilings.readBandwidth.assign(size_t{options.repetitions} + 1, options.bandwidth);
@@ -176,10 +182,12 @@ Json machineJson(const Ceilings &ceilings) {
   auto median = [](const Series &series) { return series.empty() ? Json() : Json(spreadOf(series).median); };
   return {{"cpu", cpuModel()},
           {"read_bandwidth", median(ceilings.readBandwidth)},
+          {"tile_flops", median(ceilings.tileFlops)},
           {"bf16_flops", median(ceilings.bf16Flops)},
           {"f32_flops", median(ceilings.f32Flops)},
           {"f32_flops_256", median(ceilings.f32Flops256)},
           {"read_bandwidth_samples", ceilings.readBandwidth},
+          {"tile_flops_samples", ceilings.tileFlops},
           {"bf16_flops_samples", ceilings.bf16Flops},
           {"f32_flops_samples", ceilings.f32Flops},
           {"f32_flops_256_samples", ceilings.f32Flops256}};
@@ -269,7 +277,11 @@ std::string yupana::textReport(const yupana_plan_t *plan, const Options &options
                              options.flops / 1e9);
   out += fmt::format("\nthis machine reads {}/s and computes {:.4g} GFLOP/s in f32",
                      formatBytes(spreadOf(ceilings.readBandwidth).median), spreadOf(ceilings.f32Flops).median / 1e9);
-  return out + (ceilings.bf16Flops.empty()
-                    ? "\n"
-                    : fmt::format(", {:.4g} in bf16 dot products\n", spreadOf(ceilings.bf16Flops).median / 1e9));
+  auto add = [&](const Series &flops, const char *what) {
+    if (!flops.empty())
+      out += fmt::format(", {:.4g} in bf16 {}", spreadOf(flops).median / 1e9, what);
+  };
+  add(ceilings.bf16Flops, "dot products");
+  add(ceilings.tileFlops, "tiles");
+  return out + "\n";
 }

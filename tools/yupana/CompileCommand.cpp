@@ -22,11 +22,11 @@ that `yupana-run` runs and that needs nothing else.
 
   -o PLAN               the plan to write. It appears when it is complete, not before, and replaces no file of FOLDER
                         but an older plan
-  --target A,B          machines to compile for: x86-64-v3, x86-64-v4, x86-64-v4-bf16, the GPUs sm_80, sm_89, sm_90a,
-                        sm_100a, sm_120a, or native, the best this machine can run (default). At bf16, native is
-                        x86-64-v4 beside x86-64-v4-bf16 where dot products are the slower instruction; what runs the
-                        plan takes the faster code. Several targets share one plan and, where their form is the same,
-                        the weights
+  --target A,B          machines to compile for: x86-64-v3, x86-64-v4, x86-64-v4-bf16, x86-64-v4-amx, the GPUs sm_80,
+                        sm_89, sm_90a, sm_100a, sm_120a, or native, the best this machine can run (default). At bf16,
+                        native is x86-64-v4 beside x86-64-v4-bf16 where dot products are the slower instruction and
+                        there are no tile registers; what runs the plan takes the faster code. Several targets share one
+                        plan and, where their form is the same, the weights
   --precision P         what weights, activations and cache are stored in, f32 or bf16; sums are float32 in both.
                         Default: f32 for a checkpoint of F32 tensors alone, else bf16
   --max-context N       positions a sequence may hold (default: what the model allows, at most 32768)

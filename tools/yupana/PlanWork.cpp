@@ -148,6 +148,9 @@ constexpr ReferenceMachine machines[] = {
     {"x86-64-v3", "AMD EPYC 9655, 96 cores", 614e9, 8.0e12, 8.0e12},
     {"x86-64-v4", "AMD EPYC 9655, 96 cores", 614e9, 16.0e12, 16.0e12},
     {"x86-64-v4-bf16", "AMD EPYC 9655, 96 cores", 614e9, 31.9e12, 16.0e12},
+    // 12 channels of DDR5-6400; tile registers that add 512 products a cycle and two units of 512 bits in each of 128
+    // cores at 2.0 GHz.
+    {"x86-64-v4-amx", "Intel Xeon 6980P, 128 cores", 614e9, 262e12, 16.4e12},
     {"sm_80", "NVIDIA A100 80 GB SXM", 2.04e12, 312e12, 19.5e12},
     {"sm_89", "NVIDIA L40S", 864e9, 362e12, 91.6e12},
     {"sm_90a", "NVIDIA H200 SXM", 4.8e12, 989e12, 67e12},

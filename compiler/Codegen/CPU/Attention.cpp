@@ -81,7 +81,7 @@ static int64_t tokensTogether(kernel::AttentionOp op, int64_t group, const CpuFa
 AttentionEmitter::AttentionEmitter(KernelEmitter &e, kernel::AttentionOp op)
     : e(e), op(op), width(op.getKeys().getType().getWidth()), heads(op.getKeys().getType().getHeads()),
       group(op.getQuery().getType().getDimSize(1) / (heads * width)), vectors(llvm::divideCeil(width, vectorLanes)),
-      elements(TileElements::of(op.getKeys().getType().getElementType(), e.target)),
+      elements(TileElements::ofVectors(op.getKeys().getType().getElementType(), e.target)),
       bytes(op.getKeys().getType().getElementBytes()), mostTokens(tokensTogether(op, group, e.target.cpu())),
       softmax(e, mostTokens, group, op.getScale().convertToDouble(), elements) {
   zero = e.integer(0);

@@ -28,7 +28,9 @@ StringRef CPUBackEnd::getCacheLayout(Type) const { return schema::kCacheKeys32.i
 /// First-level caches of x86 have 64 sets of lines of 64 bytes, whatever their number of ways: a page of 4 KiB.
 int64_t CPUBackEnd::getCriticalStride() const { return 4096; }
 
-kernel::NumericsAttr CPUBackEnd::getNumerics(kernel::LaunchedOpInterface op) const { return numericsOf(op); }
+kernel::NumericsAttr CPUBackEnd::getNumerics(kernel::LaunchedOpInterface op) const {
+  return numericsOf(op, getTarget());
+}
 
 SmallVector<int64_t> CPUBackEnd::getStepBuckets(int64_t maxTokens) const {
   // With one token every expert that is hit has one row, so that its product and the shared expert's may be one kernel.
@@ -44,14 +46,15 @@ SmallVector<int64_t> CPUBackEnd::getStepBuckets(int64_t maxTokens) const {
 /// Attention, sampling and grouping have nothing to choose; their cells are fixed by the op.
 kernel::ConfigAttrInterface CPUBackEnd::chooseConfig(kernel::LaunchedOpInterface op, int64_t maxTokens) const {
   const CpuFacts &cpu = getTarget().cpu();
-  X86Choice choice = llvm::TypeSwitch<Operation *, X86Choice>(op)
-                         .Case([&](kernel::GemmOp) { return chooseGemm(cpu); })
-                         .Case([&](kernel::MapOp map) { return chooseMap(cpu, map.getGroups(), map.getWidth()); })
-                         .Case([&](kernel::RouteOp route) {
-                           int64_t depth = route.getRouter() ? route.getRouter().getType().getDimSize(1) : 1;
-                           return chooseRoute(cpu, route.getExpertCount() * depth);
-                         })
-                         .Default([&](Operation *) { return chooseFixed(cpu); });
+  X86Choice choice =
+      llvm::TypeSwitch<Operation *, X86Choice>(op)
+          .Case([&](kernel::GemmOp gemm) { return chooseGemm(cpu, gemm.getWeightType(0).getElementType().isBF16()); })
+          .Case([&](kernel::MapOp map) { return chooseMap(cpu, map.getGroups(), map.getWidth()); })
+          .Case([&](kernel::RouteOp route) {
+            int64_t depth = route.getRouter() ? route.getRouter().getType().getDimSize(1) : 1;
+            return chooseRoute(cpu, route.getExpertCount() * depth);
+          })
+          .Default([&](Operation *) { return chooseFixed(cpu); });
   MLIRContext *context = op->getContext();
   return kernel::X86Attr::get(context, StringAttr::get(context, getName()), choice.tileRows, choice.tileColumns,
                               choice.rows);
@@ -108,6 +111,6 @@ Result<CompiledLibrary> CPUBackEnd::compileLibrary(kernel::LibraryOp library, co
 }
 
 void codegen::addCPUBackEnds(std::vector<std::unique_ptr<BackEnd>> &list) {
-  for (const char *name : {"x86-64-v3", "x86-64-v4", "x86-64-v4-bf16"})
+  for (const char *name : {"x86-64-v3", "x86-64-v4", "x86-64-v4-bf16", "x86-64-v4-amx"})
     list.push_back(std::make_unique<CPUBackEnd>(*findTarget(name)));
 }

@@ -25,9 +25,11 @@ SmallVector<kernel::ConfigAttrInterface> CPUBackEnd::listConfigs(kernel::Launche
       configs.push_back(config);
   };
   int64_t rows = usual.getRows();
-  if (isa<kernel::GemmOp>(op.getOperation())) {
-    // A lower tile needs fewer registers, so each of these can be had; 72, 144 and 288 are whole numbers of all.
-    int64_t tallest = usual.getTileRows(), lower = tallest * 2 / 3;
+  if (auto gemm = dyn_cast<kernel::GemmOp>(op.getOperation())) {
+    // A lower tile needs fewer registers, so each of these can be had; 72, 144 and 288 are whole numbers of all. Tile
+    // registers have one way to hold sums.
+    bool inTiles = getTarget().cpu().bf16Tile && gemm.getWeightType(0).getElementType().isBF16();
+    int64_t tallest = usual.getTileRows(), lower = inTiles ? tallest : tallest * 2 / 3;
     for (int64_t height : {tallest, lower})
       for (int64_t cell : {rows, rows / 2, rows * 2})
         add(height, cell);

@@ -18,9 +18,9 @@ struct X86Choice {
   int64_t rows;        ///< Rows of a cell of the grid.
 };
 
-/// A GEMM, whatever its shape. Where rows are chosen by expert a cell has all the rows of one expert, and `rows` of the
-/// answer says nothing.
-X86Choice chooseGemm(const CpuFacts &cpu);
+/// A GEMM by weights of bfloat16 or of float32, whatever its shape. Where rows are chosen by expert a cell has all the
+/// rows of one expert, and `rows` of the answer says nothing.
+X86Choice chooseGemm(const CpuFacts &cpu, bool isBF16);
 
 /// A map over rows of `groups` times `width` elements.
 X86Choice chooseMap(const CpuFacts &cpu, int64_t groups, int64_t width);

@@ -8,6 +8,7 @@
 #include "compiler/Codegen/CPU/GemmInput.h"
 #include "compiler/Codegen/CPU/GroupRegion.h"
 #include "compiler/Codegen/CPU/Kernels.h"
+#include "compiler/Codegen/CPU/MatrixTile.h"
 #include "compiler/Codegen/CPU/RowFetch.h"
 
 #include <numeric>
@@ -62,7 +63,7 @@ private:
   int64_t sumStride; ///< Bytes of one row of accumulators.
   Value sums;        ///< [product][blockRows][cellPanels * panelRows] accumulators.
   Value zeros;       ///< A panel's row of them.
-  Value widened;     ///< A block of weights as float32, where a kernel widens them.
+  Value work;        ///< Memory that tiles work in.
   Value list, next;  ///< Rows of an expert, and where to look for more of them, where rows are not sorted.
   SmallVector<GemmInput> inputs;
   LogicalResult result = success();
@@ -79,7 +80,7 @@ GemmEmitter::GemmEmitter(KernelEmitter &e, kernel::GemmOp op, kernel::X86Attr co
   // A region may read a vector that begins in the last row and ends behind it.
   sums = e.scratch(op.getProductCount() * blockRows * sumStride + vectorLanes * 4);
   zeros = e.scratch(panelRows * 4);
-  widened = e.scratch(TileEmitter(e, config, elements, /*depth=*/0, 0, 0, blockRows, false).widenedBytes());
+  work = e.scratch(TileEmitter(e, config, elements, /*depth=*/0, 0, 0, blockRows, false).workBytes());
   if (op.getExperts() && !op.getOrder()) {
     list = e.scratch((blockRows + 1) * 4);
     next = e.scratch(8);
@@ -94,6 +95,9 @@ LogicalResult GemmEmitter::check() {
       return op.emitOpError() << "multiplies by " << op.getWeightType(product) << ", a CPU kernel takes a "
                               << elements.form().id << " weight";
     TileEmitter tile(e, config, elements, op.getDepth(product), 0, 0, blockRows, /*meetsFewRows=*/false);
+    if (!tile.fits() && elements.kind == TileElements::BF16Matrix)
+      return op.emitOpError() << "has a tile of " << config.getTileRows() << " x " << config.getTileColumns()
+                              << ", tile registers hold one of " << MatrixTileEmitter::groupRows << " x " << panelRows;
     if (!tile.fits())
       return op.emitOpError() << "has a tile of " << config.getTileRows() << " x " << config.getTileColumns()
                               << ", which " << e.target.cpu().vectorRegisters << " registers of "
@@ -115,6 +119,8 @@ LogicalResult GemmEmitter::run() {
     runExperts();
   else
     e.loop(e.div(e.first, cells), e.ceilDiv(e.last, cells), [&](Value outer) { emitRange(cellsOf(outer)); });
+  if (elements.kind == TileElements::BF16Matrix)
+    MatrixTileEmitter::emitRelease(e);
   return result;
 }
 
@@ -242,7 +248,7 @@ void GemmEmitter::emitPanel(Value outer, Value panel, Value column, const RowBlo
     TileEmitter tile(e, config, elements, op.getDepth(product), inputs[product].stride(), sumStride, blockRows,
                      /*meetsFewRows=*/static_cast<bool>(op.getExperts()));
     tile.emit({addresses[product], e.element(e.address(op.getWeights()[product]), index, panelBytes),
-               e.element(e.at(sums, product * blockRows * sumStride), column, 4), rows.count, zeros, widened});
+               e.element(e.at(sums, product * blockRows * sumStride), column, 4), rows.count, zeros, work});
   }
 }
 

@@ -86,7 +86,7 @@ FailureOr<Value> GemmInput::enter(const RowBlock &rows) {
   // Rows that are read in place follow one another without a gap.
   if (!staged)
     return e.element(e.address(op.getPlainInput(product)), rows.begin, rowStride);
-  bool asBF16 = elements.kind == TileElements::BF16Dot;
+  bool asBF16 = elements.takesBF16();
   if (failed(emitInputRows(e, op.getInputs()[product], depth, asBF16, rows, staged, rowStride)))
     return failure();
   return staged;

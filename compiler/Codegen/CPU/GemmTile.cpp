@@ -7,6 +7,7 @@
 // one order. Depths, heights and columns are constants in the code: only the number of rows is asked at run time.
 
 #include "compiler/Codegen/CPU/GemmTile.h"
+#include "compiler/Codegen/CPU/MatrixTile.h"
 
 #include <fmt/format.h>
 
@@ -38,6 +39,12 @@ constexpr Stream streamOf(int64_t rows) { return rows <= 2 ? Stream{firstLevel, 
 } // namespace
 
 TileElements TileElements::of(Type weight, const Target &target) {
+  if (weight.isBF16() && target.cpu().bf16Tile)
+    return {BF16Matrix};
+  return ofVectors(weight, target);
+}
+
+TileElements TileElements::ofVectors(Type weight, const Target &target) {
   if (weight.isF32())
     return {F32};
   return {target.cpu().bf16Dot ? BF16Dot : BF16Widened};
@@ -67,6 +74,12 @@ int64_t TileEmitter::tileColumns(int64_t height) const {
   return 0;
 }
 
+bool TileEmitter::fits() const {
+  if (elements.kind == TileElements::BF16Matrix)
+    return config.getTileRows() == MatrixTileEmitter::groupRows && config.getTileColumns() == panelRows;
+  return tileColumns(config.getTileRows()) != 0;
+}
+
 /// The least height that an even split of more than `single` rows has.
 int64_t TileEmitter::lowestEvenHeight() const {
   int64_t low = config.getTileRows();
@@ -77,7 +90,7 @@ int64_t TileEmitter::lowestEvenHeight() const {
 
 /// All that the code depends on.
 std::string TileEmitter::name() const {
-  const char *kinds[] = {"f32", "bf16_dot", "bf16_widened"};
+  const char *kinds[] = {"f32", "bf16_dot", "bf16_widened", "bf16_matrix"};
   return fmt::format("tiles_{}_{}x{}_k{}_apart{}_{}_rows{}{}", kinds[elements.kind], config.getTileRows(),
                      config.getTileColumns(), steps, inputStride, sumStride, mostRows, meetsFewRows ? "_few" : "");
 }
@@ -85,12 +98,14 @@ std::string TileEmitter::name() const {
 /// Queries, keys and values, or the routed and the shared expert's down, have depth and strides in common. Code for
 /// all heights of a tile is most of a kernel's, and so is the time that it takes to compile.
 void TileEmitter::emit(const TileRows &rows) {
-  e.call(name(), {rows.inputs, rows.weights, rows.sums, rows.count, rows.zeros, rows.widened}, [&](ValueRange given) {
+  e.call(name(), {rows.inputs, rows.weights, rows.sums, rows.count, rows.zeros, rows.work}, [&](ValueRange given) {
     emitBody({given[0], given[1], given[2], given[3], given[4], given[5]});
   });
 }
 
 void TileEmitter::emitBody(const TileRows &rows) {
+  if (elements.kind == TileElements::BF16Matrix)
+    return MatrixTileEmitter(e, steps, inputStride, sumStride, mostRows).emit(rows);
   if (mostRows <= single)
     emitOneTile(rows);
   else
@@ -125,7 +140,9 @@ int64_t TileEmitter::longestBlock() const {
   return bytes / (config.getTileColumns() * 4);
 }
 
-int64_t TileEmitter::widenedBytes() const {
+int64_t TileEmitter::workBytes() const {
+  if (elements.kind == TileElements::BF16Matrix)
+    return MatrixTileEmitter::workBytes;
   if (elements.kind != TileElements::BF16Widened || mostRows <= single)
     return 0;
   return longestBlock() * 2 * config.getTileColumns() * 4;
@@ -232,7 +249,7 @@ void TileEmitter::emitTile(const TileRows &rows, const Depth &depth, Weights sou
     Fetcher fetcher = enterTurn(prefetch, local, products);
     Emitter::Values next(carried);
     Value input = e.element(inputs, step, elements.inputStepBytes()), weight = e.element(weights, step, panelStepBytes);
-    Value widened = source == Weights::Packed ? Value() : e.element(rows.widened, local, 2 * columns * 4);
+    Value widened = source == Weights::Packed ? Value() : e.element(rows.work, local, 2 * columns * 4);
     for (int64_t i = 0; i < unroll; ++i)
       multiply({e.at(input, i * elements.inputStepBytes()), e.at(weight, i * panelStepBytes),
                 widened ? e.at(widened, i * 2 * columns * 4) : Value()},

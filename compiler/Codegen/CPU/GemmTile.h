@@ -19,18 +19,22 @@ struct TileElements {
     F32,         ///< Inputs and weights float32.
     BF16Dot,     ///< Inputs and weights bfloat16, multiplied in pairs by a dot product.
     BF16Widened, ///< Weights bfloat16, inputs widened to float32 beforehand.
+    BF16Matrix,  ///< Inputs and weights bfloat16, multiplied in tile registers (MatrixTile.h).
   } kind;
 
   /// For weights of this type on this target.
   static TileElements of(mlir::Type weight, const Target &target);
+  /// As vectors multiply them, whether the target has tile registers or not.
+  static TileElements ofVectors(mlir::Type weight, const Target &target);
 
   /// The form that weights have.
   const schema::PackedForm &form() const { return isPaired() ? schema::kPanel32x2 : schema::kPanel32; }
   int64_t steps(int64_t depth) const { return llvm::divideCeil(depth, form().columns); }
   /// Bytes of one input element, and of the input of one step.
-  int64_t inputBytes() const { return kind == BF16Dot ? 2 : 4; }
+  int64_t inputBytes() const { return takesBF16() ? 2 : 4; }
   int64_t inputStepBytes() const { return kind == BF16Widened ? 8 : 4; }
   bool isPaired() const { return kind != F32; }
+  bool takesBF16() const { return kind == BF16Dot || kind == BF16Matrix; }
 };
 
 /// Bytes of a panel in one step.
@@ -44,7 +48,7 @@ struct TileRows {
   mlir::Value sums;    ///< Address of the accumulators of the first row, 64-byte aligned.
   mlir::Value count;   ///< How many rows, at least 1.
   mlir::Value zeros;   ///< Address of a panel's row of zeros, 64-byte aligned.
-  mlir::Value widened; ///< Address of TileEmitter::widenedBytes() to work in, 64-byte aligned.
+  mlir::Value work;    ///< Address of TileEmitter::workBytes() to work in, 64-byte aligned.
 };
 
 class TileEmitter {
@@ -55,10 +59,11 @@ public:
               int64_t sumStride, int64_t mostRows, bool meetsFewRows);
 
   /// True if the registers of the target hold the tile of the config.
-  bool fits() const { return tileColumns(config.getTileRows()) != 0; }
+  bool fits() const;
 
-  /// Bytes of memory in which weights that were widened wait for the next tile.
-  int64_t widenedBytes() const;
+  /// Bytes of memory in which weights that were widened wait for the next tile, or the configuration of tile registers
+  /// to be loaded.
+  int64_t workBytes() const;
 
   /// Writes sums[row][0 .. 31] = inputs[row] · panel for all rows, by a function that products of one kernel share.
   void emit(const TileRows &rows);

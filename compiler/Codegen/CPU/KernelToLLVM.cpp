@@ -29,7 +29,7 @@ using namespace yupana;
 using namespace yupana::codegen;
 
 LogicalResult codegen::emitLaunched(KernelEmitter &e, kernel::LaunchedOpInterface op) {
-  if (failed(checkNumerics(op, numericsOf(op), "x86")))
+  if (failed(checkNumerics(op, numericsOf(op, e.target), "x86")))
     return failure();
   return dispatchLaunched(op, "CPU", [&](auto known) { return emitTemplate(e, known); });
 }

@@ -2,8 +2,9 @@
 //
 // The whole K is one range: a register tile keeps its accumulators from the first k to the last, whatever its shape. In
 // bfloat16 the dot-product instructions add the odd element of a pair first, and two widened multiply-adds do the same
-// where there are none, so all x86 targets have the same bits. Sums keep a partial sum per lane of a 512-bit vector, or
-// of two of 256 bits. A block of a softmax is two tiles of keys.
+// where there are none, so all x86 targets without tile registers have the same bits. Tile registers add by blocks of
+// 32, which nothing else does as fast, so that products of one row are computed in them, too. Sums keep a partial sum
+// per lane of a 512-bit vector, or of two of 256 bits. A block of a softmax is two tiles of keys.
 #include "compiler/Codegen/CPU/Numerics.h"
 
 #include "compiler/Codegen/CPU/OnlineSoftmax.h"
@@ -14,7 +15,7 @@ using namespace mlir;
 using namespace yupana;
 using namespace yupana::codegen;
 
-kernel::NumericsAttr codegen::numericsOf(kernel::LaunchedOpInterface op) {
+kernel::NumericsAttr codegen::numericsOf(kernel::LaunchedOpInterface op, const Target &target) {
   constexpr int64_t partials = 16, block = OnlineSoftmax::blockTokens;
   constexpr int64_t whole = kernel::NumericsAttr::kWhole, none = kernel::NumericsAttr::kNone;
   MLIRContext *context = op->getContext();
@@ -23,7 +24,9 @@ kernel::NumericsAttr codegen::numericsOf(kernel::LaunchedOpInterface op) {
   };
   return llvm::TypeSwitch<Operation *, kernel::NumericsAttr>(op)
       .Case([&](kernel::GemmOp gemm) {
-        kernel::SumOrder order = orderOf(gemm.getWeightType(0).getElementType());
+        Type element = gemm.getWeightType(0).getElementType();
+        bool inTiles = element.isBF16() && target.cpu().bf16Tile;
+        kernel::SumOrder order = inTiles ? kernel::SumOrder::EvenOddBlocks : orderOf(element);
         return kernel::NumericsAttr::get(context, whole, order, partials, 0);
       })
       .Case([&](kernel::AttentionOp attention) {

@@ -210,11 +210,13 @@ LogicalResult NumericsAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                    int64_t partials, int64_t block, int64_t segment) {
   if (range < kWhole)
     return emitError() << "range is " << range << ", expected `all` or a number of elements";
-  // A range is summed in pairs, or in blocks of 16: one that cut them would have sums of another order.
+  // A range is summed in pairs, or in blocks: one that cut them would have sums of another order.
   if (order == SumOrder::OddFirstPairs && range > 0 && range % 2)
     return emitError() << "range is " << range << ", expected whole pairs in order odd_first_pairs";
   if (order == SumOrder::MatrixBlocks && range > 0 && range % 16)
     return emitError() << "range is " << range << ", expected whole blocks of 16 in order matrix_blocks";
+  if (order == SumOrder::EvenOddBlocks && range > 0 && range % 32)
+    return emitError() << "range is " << range << ", expected whole blocks of 32 in order even_odd_blocks";
   // Partial sums are added in a tree of pairs.
   if (partials < 1 || !llvm::isPowerOf2_64(partials))
     return emitError() << "partials is " << partials << ", expected a power of two";

@@ -42,7 +42,8 @@ def Kernel_CachePart : Kernel_Enum<"CachePart", "half of a layer's cache", [
 def Kernel_SumOrder : Kernel_Enum<"SumOrder", "in which order a product adds over k", [
     I32EnumAttrCase<"Ascending", 0, "ascending">,
     I32EnumAttrCase<"OddFirstPairs", 1, "odd_first_pairs">,
-    I32EnumAttrCase<"MatrixBlocks", 2, "matrix_blocks">]>;
+    I32EnumAttrCase<"MatrixBlocks", 2, "matrix_blocks">,
+    I32EnumAttrCase<"EvenOddBlocks", 3, "even_odd_blocks">]>;
 
 def Kernel_GPUForm : Kernel_Enum<"GPUForm", "which template of the GPU a launched op is compiled by", [
     I32EnumAttrCase<"MMA", 0, "mma">,

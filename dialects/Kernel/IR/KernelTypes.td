@@ -175,10 +175,13 @@ def Kernel_NumericsAttr : AttrDef<Kernel_Dialect, "Numerics"> {
     *Products* over k: K is cut into ranges of `range` elements from k = 0 on, or is `all` one range. Each range is one
     chain of fused multiply-adds that begins at zero, in this `order`: `ascending` k, or `odd_first_pairs`, by ascending
     pairs (2i, 2i + 1) of which the odd one goes first, as dot-product instructions of x86 have it. The ranges are
-    then added in ascending order. With `matrix_blocks` a range is a chain of matrix instructions instead, by ascending
-    blocks of 16 k: the order and the roundings of the additions inside one are those that the hardware has. Weights of
-    a softmax are float32 and then go in as two bfloat16 numbers, the nearest and the nearest to what that leaves: every
-    block of 16 positions is multiplied with the one and then with the other.
+    then added in ascending order. With `even_odd_blocks` a range is summed by blocks of 32 k, as tile registers of x86
+    have it (Intel SDM, TDPBF16PS): the even k of a block are one chain that begins at zero and its odd k another, the
+    two are added, and what that gives is added to the sum of the blocks before. With `matrix_blocks` a range is a chain
+    of matrix instructions instead, by ascending blocks of 16 k: the order and the roundings of the additions inside one
+    are those that the hardware has. Weights of a softmax are float32 and then go in as two bfloat16 numbers, the
+    nearest and the nearest to what that leaves: every block of 16 positions is multiplied with the one and then with
+    the other.
 
     *Sums* (`kernel.sum`, `kernel.row_sum`, the logits of `kernel.route`, the exponentials of a softmax) are `partials`
     P partial sums: element i is added to partial sum i mod P, by ascending i. Then partial sum i takes i + P/2 up,
@@ -194,6 +197,7 @@ def Kernel_NumericsAttr : AttrDef<Kernel_Dialect, "Numerics"> {
     ```mlir
     #kernel.numerics<range = all, order = odd_first_pairs, partials = 16>
     #kernel.numerics<range = 256, order = ascending, partials = 32>
+    #kernel.numerics<range = all, order = even_odd_blocks, partials = 16>
     #kernel.numerics<range = all, order = matrix_blocks, partials = 32>
     #kernel.numerics<partials = 16>
     #kernel.numerics<range = all, order = ascending, partials = 16, block = 32>

@@ -18,8 +18,13 @@ namespace {
 /// Whoever calls has found the target among those of CPUs.
 Code cpu_fit(const DeviceChoice &choice, const schema::Target &target, yupana_fit_t *out, const Report &report) {
   const char *name = target.name()->c_str();
-  if (const char *missing = missing_cpu_feature(static_cast<uint32_t>(find_cpu_level(name))))
+  auto level = static_cast<uint32_t>(find_cpu_level(name));
+  if (const char *missing = missing_cpu_feature(level))
     return report.fail(YUPANA_STATUS_INCOMPATIBLE, "target '%s' needs %s, which this machine lacks", name, missing);
+  // Asked here, where another target can still be taken, and only of plans that have such code.
+  if (!permit_cpu_level(level))
+    return report.fail(YUPANA_STATUS_INCOMPATIBLE,
+                       "target '%s' needs tile registers, which the system does not let this process use", name);
   *out = strcmp(cpu_native(choice), name) == 0 ? YUPANA_FIT_EXACT : YUPANA_FIT_SUBSET;
   return YUPANA_STATUS_OK;
 }

@@ -13,12 +13,17 @@
 #include <cpuid.h>
 #include <cstring>
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace yupana::runtime {
 
 namespace {
 
-enum Register : uint8_t { kLeaf1Ecx, kLeaf7Ebx, kLeaf7Sub1Eax, kExtendedLeaf1Ecx, kStates, kRegisters };
+// As find_cpu_level counts: x86-64-v4-amx.
+constexpr uint32_t kTiles = 3;
+
+enum Register : uint8_t { kLeaf1Ecx, kLeaf7Ebx, kLeaf7Edx, kLeaf7Sub1Eax, kExtendedLeaf1Ecx, kStates, kRegisters };
 
 struct Feature {
   Register where;
@@ -28,13 +33,14 @@ struct Feature {
 
 // The microarchitecture levels of the x86-64 psABI, the first targets of the schema's list. A level has the features of
 // those below it, too. States are the bits of XCR0 the operating system saves: xmm and ymm; opmask, zmm 0-15 and zmm
-// 16-31.
+// 16-31; the configuration of tile registers and these themselves.
 constexpr Feature kFeatures[] = {
-    {kLeaf1Ecx, 20, 0},        {kLeaf1Ecx, 23, 0},   {kLeaf1Ecx, 22, 0}, {kLeaf1Ecx, 12, 0}, {kLeaf1Ecx, 29, 0},
-    {kLeaf1Ecx, 27, 0},        {kLeaf1Ecx, 28, 0},   {kLeaf7Ebx, 3, 0},  {kLeaf7Ebx, 5, 0},  {kLeaf7Ebx, 8, 0},
-    {kExtendedLeaf1Ecx, 5, 0}, {kStates, 1, 0},      {kStates, 2, 0},    {kLeaf7Ebx, 16, 1}, {kLeaf7Ebx, 17, 1},
-    {kLeaf7Ebx, 28, 1},        {kLeaf7Ebx, 30, 1},   {kLeaf7Ebx, 31, 1}, {kStates, 5, 1},    {kStates, 6, 1},
-    {kStates, 7, 1},           {kLeaf7Sub1Eax, 5, 2}};
+    {kLeaf1Ecx, 20, 0},        {kLeaf1Ecx, 23, 0},    {kLeaf1Ecx, 22, 0}, {kLeaf1Ecx, 12, 0}, {kLeaf1Ecx, 29, 0},
+    {kLeaf1Ecx, 27, 0},        {kLeaf1Ecx, 28, 0},    {kLeaf7Ebx, 3, 0},  {kLeaf7Ebx, 5, 0},  {kLeaf7Ebx, 8, 0},
+    {kExtendedLeaf1Ecx, 5, 0}, {kStates, 1, 0},       {kStates, 2, 0},    {kLeaf7Ebx, 16, 1}, {kLeaf7Ebx, 17, 1},
+    {kLeaf7Ebx, 28, 1},        {kLeaf7Ebx, 30, 1},    {kLeaf7Ebx, 31, 1}, {kStates, 5, 1},    {kStates, 6, 1},
+    {kStates, 7, 1},           {kLeaf7Sub1Eax, 5, 2}, {kLeaf7Edx, 24, 3}, {kLeaf7Edx, 22, 3}, {kStates, 17, 3},
+    {kStates, 18, 3}};
 
 // What they are called, one after the other: a table of pointers would need relocations.
 constexpr char kFeatureNames[] = "sse4.2\0"
@@ -58,7 +64,11 @@ constexpr char kFeatureNames[] = "sse4.2\0"
                                  "saved opmask registers\0"
                                  "saved zmm0-zmm15 registers\0"
                                  "saved zmm16-zmm31 registers\0"
-                                 "avx512_bf16\0";
+                                 "avx512_bf16\0"
+                                 "amx_tile\0"
+                                 "amx_bf16\0"
+                                 "saved tile configurations\0"
+                                 "saved tile registers\0";
 
 /// Names of the levels as the schema has them, in as few bytes as they need.
 struct LevelNames {
@@ -80,8 +90,10 @@ void read_registers(uint32_t out[kRegisters]) {
   unsigned a, b, c, d;
   if (__get_cpuid(1, &a, &b, &c, &d))
     out[kLeaf1Ecx] = c;
-  if (__get_cpuid_count(7, 0, &a, &b, &c, &d))
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
     out[kLeaf7Ebx] = b;
+    out[kLeaf7Edx] = d;
+  }
   if (__get_cpuid_count(7, 1, &a, &b, &c, &d))
     out[kLeaf7Sub1Eax] = a;
   if (__get_cpuid(0x80000001, &a, &b, &c, &d))
@@ -115,6 +127,12 @@ const char *missing_cpu_feature(uint32_t level) {
     name += strlen(name) + 1;
   }
   return nullptr;
+}
+
+bool permit_cpu_level(uint32_t level) {
+  // ARCH_REQ_XCOMP_PERM and the number of the state component, see the kernel's Documentation/arch/x86/xstate.rst.
+  constexpr long kRequestPermission = 0x1023, kTileRegisters = 18;
+  return level < kTiles || syscall(SYS_arch_prctl, kRequestPermission, kTileRegisters) == 0;
 }
 
 } // namespace yupana::runtime

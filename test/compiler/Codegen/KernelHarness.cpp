@@ -64,7 +64,7 @@ float Rules::sum(const float *values, int64_t count) const {
 
 Expected Rules::product(const float *input, const float *weight, int64_t depth) const {
   if (!isGpu())
-    return {chain(input, weight, depth, form.isBF16), 0};
+    return {chain(input, weight, depth, form), 0};
   if (!form.isBF16)
     return {ascendingChain(input, weight, depth), 0};
   double sum = 0, size = 0;

@@ -125,3 +125,8 @@ kernel.program @step function step max_tokens 16 {
 
 // expected-error @below {{range is 24, expected whole blocks of 16 in order matrix_blocks}}
 func.func private @f() attributes {a = #kernel.numerics<range = 24, order = matrix_blocks, partials = 32>}
+
+// -----
+
+// expected-error @below {{range is 48, expected whole blocks of 32 in order even_odd_blocks}}
+func.func private @f() attributes {a = #kernel.numerics<range = 48, order = even_odd_blocks, partials = 16>}

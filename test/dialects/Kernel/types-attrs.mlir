@@ -67,6 +67,8 @@ func.func private @numerics() attributes {
   test.blocks = #kernel.numerics<block = 32, partials = 16, order = odd_first_pairs, range = all>,
   // CHECK-SAME: test.matrices = #kernel.numerics<range = all, order = matrix_blocks, partials = 32>
   test.matrices = #kernel.numerics<range = all, order = matrix_blocks, partials = 32>,
+  // CHECK-SAME: test.parity = #kernel.numerics<range = all, order = even_odd_blocks, partials = 16>
+  test.parity = #kernel.numerics<range = all, order = even_odd_blocks, partials = 16>,
   // CHECK-SAME: test.ranges = #kernel.numerics<range = 256, order = ascending, partials = 32>
   test.ranges = #kernel.numerics<range = 256, order = ascending, partials = 32>,
   // CHECK-SAME: test.segments = #kernel.numerics<range = all, order = matrix_blocks, partials = 64, block = 64, segment = 256>

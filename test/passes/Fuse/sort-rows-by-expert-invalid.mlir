@@ -10,7 +10,7 @@
 // RUN: yupana-opt %S/sort-rows-by-expert.mlir --yupana-sort-rows-by-expert=target=x86-64-v3 --split-input-file > %t.after
 // RUN: diff %t.before %t.after
 
-// UNKNOWN: error: target "pdp-11": no back end, expected one of {{.*}}, x86-64-v3, x86-64-v4, x86-64-v4-bf16
+// UNKNOWN: error: target "pdp-11": no back end, expected one of {{.*}}, x86-64-v3, x86-64-v4, x86-64-v4-amx, x86-64-v4-bf16
 
 // Nothing of this program makes the choice.
 !x = !kernel.view<["T", 64], f32>

@@ -1,7 +1,7 @@
 // RUN: yupana-opt %s --yupana-specialize-steps=target=x86-64-v3 | FileCheck %s --implicit-check-not=kernel.program
 // RUN: not yupana-opt %s --yupana-specialize-steps=target=pdp-11 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 
-// UNKNOWN: error: target "pdp-11": no back end, expected one of {{.*}}, x86-64-v3, x86-64-v4, x86-64-v4-bf16
+// UNKNOWN: error: target "pdp-11": no back end, expected one of {{.*}}, x86-64-v3, x86-64-v4, x86-64-v4-amx, x86-64-v4-bf16
 
 // Steps of one token alone need no second program.
 // CHECK: kernel.program @step function step max_tokens 1 {

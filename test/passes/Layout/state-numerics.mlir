@@ -1,8 +1,10 @@
-// RUN: yupana-opt %s --yupana-state-numerics=target=x86-64-v4-bf16 --split-input-file | FileCheck %s
+// RUN: yupana-opt %s --yupana-state-numerics=target=x86-64-v4-bf16 --split-input-file | FileCheck %s --check-prefixes=CHECK,PAIRS
+// RUN: yupana-opt %s --yupana-state-numerics=target=x86-64-v4-amx --split-input-file | FileCheck %s --check-prefixes=CHECK,TILES
 
 // On x86 a product has one range; the order is that of its weight's type. Whatever adds up keeps 16 partial sums.
 // CHECK: kernel.gemm {{.*}} attributes {numerics = #kernel.numerics<range = all, order = ascending, partials = 16>}
-// CHECK: kernel.gemm {{.*}} attributes {numerics = #kernel.numerics<range = all, order = odd_first_pairs, partials = 16>}
+// PAIRS: kernel.gemm {{.*}} attributes {numerics = #kernel.numerics<range = all, order = odd_first_pairs, partials = 16>}
+// TILES: kernel.gemm {{.*}} attributes {numerics = #kernel.numerics<range = all, order = even_odd_blocks, partials = 16>}
 lm.weight @w from ["w"] : tensor<64x64xf32> through [] : tensor<64x64xf32>
 lm.weight @h from ["h"] : tensor<64x64xbf16> through [] : tensor<64x64xbf16>
 kernel.program @step function step max_tokens 16 {

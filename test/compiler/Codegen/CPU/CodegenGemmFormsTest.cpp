@@ -22,7 +22,7 @@ protected:
   std::unique_ptr<Library> load(const std::string &kernels) const { return test::load(GetParam().target, kernels); }
   Numbers random(size_t count, uint32_t seed) const { return Numbers(randomArray(count, seed), isBF16()); }
   float product(const Numbers &x, int64_t row, const Numbers &w, int64_t output, int64_t depth) const {
-    return chain(x.at(row * depth), w.at(output * depth), depth, isBF16());
+    return chain(x.at(row * depth), w.at(output * depth), depth, GetParam());
   }
 };
 

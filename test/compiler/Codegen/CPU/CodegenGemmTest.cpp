@@ -43,7 +43,7 @@ protected:
     library.run("gemm", {x, packed, y}, {tokens}, ceilDiv(outputs, 32) * ceilDiv(tokens, rowsPerCell));
     for (int64_t t = 0; t < tokens; ++t)
       for (int64_t n = 0; n < outputs; ++n)
-        ASSERT_EQ(bitsOf(y[t * outputs + n]), bitsOf(chain(x.at(t * depth), w.at(n * depth), depth, isBF16())))
+        ASSERT_EQ(bitsOf(y[t * outputs + n]), bitsOf(chain(x.at(t * depth), w.at(n * depth), depth, GetParam())))
             << "T " << tokens << " token " << t << " output " << n;
     ASSERT_TRUE(y.tailIntact()) << "T " << tokens;
   }
@@ -101,7 +101,7 @@ TEST_P(Gemm, RowsLongerThanTheDepth) {
     library->run("gemm", {Numbers(wide, isBF16()), w.packed(1, outputs, depth), y}, {tokens}, 4);
     for (int64_t t = 0; t < tokens; ++t)
       for (int64_t n = 0; n < outputs; ++n)
-        ASSERT_EQ(bitsOf(y[t * outputs + n]), bitsOf(chain(x.at(t * depth), w.at(n * depth), depth, isBF16())))
+        ASSERT_EQ(bitsOf(y[t * outputs + n]), bitsOf(chain(x.at(t * depth), w.at(n * depth), depth, GetParam())))
             << "token " << t << " output " << n;
   }
 }
@@ -128,7 +128,7 @@ TEST_P(Gemm, WhatIsNoNumberStaysOne) {
   for (int64_t n = 0; n < outputs; ++n) {
     EXPECT_TRUE(std::isnan(y[n]));
     EXPECT_EQ(y[outputs + n], w[n * depth + 8] > 0 ? inf : -inf);
-    EXPECT_EQ(bitsOf(y[2 * outputs + n]), bitsOf(chain(x.at(2 * depth), w.at(n * depth), depth, isBF16())));
+    EXPECT_EQ(bitsOf(y[2 * outputs + n]), bitsOf(chain(x.at(2 * depth), w.at(n * depth), depth, GetParam())));
   }
 }
 
@@ -185,7 +185,7 @@ TEST_P(Gemm, InputThatIsComputed) {
     Numbers x(input, isBF16());
     library->run("gemm", {h, ids, squares, gain, w.packed(1, outputs, depth), y}, {tokens, 0, sources}, 2 * 4);
     for (int64_t i = 0; i < tokens * outputs; ++i)
-      ASSERT_EQ(bitsOf(y[i]), bitsOf(chain(x.at(i / outputs * depth), w.at(i % outputs * depth), depth, isBF16())))
+      ASSERT_EQ(bitsOf(y[i]), bitsOf(chain(x.at(i / outputs * depth), w.at(i % outputs * depth), depth, GetParam())))
           << i;
     EXPECT_TRUE(y.tailIntact());
   }
@@ -218,7 +218,7 @@ TEST_P(Gemm, EpilogueThatNoPassMakes) {
   library->run("gemm", {x, w.packed(1, outputs, depth), bias, gain, y}, {tokens}, 3 * 3);
   for (int64_t t = 0; t < tokens; ++t)
     for (int64_t n = 0; n < outputs; ++n) {
-      float acc = chain(x.at(t * depth), w.at(n * depth), depth, isBF16());
+      float acc = chain(x.at(t * depth), w.at(n * depth), depth, GetParam());
       double expected = double(acc) * std::tanh(double(acc)) * gain[t] + bias[n];
       ASSERT_NEAR(y[t * outputs + n], expected, 1e-6) << t << " " << n;
     }

@@ -15,6 +15,7 @@
 #include <dlfcn.h>
 #include <immintrin.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <thread>
 #include <unistd.h>
 
@@ -81,9 +82,18 @@ static float flushed(float value) {
 
 float test::flushedFMA(float x, float y, float z) { return flushed(std::fmaf(flushed(x), flushed(y), flushed(z))); }
 
-float test::chain(const float *input, const float *weight, int64_t depth, bool isBF16) {
+float test::chain(const float *input, const float *weight, int64_t depth, const Form &form) {
   float sum = 0;
-  if (!isBF16) {
+  if (form.usesTiles()) {
+    for (int64_t begin = 0; begin < depth; begin += 32) {
+      float halves[2] = {};
+      for (int64_t k = begin; k < std::min(begin + 32, depth); ++k)
+        halves[k % 2] = flushedFMA(input[k], weight[k], halves[k % 2]);
+      sum = flushed(sum + flushed(halves[0] + halves[1]));
+    }
+    return sum;
+  }
+  if (!form.isBF16) {
     for (int64_t k = 0; k < depth; ++k)
       sum = flushedFMA(input[k], weight[k], sum);
     return sum;
@@ -153,10 +163,12 @@ void Library::run(const std::string &symbol, std::vector<void *> arguments, Size
 
 std::string test::libraryText(const std::string &target, const std::string &kernels) {
   std::string text = "kernel.library @library target \"" + target + "\" {\n" + kernels + "\n}\n";
-  codegen::X86Choice tile = codegen::chooseGemm(findTarget(target)->cpu());
-  std::string choice = fmt::format("\"{}\", tile = {} x {}", target, tile.tileRows, tile.tileColumns);
-  for (size_t at; (at = text.find("%TILE%")) != std::string::npos;)
-    text.replace(at, 6, choice);
+  for (size_t at; (at = text.find("%TILE%")) != std::string::npos;) {
+    std::string_view kernel = std::string_view(text).substr(text.rfind("kernel.func", at));
+    bool isBF16 = kernel.substr(0, kernel.find("kernel.func", 1)).find("panel32x2") != std::string_view::npos;
+    codegen::X86Choice tile = codegen::chooseGemm(findTarget(target)->cpu(), isBF16);
+    text.replace(at, 6, fmt::format("\"{}\", tile = {} x {}", target, tile.tileRows, tile.tileColumns));
+  }
   return text;
 }
 
@@ -192,10 +204,16 @@ std::vector<std::string> test::allTargets() {
   return names;
 }
 
+/// Asks the system for the tile registers, which no code may use before.
+static bool mayRun(const Target &target) {
+  constexpr long requestPermission = 0x1023, tileRegisters = 18;
+  return !target.cpu().bf16Tile || syscall(SYS_arch_prctl, requestPermission, tileRegisters) == 0;
+}
+
 std::vector<std::string> test::runnableTargets() {
   std::vector<std::string> names;
   for (const auto &backEnd : codegen::backEnds())
-    if (backEnd->getTarget().isCpu() && backEnd->runsHere())
+    if (backEnd->getTarget().isCpu() && backEnd->runsHere() && mayRun(backEnd->getTarget()))
       names.push_back(backEnd->getName().str());
   return names;
 }

@@ -108,8 +108,20 @@ private:
 /// x · y + z, rounded once, with inputs and result flushed to zero.
 float flushedFMA(float x, float y, float z);
 
-/// Σ input[k] · weight[k] as a GEMM adds it: over ascending k, in bfloat16 over pairs of k, the odd one first.
-float chain(const float *input, const float *weight, int64_t depth, bool isBF16);
+/// A target and what weights and activations are stored in.
+struct Form {
+  std::string target;
+  bool isBF16;
+
+  const char *element() const { return isBF16 ? "bf16" : "f32"; }
+  const char *layout() const { return isBF16 ? "panel32x2" : "panel32"; }
+  /// True if products are computed in tile registers.
+  bool usesTiles() const { return isBF16 && findTarget(target)->cpu().bf16Tile; }
+};
+
+/// Σ input[k] · weight[k] as a GEMM adds it: over ascending k, in bfloat16 over pairs of k, the odd one first; in tile
+/// registers over blocks of 32 k, of each the even ones, the odd ones, and their sum.
+float chain(const float *input, const float *weight, int64_t depth, const Form &form);
 
 /// Σ of `count` values as every horizontal sum adds it: 16 partial sums, then a tree.
 float treeSum(const float *values, int64_t count);
@@ -143,7 +155,7 @@ private:
 };
 
 /// The text of a library: `kernels` are kernel.func ops in which `#kernel.x86<%TILE%, rows = 8>` gets the
-/// target and its register tile.
+/// target and the tile of its products, of bfloat16 if there are weights of it.
 std::string libraryText(const std::string &target, const std::string &kernels);
 
 /// Compiles libraryText(). An error of the compiler is returned.
@@ -155,15 +167,6 @@ std::unique_ptr<Library> load(const std::string &target, const std::string &kern
 
 /// The targets of the CPU that this machine runs.
 std::vector<std::string> runnableTargets();
-
-/// A target and what weights and activations are stored in.
-struct Form {
-  std::string target;
-  bool isBF16;
-
-  const char *element() const { return isBF16 ? "bf16" : "f32"; }
-  const char *layout() const { return isBF16 ? "panel32x2" : "panel32"; }
-};
 
 /// Both for each of the targets this machine runs.
 std::vector<Form> runnableForms();

@@ -131,8 +131,10 @@ TEST_P(Packed, ProductsReadTokenPanels) {
                    static_cast<uint32_t>((tokens + 15) / 16 * 2));
       for (int64_t t = 0; t < tokens; ++t)
         for (int64_t n = 0; n < outputs; ++n) {
-          ASSERT_EQ(bitsOf(y[t * outputs + n]), bitsOf(chain(x.at(t * depth), w.at(n * depth), depth, isBF16()))) << t;
-          ASSERT_EQ(bitsOf(z[t * outputs + n]), bitsOf(chain(&back[t * depth], w.at(n * depth), depth, isBF16()))) << t;
+          ASSERT_EQ(bitsOf(y[t * outputs + n]), bitsOf(chain(x.at(t * depth), w.at(n * depth), depth, GetParam())))
+              << t;
+          ASSERT_EQ(bitsOf(z[t * outputs + n]), bitsOf(chain(&back[t * depth], w.at(n * depth), depth, GetParam())))
+              << t;
         }
       EXPECT_TRUE(y.tailIntact() && z.tailIntact());
     }

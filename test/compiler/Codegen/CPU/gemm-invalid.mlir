@@ -96,3 +96,18 @@ kernel.library @library target "x86-64-v3" {
     }
   }
 }
+
+// -----
+
+// Tile registers hold the sums of 32 rows by a panel, no more and no fewer.
+kernel.library @library target "x86-64-v4-amx" {
+  kernel.func @tile {
+  ^bb0(%x: !kernel.view<["T", 64], bf16>, %w: !kernel.view<[96, 64], bf16, "panel32x2">, %y: !kernel.view<["T", 96], f32>):
+    // expected-error @+1 {{has a tile of 12 x 32, tile registers hold one of 32 x 32}}
+    kernel.gemm rows "T" attributes {config = #kernel.x86<"x86-64-v4-amx", tile = 12 x 32, rows = 144>}
+        product %x : !kernel.view<["T", 64], bf16> times %w : !kernel.view<[96, 64], bf16, "panel32x2"> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 96], f32>
+    }
+  }
+}

@@ -63,3 +63,18 @@ kernel.library @library target "x86-64-v3" {
         !kernel.view<["S", 16], i32>, !kernel.view<["T", 64], f32>
   }
 }
+
+// -----
+
+// Tile registers add by blocks, dot products by pairs.
+kernel.library @library target "x86-64-v4-amx" {
+  kernel.func @blocks {
+  ^bb0(%x: !kernel.view<["T", 64], bf16>, %w: !kernel.view<[96, 64], bf16, "panel32x2">, %y: !kernel.view<["T", 96], f32>):
+    // expected-error @+1 {{order = odd_first_pairs, partials = 16>, kernels of x86 add by #kernel.numerics<range = all, order = even_odd_blocks, partials = 16>}}
+    kernel.gemm rows "T" attributes {config = #kernel.x86<"x86-64-v4-amx", tile = 32 x 32, rows = 256>, numerics = #kernel.numerics<range = all, order = odd_first_pairs, partials = 16>}
+        product %x : !kernel.view<["T", 64], bf16> times %w : !kernel.view<[96, 64], bf16, "panel32x2"> {
+    ^bb0(%acc: f32, %row: index, %feature: index):
+      kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", 96], f32>
+    }
+  }
+}
