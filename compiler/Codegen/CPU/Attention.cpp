@@ -5,8 +5,9 @@
 // often. Softmax runs online over blocks of 64 positions at absolute multiples of 64, so the bits of a row depend on
 // its position alone. In bfloat16 scores are sums over pairs of features and outputs sums over pairs of positions, the
 // odd one first, as in a GEMM.
+#include "compiler/Codegen/CPU/AttentionOperands.h"
 #include "compiler/Codegen/CPU/Kernels.h"
-#include "compiler/Codegen/CPU/OnlineSoftmax.h"
+#include "compiler/Codegen/CPU/MatrixAttention.h"
 
 using namespace mlir;
 using namespace yupana;
@@ -14,7 +15,7 @@ using namespace yupana::codegen;
 
 namespace {
 
-constexpr int64_t tileTokens = OnlineSoftmax::tileTokens, tileVectors = OnlineSoftmax::tileVectors;
+constexpr int64_t tileVectors = OnlineSoftmax::tileVectors;
 
 class AttentionEmitter {
 public:
@@ -23,11 +24,7 @@ public:
   void run();
 
 private:
-  /// Where a tile of keys and its values are, and which of its positions the tokens see.
-  struct Tile {
-    Value keys, values;
-    OnlineSoftmax::Seen seen;
-  };
+  using Tile = AttentionOperands::Tile;
   /// Rows and vectors that are kept in registers at once: sums of rows times vectors.
   struct RegisterTile {
     int64_t rows, vectors;
@@ -36,7 +33,6 @@ private:
   Value isFirstOfTwo(Value token, Value last);
   RegisterTile registerTile(int64_t rows);
   void emitRows(Value token, Value head, int64_t tokens);
-  Tile enterTile(Value index, Value sequence, Value head, Value low, ArrayRef<Value> positions);
   Value enterQueries(Value token, Value head, int64_t tokens);
   int64_t queryOffset(int64_t row) const;
   void emitScores(ArrayRef<Tile> tiles, Value queries);
@@ -50,20 +46,16 @@ private:
   void emitOutput(Value token, Value head, int64_t tokens);
 
   int64_t tokensOf(ArrayRef<Tile> tiles) const { return tiles.front().seen.ends.size(); }
-  /// Where the queries, or outputs, of a token and key head lie.
-  Value rowsOf(Value view, Value token, Value head) {
-    int64_t rowBytes = cast<kernel::ViewType>(view.getType()).getDimSize(1) * bytes;
-    return e.element(e.element(e.address(view), token, rowBytes), head, group * width * bytes);
-  }
   /// Where 16 features of a row's weighted sum lie; 64 bytes are a vector of float32.
   Value sum(Value row, Value vector) { return e.at(e.element(sums, row, vectors * 64), e.mul(vector, 64)); }
 
   KernelEmitter &e;
   kernel::AttentionOp op;
-  int64_t width, heads, group, vectors;
-  TileElements elements; ///< Of queries and keys.
-  int64_t bytes;         ///< Of an element of the cache.
-  int64_t mostTokens;    ///< That go through the keys together.
+  AttentionOperands operands;
+  int64_t width, heads, group, bytes; ///< As the operands have them.
+  int64_t vectors;                    ///< Of a head.
+  TileElements elements;              ///< Of queries and keys.
+  int64_t mostTokens;                 ///< That go through the keys together.
   OnlineSoftmax softmax;
   Value zero;
   Value sums;    ///< Of each row, [vectors][16] weighted sums of values.
@@ -79,11 +71,11 @@ static int64_t tokensTogether(kernel::AttentionOp op, int64_t group, const CpuFa
 }
 
 AttentionEmitter::AttentionEmitter(KernelEmitter &e, kernel::AttentionOp op)
-    : e(e), op(op), width(op.getKeys().getType().getWidth()), heads(op.getKeys().getType().getHeads()),
-      group(op.getQuery().getType().getDimSize(1) / (heads * width)), vectors(llvm::divideCeil(width, vectorLanes)),
+    : e(e), op(op), operands(e, op), width(operands.width), heads(operands.heads), group(operands.group),
+      bytes(operands.bytes), vectors(llvm::divideCeil(width, vectorLanes)),
       elements(TileElements::ofVectors(op.getKeys().getType().getElementType(), e.target)),
-      bytes(op.getKeys().getType().getElementBytes()), mostTokens(tokensTogether(op, group, e.target.cpu())),
-      softmax(e, mostTokens, group, op.getScale().convertToDouble(), elements) {
+      mostTokens(tokensTogether(op, group, e.target.cpu())),
+      softmax(e, mostTokens * group, group, op.getScale().convertToDouble(), elements) {
   zero = e.integer(0);
   sums = e.local(e.f32, mostTokens * group * vectors * vectorLanes);
   // Values that lie side by side are widened as pairs: one load and two operations for 32 of them, where halves of a
@@ -107,24 +99,17 @@ AttentionEmitter::RegisterTile AttentionEmitter::registerTile(int64_t rows) {
   return {height, 2};
 }
 
-/// The cells of a head follow one another, so that its keys and values stay in the second level of cache.
 void AttentionEmitter::run() {
-  e.loop(zero, e.integer(heads), [&](Value head) {
-    auto tokenOf = [&](Value cell) { return e.ceilDiv(e.max(e.sub(cell, head), zero), heads); };
-    Value first = tokenOf(e.first), last = tokenOf(e.last);
+  operands.forTokens(mostTokens, [&](Value token, Value head, Value last) -> Value {
+    auto take = [&](int64_t tokens) {
+      emitRows(token, head, tokens);
+      return e.integer(tokens);
+    };
     if (mostTokens == 1)
-      return e.loop(first, last, [&](Value token) { emitRows(token, head, 1); });
-    e.loop(first, last, 1, {first}, [&](Value token, ValueRange next) {
-      // A token that was taken with the one before it is passed over.
-      return e.when(e.equal(token, next[0]), next, [&]() -> Emitter::Values {
-        auto take = [&](int64_t tokens) -> Emitter::Values {
-          emitRows(token, head, tokens);
-          return {e.add(token, tokens)};
-        };
-        return e.either(
-            isFirstOfTwo(token, last), e.i64, [&] { return take(2); }, [&] { return take(1); });
-      });
-    });
+      return take(1);
+    return e.either(
+        isFirstOfTwo(token, last), e.i64, [&]() -> Emitter::Values { return {take(2)}; },
+        [&]() -> Emitter::Values { return {take(1)}; })[0];
   });
 }
 
@@ -141,34 +126,24 @@ Value AttentionEmitter::isFirstOfTwo(Value token, Value last) {
 
 /// The rows of one key head, of `token` and those behind it.
 void AttentionEmitter::emitRows(Value token, Value head, int64_t tokens) {
-  Value position = e.widen(e.load(e.i32, e.element(e.address(op.getPositions()), token, 4)));
-  Value sequence = e.widen(e.load(e.i32, e.element(e.address(op.getSequences()), token, 4)));
+  Value position = operands.position(token), sequence = operands.sequence(token);
   SmallVector<Value> positions;
   for (int64_t i = 0; i < tokens; ++i)
     positions.push_back(e.add(position, i));
   Value queries = enterQueries(token, head, tokens);
-  // With chunked attention a token sees its own chunk alone.
-  int64_t chunk = op.getChunk();
-  Value low = chunk ? e.mul(e.div(position, chunk), chunk) : zero;
+  Value low = operands.lowest(position);
 
   softmax.begin();
   e.loop(zero, e.integer(tokens * group), [&](Value row) {
     e.loop(zero, e.integer(vectors), [&](Value vector) { e.store(e.splat(0), sum(row, vector), 64); });
   });
-  // Blocks from the first visible position's to the token's own, and of these the tiles that have a visible position.
-  constexpr int64_t blockTiles = OnlineSoftmax::blockTiles, blockTokens = OnlineSoftmax::blockTokens;
-  Value firstTile = e.div(low, tileTokens), lastTile = e.add(e.div(position, tileTokens), 1);
-  e.loop(e.div(low, blockTokens), e.add(e.div(position, blockTokens), 1), [&](Value block) {
-    Value start = e.mul(block, blockTiles);
-    Value first = e.max(start, firstTile), last = e.min(e.add(start, blockTiles), lastTile);
-    e.switchOn(e.sub(last, first), 1, blockTiles, [&](int64_t count) {
-      SmallVector<Tile> tiles;
-      for (int64_t i = 0; i < count; ++i)
-        tiles.push_back(enterTile(e.add(first, i), sequence, head, low, positions));
-      emitScores(tiles, queries);
-      softmax.emit(llvm::map_to_vector(tiles, [](const Tile &tile) { return tile.seen; }));
-      emitValues(tiles);
-    });
+  operands.forTiles(position, low, [&](Value first, int64_t count) {
+    SmallVector<Tile> tiles;
+    for (int64_t i = 0; i < count; ++i)
+      tiles.push_back(operands.enterTile(e.add(first, i), sequence, head, low, positions));
+    emitScores(tiles, queries);
+    softmax.emit(llvm::map_to_vector(tiles, [](const Tile &tile) { return tile.seen; }), zero);
+    emitValues(tiles);
   });
   emitOutput(token, head, tokens);
 }
@@ -176,9 +151,9 @@ void AttentionEmitter::emitRows(Value token, Value head, int64_t tokens) {
 /// The address of the rows' queries, as the scores multiply them.
 Value AttentionEmitter::enterQueries(Value token, Value head, int64_t tokens) {
   if (!widened)
-    return rowsOf(op.getQuery(), token, head);
+    return operands.rowsOf(op.getQuery(), token, head);
   for (int64_t i = 0; i < tokens; ++i) {
-    Value queries = rowsOf(op.getQuery(), e.add(token, i), head);
+    Value queries = operands.rowsOf(op.getQuery(), e.add(token, i), head);
     e.pieces(group * width, vectorLanes, [&](Value begin, int64_t) {
       Value bits = e.load(e.vectorOf(e.i16), e.element(queries, begin, 2));
       e.store(e.widenBF16(bits), e.element(widened, e.add(begin, i * group * width), 4));
@@ -191,29 +166,6 @@ Value AttentionEmitter::enterQueries(Value token, Value head, int64_t tokens) {
 int64_t AttentionEmitter::queryOffset(int64_t row) const {
   int64_t tokenRows = widened ? group : heads * group;
   return (row / group * tokenRows + row % group) * width * elements.inputBytes();
-}
-
-/// Looks up the page of tile `index` and bounds what tokens at these positions see of it.
-AttentionEmitter::Tile AttentionEmitter::enterTile(Value index, Value sequence, Value head, Value low,
-                                                   ArrayRef<Value> positions) {
-  kernel::CacheType cache = op.getKeys().getType();
-  const schema::PackedForm &keys = cache.getForm();
-  int64_t perPage = cache.getPageTokens() / tileTokens;
-  // Pages of a sequence are a row of the page table.
-  Value row = e.mul(sequence, op.getPages().getType().getDimSize(1));
-  Value page = e.load(e.i32, e.element(e.address(op.getPages()), e.add(row, e.div(index, perPage)), 4));
-  Value pageOffset = e.mul(e.widen(page), cache.getPageBytes());
-  // As many rows of values as a tile has keys take as much room and follow one another, so that both parts have the
-  // tile at one offset.
-  Value inPage = schema::row_tile_index(e, keys, cache.getPackedShape(), head, e.rem(index, perPage));
-  int64_t tileBytes = schema::row_tile_elements(keys, cache.getPackedShape()) * bytes;
-  Value offset = e.add(pageOffset, e.mul(inPage, tileBytes));
-  // Only the first tile may begin before `low`, and only the last goes beyond a token.
-  Value start = e.mul(index, tileTokens);
-  OnlineSoftmax::Seen seen = {e.max(e.sub(low, start), zero), {}};
-  for (Value position : positions)
-    seen.ends.push_back(e.min(e.add(e.sub(position, start), 1), e.integer(tileTokens)));
-  return {e.at(e.address(op.getKeys()), offset), e.at(e.address(op.getValues()), offset), seen};
 }
 
 //===----------------------------------------------------------------------===//
@@ -235,8 +187,7 @@ void AttentionEmitter::emitScores(ArrayRef<Tile> tiles, Value queries) {
 
 /// Of rows from `row` on by tiles that are numbered from `first` on in their block.
 void AttentionEmitter::emitScores(ArrayRef<Tile> tiles, int64_t first, Value queries, Value row, int64_t rows) {
-  kernel::CacheType cache = op.getKeys().getType();
-  int64_t stepBytes = schema::tile_elements(cache.getForm(), cache.getPackedShape()) * bytes;
+  int64_t stepBytes = operands.keyStepBytes();
   int64_t steps = elements.steps(width), queryBytes = elements.inputStepBytes();
   int64_t vectorCount = tiles.size() * tileVectors;
   Value query = e.element(queries, row, width * elements.inputBytes());
@@ -408,7 +359,7 @@ void AttentionEmitter::addProducts(ArrayRef<Value> values, Value weights, Mutabl
 /// Divides by the sum of exponentials, once and at the end.
 void AttentionEmitter::emitOutput(Value token, Value head, int64_t tokens) {
   for (int64_t i = 0; i < tokens; ++i) {
-    Value out = rowsOf(op.getOut(), e.add(token, i), head);
+    Value out = operands.rowsOf(op.getOut(), e.add(token, i), head);
     e.loop(zero, e.integer(group), [&](Value queryHead) {
       Value row = e.add(queryHead, i * group);
       Value total = e.broadcast(softmax.total(row)), to = e.element(out, queryHead, width * bytes);
@@ -437,6 +388,9 @@ LogicalResult codegen::emitTemplate(KernelEmitter &e, kernel::AttentionOp op) {
                           << " bytes, expected the positive multiple of 4 that a cache group gives";
   if (op.getScale().isNegative() || op.getScale().isZero())
     return op.emitError() << "has scale " << op.getScale().convertToDouble() << ", expected a positive one";
-  AttentionEmitter(e, op).run();
+  if (usesTileRegisters(op, e.target))
+    emitMatrixAttention(e, op);
+  else
+    AttentionEmitter(e, op).run();
   return success();
 }

@@ -120,7 +120,7 @@ LogicalResult GemmEmitter::run() {
   else
     e.loop(e.div(e.first, cells), e.ceilDiv(e.last, cells), [&](Value outer) { emitRange(cellsOf(outer)); });
   if (elements.kind == TileElements::BF16Matrix)
-    MatrixTileEmitter::emitRelease(e);
+    TileRegisters(e).release();
   return result;
 }
 

@@ -21,42 +21,20 @@ namespace {
 
 constexpr int64_t cacheLine = 64;
 /// Rows of a tile register, and the pairs of k and the columns of one of weights.
-constexpr int64_t tileRows = 16, tilePairs = 16, tileColumns = 16;
+constexpr int64_t tileRows = TileRegisters::rows, tilePairs = TileRegisters::rows, tileColumns = TileRegisters::columns;
 /// Steps of a block: 16 KiB of the panel, beside which 32 rows of as many inputs have room in 48 KiB.
 constexpr int64_t longestBlock = 128;
 /// Cache lines of the panel in one turn of the loop.
 constexpr int64_t turnLines = tilePairs * panelStepBytes / cacheLine;
-
-/// The tile registers by what they hold: sums of the upper 16 rows, then of the lower ones, both by left and right half
-/// of the panel; inputs of the upper and the lower rows; left and right half of the panel.
-enum TileRegister : int64_t { upperSums = 0, lowerSums = 2, upperInputs = 4, lowerInputs = 5, weightTiles = 6 };
+/// Groups of a block that fetch weights behind it.
+constexpr int64_t fetchers = 2;
 
 } // namespace
 
 MatrixTileEmitter::MatrixTileEmitter(KernelEmitter &e, int64_t steps, int64_t inputStride, int64_t sumStride,
                                      int64_t mostRows)
-    : e(e), steps(steps), whole(steps / tilePairs * tilePairs), inputStride(inputStride), sumStride(sumStride),
-      mostRows(mostRows) {}
-
-void MatrixTileEmitter::callTile(StringRef name, ArrayRef<int64_t> registers, ValueRange operands) {
-  Emitter::Values all;
-  for (int64_t tile : registers)
-    all.push_back(e.integer(tile, e.i8));
-  llvm::append_range(all, operands);
-  e.make<LLVM::CallIntrinsicOp>(e.b.getStringAttr("llvm.x86." + name), all);
-}
-
-void MatrixTileEmitter::loadTile(int64_t tile, Value address, int64_t stride) {
-  callTile("tileloadd64", tile, {address, e.integer(stride)});
-}
-
-void MatrixTileEmitter::storeTile(int64_t tile, Value address, int64_t stride) {
-  callTile("tilestored64", tile, {address, e.integer(stride)});
-}
-
-void MatrixTileEmitter::emitRelease(KernelEmitter &e) {
-  e.make<LLVM::CallIntrinsicOp>(e.b.getStringAttr("llvm.x86.tilerelease"), ValueRange());
-}
+    : e(e), tiles(e), steps(steps), whole(steps / tilePairs * tilePairs), inputStride(inputStride),
+      sumStride(sumStride), mostRows(mostRows) {}
 
 void MatrixTileEmitter::emit(const TileRows &rows) {
   auto inOneGroup = [&](const Depth &depth) { emitOneGroup(rows, depth); };
@@ -80,7 +58,8 @@ void MatrixTileEmitter::emit(const TileRows &rows) {
 /// Up to 32 rows read every weight once, so the whole depth is one block and memory sets the pace. More than 16 are a
 /// group whose lower tiles may be lower, others a group of upper tiles alone.
 void MatrixTileEmitter::emitOneGroup(const TileRows &rows, const Depth &depth) {
-  emitLeft(rows, depth, rows.count, e.integer(0), [&](int64_t tiles) { return fetchOwn(rows, depth, tiles); });
+  emitLeft(rows, depth, rows.count, e.integer(0),
+           [&](int64_t tileRowCount) { return fetchOwn(rows, depth, tileRowCount); });
 }
 
 void MatrixTileEmitter::emitManyGroups(const TileRows &rows) {
@@ -97,8 +76,12 @@ void MatrixTileEmitter::emitManyGroups(const TileRows &rows) {
 /// All groups of 32 rows, then what is left.
 void MatrixTileEmitter::emitBlock(const TileRows &rows, const Depth &depth) {
   Value groups = e.div(rows.count, groupRows), left = e.rem(rows.count, groupRows), height = e.integer(tileRows);
-  configure(rows, height, height, depth.pairs);
-  e.loop(e.integer(0), groups, [&](Value group) { emitGroup(rows, depth, group, 2, fetchNext(rows, depth, group)); });
+  tiles.configure(rows.work, height, height, depth.pairs);
+  Value fetching = e.min(groups, e.integer(fetchers));
+  e.loop(e.integer(0), fetching, [&](Value group) { emitGroup(rows, depth, group, 2, fetchNext(rows, depth, group)); });
+  e.loop(fetching, groups, [&](Value group) {
+    emitGroup(rows, depth, group, 2, Lines{rows.weights, e.integer(0), 0, 0});
+  });
   e.when(e.less(e.integer(0), left),
          [&] { emitLeft(rows, depth, left, groups, [&](int64_t) { return fetchNext(rows, depth, groups); }); });
 }
@@ -107,110 +90,80 @@ void MatrixTileEmitter::emitLeft(const TileRows &rows, const Depth &depth, Value
                                  function_ref<Lines(int64_t)> fetch) {
   Value height = e.integer(tileRows);
   auto emitUpper = [&] {
-    configure(rows, count, count, depth.pairs);
+    tiles.configure(rows.work, count, count, depth.pairs);
     emitGroup(rows, depth, group, 1, fetch(1));
   };
   if (mostRows <= tileRows)
     return emitUpper();
   e.when(e.less(count, e.integer(tileRows + 1)), emitUpper, [&] {
-    configure(rows, height, e.sub(count, height), depth.pairs);
+    tiles.configure(rows.work, height, e.sub(count, height), depth.pairs);
     emitGroup(rows, depth, group, 2, fetch(2));
   });
-}
-
-/// Palette 1 has 16 bits for the bytes of a row of each register from byte 16 on, and 8 bits for its rows from 48 on
-/// (Intel SDM, "TILECFG"). Registers that the code does not use have as many rows as their neighbours.
-void MatrixTileEmitter::configure(const TileRows &rows, Value upper, Value lower, int64_t pairs) {
-  auto rowsOf = [](std::initializer_list<int64_t> tiles) {
-    int64_t bytes = 0;
-    for (int64_t tile : tiles)
-      bytes |= int64_t{1} << (8 * tile);
-    return bytes;
-  };
-  constexpr int64_t fullRow = cacheLine, left = weightTiles, right = weightTiles + 1;
-  int64_t sumBytes = fullRow * 0x0001000100010001, inputBytes = pairs * 4;
-  Value heights = e.add(e.mul(upper, rowsOf({upperSums, upperSums + 1, upperInputs})),
-                        e.mul(lower, rowsOf({lowerSums, lowerSums + 1, lowerInputs})));
-  heights = e.add(heights, e.mul(e.integer(pairs), rowsOf({left, right})));
-  Value words[] = {e.integer(1),
-                   e.integer(0),
-                   e.integer(sumBytes),
-                   e.integer(inputBytes * 0x00010001 + fullRow * 0x0001000100000000),
-                   e.integer(0),
-                   e.integer(0),
-                   heights,
-                   e.integer(0)};
-  for (auto [i, word] : llvm::enumerate(words))
-    e.store(word, e.at(rows.work, i * 8));
-  callTile("ldtilecfg", {}, rows.work);
 }
 
 /// What a group fetches that has a panel for itself: its own weights, a turn or two ahead of its loads. (Intel Xeon,
 /// one core, 32 rows, a loop over 1 GiB of weights: 14.2 GB/s one turn ahead, 12.4 from four turns on, 10.7 without;
 /// plain loads read 14.4. Eight rows, two cores: 262 tokens/s into the first level, 245 to 249 into the second.)
-MatrixTileEmitter::Lines MatrixTileEmitter::fetchOwn(const TileRows &rows, const Depth &depth, int64_t tiles) {
-  int64_t ahead = tiles == 1 ? 4096 : 2048;
+MatrixTileEmitter::Lines MatrixTileEmitter::fetchOwn(const TileRows &rows, const Depth &depth, int64_t tileRowCount) {
+  int64_t ahead = tileRowCount == 1 ? 4096 : 2048;
   return {e.at(e.element(rows.weights, depth.begin, panelStepBytes), ahead), e.integer(turnLines * cacheLine),
           turnLines,
-          /*level=*/tiles == 1 ? 3 : 2};
+          /*level=*/tileRowCount == 1 ? 3 : 2};
 }
 
 /// What one of several groups of a block fetches: half of as many weights behind the block, if it is the first or the
 /// second. Others name a line of weights that is in the first-level cache and costs nothing.
 MatrixTileEmitter::Lines MatrixTileEmitter::fetchNext(const TileRows &rows, const Depth &depth, Value group) {
-  constexpr int64_t slices = 2, bytes = turnLines / slices * cacheLine;
-  Value fetches = e.less(group, e.integer(slices));
-  Value perSlice = e.div(e.mul(e.sub(depth.end, depth.begin), panelStepBytes), slices);
+  constexpr int64_t bytes = turnLines / fetchers * cacheLine;
+  Value fetches = e.less(group, e.integer(fetchers));
+  Value perSlice = e.div(e.mul(e.sub(depth.end, depth.begin), panelStepBytes), fetchers);
   Value next = e.at(e.element(rows.weights, depth.end, panelStepBytes), e.mul(group, perSlice));
   Value own = e.element(rows.weights, depth.begin, panelStepBytes);
-  return {e.select(fetches, next, own), e.select(fetches, e.integer(bytes), e.integer(0)), turnLines / slices,
+  return {e.select(fetches, next, own), e.select(fetches, e.integer(bytes), e.integer(0)), turnLines / fetchers,
           /*level=*/2};
 }
 
-/// A group of up to 32 rows, in one row of tile registers or in two.
-void MatrixTileEmitter::emitGroup(const TileRows &rows, const Depth &depth, Value group, int64_t tiles,
+/// A group of up to 32 rows, in one row of sums or in two.
+void MatrixTileEmitter::emitGroup(const TileRows &rows, const Depth &depth, Value group, int64_t tileRowCount,
                                   const Lines &lines) {
   Value row = e.mul(group, groupRows);
   Value sums = e.element(rows.sums, row, sumStride);
-  auto place = [&](int64_t tile) { return e.at(sums, tile / 2 * tileRows * sumStride + tile % 2 * tileColumns * 4); };
-  int64_t sumTiles = 2 * tiles;
-  auto clear = [&] {
-    for (int64_t tile = 0; tile < sumTiles; ++tile)
-      callTile("tilezero", tile);
+  auto forSums = [&](function_ref<void(int64_t, Value)> body) {
+    for (int64_t i = 0; i < tileRowCount; ++i)
+      for (int64_t column : {0, 1})
+        body(TileRegisters::sums(i, column), e.at(sums, i * tileRows * sumStride + column * tileColumns * 4));
   };
-  auto load = [&] {
-    for (int64_t tile = 0; tile < sumTiles; ++tile)
-      loadTile(tile, place(tile), sumStride);
-  };
+  auto clear = [&] { forSums([&](int64_t tile, Value) { tiles.clear(tile); }); };
+  auto load = [&] { forSums([&](int64_t tile, Value place) { tiles.load(tile, place, sumStride); }); };
   if (depth.isFirst)
     e.when(depth.isFirst, clear, load);
   else if (depth.isLater)
     load();
   else
     clear();
-  emitTurns(e.element(rows.inputs, row, inputStride), rows.weights, depth, tiles, lines);
-  for (int64_t tile = 0; tile < sumTiles; ++tile)
-    storeTile(tile, place(tile), sumStride);
+  emitTurns(e.element(rows.inputs, row, inputStride), rows.weights, depth, tileRowCount, lines);
+  forSums([&](int64_t tile, Value place) { tiles.store(tile, place, sumStride); });
 }
 
-void MatrixTileEmitter::emitTurns(Value inputs, Value weights, const Depth &depth, int64_t tiles, const Lines &lines) {
+void MatrixTileEmitter::emitTurns(Value inputs, Value weights, const Depth &depth, int64_t tileRowCount,
+                                  const Lines &lines) {
   e.loop(depth.begin, depth.end, tilePairs, {}, [&](Value step, ValueRange) -> Emitter::Values {
     Value input = e.element(inputs, step, 4), weight = e.element(weights, step, panelStepBytes);
     Value turn = e.div(e.sub(step, depth.begin), tilePairs);
     Value fetched = e.at(lines.from, e.mul(turn, lines.advance));
-    int64_t done = 0, products = 2 * tiles, next = 0;
-    auto multiply = [&](int64_t tile, int64_t half) {
-      callTile("tdpbf16ps", {2 * tile + half, upperInputs + tile, weightTiles + half});
+    int64_t done = 0, products = 2 * tileRowCount, next = 0;
+    auto multiply = [&](int64_t row, int64_t column) {
+      tiles.multiply(row, column);
       for (++done; next < lines.count * done / products; ++next)
         e.make<LLVM::Prefetch>(e.at(fetched, next * cacheLine), /*rw=*/0, lines.level, /*cache=*/1);
     };
-    loadTile(weightTiles, weight, panelStepBytes);
-    for (int64_t tile = 0; tile < tiles; ++tile) {
-      loadTile(upperInputs + tile, e.at(input, tile * tileRows * inputStride), inputStride);
-      multiply(tile, 0);
-      if (tile == 0)
-        loadTile(weightTiles + 1, e.at(weight, tileColumns * 4), panelStepBytes);
-      multiply(tile, 1);
+    tiles.load(TileRegisters::weights(0), weight, panelStepBytes);
+    for (int64_t row = 0; row < tileRowCount; ++row) {
+      tiles.load(TileRegisters::inputs(row), e.at(input, row * tileRows * inputStride), inputStride);
+      multiply(row, 0);
+      if (row == 0)
+        tiles.load(TileRegisters::weights(1), e.at(weight, tileColumns * 4), panelStepBytes);
+      multiply(row, 1);
     }
     return {};
   });

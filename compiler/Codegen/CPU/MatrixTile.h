@@ -6,6 +6,7 @@
 #define YUPANA_COMPILER_CODEGEN_CPU_MATRIXTILE_H
 
 #include "compiler/Codegen/CPU/GemmTile.h"
+#include "compiler/Codegen/CPU/TileRegisters.h"
 
 namespace yupana::codegen {
 
@@ -18,13 +19,10 @@ public:
   /// Token rows that meet a panel in registers together.
   static constexpr int64_t groupRows = 32;
   /// Bytes of TileRows::work: one configuration of the tile registers.
-  static constexpr int64_t workBytes = 64;
+  static constexpr int64_t workBytes = TileRegisters::configBytes;
 
   /// Writes sums[row][0 .. 31] = inputs[row] · panel for all rows. Leaves the tile registers in use.
   void emit(const TileRows &rows);
-
-  /// Puts the tile registers out of use: a core that has them in use has more to save when it changes threads.
-  static void emitRelease(KernelEmitter &e);
 
 private:
   /// A block of steps, in whole loads of a tile register or as one that is not full.
@@ -46,17 +44,13 @@ private:
   void emitBlock(const TileRows &rows, const Depth &depth);
   void emitLeft(const TileRows &rows, const Depth &depth, mlir::Value count, mlir::Value group,
                 llvm::function_ref<Lines(int64_t)> fetch);
-  void configure(const TileRows &rows, mlir::Value upper, mlir::Value lower, int64_t pairs);
-  Lines fetchOwn(const TileRows &rows, const Depth &depth, int64_t tiles);
+  Lines fetchOwn(const TileRows &rows, const Depth &depth, int64_t tileRowCount);
   Lines fetchNext(const TileRows &rows, const Depth &depth, mlir::Value group);
-  void emitGroup(const TileRows &rows, const Depth &depth, mlir::Value group, int64_t tiles, const Lines &lines);
-  void emitTurns(mlir::Value inputs, mlir::Value weights, const Depth &depth, int64_t tiles, const Lines &lines);
-
-  void callTile(llvm::StringRef name, llvm::ArrayRef<int64_t> registers, mlir::ValueRange operands = {});
-  void loadTile(int64_t tile, mlir::Value address, int64_t stride);
-  void storeTile(int64_t tile, mlir::Value address, int64_t stride);
+  void emitGroup(const TileRows &rows, const Depth &depth, mlir::Value group, int64_t tileRowCount, const Lines &lines);
+  void emitTurns(mlir::Value inputs, mlir::Value weights, const Depth &depth, int64_t tileRowCount, const Lines &lines);
 
   KernelEmitter &e;
+  TileRegisters tiles;
   int64_t steps;
   int64_t whole; ///< The part of the steps that fills tile registers.
   int64_t inputStride, sumStride, mostRows;

@@ -7,6 +7,7 @@
 // per lane of a 512-bit vector, or of two of 256 bits. A block of a softmax is two tiles of keys.
 #include "compiler/Codegen/CPU/Numerics.h"
 
+#include "compiler/Codegen/CPU/MatrixAttention.h"
 #include "compiler/Codegen/CPU/OnlineSoftmax.h"
 
 #include "llvm/ADT/TypeSwitch.h"
@@ -30,7 +31,9 @@ kernel::NumericsAttr codegen::numericsOf(kernel::LaunchedOpInterface op, const T
         return kernel::NumericsAttr::get(context, whole, order, partials, 0);
       })
       .Case([&](kernel::AttentionOp attention) {
-        kernel::SumOrder order = orderOf(attention.getKeys().getType().getElementType());
+        bool inTiles = usesTileRegisters(attention, target);
+        kernel::SumOrder order =
+            inTiles ? kernel::SumOrder::EvenOddBlocks : orderOf(attention.getKeys().getType().getElementType());
         return kernel::NumericsAttr::get(context, whole, order, partials, block);
       })
       .Case<kernel::MapOp, kernel::RouteOp>(

@@ -14,14 +14,14 @@ using namespace yupana::codegen;
 
 static constexpr float infinity = std::numeric_limits<float>::infinity();
 
-OnlineSoftmax::OnlineSoftmax(KernelEmitter &e, int64_t tokens, int64_t heads, double scale, TileElements elements)
-    : e(e), heads(heads), rows(tokens * heads), scale(scale * llvm::numbers::log2e), elements(elements) {
+OnlineSoftmax::OnlineSoftmax(KernelEmitter &e, int64_t rows, int64_t heads, double scale, TileElements elements)
+    : e(e), heads(heads), rows(rows), scale(scale * llvm::numbers::log2e), elements(elements) {
   int64_t padded = llvm::alignTo(rows, vectorLanes);
   scores = e.local(e.f32, blockTiles * rows * tileTokens);
   largest = e.local(e.f32, padded);
   factors = e.local(e.f32, padded);
   totals = e.local(e.f32, rows * vectorLanes);
-  rounded = elements.kind == TileElements::BF16Dot ? e.local(e.i16, blockTiles * rows * tileTokens) : scores;
+  rounded = elements.takesBF16() ? e.local(e.i16, blockTiles * rows * tileTokens) : scores;
 }
 
 Value OnlineSoftmax::score(int64_t tile, Value row, int64_t vector) {
@@ -33,6 +33,12 @@ Value OnlineSoftmax::weights(int64_t tile, Value row) {
 }
 
 Value OnlineSoftmax::factor(Value row) { return e.load(e.f32, e.element(factors, row, 4)); }
+
+Value OnlineSoftmax::changes(Value row) {
+  Value factors16 = e.load(e.vf32, e.element(factors, row, 4), 64);
+  Value differs = e.make<arith::CmpFOp>(arith::CmpFPredicate::UNE, factors16, e.splat(1));
+  return e.make<vector::ReductionOp>(vector::CombiningKind::OR, differs);
+}
 
 Value OnlineSoftmax::total(Value row) { return e.addLanes(e.load(e.vf32, e.element(totals, row, 64), 64)); }
 
@@ -53,17 +59,18 @@ OnlineSoftmax::Lanes OnlineSoftmax::lanesOf(const Seen &seen) {
   return lanes;
 }
 
-void OnlineSoftmax::emit(ArrayRef<Seen> tiles) {
+void OnlineSoftmax::emit(ArrayRef<Seen> tiles, Value row) {
   auto seen = llvm::map_to_vector(tiles, [&](const Seen &tile) { return lanesOf(tile); });
   int64_t tokens = tiles.front().ends.size();
   auto tokenOf = [&](int64_t row) { return tokens == 1 ? 0 : row / heads; };
   // Rows that stand side by side in the code do not wait for one another.
-  e.pieces(tokens * heads, vectorLanes, [&](Value first, int64_t count) {
+  e.pieces(tokens * heads, vectorLanes, [&](Value begin, int64_t count) {
+    Value first = e.add(row, begin);
     SmallVector<Value> most(count);
-    for (auto [row, of] : llvm::enumerate(most))
+    for (auto [i, of] : llvm::enumerate(most))
       for (auto [tile, lanes] : llvm::enumerate(seen))
-        for (auto [vector, isSeen] : llvm::enumerate(lanes[tokenOf(row)])) {
-          Value scored = e.load(e.vf32, score(tile, e.add(first, row), vector), 64);
+        for (auto [vector, isSeen] : llvm::enumerate(lanes[tokenOf(i)])) {
+          Value scored = e.load(e.vf32, score(tile, e.add(first, i), vector), 64);
           scored = e.select(isSeen, scored, e.splat(-infinity));
           of = of ? e.fmax(of, scored) : scored;
         }
@@ -72,9 +79,9 @@ void OnlineSoftmax::emit(ArrayRef<Seen> tiles) {
     Value factor = exp2(e.fsub(before, now));
     e.store(now, e.element(largest, first, 4), 64);
     e.store(factor, e.element(factors, first, 4), 64);
-    for (int64_t row = 0; row < count; ++row) {
-      SmallVector<int64_t> lane(vectorLanes, row);
-      emitWeights(seen, tokenOf(row), e.add(first, row), e.make<vector::ShuffleOp>(now, now, lane),
+    for (int64_t i = 0; i < count; ++i) {
+      SmallVector<int64_t> lane(vectorLanes, i);
+      emitWeights(seen, tokenOf(i), e.add(first, i), e.make<vector::ShuffleOp>(now, now, lane),
                   e.make<vector::ShuffleOp>(factor, factor, lane));
     }
   });
@@ -142,7 +149,7 @@ void OnlineSoftmax::emitWeights(ArrayRef<Lanes> seen, int64_t token, Value row, 
 Value OnlineSoftmax::emitTile(int64_t tile, Value row, ArrayRef<Value> powers, Value total) {
   static_assert(tileVectors == 2);
   Value to = weights(tile, row);
-  if (elements.kind == TileElements::BF16Dot) {
+  if (elements.takesBF16()) {
     constexpr int64_t ones = 0x3f803f80;
     Value pairs = e.narrow32(powers[0], powers[1]);
     e.store(pairs, to, 64);

@@ -25,26 +25,28 @@ public:
     llvm::SmallVector<mlir::Value, 2> ends;
   };
 
-  /// Of up to `tokens` times `heads` rows; weights are e^(`scale` · (score - largest)), and `scale` is positive.
+  /// Of up to `rows` rows, `heads` of each token; weights are e^(`scale` · (score - largest)), and `scale` is positive.
   /// `elements` are those of queries and keys.
-  OnlineSoftmax(KernelEmitter &e, int64_t tokens, int64_t heads, double scale, TileElements elements);
+  OnlineSoftmax(KernelEmitter &e, int64_t rows, int64_t heads, double scale, TileElements elements);
 
   /// Starts new rows.
   void begin();
-  /// Turns the scores of a block's tiles into weights, adds these to the totals and gives the factors. Every token sees
-  /// a position of the block.
-  void emit(llvm::ArrayRef<Seen> tiles);
+  /// Turns the scores of a block's tiles into weights, adds these to the totals and gives the factors, for the rows of
+  /// the tokens from `row` on, a multiple of 16. Every token sees a position of the block.
+  void emit(llvm::ArrayRef<Seen> tiles, mlir::Value row);
 
   /// The address of a score, float32[tileTokens] for a tile and row. Of positions that are not seen it may be anything,
   /// NaN included.
   mlir::Value score(int64_t tile, mlir::Value row, int64_t vector = 0);
   /// The address of the weights of a tile and row: zeros for what is not seen. In bfloat16 they are rounded to it, and
-  /// are bfloat16[tileTokens] where dot products multiply them; else float32[tileTokens].
+  /// are bfloat16[tileTokens] where dot products or tile registers multiply them; else float32[tileTokens].
   mlir::Value weights(int64_t tile, mlir::Value row);
   /// Bytes from the weights of a row to those of the next.
   int64_t weightsBytes() const { return tileTokens * elements.inputBytes(); }
   /// What a row's sums over earlier blocks are to be multiplied by.
   mlir::Value factor(mlir::Value row);
+  /// True if one of the 16 rows from `row` on has a factor other than one.
+  mlir::Value changes(mlir::Value row);
   /// The sum of the weights that `emit` gave a row, as they were rounded.
   mlir::Value total(mlir::Value row);
 
