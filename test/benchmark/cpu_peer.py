@@ -117,7 +117,7 @@ class Yupana:
         machine = report["machine"]
         part = report["decode" if case["new"] else "prefill"]
         rates = {"tokens_per_s": part["tokens_per_s"]["median"], "read_bandwidth": machine["read_bandwidth"]}
-        rates["peak_flops"] = max(machine["f32_flops"] or 0, machine["bf16_flops"] or 0)
+        rates["peak_flops"] = max(machine[f"{kind}_flops"] or 0 for kind in ("f32", "bf16", "tile"))
         if case["new"] and machine["read_bandwidth"]:
             rates["floor_s_per_token"] = part["bytes_per_token"] / machine["read_bandwidth"]
         elif rates["peak_flops"]:

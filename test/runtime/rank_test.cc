@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <ctime>
+#include <csignal>
 #include <set>
 #include <string>
 
@@ -52,6 +53,25 @@ TEST(RankTest, TheBestLevelIsTheHighestThatTheMachineHas) {
     else
       EXPECT_GE(rank_cpu_level(best.c_str()), rank_cpu_level(name.c_str()));
   }
+}
+
+TEST(PermissionTest, TileRegistersAreForProcessesWhoseSignalStacksHoldThem) {
+  int tiles = find_cpu_level("x86-64-v4-amx");
+  ASSERT_GE(tiles, 0);
+  for (int level = 0; level < tiles; ++level)
+    EXPECT_TRUE(permit_cpu_level(static_cast<uint32_t>(level))) << "no other level needs to be asked for";
+  if (const char *missing = missing_cpu_feature(static_cast<uint32_t>(tiles)))
+    GTEST_SKIP() << "this machine has no " << missing;
+  // The registers are 8 KiB of a signal's frame.
+  alignas(64) static char memory[4096];
+  stack_t small = {}, none = {};
+  small.ss_sp = memory;
+  small.ss_size = sizeof memory;
+  none.ss_flags = SS_DISABLE;
+  ASSERT_EQ(sigaltstack(&small, nullptr), 0);
+  EXPECT_FALSE(permit_cpu_level(static_cast<uint32_t>(tiles)));
+  ASSERT_EQ(sigaltstack(&none, nullptr), 0);
+  EXPECT_TRUE(permit_cpu_level(static_cast<uint32_t>(tiles)));
 }
 
 } // namespace

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What does not depend on how scores and values are multiplied. Pages of a sequence are a row of the page table. As many
-// rows of values as a tile has keys take as much room and follow one another, so that both parts of a cache have a tile
-// at one offset.
+// What does not depend on how scores and values are multiplied. Pages of a sequence are a row of the page table. As
+// many rows of values as a tile has keys take as much room and follow one another, so that both parts of a cache have a
+// tile at one offset.
 #include "compiler/Codegen/CPU/AttentionOperands.h"
 
 using namespace mlir;

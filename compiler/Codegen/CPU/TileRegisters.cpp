@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Registers are named by number and not by value: LLVM then has no tiles to allocate, and a tile stays where it is across
-// loops and branches without the copy through memory that it would insert. Nothing else uses the registers, and calls of
-// these intrinsics stay in the order in which they are written, since they have effects that LLVM does not know.
+// Registers are named by number and not by value: LLVM then has no tiles to allocate, and a tile stays where it is
+// across loops and branches without the copy through memory that it would insert. Nothing else uses the registers, and
+// calls of these intrinsics stay in the order in which they are written, since they have effects that LLVM does not
+// know.
 #include "compiler/Codegen/CPU/TileRegisters.h"
 
 using namespace mlir;
