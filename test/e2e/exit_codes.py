@@ -42,7 +42,6 @@ def check_compile(yupana, model, work):
     expect("unknown command", 2, [yupana, "brew"], ["brew"])
     expect("unknown option", 2, compile_(model, "--frobnicate"), ["--frobnicate"])
     expect("unknown target", 2, compile_(model, "--target", "z80"), ["z80"])
-    expect("target not built yet", 5, compile_(model, "--target", "x86-64-v4-amx"), ["x86-64-v4-amx"])
     expect("unknown precision", 2, [yupana, "compile", model, "-o", plan, "--precision", "tf32"], ["tf32"])
     expect("no such folder", 3, compile_(work / "nowhere"), ["nowhere"])
     expect("no configuration", 3, compile_(copy_model(model, work / "bare", drop=["config.json"])), ["config.json"])

@@ -26,6 +26,8 @@ constexpr int64_t tileRows = TileRegisters::rows, tilePairs = TileRegisters::row
 constexpr int64_t longestBlock = 128;
 /// Cache lines of the panel in one turn of the loop.
 constexpr int64_t turnLines = tilePairs * panelStepBytes / cacheLine;
+/// Levels of cache as llvm.prefetch counts them.
+constexpr int32_t firstLevel = 3, secondLevel = 2;
 /// Groups of a block that fetch weights behind it.
 constexpr int64_t fetchers = 2;
 
@@ -80,7 +82,7 @@ void MatrixTileEmitter::emitBlock(const TileRows &rows, const Depth &depth) {
   Value fetching = e.min(groups, e.integer(fetchers));
   e.loop(e.integer(0), fetching, [&](Value group) { emitGroup(rows, depth, group, 2, fetchNext(rows, depth, group)); });
   e.loop(fetching, groups, [&](Value group) {
-    emitGroup(rows, depth, group, 2, Lines{rows.weights, e.integer(0), 0, 0});
+    emitGroup(rows, depth, group, 2, Lines{rows.weights, /*advance=*/e.integer(0), /*count=*/0, secondLevel});
   });
   e.when(e.less(e.integer(0), left),
          [&] { emitLeft(rows, depth, left, groups, [&](int64_t) { return fetchNext(rows, depth, groups); }); });
@@ -107,12 +109,11 @@ void MatrixTileEmitter::emitLeft(const TileRows &rows, const Depth &depth, Value
 MatrixTileEmitter::Lines MatrixTileEmitter::fetchOwn(const TileRows &rows, const Depth &depth, int64_t tileRowCount) {
   int64_t ahead = tileRowCount == 1 ? 4096 : 2048;
   return {e.at(e.element(rows.weights, depth.begin, panelStepBytes), ahead), e.integer(turnLines * cacheLine),
-          turnLines,
-          /*level=*/tileRowCount == 1 ? 3 : 2};
+          turnLines, tileRowCount == 1 ? firstLevel : secondLevel};
 }
 
 /// What one of several groups of a block fetches: half of as many weights behind the block, if it is the first or the
-/// second. Others name a line of weights that is in the first-level cache and costs nothing.
+/// second. The last group, which may be a third one, then names a line of weights that is near and costs nothing.
 MatrixTileEmitter::Lines MatrixTileEmitter::fetchNext(const TileRows &rows, const Depth &depth, Value group) {
   constexpr int64_t bytes = turnLines / fetchers * cacheLine;
   Value fetches = e.less(group, e.integer(fetchers));
@@ -120,7 +121,7 @@ MatrixTileEmitter::Lines MatrixTileEmitter::fetchNext(const TileRows &rows, cons
   Value next = e.at(e.element(rows.weights, depth.end, panelStepBytes), e.mul(group, perSlice));
   Value own = e.element(rows.weights, depth.begin, panelStepBytes);
   return {e.select(fetches, next, own), e.select(fetches, e.integer(bytes), e.integer(0)), turnLines / fetchers,
-          /*level=*/2};
+          secondLevel};
 }
 
 /// A group of up to 32 rows, in one row of sums or in two.
