@@ -117,7 +117,8 @@ class Yupana:
         machine = report["machine"]
         part = report["decode" if case["new"] else "prefill"]
         rates = {"tokens_per_s": part["tokens_per_s"]["median"], "read_bandwidth": machine["read_bandwidth"]}
-        rates["peak_flops"] = max(machine[f"{kind}_flops"] or 0 for kind in ("f32", "bf16", "tile"))
+        # Of the instructions that its code multiplies with: "machine.tile_flops".
+        rates["peak_flops"] = machine[report["prefill"]["share_is_of"].removeprefix("machine.")] or 0
         if case["new"] and machine["read_bandwidth"]:
             rates["floor_s_per_token"] = part["bytes_per_token"] / machine["read_bandwidth"]
         elif rates["peak_flops"]:

@@ -16,6 +16,7 @@
 #include <cstring>
 #include <functional>
 #include <immintrin.h>
+#include <string_view>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <system_error>
@@ -121,12 +122,12 @@ __attribute__((target("amx-tile,amx-bf16"))) void tile1024(uint64_t iterations) 
                    : "cc", "memory");
 }
 
-/// Whether the processor has tile registers and the system lets this process use them: see permit_cpu_level.
+/// Whether the processor has tile registers and the system lets this process use them.
 bool canUseTiles() {
-  unsigned a, b, c, d;
-  constexpr unsigned features = 1u << 22 | 1u << 24; // AMX_BF16, AMX_TILE
+  yupana_device_t processor = {sizeof(processor), YUPANA_DEVICE_CPU, 0, nullptr};
+  // ARCH_REQ_XCOMP_PERM and the number of the state component; the library asks for plans with such code alone.
   constexpr long requestPermission = 0x1023, tileRegisters = 18;
-  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & features) == features &&
+  return std::string_view(yupana_native_target(&processor)) == "x86-64-v4-amx" &&
          ::syscall(SYS_arch_prctl, requestPermission, tileRegisters) == 0;
 }
 

@@ -40,8 +40,8 @@ MatrixTileEmitter::MatrixTileEmitter(KernelEmitter &e, int64_t steps, int64_t in
 
 void MatrixTileEmitter::emit(const TileRows &rows) {
   auto inOneGroup = [&](const Depth &depth) { emitOneGroup(rows, depth); };
-  Depth first = {e.integer(0), e.integer(whole), tilePairs, /*isFirst=*/Value(), /*isLater=*/false};
-  Depth last = {e.integer(whole), e.integer(steps), steps - whole, /*isFirst=*/Value(), /*isLater=*/whole > 0};
+  Depth first = {e.integer(0), e.integer(whole), tilePairs, e.integer(true, e.i1)};
+  Depth last = {e.integer(whole), e.integer(steps), steps - whole, e.integer(whole == 0, e.i1)};
   auto emitDepth = [&](auto emitFirst, auto emitLast) {
     if (whole > 0)
       emitFirst(first);
@@ -66,11 +66,11 @@ void MatrixTileEmitter::emitOneGroup(const TileRows &rows, const Depth &depth) {
 
 void MatrixTileEmitter::emitManyGroups(const TileRows &rows) {
   if (whole <= longestBlock)
-    return emitBlock(rows, {e.integer(0), e.integer(whole), tilePairs, /*isFirst=*/Value(), /*isLater=*/false});
+    return emitBlock(rows, {e.integer(0), e.integer(whole), tilePairs, e.integer(true, e.i1)});
   int64_t block = llvm::alignTo(llvm::divideCeil(whole, llvm::divideCeil(whole, longestBlock)), tilePairs);
   e.loop(e.integer(0), e.integer(whole), block, {}, [&](Value begin, ValueRange) -> Emitter::Values {
     Value end = e.min(e.add(begin, block), e.integer(whole));
-    emitBlock(rows, {begin, end, tilePairs, e.equal(begin, e.integer(0)), /*isLater=*/false});
+    emitBlock(rows, {begin, end, tilePairs, e.equal(begin, e.integer(0))});
     return {};
   });
 }
@@ -134,14 +134,9 @@ void MatrixTileEmitter::emitGroup(const TileRows &rows, const Depth &depth, Valu
       for (int64_t column : {0, 1})
         body(TileRegisters::sums(i, column), e.at(sums, i * tileRows * sumStride + column * tileColumns * 4));
   };
-  auto clear = [&] { forSums([&](int64_t tile, Value) { tiles.clear(tile); }); };
-  auto load = [&] { forSums([&](int64_t tile, Value place) { tiles.load(tile, place, sumStride); }); };
-  if (depth.isFirst)
-    e.when(depth.isFirst, clear, load);
-  else if (depth.isLater)
-    load();
-  else
-    clear();
+  e.when(
+      depth.isFirst, [&] { forSums([&](int64_t tile, Value) { tiles.clear(tile); }); },
+      [&] { forSums([&](int64_t tile, Value place) { tiles.load(tile, place, sumStride); }); });
   emitTurns(e.element(rows.inputs, row, inputStride), rows.weights, depth, tileRowCount, lines);
   forSums([&](int64_t tile, Value place) { tiles.store(tile, place, sumStride); });
 }

@@ -29,8 +29,7 @@ private:
   struct Depth {
     mlir::Value begin, end;
     int64_t pairs;       ///< Pairs of k in a load: 16, or fewer.
-    mlir::Value isFirst; ///< Null if the sums begin here for certain.
-    bool isLater;        ///< True if they began in an earlier block for certain.
+    mlir::Value isFirst; ///< True if the sums begin here.
   };
   /// Cache lines that a loop fetches for later: `count` in a turn, from an address given for its first turn on.
   struct Lines {

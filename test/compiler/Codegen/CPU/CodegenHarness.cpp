@@ -2,6 +2,7 @@
 #include "CodegenHarness.h"
 
 #include "compiler/Codegen/CPU/Choices.h"
+#include "runtime/device/cpu/levels.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -15,7 +16,6 @@
 #include <dlfcn.h>
 #include <immintrin.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <thread>
 #include <unistd.h>
 
@@ -204,10 +204,10 @@ std::vector<std::string> test::allTargets() {
   return names;
 }
 
-/// Asks the system for the tile registers, which no code may use before.
+/// Asks the system for the registers of a level, which no code may use before.
 static bool mayRun(const Target &target) {
-  constexpr long requestPermission = 0x1023, tileRegisters = 18;
-  return !target.cpu().bf16Tile || syscall(SYS_arch_prctl, requestPermission, tileRegisters) == 0;
+  int level = runtime::find_cpu_level(std::string(target.name).c_str());
+  return level >= 0 && runtime::permit_cpu_level(static_cast<uint32_t>(level));
 }
 
 std::vector<std::string> test::runnableTargets() {
