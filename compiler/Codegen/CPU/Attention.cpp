@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A cell is one token and one key head. Its rows, the query heads that share the key head, go through the keys
-// together; so do those of the next token, where it is the next position, since keys and values are then read half as
-// often. Softmax runs online over blocks of 64 positions at absolute multiples of 64, so the bits of a row depend on
+// together. Softmax runs online over blocks of 64 positions at absolute multiples of 64, so the bits of a row depend on
 // its position alone. In bfloat16 scores are sums over pairs of features and outputs sums over pairs of positions, the
 // odd one first, as in a GEMM.
-#include "compiler/Codegen/CPU/AttentionOperands.h"
+//
+// Neighbouring tokens of a prompt go through the keys together where heads allow it; what is here is the way of a token
+// alone, which waits for memory and touches each key and value once.
+#include "compiler/Codegen/CPU/GroupAttention.h"
 #include "compiler/Codegen/CPU/Kernels.h"
 #include "compiler/Codegen/CPU/MatrixAttention.h"
+#include "compiler/Codegen/CPU/VectorAttention.h"
 
 using namespace mlir;
 using namespace yupana;
@@ -21,7 +24,8 @@ class AttentionEmitter {
 public:
   AttentionEmitter(KernelEmitter &e, kernel::AttentionOp op);
 
-  void run();
+  /// The rows of one key head of a token.
+  void emitRows(Value token, Value head);
 
 private:
   using Tile = AttentionOperands::Tile;
@@ -30,11 +34,8 @@ private:
     int64_t rows, vectors;
   };
 
-  Value isFirstOfTwo(Value token, Value last);
   RegisterTile registerTile(int64_t rows);
-  void emitRows(Value token, Value head, int64_t tokens);
-  Value enterQueries(Value token, Value head, int64_t tokens);
-  int64_t queryOffset(int64_t row) const;
+  Value enterQueries(Value token, Value head);
   void emitScores(ArrayRef<Tile> tiles, Value queries);
   void emitScores(ArrayRef<Tile> tiles, int64_t first, Value queries, Value row, int64_t rows);
   void addFeature(ArrayRef<Value> keys, Value query, int64_t rows, MutableArrayRef<Value> sums);
@@ -43,19 +44,17 @@ private:
   void addPosition(Value row, Value weights, int64_t vectors, MutableArrayRef<Value> sums);
   void addPair(Value evenRow, Value oddRow, Value weights, int64_t vectors, MutableArrayRef<Value> sums);
   void addProducts(ArrayRef<Value> values, Value weights, MutableArrayRef<Value> sums);
-  void emitOutput(Value token, Value head, int64_t tokens);
+  void emitOutput(Value token, Value head);
 
-  int64_t tokensOf(ArrayRef<Tile> tiles) const { return tiles.front().seen.ends.size(); }
   /// Where 16 features of a row's weighted sum lie; 64 bytes are a vector of float32.
   Value sum(Value row, Value vector) { return e.at(e.element(sums, row, vectors * 64), e.mul(vector, 64)); }
 
   KernelEmitter &e;
   kernel::AttentionOp op;
   AttentionOperands operands;
-  int64_t width, heads, group, bytes; ///< As the operands have them.
-  int64_t vectors;                    ///< Of a head.
-  TileElements elements;              ///< Of queries and keys.
-  int64_t mostTokens;                 ///< That go through the keys together.
+  int64_t width, group, bytes; ///< As the operands have them.
+  int64_t vectors;             ///< Of a head.
+  TileElements elements;       ///< Of queries and keys.
   OnlineSoftmax softmax;
   Value zero;
   Value sums;    ///< Of each row, [vectors][16] weighted sums of values.
@@ -65,25 +64,19 @@ private:
 
 } // namespace
 
-/// Two where registers hold the sums of so many rows. A chunk of an odd length could begin between two that are a pair.
-static int64_t tokensTogether(kernel::AttentionOp op, int64_t group, const CpuFacts &cpu) {
-  return cpu.vectorRegisters >= 32 && group <= 6 && op.getChunk() % 2 == 0 ? 2 : 1;
-}
-
 AttentionEmitter::AttentionEmitter(KernelEmitter &e, kernel::AttentionOp op)
-    : e(e), op(op), operands(e, op), width(operands.width), heads(operands.heads), group(operands.group),
-      bytes(operands.bytes), vectors(llvm::divideCeil(width, vectorLanes)),
+    : e(e), op(op), operands(e, op), width(operands.width), group(operands.group), bytes(operands.bytes),
+      vectors(llvm::divideCeil(width, vectorLanes)),
       elements(TileElements::ofVectors(op.getKeys().getType().getElementType(), e.target)),
-      mostTokens(tokensTogether(op, group, e.target.cpu())),
-      softmax(e, mostTokens * group, group, op.getScale().convertToDouble(), elements) {
+      softmax(e, group, group, op.getScale().convertToDouble(), elements) {
   zero = e.integer(0);
-  sums = e.local(e.f32, mostTokens * group * vectors * vectorLanes);
+  sums = e.local(e.f32, group * vectors * vectorLanes);
   // Values that lie side by side are widened as pairs: one load and two operations for 32 of them, where halves of a
   // register would take two loads and four. The sums stay apart until they are stored.
   splits = elements.kind == TileElements::BF16Widened && width % (2 * vectorLanes) == 0;
   // A vector beyond the last query: widening writes whole ones.
   if (elements.kind == TileElements::BF16Widened)
-    widened = e.local(e.f32, mostTokens * group * width + vectorLanes);
+    widened = e.local(e.f32, group * width + vectorLanes);
 }
 
 /// With 16 registers of half a vector each, 2 rows by 2 vectors take 8 for sums, 4 for keys or values and 1 for what is
@@ -99,73 +92,36 @@ AttentionEmitter::RegisterTile AttentionEmitter::registerTile(int64_t rows) {
   return {height, 2};
 }
 
-void AttentionEmitter::run() {
-  operands.forTokens(mostTokens, [&](Value token, Value head, Value last) -> Value {
-    auto take = [&](int64_t tokens) {
-      emitRows(token, head, tokens);
-      return e.integer(tokens);
-    };
-    if (mostTokens == 1)
-      return take(1);
-    return e.either(
-        isFirstOfTwo(token, last), e.i64, [&]() -> Emitter::Values { return {take(2)}; },
-        [&]() -> Emitter::Values { return {take(1)}; })[0];
-  });
-}
-
-/// True if the next token is the next position of the same sequence and sees the same tiles, as the second of a pair.
-Value AttentionEmitter::isFirstOfTwo(Value token, Value last) {
-  Value next = e.min(e.add(token, 1), e.sub(last, e.integer(1)));
-  auto load = [&](Value view, Value of) { return e.load(e.i32, e.element(e.address(view), of, 4)); };
-  Value position = load(op.getPositions(), token);
-  Value follows = e.equal(load(op.getPositions(), next), e.add(position, 1));
-  Value isSame = e.equal(load(op.getSequences(), next), load(op.getSequences(), token));
-  Value isEven = e.equal(e.rem(position, 2), e.integer(0, e.i32));
-  return e.make<arith::AndIOp>(e.make<arith::AndIOp>(follows, isSame), isEven);
-}
-
-/// The rows of one key head, of `token` and those behind it.
-void AttentionEmitter::emitRows(Value token, Value head, int64_t tokens) {
+void AttentionEmitter::emitRows(Value token, Value head) {
   Value position = operands.position(token), sequence = operands.sequence(token);
-  SmallVector<Value> positions;
-  for (int64_t i = 0; i < tokens; ++i)
-    positions.push_back(e.add(position, i));
-  Value queries = enterQueries(token, head, tokens);
+  Value queries = enterQueries(token, head);
   Value low = operands.lowest(position);
 
   softmax.begin();
-  e.loop(zero, e.integer(tokens * group), [&](Value row) {
+  e.loop(zero, e.integer(group), [&](Value row) {
     e.loop(zero, e.integer(vectors), [&](Value vector) { e.store(e.splat(0), sum(row, vector), 64); });
   });
   operands.forTiles(position, low, [&](Value first, int64_t count) {
     SmallVector<Tile> tiles;
     for (int64_t i = 0; i < count; ++i)
-      tiles.push_back(operands.enterTile(e.add(first, i), sequence, head, low, positions));
+      tiles.push_back(operands.enterTile(e.add(first, i), sequence, head, low, position));
     emitScores(tiles, queries);
     softmax.emit(llvm::map_to_vector(tiles, [](const Tile &tile) { return tile.seen; }), zero);
     emitValues(tiles);
   });
-  emitOutput(token, head, tokens);
+  emitOutput(token, head);
 }
 
 /// The address of the rows' queries, as the scores multiply them.
-Value AttentionEmitter::enterQueries(Value token, Value head, int64_t tokens) {
+Value AttentionEmitter::enterQueries(Value token, Value head) {
+  Value queries = operands.rowsOf(op.getQuery(), token, head);
   if (!widened)
-    return operands.rowsOf(op.getQuery(), token, head);
-  for (int64_t i = 0; i < tokens; ++i) {
-    Value queries = operands.rowsOf(op.getQuery(), e.add(token, i), head);
-    e.pieces(group * width, vectorLanes, [&](Value begin, int64_t) {
-      Value bits = e.load(e.vectorOf(e.i16), e.element(queries, begin, 2));
-      e.store(e.widenBF16(bits), e.element(widened, e.add(begin, i * group * width), 4));
-    });
-  }
+    return queries;
+  e.pieces(group * width, vectorLanes, [&](Value begin, int64_t) {
+    Value bits = e.load(e.vectorOf(e.i16), e.element(queries, begin, 2));
+    e.store(e.widenBF16(bits), e.element(widened, begin, 4));
+  });
   return widened;
-}
-
-/// Bytes from the queries of a token's first row to those of the `row`th behind it, which may be the next token's.
-int64_t AttentionEmitter::queryOffset(int64_t row) const {
-  int64_t tokenRows = widened ? group : heads * group;
-  return (row / group * tokenRows + row % group) * width * elements.inputBytes();
 }
 
 //===----------------------------------------------------------------------===//
@@ -174,12 +130,12 @@ int64_t AttentionEmitter::queryOffset(int64_t row) const {
 
 /// Scores of all positions of the tiles, those that are not there included: what they hold stays in lanes of its own.
 void AttentionEmitter::emitScores(ArrayRef<Tile> tiles, Value queries) {
-  RegisterTile most = registerTile(tokensOf(tiles) * group);
+  RegisterTile most = registerTile(group);
   size_t together = most.vectors / tileVectors;
   // Keys that are widened stay in registers beside their halves, which leaves one row fewer for two tiles.
   if (together > 1 && elements.kind == TileElements::BF16Widened)
     most.rows = std::min<int64_t>(most.rows, 5);
-  e.pieces(tokensOf(tiles) * group, most.rows, [&](Value row, int64_t rows) {
+  e.pieces(group, most.rows, [&](Value row, int64_t rows) {
     for (size_t first = 0; first < tiles.size(); first += together)
       emitScores(tiles.slice(first).take_front(together), first, queries, row, rows);
   });
@@ -214,7 +170,7 @@ void AttentionEmitter::addFeature(ArrayRef<Value> tileKeys, Value query, int64_t
       keys.push_back(e.load(elements.isPaired() ? e.vectorOf(e.i32) : e.vf32, e.at(key, vector * vectorLanes * 4)));
   auto addAll = [&](Type type, int64_t offset, ArrayRef<Value> by) {
     for (int64_t i = 0; i < rows; ++i) {
-      Value input = e.broadcast(e.load(type, e.at(query, queryOffset(i) + offset)));
+      Value input = e.broadcast(e.load(type, e.at(query, i * width * elements.inputBytes() + offset)));
       for (auto [sum, key] : llvm::zip_equal(sums.slice(i * by.size(), by.size()), by))
         sum = dot ? e.dotBF16(sum, input, key) : e.fma(input, key, sum);
     }
@@ -234,8 +190,8 @@ void AttentionEmitter::addFeature(ArrayRef<Value> tileKeys, Value query, int64_t
 
 /// Adds the tiles' values, ascending. Positions that are not seen are not touched: they may hold NaN.
 void AttentionEmitter::emitValues(ArrayRef<Tile> tiles) {
-  RegisterTile most = registerTile(tokensOf(tiles) * group);
-  e.pieces(tokensOf(tiles) * group, most.rows, [&](Value row, int64_t rows) {
+  RegisterTile most = registerTile(group);
+  e.pieces(group, most.rows, [&](Value row, int64_t rows) {
     e.pieces(vectors, most.vectors, [&](Value vector, int64_t count) {
       auto sumOf = [&](int64_t i, int64_t j) { return sum(e.add(row, i), e.add(vector, j)); };
       Emitter::Values sums;
@@ -254,7 +210,7 @@ void AttentionEmitter::emitValues(ArrayRef<Tile> tiles) {
 }
 
 /// Adds a tile's values, position by position in float32 and by pairs of positions in bfloat16. `values` and `weights`
-/// are the addresses of the first position's. Of two tokens the second sees one position more, the second of a pair.
+/// are the addresses of the first position's.
 void AttentionEmitter::addTile(const Tile &tile, Value values, Value weights, int64_t vectors, Emitter::Values &sums) {
   using Add = function_ref<void(Value row, Value weights, MutableArrayRef<Value> sums)>;
   auto over = [&](Value begin, Value end, int64_t step, Add add) {
@@ -264,20 +220,11 @@ void AttentionEmitter::addTile(const Tile &tile, Value values, Value weights, in
       return next;
     });
   };
-  auto [begin, ends] = tile.seen;
-  bool isPair = ends.size() > 1;
-  // The rows of the second token alone.
-  auto second = [&](MutableArrayRef<Value> sums) { return sums.drop_front(group * vectors); };
-  Value secondOffset = e.integer(group * softmax.weightsBytes());
-  if (!elements.isPaired()) {
-    over(begin, ends[0], 1,
-         [&](Value row, Value weights, MutableArrayRef<Value> sums) { addPosition(row, weights, vectors, sums); });
-    if (isPair)
-      over(ends[0], ends[1], 1, [&](Value row, Value weights, MutableArrayRef<Value> sums) {
-        addPosition(row, e.at(weights, secondOffset), vectors, second(sums));
-      });
-    return;
-  }
+  Value begin = tile.seen.begin, end = tile.seen.ends.front();
+  if (!elements.isPaired())
+    return over(begin, end, 1, [&](Value row, Value weights, MutableArrayRef<Value> sums) {
+      addPosition(row, weights, vectors, sums);
+    });
   int64_t rowBytes = width * bytes;
   // A chunk of an odd length may begin with the second of a pair. The first one's weight is zero.
   if (op.getChunk() % 2) {
@@ -287,15 +234,12 @@ void AttentionEmitter::addTile(const Tile &tile, Value values, Value weights, in
     });
     begin = whole;
   }
-  Value whole = e.sub(ends[0], e.rem(ends[0], 2));
+  Value whole = e.sub(end, e.rem(end, 2));
   over(begin, whole, 2, [&](Value row, Value weights, MutableArrayRef<Value> sums) {
     addPair(row, e.at(row, rowBytes), weights, vectors, sums);
   });
-  over(whole, ends[0], 1, [&](Value row, Value weights, MutableArrayRef<Value> sums) {
-    if (isPair)
-      addPair(row, e.at(row, rowBytes), e.at(weights, secondOffset), vectors, second(sums));
-    addPair(row, Value(), weights, vectors, isPair ? sums.take_front(group * vectors) : sums);
-  });
+  over(whole, end, 1,
+       [&](Value row, Value weights, MutableArrayRef<Value> sums) { addPair(row, Value(), weights, vectors, sums); });
 }
 
 /// Adds a row of float32 values times each query row's weight.
@@ -357,25 +301,33 @@ void AttentionEmitter::addProducts(ArrayRef<Value> values, Value weights, Mutabl
 //===----------------------------------------------------------------------===//
 
 /// Divides by the sum of exponentials, once and at the end.
-void AttentionEmitter::emitOutput(Value token, Value head, int64_t tokens) {
-  for (int64_t i = 0; i < tokens; ++i) {
-    Value out = operands.rowsOf(op.getOut(), e.add(token, i), head);
-    e.loop(zero, e.integer(group), [&](Value queryHead) {
-      Value row = e.add(queryHead, i * group);
-      Value total = e.broadcast(softmax.total(row)), to = e.element(out, queryHead, width * bytes);
-      auto output = [&](Value vector) { return e.fdiv(e.load(e.vf32, sum(row, vector), 64), total); };
-      if (splits)
-        return e.pieces(vectors, 2, [&](Value vector, int64_t) {
-          Value even = e.narrow16(output(vector)), odd = e.narrow16(output(e.add(vector, 1)));
-          e.store(e.pairs(even, odd).front(), e.element(to, vector, vectorLanes * bytes), bytes);
-        });
-      e.pieces(width, vectorLanes, [&](Value feature, int64_t count) {
-        Value value = output(e.div(feature, vectorLanes));
-        // The last vector may have fewer features than lanes.
-        e.storeLanes(elements.isPaired() ? e.narrow16(value) : value, e.element(to, feature, bytes), count);
+void AttentionEmitter::emitOutput(Value token, Value head) {
+  Value out = operands.rowsOf(op.getOut(), token, head);
+  e.loop(zero, e.integer(group), [&](Value row) {
+    Value total = e.broadcast(softmax.total(row)), to = e.element(out, row, width * bytes);
+    auto output = [&](Value vector) { return e.fdiv(e.load(e.vf32, sum(row, vector), 64), total); };
+    if (splits)
+      return e.pieces(vectors, 2, [&](Value vector, int64_t) {
+        Value even = e.narrow16(output(vector)), odd = e.narrow16(output(e.add(vector, 1)));
+        e.store(e.pairs(even, odd).front(), e.element(to, vector, vectorLanes * bytes), bytes);
       });
+    e.pieces(width, vectorLanes, [&](Value feature, int64_t count) {
+      Value value = output(e.div(feature, vectorLanes));
+      // The last vector may have fewer features than lanes.
+      e.storeLanes(elements.isPaired() ? e.narrow16(value) : value, e.element(to, feature, bytes), count);
     });
-  }
+  });
+}
+
+static void emitByVectors(KernelEmitter &e, kernel::AttentionOp op) {
+  AttentionEmitter alone(e, op);
+  auto emitAlone = [&](Value token, Value head) { alone.emitRows(token, head); };
+  if (GroupAttentionEmitter::fits(op))
+    return emitVectorAttention(e, op, emitAlone);
+  AttentionOperands(e, op).forTokens(1, [&](Value token, Value head, Value) -> Value {
+    emitAlone(token, head);
+    return e.integer(1);
+  });
 }
 
 LogicalResult codegen::emitTemplate(KernelEmitter &e, kernel::AttentionOp op) {
@@ -391,6 +343,6 @@ LogicalResult codegen::emitTemplate(KernelEmitter &e, kernel::AttentionOp op) {
   if (usesTileRegisters(op, e.target))
     emitMatrixAttention(e, op);
   else
-    AttentionEmitter(e, op).run();
+    emitByVectors(e, op);
   return success();
 }

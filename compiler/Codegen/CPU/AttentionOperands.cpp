@@ -72,12 +72,13 @@ void AttentionOperands::forTiles(Value position, Value low, function_ref<void(Va
   });
 }
 
-/// The cells of a head follow one another, so that its keys and values stay in the second level of cache.
+/// The tokens of a head follow one another, and keys and values stay in the second level of cache from one to the next.
 void AttentionOperands::forTokens(int64_t most, function_ref<Value(Value token, Value head, Value last)> body) {
-  Value zero = e.integer(0);
-  e.loop(zero, e.integer(heads), [&](Value head) {
-    auto tokenOf = [&](Value cell) { return e.ceilDiv(e.max(e.sub(cell, head), zero), heads); };
-    Value first = tokenOf(e.first), last = tokenOf(e.last);
+  Value zero = e.integer(0), tokens = e.size(op.getRows());
+  Value heads = e.div(e.sub(e.add(e.last, tokens), e.integer(1)), tokens);
+  e.loop(e.div(e.first, tokens), heads, [&](Value head) {
+    Value begin = e.mul(head, tokens);
+    Value first = e.max(e.sub(e.first, begin), zero), last = e.min(e.sub(e.last, begin), tokens);
     if (most == 1)
       return e.loop(first, last, [&](Value token) { body(token, head, last); });
     e.loop(first, last, 1, {first}, [&](Value token, ValueRange next) {

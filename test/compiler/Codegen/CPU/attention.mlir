@@ -5,6 +5,9 @@
 !q = !kernel.view<["T", 128], f32>
 !k = !kernel.cache<key, heads = 2, width = 32, page_tokens = 64, page_bytes = 32768>
 !v = !kernel.cache<value, heads = 2, width = 32, page_tokens = 64, page_bytes = 32768>
+!qn = !kernel.view<["T", 64], f32>
+!kn = !kernel.cache<key, heads = 2, width = 16, page_tokens = 64, page_bytes = 32768>
+!vn = !kernel.cache<value, heads = 2, width = 16, page_tokens = 64, page_bytes = 32768>
 !q16 = !kernel.view<["T", 128], bf16>
 !k16 = !kernel.cache<key, heads = 2, width = 32, page_tokens = 64, page_bytes = 16384, bf16>
 !v16 = !kernel.cache<value, heads = 2, width = 32, page_tokens = 64, page_bytes = 16384, bf16>
@@ -18,17 +21,18 @@ kernel.library @library target "x86-64-v3" {
   }
 }
 
-// With 32 registers the rows of two tokens go through the keys together, where they are neighbours.
+// With 32 registers a tile has more rows and the columns of two vectors.
 kernel.library @wide target "x86-64-v4" {
-  kernel.func @two_tokens {
+  kernel.func @tall {
   ^bb0(%q: !q, %k: !k, %v: !v, %at: !i, %of: !i, %p: !p, %o: !q):
     kernel.attention %q, %k, %v at %at of %of through %p into %o chunk 48 scale 2.5e-1 : !q, !k, !v, !i, !i, !p, !q
   }
 
-  // A chunk of 7 may begin between them.
-  kernel.func @one_token {
-  ^bb0(%q: !q, %k: !k, %v: !v, %at: !i, %of: !i, %p: !p, %o: !q):
-    kernel.attention %q, %k, %v at %at of %of through %p into %o chunk 7 scale 2.5e-1 : !q, !k, !v, !i, !i, !p, !q
+  // Heads that are no whole runs of 32 features have each token alone.
+  kernel.func @alone {
+  ^bb0(%q: !qn, %k: !kn, %v: !vn, %at: !i, %of: !i, %p: !p, %o: !qn):
+    kernel.attention %q, %k, %v at %at of %of through %p into %o chunk 48 scale 2.5e-1
+      : !qn, !kn, !vn, !i, !i, !p, !qn
   }
 }
 
@@ -52,9 +56,15 @@ kernel.library @widening target "x86-64-v4" {
 }
 
 // CHECK-LABEL: llvm.func @attend(
-// Heads, then tokens.
-// CHECK:       scf.for %{{.*}} = %c0_i64 to %c2_i64
-// CHECK:         scf.for
+// Heads, then tokens: what a group took is passed over.
+// CHECK:       scf.for
+// CHECK:         scf.for %{{.*}} iter_args(%[[NEXT:.*]] = %{{.*}}) -> (i64)
+// CHECK:           %[[TAKEN:.*]] = arith.cmpi eq, %{{.*}}, %[[NEXT]]
+// CHECK:           scf.if %[[TAKEN]]
+// How many tokens follow one another in the sequence and in the block.
+// CHECK:           %[[COUNT:.*]] = scf.for %{{.*}} iter_args(%{{.*}} = %c1_i64) -> (i64)
+// CHECK:           %[[ALONE:.*]] = arith.cmpi eq, %[[COUNT]], %c1_i64
+// CHECK:           scf.if %[[ALONE]]
 // CHECK:           %[[CHUNK:.*]] = arith.divui %{{.*}}, %c48_i64
 // CHECK:           %[[LOW:.*]] = arith.muli %[[CHUNK]], %c48_i64
 // CHECK:           %[[FIRST:.*]] = arith.divui %[[LOW]], %c64_i64
@@ -70,18 +80,21 @@ kernel.library @widening target "x86-64-v4" {
 // CHECK:               math.fma
 // CHECK:           arith.divf %{{.*}} : vector<16xf32>
 
-// CHECK-LABEL: llvm.func @two_tokens(
-// CHECK:       scf.for %{{.*}} iter_args(%[[NEXT:.*]] = %{{.*}}) -> (i64)
-// CHECK:         %[[TAKEN:.*]] = arith.cmpi eq, %{{.*}}, %[[NEXT]]
-// CHECK:         scf.if %[[TAKEN]]
-// Two heads of two tokens by two tiles of two vectors.
-// CHECK:           %{{.*}}:16 = scf.for %{{.*}} = %c0_i64 to %c32_i64
-// What both tokens see, then what the second sees.
-// CHECK:           %[[BOTH:.*]]:8 = scf.for %{{.*}} = %{{.*}} to %[[END:[^ ]*]] step %c1_i64
-// CHECK:           scf.for %{{.*}} = %[[END]] to %[[SECOND_END:[^ ]*]] step %c1_i64 iter_args(%{{.*}} = %[[BOTH]]#4
+// Of a group, 16 rows are a tile of six rows by a vector and two of five.
+// CHECK:               %{{.*}}:6 = scf.for %{{.*}} = %c0_i64 to %c32_i64 step %c2_i64
+// CHECK:               scf.for %{{.*}} = %c6_i64 to %c16_i64 step %c5_i64
+// CHECK:                 %{{.*}}:5 = scf.for %{{.*}} = %c0_i64 to %c32_i64 step %c2_i64
+// Values are copied where some are not seen, zeros in their places.
+// CHECK:             scf.if %[[WHOLE:.*]] {
+// CHECK-NEXT:        } else {
+// CHECK:               arith.select
+// CHECK:             arith.select %[[WHOLE]], %{{.*}}, %{{.*}} : !llvm.ptr
+// CHECK:             %{{.*}}:6 = scf.for %{{.*}} = %c0_i64 to %{{.*}} step %c2_i64
 
-// CHECK-LABEL: llvm.func @one_token(
-// CHECK-NOT:   :16 = scf.for
+// CHECK-LABEL: llvm.func @tall(
+// CHECK:       %{{.*}}:16 = scf.for %{{.*}} = %c0_i64 to %c32_i64 step %c2_i64
+
+// CHECK-LABEL: llvm.func @alone(
 // CHECK-NOT:   iter_args(%{{.*}}) -> (i64)
 
 // CHECK-LABEL: llvm.func @dots(
