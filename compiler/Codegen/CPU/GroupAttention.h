@@ -53,8 +53,8 @@ protected:
   /// Makes the values of a tile ready. Positions that no token of the group sees count as zeros: pages may hold NaN.
   virtual void enterValues(const Tile &tile, int64_t number) = 0;
   /// Takes the sums to the largest scores so far, by softmax.factor(), then adds the values of a block's first tiles,
-  /// ascending, times softmax.weights(). The group's first token
-  /// sees so many positions of each `before` its own, more than it has if it is in a later tile.
+  /// ascending, times softmax.weights(). The group's first token stands `before` positions behind the begin of each:
+  /// more than 32 if it is in a later tile, a negative number if it is in an earlier one.
   virtual void emitValues(llvm::ArrayRef<mlir::Value> before, Form form) = 0;
   /// Writes `count` elements of queries as they are multiplied.
   virtual void enterElements(mlir::Value from, mlir::Value to, int64_t count);
