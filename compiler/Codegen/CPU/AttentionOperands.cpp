@@ -62,13 +62,19 @@ OnlineSoftmax::Seen AttentionOperands::see(Value index, Value low, ArrayRef<Valu
   return seen;
 }
 
-void AttentionOperands::forTiles(Value position, Value low, function_ref<void(Value first, int64_t count)> body) {
+void AttentionOperands::forBlocks(Value position, Value low, function_ref<void(Value first, Value count)> body) {
   constexpr int64_t blockTiles = OnlineSoftmax::blockTiles, blockTokens = OnlineSoftmax::blockTokens;
   Value firstTile = e.div(low, tileTokens), lastTile = e.add(e.div(position, tileTokens), 1);
   e.loop(e.div(low, blockTokens), e.add(e.div(position, blockTokens), 1), [&](Value block) {
     Value start = e.mul(block, blockTiles);
     Value first = e.max(start, firstTile), last = e.min(e.add(start, blockTiles), lastTile);
-    e.switchOn(e.sub(last, first), 1, blockTiles, [&](int64_t count) { body(first, count); });
+    body(first, e.sub(last, first));
+  });
+}
+
+void AttentionOperands::forTiles(Value position, Value low, function_ref<void(Value first, int64_t count)> body) {
+  forBlocks(position, low, [&](Value first, Value count) {
+    e.switchOn(count, 1, OnlineSoftmax::blockTiles, [&](int64_t count) { body(first, count); });
   });
 }
 

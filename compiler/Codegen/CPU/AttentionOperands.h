@@ -31,7 +31,9 @@ public:
   /// Which positions of tile `index` they see. Every position is at least `low`.
   OnlineSoftmax::Seen see(mlir::Value index, mlir::Value low, llvm::ArrayRef<mlir::Value> positions);
   /// Runs body(first, count) for the blocks of a softmax from the one of `low` to the one of `position`: for those of
-  /// their tiles, numbered from `first` on, that have a position between the two.
+  /// their tiles, numbered from `first` on, that have a position between the two. Their number is a value, or known.
+  void forBlocks(mlir::Value position, mlir::Value low,
+                 llvm::function_ref<void(mlir::Value first, mlir::Value count)> body);
   void forTiles(mlir::Value position, mlir::Value low, llvm::function_ref<void(mlir::Value first, int64_t count)> body);
   /// Runs body(token, head, last) for the tokens of each head that are among the cells of a call, ascending up to
   /// `last`. It gives how many tokens it took, at most `most`, and is not run for those it took beyond the first.

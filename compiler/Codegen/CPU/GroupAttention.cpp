@@ -68,27 +68,33 @@ void GroupAttentionEmitter::emitGroup(const Group &group, Form form) {
   e.loop(e.integer(0), e.mul(form.units, unitRows), [&](Value row) {
     e.pieces(in.width, vectorLanes, [&](Value feature, int64_t) { e.store(e.splat(0), sum(row, feature), 64); });
   });
-  in.forTiles(lastPosition, low, [&](Value first, int64_t count) {
-    for (int64_t i = 0; i < count; ++i) {
-      Tile tile = in.enterTile(e.add(first, i), sequence, group.head, low, lastPosition);
-      emitScores(tile, i, form);
-      enterValues(tile, i);
-    }
-    e.loop(e.integer(0), form.units, [&](Value unit) {
-      SmallVector<Value> positions;
-      for (int64_t i = 0; i < form.tokens; ++i)
-        positions.push_back(e.add(group.position, e.add(e.mul(unit, form.tokens), i)));
-      SmallVector<OnlineSoftmax::Seen> seen;
-      for (int64_t i = 0; i < count; ++i)
-        seen.push_back(in.see(e.add(first, i), low, positions));
-      softmax.emit(seen, e.mul(unit, unitRows));
+  in.forBlocks(lastPosition, low, [&](Value first, Value count) {
+    e.loop(e.integer(0), count, [&](Value number) {
+      Tile tile = in.enterTile(e.add(first, number), sequence, group.head, low, lastPosition);
+      emitScores(tile, number, form);
+      enterValues(tile, number);
     });
-    SmallVector<Value> before;
-    for (int64_t i = 0; i < count; ++i)
-      before.push_back(e.sub(group.position, e.mul(e.add(first, i), OnlineSoftmax::tileTokens)));
-    emitValues(before, form);
+    emitSoftmax(group, low, first, count, form);
+    emitValues(count, e.sub(group.position, e.mul(first, OnlineSoftmax::tileTokens)), form);
   });
   emitOutput(group, form);
+}
+
+/// Of the rows of all units, over the `count` tiles of a block from number `first` on. The code is that of a whole
+/// block, and a tile beyond `count` has no position that is seen.
+void GroupAttentionEmitter::emitSoftmax(const Group &group, Value low, Value first, Value count, Form form) {
+  e.loop(e.integer(0), form.units, [&](Value unit) {
+    SmallVector<Value> positions;
+    for (int64_t i = 0; i < form.tokens; ++i)
+      positions.push_back(e.add(group.position, e.add(e.mul(unit, form.tokens), i)));
+    SmallVector<OnlineSoftmax::Seen> seen;
+    for (int64_t i = 0; i < OnlineSoftmax::blockTiles; ++i) {
+      seen.push_back(in.see(e.add(first, i), low, positions));
+      Value isThere = e.less(e.integer(i), count);
+      seen.back().begin = e.select(isThere, seen.back().begin, e.integer(OnlineSoftmax::tileTokens));
+    }
+    softmax.emit(seen, e.mul(unit, unitRows));
+  });
 }
 
 /// The query heads of each token, one behind the other.

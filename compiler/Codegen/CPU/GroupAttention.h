@@ -49,13 +49,13 @@ protected:
   virtual void chooseForm(const Group &group) = 0;
   /// Scores of all positions of a tile, the number `number` of its block: softmax.score(number, row). Those of
   /// positions that are not seen may be anything.
-  virtual void emitScores(const Tile &tile, int64_t number, Form form) = 0;
+  virtual void emitScores(const Tile &tile, mlir::Value number, Form form) = 0;
   /// Makes the values of a tile ready. Positions that no token of the group sees count as zeros: pages may hold NaN.
-  virtual void enterValues(const Tile &tile, int64_t number) = 0;
-  /// Takes the sums to the largest scores so far, by softmax.factor(), then adds the values of a block's first tiles,
-  /// ascending, times softmax.weights(). The group's first token stands `before` positions behind the begin of each:
-  /// more than 32 if it is in a later tile, a negative number if it is in an earlier one.
-  virtual void emitValues(llvm::ArrayRef<mlir::Value> before, Form form) = 0;
+  virtual void enterValues(const Tile &tile, mlir::Value number) = 0;
+  /// Takes the sums to the largest scores so far, by softmax.factor(), then adds the values of a block's first `tiles`
+  /// tiles, ascending, times softmax.weights(). The group's first token stands `ahead` positions behind the begin of
+  /// the first of them.
+  virtual void emitValues(mlir::Value tiles, mlir::Value ahead, Form form) = 0;
   /// Writes `count` elements of queries as they are multiplied.
   virtual void enterElements(mlir::Value from, mlir::Value to, int64_t count);
 
@@ -78,6 +78,7 @@ protected:
   mlir::Value queries; ///< [mostRows][width], in memory of the worker.
 
 private:
+  void emitSoftmax(const Group &group, mlir::Value low, mlir::Value first, mlir::Value count, Form form);
   mlir::Value countTogether(mlir::Value token, mlir::Value last);
   void enterQueries(const Group &group, Form form);
   void emitOutput(const Group &group, Form form);

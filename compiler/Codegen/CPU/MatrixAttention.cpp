@@ -23,13 +23,13 @@ public:
 
 private:
   void chooseForm(const Group &group) override;
-  void emitScores(const Tile &tile, int64_t number, Form form) override;
-  void enterValues(const Tile &tile, int64_t number) override;
-  void emitValues(ArrayRef<Value> before, Form form) override;
+  void emitScores(const Tile &tile, Value number, Form form) override;
+  void enterValues(const Tile &tile, Value number) override;
+  void emitValues(Value tiles, Value ahead, Form form) override;
 
   void scaleSums(Value unit);
 
-  Value valuesOfTile(int64_t number) { return e.at(values, number * OnlineSoftmax::tileTokens * in.width * 2); }
+  Value valuesOfTile(Value number) { return e.element(values, number, OnlineSoftmax::tileTokens * in.width * 2); }
 
   TileRegisters registers;
   // Memory of the worker.
@@ -68,7 +68,7 @@ void MatrixAttentionEmitter::chooseForm(const Group &group) {
 }
 
 /// What a position that is not seen holds stays in a column of its own.
-void MatrixAttentionEmitter::emitScores(const Tile &tile, int64_t number, Form form) {
+void MatrixAttentionEmitter::emitScores(const Tile &tile, Value number, Form form) {
   auto forSums = [&](function_ref<void(int64_t, int64_t)> body) {
     for (int64_t unit = 0; unit < form.knownUnits; ++unit)
       for (int64_t column : {0, 1})
@@ -93,7 +93,7 @@ void MatrixAttentionEmitter::emitScores(const Tile &tile, int64_t number, Form f
   });
 }
 
-void MatrixAttentionEmitter::enterValues(const Tile &tile, int64_t number) {
+void MatrixAttentionEmitter::enterValues(const Tile &tile, Value number) {
   pairValues(tile, [&](Value pair, Value feature) {
     return e.element(e.element(valuesOfTile(number), pair, in.width * 4), feature, 4);
   });
@@ -112,7 +112,7 @@ void MatrixAttentionEmitter::scaleSums(Value unit) {
   });
 }
 
-void MatrixAttentionEmitter::emitValues(ArrayRef<Value> before, Form form) {
+void MatrixAttentionEmitter::emitValues(Value tiles, Value, Form form) {
   for (int64_t unit = 0; unit < form.knownUnits; ++unit)
     scaleSums(e.integer(unit));
   e.loop(e.integer(0), e.integer(in.width), sliceWidth, {}, [&](Value feature, ValueRange) -> Emitter::Values {
@@ -123,7 +123,7 @@ void MatrixAttentionEmitter::emitValues(ArrayRef<Value> before, Form form) {
                e.at(sum(e.integer(unit * unitRows), feature), column * TileRegisters::rowBytes));
     };
     forSums([&](int64_t tile, Value place) { registers.load(tile, place, in.width * 4); });
-    for (size_t number = 0; number < before.size(); ++number) {
+    e.loop(e.integer(0), tiles, [&](Value number) {
       Value pairs = e.element(valuesOfTile(number), feature, 4);
       for (int64_t column : {0, 1})
         registers.load(TileRegisters::weights(column), e.at(pairs, column * TileRegisters::rowBytes), in.width * 4);
@@ -133,7 +133,7 @@ void MatrixAttentionEmitter::emitValues(ArrayRef<Value> before, Form form) {
         for (int64_t column : {0, 1})
           registers.multiply(unit, column);
       }
-    }
+    });
     forSums([&](int64_t tile, Value place) { registers.store(tile, place, in.width * 4); });
     return {};
   });

@@ -24,12 +24,12 @@ OnlineSoftmax::OnlineSoftmax(KernelEmitter &e, int64_t rows, int64_t heads, doub
   rounded = elements.takesBF16() ? e.local(e.i16, blockTiles * rows * tileTokens) : scores;
 }
 
-Value OnlineSoftmax::score(int64_t tile, Value row, int64_t vector) {
-  return e.at(e.element(scores, e.add(row, tile * rows), tileTokens * 4), vector * vectorLanes * 4);
+Value OnlineSoftmax::score(Value tile, Value row, int64_t vector) {
+  return e.at(e.element(scores, e.add(row, e.mul(tile, rows)), tileTokens * 4), vector * vectorLanes * 4);
 }
 
-Value OnlineSoftmax::weights(int64_t tile, Value row) {
-  return e.element(rounded, e.add(row, tile * rows), weightsBytes());
+Value OnlineSoftmax::weights(Value tile, Value row) {
+  return e.element(rounded, e.add(row, e.mul(tile, rows)), weightsBytes());
 }
 
 Value OnlineSoftmax::factor(Value row) { return e.load(e.f32, e.element(factors, row, 4)); }

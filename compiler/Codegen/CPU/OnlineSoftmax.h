@@ -35,12 +35,14 @@ public:
   /// the tokens from `row` on, a multiple of 16. Every token sees a position of the block.
   void emit(llvm::ArrayRef<Seen> tiles, mlir::Value row);
 
-  /// The address of a score, float32[tileTokens] for a tile and row. Of positions that are not seen it may be anything,
-  /// NaN included.
-  mlir::Value score(int64_t tile, mlir::Value row, int64_t vector = 0);
+  /// The address of a score, float32[tileTokens] for a tile of the block and a row. Of positions that are not seen it
+  /// may be anything, NaN included.
+  mlir::Value score(mlir::Value tile, mlir::Value row, int64_t vector = 0);
+  mlir::Value score(int64_t tile, mlir::Value row, int64_t vector = 0) { return score(e.integer(tile), row, vector); }
   /// The address of the weights of a tile and row: zeros for what is not seen. In bfloat16 they are rounded to it, and
   /// are bfloat16[tileTokens] where dot products or tile registers multiply them; else float32[tileTokens].
-  mlir::Value weights(int64_t tile, mlir::Value row);
+  mlir::Value weights(mlir::Value tile, mlir::Value row);
+  mlir::Value weights(int64_t tile, mlir::Value row) { return weights(e.integer(tile), row); }
   /// Bytes from the weights of a row to those of the next.
   int64_t weightsBytes() const { return tileTokens * elements.inputBytes(); }
   /// What a row's sums over earlier blocks are to be multiplied by.

@@ -44,14 +44,16 @@ private:
 
   void chooseForm(const Group &group) override;
   void enterElements(Value from, Value to, int64_t count) override;
-  void emitScores(const Tile &tile, int64_t number, Form form) override;
-  void enterValues(const Tile &tile, int64_t number) override;
-  void emitValues(ArrayRef<Value> before, Form form) override;
+  void emitScores(const Tile &tile, Value number, Form form) override;
+  void enterValues(const Tile &tile, Value number) override;
+  void emitValues(Value tiles, Value ahead, Form form) override;
 
   Value enterKeys(const Tile &tile);
   void widenValues(const Tile &tile, Value to);
   Value enterFloats(const Tile &tile, Value to);
+  Value valuesOfTile(Value number) { return e.element(values, number, valueSteps() * in.width * 4); }
   Value placeOf(Value panel, Value step, Value feature);
+  Panel panelOf(Value number, Value feature, Value steps);
   void widen(Value from, Value to, int64_t count);
   void forRows(Form form, function_ref<void(Value row, int64_t count)> body);
   Emitter::Values loadStep(const Panel &panel, Value step, int64_t ahead);
@@ -63,11 +65,11 @@ private:
   bool isWidened() const { return elements.kind == TileElements::BF16Widened; }
 
   function_ref<void(Value token, Value head)> emitAlone;
-  int64_t columns;                         ///< Vectors of a register tile.
-  int64_t tallest;                         ///< Rows of one.
-  Value widenedKeys;                       ///< float32[width][tileTokens], in memory of the worker, or null.
-  Value values;                            ///< Of each tile of a block as they are multiplied, in memory of the worker.
-  Value panels[OnlineSoftmax::blockTiles]; ///< Where the values of each tile of a block are.
+  int64_t columns;   ///< Vectors of a register tile.
+  int64_t tallest;   ///< Rows of one.
+  Value widenedKeys; ///< float32[width][tileTokens], in memory of the worker, or null.
+  Value values;      ///< Of each tile of a block as they are multiplied, in memory of the worker.
+  Value floats;      ///< Addresses of the values of each tile of a block where they are float32, else null.
 };
 
 } // namespace
@@ -84,6 +86,8 @@ VectorAttentionEmitter::VectorAttentionEmitter(KernelEmitter &e, kernel::Attenti
   if (isWidened() && !hasMany)
     widenedKeys = e.scratch(in.width * keyBytes);
   values = e.scratch(OnlineSoftmax::blockTiles * tileTokens * in.width * elements.inputBytes());
+  if (!elements.isPaired())
+    floats = e.local(e.ptr, OnlineSoftmax::blockTiles);
 }
 
 void VectorAttentionEmitter::chooseForm(const Group &group) {
@@ -182,7 +186,7 @@ Value VectorAttentionEmitter::enterKeys(const Tile &tile) {
   return widenedKeys;
 }
 
-void VectorAttentionEmitter::emitScores(const Tile &tile, int64_t number, Form form) {
+void VectorAttentionEmitter::emitScores(const Tile &tile, Value number, Form form) {
   Value keys = enterKeys(tile);
   int64_t queryBytes = in.width * elements.inputBytes();
   forRows(form, [&](Value row, int64_t count) {
@@ -209,15 +213,14 @@ Value VectorAttentionEmitter::placeOf(Value panel, Value step, Value feature) {
   return e.element(e.element(slice, step, sliceBytes), e.rem(feature, sliceWidth), 4);
 }
 
-void VectorAttentionEmitter::enterValues(const Tile &tile, int64_t number) {
-  Value to = e.at(values, number * valueSteps() * in.width * 4);
-  panels[number] = to;
+void VectorAttentionEmitter::enterValues(const Tile &tile, Value number) {
+  Value to = valuesOfTile(number);
   if (isDot())
     pairValues(tile, [&](Value pair, Value feature) { return placeOf(to, pair, feature); });
   else if (isWidened())
     widenValues(tile, to);
   else
-    panels[number] = enterFloats(tile, to);
+    e.store(enterFloats(tile, to), e.element(floats, number, 8));
 }
 
 void VectorAttentionEmitter::widenValues(const Tile &tile, Value to) {
@@ -243,34 +246,43 @@ Value VectorAttentionEmitter::enterFloats(const Tile &tile, Value to) {
   return e.select(isWhole, tile.values, to);
 }
 
-void VectorAttentionEmitter::emitValues(ArrayRef<Value> before, Form form) {
-  e.loop(
-      e.integer(0), e.integer(in.width), columns * vectorLanes, {}, [&](Value feature, ValueRange) -> Emitter::Values {
-        forRows(form, [&](Value row, int64_t count) {
-          auto sumOf = [&](int64_t i) {
-            return e.at(sum(e.add(row, i / columns), feature), i % columns * vectorLanes * 4);
-          };
-          Emitter::Values sums;
-          for (int64_t i = 0; i < count; ++i) {
-            Value factor = e.broadcast(softmax.factor(e.add(row, i)));
-            for (int64_t column = 0; column < columns; ++column)
-              sums.push_back(e.fmul(e.load(e.vf32, sumOf(i * columns + column), 64), factor));
-          }
-          for (auto [number, positions] : llvm::enumerate(before)) {
-            // What the last token of the unit does not see has weights of zero, and may be left out.
-            Value end =
-                e.min(e.add(positions, e.mul(e.add(e.div(row, unitRows), 1), form.tokens)), e.integer(tileTokens));
-            int64_t perTurn = isDot() ? 4 : 2;
-            Value steps = e.mul(e.div(e.max(e.add(end, perTurn - 1), e.integer(0)), perTurn), 2);
-            Panel panel = elements.isPaired() ? Panel{placeOf(panels[number], e.integer(0), feature), sliceBytes, steps}
-                                              : Panel{e.element(panels[number], feature, 4), in.width * 4, steps};
-            multiply({softmax.weights(number, row), softmax.weightsBytes(), count}, panel, sums);
-          }
-          for (int64_t i = 0; i < count * columns; ++i)
-            e.store(sums[i], sumOf(i), 64);
-        });
-        return {};
-      });
+/// The values of a tile from `feature` on.
+VectorAttentionEmitter::Panel VectorAttentionEmitter::panelOf(Value number, Value feature, Value steps) {
+  if (elements.isPaired())
+    return {placeOf(valuesOfTile(number), e.integer(0), feature), sliceBytes, steps};
+  Value tile = e.load(e.ptr, e.element(floats, number, 8));
+  return {e.element(tile, feature, 4), in.width * 4, steps};
+}
+
+void VectorAttentionEmitter::emitValues(Value tiles, Value ahead, Form form) {
+  e.loop(e.integer(0), e.integer(in.width), columns * vectorLanes, {},
+         [&](Value feature, ValueRange) -> Emitter::Values {
+           forRows(form, [&](Value row, int64_t count) {
+             auto sumOf = [&](int64_t i) {
+               return e.at(sum(e.add(row, i / columns), feature), i % columns * vectorLanes * 4);
+             };
+             Emitter::Values sums;
+             for (int64_t i = 0; i < count; ++i) {
+               Value factor = e.broadcast(softmax.factor(e.add(row, i)));
+               for (int64_t column = 0; column < columns; ++column)
+                 sums.push_back(e.fmul(e.load(e.vf32, sumOf(i * columns + column), 64), factor));
+             }
+             // What the last token of the unit does not see has weights of zero, and may be left out.
+             Value seen = e.add(ahead, e.mul(e.add(e.div(row, unitRows), 1), form.tokens));
+             sums = e.loop(e.integer(0), tiles, 1, sums, [&](Value number, ValueRange carried) {
+               Value end = e.min(e.sub(seen, e.mul(number, tileTokens)), e.integer(tileTokens));
+               int64_t perTurn = isDot() ? 4 : 2;
+               Value steps = e.mul(e.div(e.max(e.add(end, perTurn - 1), e.integer(0)), perTurn), 2);
+               Emitter::Values next(carried);
+               multiply({softmax.weights(number, row), softmax.weightsBytes(), count}, panelOf(number, feature, steps),
+                        next);
+               return next;
+             });
+             for (int64_t i = 0; i < count * columns; ++i)
+               e.store(sums[i], sumOf(i), 64);
+           });
+           return {};
+         });
 }
 
 void codegen::emitVectorAttention(KernelEmitter &e, kernel::AttentionOp op,
