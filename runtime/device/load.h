@@ -28,9 +28,26 @@ private:
   std::atomic<bool> cancelled_{false};
 };
 
+/// The lowest of the numbers that several threads add, kNone before the first.
+class Lowest {
+public:
+  static constexpr uint64_t kNone = UINT64_MAX;
+
+  void add(uint64_t number) {
+    uint64_t now = get();
+    while (number < now && !lowest_.compare_exchange_weak(now, number, std::memory_order_relaxed)) {
+    }
+  }
+  uint64_t get() const { return lowest_.load(std::memory_order_relaxed); }
+  bool any() const { return get() != kNone; }
+
+private:
+  std::atomic<uint64_t> lowest_{kNone};
+};
+
 /// What went wrong in a weights section.
 struct ChunkFault {
-  static constexpr uint64_t kNone = UINT64_MAX;
+  static constexpr uint64_t kNone = Lowest::kNone;
   uint64_t unreadable = kNone; // the lowest chunk that could not be read
   uint64_t damaged = kNone;    // the lowest whose digest differs
 };

@@ -26,16 +26,8 @@ struct ChunkJob {
   uint8_t *windows;  // kTogether of each worker
   uint32_t together; // chunks that a worker takes at a time
   std::atomic<uint64_t> next{0};
-  std::atomic<uint64_t> unreadable{ChunkFault::kNone};
-  std::atomic<uint64_t> damaged{ChunkFault::kNone};
+  Lowest unreadable, damaged;
 };
-
-/// Lowers an atomic number; several workers may do so at once.
-void lower(std::atomic<uint64_t> &value, uint64_t to) {
-  uint64_t now = value.load(std::memory_order_relaxed);
-  while (to < now && !value.compare_exchange_weak(now, to, std::memory_order_relaxed)) {
-  }
-}
 
 /// Chunks [first, first + count) in step, count 1 or 2: see Sha256::update_both.
 void process_chunks(ChunkJob &job, uint64_t first, uint32_t count, uint32_t worker) {
@@ -55,7 +47,7 @@ void process_chunks(ChunkJob &job, uint64_t first, uint32_t count, uint32_t work
       // Without a destination weights are only verified, in a window that is used again.
       uint8_t *to = work.dst ? work.dst + begin : job.windows + (worker * kTogether + i) * kWindowBytes;
       if (work.read && !work.reader->read(work.reader->user, to, bytes[i], work.file_offset + begin))
-        return lower(job.unreadable, first + i);
+        return job.unreadable.add(first + i);
       window[i] = to;
     }
     if (!bytes[0])
@@ -74,7 +66,7 @@ void process_chunks(ChunkJob &job, uint64_t first, uint32_t count, uint32_t work
     uint8_t digest[Sha256::kBytes];
     hash[i].finish(digest);
     if (memcmp(digest, work.digests + (first + i) * Sha256::kBytes, Sha256::kBytes) != 0)
-      lower(job.damaged, first + i);
+      job.damaged.add(first + i);
   }
 }
 
@@ -82,8 +74,7 @@ void run_chunks(void *argument, uint32_t worker) {
   auto &job = *static_cast<ChunkJob *>(argument);
   uint64_t chunks = ceil_div(job.work->bytes, schema::kDigestChunkBytes);
   // Chunks are claimed in order and finished once claimed, so the lowest bad one is found whoever meets it.
-  while (!job.progress->cancelled() && job.unreadable.load(std::memory_order_relaxed) == ChunkFault::kNone &&
-         job.damaged.load(std::memory_order_relaxed) == ChunkFault::kNone) {
+  while (!job.progress->cancelled() && !job.unreadable.any() && !job.damaged.any()) {
     uint64_t chunk = job.next.fetch_add(job.together, std::memory_order_relaxed);
     if (chunk >= chunks)
       return;
@@ -142,8 +133,8 @@ Code cpu_load(Device *device, const Allocator &host, const ChunkWork &work, Prog
   // Also asks the caller a last time, who may have cancelled during the last chunk.
   if (progress.report())
     return report.fail(YUPANA_STATUS_CANCELLED, "reading was cancelled");
-  out_fault->unreadable = job.unreadable.load(std::memory_order_relaxed);
-  out_fault->damaged = job.damaged.load(std::memory_order_relaxed);
+  out_fault->unreadable = job.unreadable.get();
+  out_fault->damaged = job.damaged.get();
   return YUPANA_STATUS_OK;
 }
 

@@ -32,8 +32,8 @@ struct Job {
   Progress *progress;
   void (*work)(Job &job, uint32_t worker);
   std::atomic<uint64_t> next{0};
-  std::atomic<uint64_t> unreadable{ChunkFault::kNone}; // a chunk, or a weight that could not be filled
-  std::atomic<uint64_t> damaged{ChunkFault::kNone};
+  Lowest unreadable; // a chunk, or a weight that could not be filled
+  Lowest damaged;
   std::atomic<int> failed{kSuccess}; // a call of the driver
   // Of loading:
   const ChunkWork *chunks;
@@ -46,8 +46,7 @@ struct Job {
   uint64_t staging_stride;
 
   bool stops() const {
-    return progress->cancelled() || unreadable.load(std::memory_order_relaxed) != ChunkFault::kNone ||
-           damaged.load(std::memory_order_relaxed) != ChunkFault::kNone ||
+    return progress->cancelled() || unreadable.any() || damaged.any() ||
            failed.load(std::memory_order_relaxed) != kSuccess;
   }
   /// True for success; else the job ends.
@@ -63,12 +62,6 @@ struct Job {
   }
 };
 
-void lower(std::atomic<uint64_t> &value, uint64_t to) {
-  uint64_t now = value.load(std::memory_order_relaxed);
-  while (to < now && !value.compare_exchange_weak(now, to, std::memory_order_relaxed)) {
-  }
-}
-
 /// Gets a window's bytes into pinned memory, from the file or, where they are already on the GPU, from there. False
 /// when the job ends.
 bool get_window(Job &job, uint64_t at, uint64_t bytes, uint8_t *window, Event event) {
@@ -78,7 +71,7 @@ bool get_window(Job &job, uint64_t at, uint64_t bytes, uint8_t *window, Event ev
     bool once = work.reader->read_once && work.file_offset % kReadAlignment == 0;
     if ((once ? work.reader->read_once : work.reader->read)(work.reader->user, window, bytes, work.file_offset + at))
       return true;
-    lower(job.unreadable, at / schema::kDigestChunkBytes);
+    job.unreadable.add(at / schema::kDigestChunkBytes);
     return false;
   }
   return job.check(driver.copy_out(window, reinterpret_cast<Address>(work.dst + at), bytes, job.device->stream)) &&
@@ -122,7 +115,7 @@ void process_chunk(Job &job, uint64_t chunk, uint32_t worker, uint32_t &turn) {
   uint8_t digest[Sha256::kBytes];
   hash.finish(digest);
   if (memcmp(digest, work.digests + chunk * Sha256::kBytes, Sha256::kBytes) != 0)
-    lower(job.damaged, chunk);
+    job.damaged.add(chunk);
 }
 
 void run_chunks(Job &job, uint32_t worker) {
@@ -170,7 +163,7 @@ void run_fill(Job &job, uint32_t worker) {
       continue;
     uint64_t made = made_bytes(*job.filler, i, item.bytes);
     if (!job.filler->fill(job.filler->user, static_cast<uint32_t>(i), staging, made))
-      return job.unreadable.store(i, std::memory_order_relaxed);
+      return job.unreadable.add(i);
     if (!put_weight(job, item, staging, made))
       return;
     item.state = FillItem::filled;
@@ -271,8 +264,8 @@ Code cuda_load(Device *device, const Allocator &, const ChunkWork &work, Progres
   run_job(job, readers);
   if (Code code = finish_job(job, report.out()))
     return code;
-  out_fault->unreadable = job.unreadable.load(std::memory_order_relaxed);
-  out_fault->damaged = job.damaged.load(std::memory_order_relaxed);
+  out_fault->unreadable = job.unreadable.get();
+  out_fault->damaged = job.damaged.get();
   return YUPANA_STATUS_OK;
 }
 
@@ -303,7 +296,7 @@ Code cuda_fill(Device *device, const yupana_filler_t &filler, const Array<FillIt
   run_job(job, threads);
   if (Code code = finish_job(job, report.out()))
     return code;
-  uint64_t failed = job.unreadable.load(std::memory_order_relaxed);
+  uint64_t failed = job.unreadable.get();
   if (failed == ChunkFault::kNone)
     return YUPANA_STATUS_OK;
   return report.fail(YUPANA_STATUS_UNREADABLE, "weight %llu could not be filled",
