@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The one list of back ends, in ascending order of what they demand of a machine, CPUs before GPUs: "native" is the
-// last that runs here, and a plan's targets are written in this order whatever order the user names them in. A name
-// that is in the list of targets and not in this one belongs to a target without a code generator, which is another
-// error (5) than a name that nobody knows (2). Tests add back ends of their own before a context is made.
+// last that runs here, and a plan's targets are written in this order whatever order the user names them in. Tests add
+// back ends of their own before a context is made.
 
 #include "compiler/Codegen/BackEnd.h"
 
@@ -43,9 +42,6 @@ Result<const BackEnd *> codegen::lookupBackEnd(std::string_view name) {
       return best;
     return makeError(ExitCode::Unsupported, "target native: this machine runs code for none of {}", listBackEnds());
   }
-  if (findTarget(name))
-    return makeError(ExitCode::Unsupported, "target {}: no code generator for it yet, expected {} or native", name,
-                     listBackEnds());
   return makeError(ExitCode::Usage, "target {}: unknown, expected {} or native", inQuotes(name), listBackEnds());
 }
 
