@@ -211,8 +211,8 @@ TEST(SimulatedTest, EveryCallMayFail) {
 }
 
 // Reading, hashing and copying overlap: with set speeds loading takes hardly longer than the slowest of them alone. The
-// bound is wide, since the machine may have other things to do; a loader that does one after the other misses it by
-// far.
+// bound is wide and tried three times, since the machine may have other things to do; a loader that does one after the
+// other misses it by far every time.
 TEST(SimulatedTest, LoadingTakesAsLongAsItsSlowestPart) {
   using Clock = std::chrono::steady_clock;
   PlanSpec spec = ptx_plan();
@@ -243,31 +243,34 @@ TEST(SimulatedTest, LoadingTakesAsLongAsItsSlowestPart) {
   };
   auto *set_copies = stand_in<void(unsigned long long)>("yupana_sim_copy_bandwidth");
   for (auto [disk_speed, copy_speed] : {std::pair{12.0, 20.0}, {20.0, 12.0}, {14.0, 14.0}}) {
-    MemoryReader source(bytes);
-    Disk disk = {&source.reader};
-    yupana_reader_t reader = source.reader;
-    reader.user = &disk;
-    reader.read = read;
-    reader.close = nullptr;
-    yupana_plan_t *plan = nullptr;
-    ASSERT_EQ(yupana_plan_open(&reader, nullptr, &plan, nullptr), YUPANA_STATUS_OK);
-    disk.speed = disk_speed;
-    set_copies(static_cast<unsigned long long>(copy_speed * 1e6));
-    yupana_device_t device = {sizeof(device), YUPANA_DEVICE_CUDA, 0, YUPANA_SIMDRIVER};
-    yupana_context_options_t options = {};
-    options.device = &device;
-    Clock::time_point begin = Clock::now();
-    ContextOwner c = make_context(plan, options);
-    double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-    set_copies(0);
-    ASSERT_TRUE(c);
-    double slowest = megabytes / std::min(disk_speed, copy_speed);
-    std::printf("disk %.0f MB/s, bus %.0f MB/s: %.2f s, %.2f times the slowest alone\n", disk_speed, copy_speed,
-                seconds, seconds / slowest);
-    EXPECT_GE(seconds, slowest * 0.99);
-    EXPECT_LE(seconds, slowest * 1.4);
-    c.reset();
-    yupana_plan_release(plan);
+    const double slowest = megabytes / std::min(disk_speed, copy_speed), most = slowest * 1.4;
+    double seconds = most + 1;
+    for (int tries = 0; tries < 3 && seconds > most; ++tries) {
+      MemoryReader source(bytes);
+      Disk disk = {&source.reader};
+      yupana_reader_t reader = source.reader;
+      reader.user = &disk;
+      reader.read = read;
+      reader.close = nullptr;
+      yupana_plan_t *plan = nullptr;
+      ASSERT_EQ(yupana_plan_open(&reader, nullptr, &plan, nullptr), YUPANA_STATUS_OK);
+      disk.speed = disk_speed;
+      set_copies(static_cast<unsigned long long>(copy_speed * 1e6));
+      yupana_device_t device = {sizeof(device), YUPANA_DEVICE_CUDA, 0, YUPANA_SIMDRIVER};
+      yupana_context_options_t options = {};
+      options.device = &device;
+      Clock::time_point begin = Clock::now();
+      ContextOwner c = make_context(plan, options);
+      seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+      set_copies(0);
+      ASSERT_TRUE(c);
+      std::printf("disk %.0f MB/s, bus %.0f MB/s: %.2f s, %.2f times the slowest alone\n", disk_speed, copy_speed,
+                  seconds, seconds / slowest);
+      EXPECT_GE(seconds, slowest * 0.99);
+      c.reset();
+      yupana_plan_release(plan);
+    }
+    EXPECT_LE(seconds, most);
   }
   EXPECT_EQ(alive(), 0u);
 }
