@@ -63,7 +63,7 @@ void OnlineSoftmax::emit(ArrayRef<Seen> tiles, Value row) {
   auto seen = llvm::map_to_vector(tiles, [&](const Seen &tile) { return lanesOf(tile); });
   int64_t tokens = tiles.front().ends.size();
   auto tokenOf = [&](int64_t row) { return tokens == 1 ? 0 : row / heads; };
-  // Rows that stand side by side in the code do not wait for one another.
+  // The largest scores of all rows are found together, in code where none waits for another.
   e.pieces(tokens * heads, vectorLanes, [&](Value begin, int64_t count) {
     Value first = e.add(row, begin);
     SmallVector<Value> most(count);
@@ -79,11 +79,10 @@ void OnlineSoftmax::emit(ArrayRef<Seen> tiles, Value row) {
     Value factor = exp2(e.fsub(before, now));
     e.store(now, e.element(largest, first, 4), 64);
     e.store(factor, e.element(factors, first, 4), 64);
-    for (int64_t i = 0; i < count; ++i) {
-      SmallVector<int64_t> lane(vectorLanes, i);
-      emitWeights(seen, tokenOf(i), e.add(first, i), e.make<vector::ShuffleOp>(now, now, lane),
-                  e.make<vector::ShuffleOp>(factor, factor, lane));
-    }
+    int64_t ofToken = tokens == 1 ? count : heads;
+    for (int64_t begin = 0; begin < count; begin += ofToken)
+      e.loop(e.integer(begin), e.integer(begin + ofToken),
+             [&](Value i) { emitWeights(seen, tokenOf(begin), e.add(first, i)); });
   });
 }
 
@@ -129,9 +128,10 @@ Value OnlineSoftmax::exp2(Value x) {
   return e.fmul(power, e.make<arith::BitcastOp>(e.vf32, exponent));
 }
 
-void OnlineSoftmax::emitWeights(ArrayRef<Lanes> seen, int64_t token, Value row, Value largest, Value factor) {
-  Value total = e.fmul(e.load(e.vf32, e.element(totals, row, 64), 64), factor);
-  Value less = e.make<arith::NegFOp>(largest);
+/// Of one row of the token number `token`, whose largest score and factor are stored.
+void OnlineSoftmax::emitWeights(ArrayRef<Lanes> seen, int64_t token, Value row) {
+  Value total = e.fmul(e.load(e.vf32, e.element(totals, row, 64), 64), e.broadcast(factor(row)));
+  Value less = e.make<arith::NegFOp>(e.broadcast(e.load(e.f32, e.element(largest, row, 4))));
   for (auto [tile, lanes] : llvm::enumerate(seen)) {
     SmallVector<Value> powers;
     for (auto [vector, isSeen] : llvm::enumerate(lanes[token])) {

@@ -59,7 +59,7 @@ private:
   Lanes lanesOf(const Seen &seen);
   mlir::Value largestScores(llvm::ArrayRef<mlir::Value> vectors);
   mlir::Value exp2(mlir::Value x);
-  void emitWeights(llvm::ArrayRef<Lanes> seen, int64_t token, mlir::Value row, mlir::Value largest, mlir::Value factor);
+  void emitWeights(llvm::ArrayRef<Lanes> seen, int64_t token, mlir::Value row);
   mlir::Value emitTile(int64_t tile, mlir::Value row, llvm::ArrayRef<mlir::Value> powers, mlir::Value total);
 
   KernelEmitter &e;
