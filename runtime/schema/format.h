@@ -20,7 +20,7 @@ inline constexpr uint8_t kMagic[8] = {0x8B, 'Y', 'P', 'L', 'N', '\r', '\n', 0x1A
 
 /// Until 1.0 reader and writer must agree on both numbers; see README.md beside this file.
 inline constexpr uint32_t kMajor = 0;
-inline constexpr uint32_t kMinor = 4;
+inline constexpr uint32_t kMinor = 5;
 
 /// No section holds more metadata than this; checked before the FlatBuffers verifier is built.
 inline constexpr uint64_t kMaxMetadataBytes = uint64_t{64} << 20;
@@ -35,6 +35,10 @@ inline constexpr uint64_t kWeightAlignment = 256;
 inline constexpr uint32_t kNoSection = 0xFFFFFFFF;
 /// A weights section is digested in pieces of this size; its section digest is the SHA-256 of the pieces' digests.
 inline constexpr uint64_t kDigestChunkBytes = uint64_t{16} << 20;
+
+/// These first bytes of a worker's scratch memory are zero when a launch begins. What a kernel of a CPU writes there it
+/// finds again in its next call of the launch on that worker.
+inline constexpr uint64_t kLaunchScratchBytes = 64;
 
 struct FileHeader {
   uint8_t magic[8];

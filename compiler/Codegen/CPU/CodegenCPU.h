@@ -17,8 +17,9 @@ namespace yupana::codegen {
 /// The image is a position independent ELF shared object without relocations, needed libraries or writable data. Each
 /// kernel is `void k(void *const *args, const uint32_t *dims, uint32_t first, uint32_t last, void *scratch)`: it does
 /// the cells [first, last) of its grid; args are the addresses of the kernel.func's block arguments, dims are {T, S,
-/// R}; `scratch` is 64-byte aligned, has the kernel's scratchBytes, belongs to the calling worker and holds anything.
-/// Weights and buffers need 64 readable bytes after their end.
+/// R}; `scratch` is 64-byte aligned, has the kernel's scratchBytes and belongs to the calling worker. A launch finds
+/// zeros in its first schema::kLaunchScratchBytes and anything behind them, and a call what those before it in the
+/// launch left. Weights and buffers need 64 readable bytes after their end.
 ///
 /// `lldPath` is that of ld.lld; empty: the one this program was configured with, else the first of PATH. Of every
 /// kernel <symbol>.mlir, <symbol>.ll and <symbol>.o are dumped. Errors as of BackEnd::compileLibrary.

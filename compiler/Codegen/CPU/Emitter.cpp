@@ -9,6 +9,8 @@
 
 #include "compiler/Codegen/CPU/Emitter.h"
 
+#include "runtime/schema/format.h"
+
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -221,9 +223,27 @@ Value KernelEmitter::size(kernel::GridAttr grid) {
 }
 
 Value KernelEmitter::scratch(int64_t bytes) {
-  Value piece = at(function.getArgument(4), scratchBytes);
+  Value piece = at(function.getArgument(4), schema::kLaunchScratchBytes + scratchBytes);
   scratchBytes += llvm::alignTo(bytes, 64);
   return piece;
+}
+
+Value KernelEmitter::ready() {
+  usesReady = true;
+  return function.getArgument(4);
+}
+
+void KernelEmitter::makeReady(Value key, function_ref<void()> make) {
+  when(compare(arith::CmpIPredicate::ne, load(i64, ready()), key), [&] {
+    make();
+    store(key, ready());
+  });
+}
+
+void KernelEmitter::beginMember(int64_t number) {
+  Value current = integer(number), ranLast = equal(load(i64, member()), current);
+  store(select(ranLast, load(i64, ready()), integer(0)), ready());
+  store(current, member());
 }
 
 Value KernelEmitter::dotBF16(Value sum, Value x, Value y) {
@@ -279,5 +299,6 @@ void KernelEmitter::finish() {
   make<LLVM::ReturnOp>(ValueRange());
   for (auto &callee : callees)
     callee.second.function.setAlwaysInline(callee.second.calls == 1);
-  function->setAttr(scratchBytesName, b.getI64IntegerAttr(scratchBytes));
+  int64_t bytes = scratchBytes || usesReady ? schema::kLaunchScratchBytes + scratchBytes : 0;
+  function->setAttr(scratchBytesName, b.getI64IntegerAttr(bytes));
 }

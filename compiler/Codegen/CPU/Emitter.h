@@ -90,6 +90,11 @@ public:
   mlir::Value size(kernel::GridAttr grid);
   /// `bytes` of the worker's scratch memory, 64-byte aligned; not initialised.
   mlir::Value scratch(int64_t bytes);
+  /// Runs `make`, which fills scratch memory, unless the last thing that a call of the launch made ready on this worker
+  /// is called `key`, an i64 that is not zero, and no member of a parallel launch but this one has run since.
+  void makeReady(mlir::Value key, llvm::function_ref<void()> make);
+  /// Tells makeReady() that the code of member number `member` of a parallel launch begins.
+  void beginMember(int64_t member);
   /// sum + even·even + odd·odd, the odd product first, of pairs of bfloat16 in vector<16xi32>. Of targets with
   /// `bf16Dot` alone.
   mlir::Value dotBF16(mlir::Value sum, mlir::Value x, mlir::Value y);
@@ -106,9 +111,15 @@ public:
   void finish();
 
 private:
+  /// The first bytes of scratch memory are zero when a launch begins: two i64, the key of what is ready and the number
+  /// of the member that runs.
+  mlir::Value ready();
+  mlir::Value member() { return at(ready(), 8); }
+
   /// T, S or R of the step, the slots 0, 1 and 2 of what a kernel is given.
   mlir::Value stepSize(kernel::GridOp size);
 
+  bool usesReady = false;
   llvm::DenseMap<mlir::Value, mlir::Value> addresses;
   struct Callee {
     mlir::LLVM::LLVMFuncOp function;

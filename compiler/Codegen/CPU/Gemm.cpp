@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A cell is a run of panels for a range of token rows, or for the rows of one expert. A call takes the cells of one
-// range or expert together: inputs that have to be computed are computed once for all of them. Accumulators of a block
-// of rows lie in scratch memory, not in registers, when the epilogue runs: it may need several features of a row at
-// once, sums over a group among them, which no register tile holds.
+// range or expert together: inputs that have to be computed are computed once for all of them, and for all calls that
+// follow it on the worker in the same launch. Accumulators of a block of rows lie in scratch memory, not in registers,
+// when the epilogue runs: it may need several features of a row at once, sums over a group among them, which no
+// register tile holds.
 
 #include "compiler/Codegen/CPU/GemmInput.h"
 #include "compiler/Codegen/CPU/GroupRegion.h"
@@ -45,7 +46,7 @@ private:
   void emitBlocks(const Cells &cells, Value begin, Value end);
   void emitSorted(const Cells &cells);
   Value collectRows(Value expert, Value from);
-  void emitBlock(const Cells &cells, const RowBlock &rows);
+  void emitBlock(const Cells &cells, const RowBlock &rows, Value from);
   void emitCell(Value outer, Value cell, const RowBlock &rows, ValueRange inputs);
   void emitPanel(Value outer, Value panel, Value column, const RowBlock &rows, ValueRange inputs);
   void emitEpilogue(Value cell, const RowBlock &rows);
@@ -151,13 +152,13 @@ void GemmEmitter::emitRange(const Cells &range) {
   Value begin = e.mul(range.outer, config.getRows());
   Value end = e.min(e.add(begin, config.getRows()), e.size(op.getRows()));
   if (config.getRows() <= blockRows)
-    return emitBlock(range, {begin, Value(), e.sub(end, begin)});
+    return emitBlock(range, {begin, Value(), e.sub(end, begin)}, begin);
   emitBlocks(range, begin, end);
 }
 
 void GemmEmitter::emitBlocks(const Cells &range, Value begin, Value end) {
   e.loop(begin, end, blockRows, {}, [&](Value first, ValueRange) -> Emitter::Values {
-    emitBlock(range, {first, Value(), e.min(e.sub(end, first), e.integer(blockRows))});
+    emitBlock(range, {first, Value(), e.min(e.sub(end, first), e.integer(blockRows))}, first);
     return {};
   });
 }
@@ -186,7 +187,7 @@ void GemmEmitter::emitExpert(const Cells &range) {
     Value from = e.load(e.i64, next);
     e.when(e.less(from, rows), [&] {
       Value count = collectRows(range.outer, from);
-      e.when(e.less(e.integer(0), count), [&] { emitBlock(range, {Value(), list, count}); });
+      e.when(e.less(e.integer(0), count), [&] { emitBlock(range, {Value(), list, count}, from); });
     });
     return {};
   });
@@ -210,17 +211,20 @@ Value GemmEmitter::collectRows(Value expert, Value from) {
   return end[0];
 }
 
-/// Makes the inputs of a block ready, then runs the cells on them.
-void GemmEmitter::emitBlock(const Cells &range, const RowBlock &rows) {
-  Emitter::Values addresses;
-  for (GemmInput &input : inputs) {
-    FailureOr<Value> address = input.enter(rows);
-    if (failed(address)) {
-      result = failure();
-      return;
-    }
-    addresses.push_back(*address);
+/// Makes the inputs of a block ready, then runs the cells on them. With many workers a range's cells come in many
+/// calls, and the worker that made its rows ready may have them still: `from` tells them from others of the same range.
+void GemmEmitter::emitBlock(const Cells &range, const RowBlock &rows, Value from) {
+  if (llvm::any_of(inputs, [](const GemmInput &input) { return input.isStaged(); })) {
+    Value key = e.add(e.mul(e.add(range.outer, 1), int64_t{1} << 32), from);
+    e.makeReady(key, [&] {
+      for (GemmInput &input : inputs)
+        if (failed(input.stage(rows)))
+          result = failure();
+    });
   }
+  Emitter::Values addresses;
+  for (GemmInput &input : inputs)
+    addresses.push_back(input.address(rows));
   e.loop(range.first, range.last, [&](Value cell) { emitCell(range.outer, cell, rows, addresses); });
 }
 

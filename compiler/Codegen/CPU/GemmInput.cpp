@@ -82,12 +82,13 @@ GemmInput::GemmInput(KernelEmitter &e, kernel::GemmOp op, unsigned product, Tile
   staged = e.scratch(mostRows * rowStride);
 }
 
-FailureOr<Value> GemmInput::enter(const RowBlock &rows) {
-  // Rows that are read in place follow one another without a gap.
+LogicalResult GemmInput::stage(const RowBlock &rows) {
   if (!staged)
-    return e.element(e.address(op.getPlainInput(product)), rows.begin, rowStride);
-  bool asBF16 = elements.takesBF16();
-  if (failed(emitInputRows(e, op.getInputs()[product], depth, asBF16, rows, staged, rowStride)))
-    return failure();
-  return staged;
+    return success();
+  return emitInputRows(e, op.getInputs()[product], depth, elements.takesBF16(), rows, staged, rowStride);
+}
+
+Value GemmInput::address(const RowBlock &rows) {
+  // Rows that are read in place follow one another without a gap.
+  return staged ? staged : e.element(e.address(op.getPlainInput(product)), rows.begin, rowStride);
 }

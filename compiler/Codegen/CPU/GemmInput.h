@@ -33,8 +33,12 @@ public:
 
   /// Bytes from a row to the next.
   int64_t stride() const { return rowStride; }
-  /// Makes the rows of a block ready; returns the address of the first.
-  mlir::FailureOr<mlir::Value> enter(const RowBlock &rows);
+  /// True if rows are computed, not read in place.
+  bool isStaged() const { return static_cast<bool>(staged); }
+  /// Computes the rows of a block, if they are staged.
+  mlir::LogicalResult stage(const RowBlock &rows);
+  /// Where the first row of a block is, once it has been staged.
+  mlir::Value address(const RowBlock &rows);
 
 private:
   KernelEmitter &e;

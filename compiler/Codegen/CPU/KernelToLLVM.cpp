@@ -53,14 +53,17 @@ LogicalResult codegen::emitTemplate(KernelEmitter &e, kernel::ParallelOp op) {
   Value first = e.first, last = e.last, begin = e.integer(0);
   LogicalResult result = success();
   int64_t scratchBegin = e.scratchBytes, scratchEnd = scratchBegin;
-  for (kernel::LaunchedOpInterface member : membersOf(op)) {
+  for (auto [number, member] : llvm::enumerate(membersOf(op))) {
     if (failed(checkMemberGrid(member)))
       return failure();
     Value cells = e.size(member.getGridAttr());
     e.first = e.min(e.max(e.sub(first, begin), e.integer(0)), cells);
     e.last = e.min(e.max(e.sub(last, begin), e.integer(0)), cells);
     e.scratchBytes = scratchBegin;
-    e.when(e.less(e.first, e.last), [&] { result = emitLaunched(e, member); });
+    e.when(e.less(e.first, e.last), [&, number = number, member = member] {
+      e.beginMember(number);
+      result = emitLaunched(e, member);
+    });
     if (failed(result))
       return failure();
     scratchEnd = std::max(scratchEnd, e.scratchBytes);

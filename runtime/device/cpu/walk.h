@@ -10,8 +10,10 @@
 #define YUPANA_RUNTIME_DEVICE_CPU_WALK_H
 
 #include "runtime/device/cpu/cpu_device.h"
+#include "runtime/schema/format.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include <xmmintrin.h>
 
@@ -60,6 +62,8 @@ template <typename Watch> inline void run_launch(ProgramRun &run, uint32_t index
   void *const *arguments = active.launch->arguments;
   void *scratch = device.scratch.data() + worker * device.scratch_stride;
   uint32_t threads = device.pool.threads();
+  if (device.scratch_stride)
+    std::memset(scratch, 0, schema::kLaunchScratchBytes);
   watch.begin(index, worker);
   if (threads == 1) {
     function(arguments, run.sizes, 0, active.cells, scratch);

@@ -418,7 +418,7 @@ Result launch(const cuda::LaunchConfig *config, cuda::Function function, void **
     memcpy(&sizes[i], parameters[kernel.arguments + i], sizeof(unsigned));
   ++fake_driver().launches;
   (stream->capture ? stream->capture->work : stream->work).push_back([=] {
-    float scratch[4];
+    float scratch[4] = {};
     kernel.function(arguments.data(), sizes.data(), 0, grid, scratch);
   });
   return cuda::kSuccess;

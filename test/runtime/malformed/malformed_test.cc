@@ -94,7 +94,7 @@ const Malformed kHeader[] = {
         "NewerMinor", "found plan format 0.", [](Bytes &f) { header_of(f).minor = schema::kMinor + 1; },
         YUPANA_STATUS_UNSUPPORTED),
     in_frame(
-        "OlderMinor", "found plan format 0.3; this runtime reads", [](Bytes &f) { header_of(f).minor = 3; },
+        "OlderMinor", "found plan format 0.4; this runtime reads", [](Bytes &f) { header_of(f).minor = 4; },
         YUPANA_STATUS_UNSUPPORTED),
     in_frame(
         "RequiredFeature", "requires features", [](Bytes &f) { header_of(f).required_features = uint64_t{1} << 40; },

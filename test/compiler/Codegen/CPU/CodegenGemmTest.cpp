@@ -191,6 +191,57 @@ TEST_P(Gemm, InputThatIsComputed) {
   }
 }
 
+// A worker finds what it has made ready in an earlier call of the launch, and nothing of another range or launch.
+TEST_P(Gemm, InputThatIsReadyFromAnEarlierCall) {
+  constexpr int64_t outputs = 64, tokens = 32, depth = 40, rowsPerCell = 16;
+  auto library = load(fmt::format(R"(
+    kernel.func @gemm {{
+    ^bb0(%h: !kernel.view<["T", {1}], {3}>, %ids: !kernel.view<["T"], i32>, %w: !kernel.view<[{0}, {1}], {3}, "{4}">,
+         %y: !kernel.view<["T", {0}], f32>):
+      kernel.gemm rows "T" attributes {{config = #kernel.x86<%TILE%, rows = {2}>}} product {{
+      ^bb0(%row: index, %k: index):
+        %id32 = kernel.load %ids[%row] : !kernel.view<["T"], i32>
+        %id = arith.index_castui %id32 : i32 to index
+        %x = kernel.load %h[%id, %k] : !kernel.view<["T", {1}], {3}>
+        kernel.yield %x : {3}
+      }} times %w : !kernel.view<[{0}, {1}], {3}, "{4}"> {{
+      ^bb0(%acc: f32, %row: index, %feature: index):
+        kernel.store %acc, %y[%row, %feature] : !kernel.view<["T", {0}], f32>
+      }}
+    }})",
+                                  outputs, depth, rowsPerCell, GetParam().element(), GetParam().layout()));
+  Numbers x = random(tokens * depth, 13), w = random(outputs * depth, 14), packed = w.packed(1, outputs, depth);
+  Array<int32_t> ids(tokens);
+  for (int64_t t = 0; t < tokens; ++t)
+    ids[t] = static_cast<int32_t>(t);
+  Array<float> expected(tokens * outputs), y(tokens * outputs);
+  for (int64_t i = 0; i < tokens * outputs; ++i)
+    expected[i] = chain(x.at(i / outputs * depth), w.at(i % outputs * depth), depth, GetParam());
+
+  // Cells 0 and 1 are the panels of the first range of rows, 2 and 3 those of the second.
+  Array<unsigned char> worker = library->scratchOf("gemm");
+  auto runCell = [&](uint32_t cell, Array<unsigned char> &scratch) {
+    library->runRange("gemm", {x, ids, packed, y}, {tokens}, cell, cell + 1, scratch);
+  };
+  auto expectCell = [&](uint32_t cell, bool isZero) {
+    for (int64_t row = 0; row < rowsPerCell; ++row)
+      for (int64_t column = 0; column < 32; ++column) {
+        int64_t i = (cell / 2 * rowsPerCell + row) * outputs + cell % 2 * 32 + column;
+        ASSERT_EQ(y[i], isZero ? 0 : expected[i]) << "cell " << cell << " row " << row << " column " << column;
+      }
+  };
+  runCell(0, worker);
+  expectCell(0, false);
+  std::memset(static_cast<void *>(x), 0, x.bytes());
+  runCell(1, worker);
+  expectCell(1, false);
+  runCell(2, worker);
+  expectCell(2, true);
+  Array<unsigned char> other = library->scratchOf("gemm");
+  runCell(1, other);
+  expectCell(1, true);
+}
+
 TEST_P(Gemm, EpilogueThatNoPassMakes) {
   // x · tanh x + bias, stored by head and feature of the head, plus what a row alone decides.
   constexpr int64_t outputs = 72, depth = 19, tokens = 11, heads = 3, width = 24;

@@ -3,6 +3,7 @@
 
 #include "compiler/Codegen/CPU/Choices.h"
 #include "runtime/device/cpu/levels.h"
+#include "runtime/schema/format.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -138,13 +139,24 @@ Library::~Library() {
     close(descriptor);
 }
 
+Array<unsigned char> Library::scratchOf(const std::string &symbol) const {
+  Array<unsigned char> scratch(scratchBytes.at(symbol)); // NaN, and a tail that is watched
+  std::fill_n(scratch.begin(), std::min<size_t>(scratch.size(), schema::kLaunchScratchBytes), 0);
+  return scratch;
+}
+
 void Library::runRange(const std::string &symbol, const std::vector<void *> &arguments, Sizes sizes, uint32_t first,
                        uint32_t last) const {
+  Array<unsigned char> scratch = scratchOf(symbol);
+  runRange(symbol, arguments, sizes, first, last, scratch);
+}
+
+void Library::runRange(const std::string &symbol, const std::vector<void *> &arguments, Sizes sizes, uint32_t first,
+                       uint32_t last, Array<unsigned char> &scratch) const {
   using Kernel = void (*)(void *const *, const uint32_t *, uint32_t, uint32_t, void *);
   auto kernel = reinterpret_cast<Kernel>(handle ? dlsym(handle, symbol.c_str()) : nullptr);
   ASSERT_NE(kernel, nullptr) << symbol;
   const uint32_t dims[] = {sizes.tokens, sizes.sequences, sizes.rows};
-  Array<unsigned char> scratch(scratchBytes.at(symbol)); // NaN, and a tail that is watched
   constexpr unsigned flushToZeroAndDenormalsAreZero = 0x8040;
   unsigned before = _mm_getcsr();
   _mm_setcsr(before | (flushesSubnormals ? flushToZeroAndDenormalsAreZero : 0));
@@ -157,8 +169,9 @@ void Library::run(const std::string &symbol, std::vector<void *> arguments, Size
   std::vector<std::pair<uint32_t, uint32_t>> ranges;
   for (uint32_t first = 0, length = 1; first < cells; first += length, length = length * 2 + 1)
     ranges.push_back({first, std::min(cells, first + length)});
-  for (auto range = ranges.rbegin(); range != ranges.rend(); ++range)
-    runRange(symbol, arguments, sizes, range->first, range->second);
+  Array<unsigned char> workers[] = {scratchOf(symbol), scratchOf(symbol)};
+  for (auto [i, range] : llvm::enumerate(llvm::reverse(ranges)))
+    runRange(symbol, arguments, sizes, range.first, range.second, workers[i % 2]);
 }
 
 std::string test::libraryText(const std::string &target, const std::string &kernels) {

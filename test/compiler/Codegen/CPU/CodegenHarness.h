@@ -132,7 +132,7 @@ struct Sizes {
 };
 
 /// A compiled library, loaded. Kernels run as a worker of the runtime runs them: denormal numbers are flushed to zero,
-/// and scratch memory holds anything.
+/// and scratch memory holds anything but in its first bytes, which are zero when a launch begins.
 class Library {
 public:
   explicit Library(const codegen::CompiledLibrary &library);
@@ -141,12 +141,16 @@ public:
   /// True if kernels run as the runtime's workers do, with subnormal operands and results read and written as 0.
   bool flushesSubnormals = true;
 
-  /// Does the cells [0, cells) of a kernel in ranges of odd sizes, the last range first. Scratch memory holds no
-  /// numbers before each.
+  /// The scratch memory of a worker of a kernel as a launch finds it, behind its first bytes without numbers.
+  Array<unsigned char> scratchOf(const std::string &symbol) const;
+
+  /// Does the cells [0, cells) of a kernel in ranges of odd sizes, the last range first, by two workers in turn.
   void run(const std::string &symbol, std::vector<void *> arguments, Sizes sizes, uint32_t cells) const;
-  /// Does the cells [first, last).
+  /// Does the cells [first, last), on a worker of its own or on that whose scratch memory is given.
   void runRange(const std::string &symbol, const std::vector<void *> &arguments, Sizes sizes, uint32_t first,
                 uint32_t last) const;
+  void runRange(const std::string &symbol, const std::vector<void *> &arguments, Sizes sizes, uint32_t first,
+                uint32_t last, Array<unsigned char> &scratch) const;
 
 private:
   std::map<std::string, uint64_t> scratchBytes;

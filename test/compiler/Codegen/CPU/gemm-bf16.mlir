@@ -3,7 +3,7 @@
 
 // 63 columns are 32 pairs. With dot products an accumulator takes a pair of an input and of a weight at once; without, both
 // are widened, the odd column first. The input is copied beforehand: its last pair has to end in a zero, and what is widened
-// has to be so once.
+// has to be so once. Rows that an earlier call of the launch copied are there still.
 kernel.library @library target "x86-64-v4-bf16" {
   kernel.func @gemm {
   ^bb0(%x: !kernel.view<["T", 63], bf16>, %w: !kernel.view<[96, 63], bf16, "panel32x2">, %y: !kernel.view<["T", 96], bf16>):
@@ -17,10 +17,15 @@ kernel.library @library target "x86-64-v4-bf16" {
 }
 
 // CHECK-LABEL: llvm.func @gemm(
+// CHECK-SAME:    %[[SCRATCH:[a-z0-9]+]]: !llvm.ptr) attributes
+// CHECK:         %[[READY:.*]] = llvm.load %[[SCRATCH]] {{.*}} -> i64
+// CHECK:         %[[STALE:.*]] = arith.cmpi ne, %[[READY]], %[[KEY:.*]] : i64
+// CHECK:         scf.if %[[STALE]]
 // CHECK:         arith.select %{{.*}} : vector<16xi1>, vector<16xi16>
 // DOT:           llvm.store %{{.*}} {alignment = 2 : i64} : vector<16xi16>
 // WIDEN:         arith.shli %{{.*}} : vector<16xi32>
 // WIDEN:         llvm.store %{{.*}} {alignment = 4 : i64} : vector<16xf32>
+// CHECK:         llvm.store %[[KEY]], %[[SCRATCH]]
 // CHECK:         llvm.call @[[TILES:gemm.tiles_bf16[a-z0-9_]+]](
 // Rounded on the way out.
 // DOT:           llvm.call_intrinsic "llvm.x86.avx512bf16.cvtneps2bf16.512"

@@ -20,7 +20,7 @@ kernel.library @library target "x86-64-v3" {
 
 // A counter for each expert in the worker's memory; offsets rounded up to 8; the order filled before pairs are placed.
 // CHECK-LABEL: llvm.func @group(
-// CHECK-SAME:  kernel.scratch_bytes = 64
+// CHECK-SAME:  kernel.scratch_bytes = 128
 // CHECK:       scf.for
 // CHECK:       scf.for
 // CHECK:       scf.for {{.*}} iter_args

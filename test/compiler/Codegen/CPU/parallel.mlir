@@ -1,9 +1,16 @@
 // RUN: yupana-opt %s --yupana-kernel-to-llvm | FileCheck %s
 
 // A worker runs the members of a launch one after the other: together they need no more scratch memory than the largest
-// of them alone, wherever it stands.
+// of them alone, wherever it stands. What a member has made ready is gone once another has run.
 // CHECK: llvm.func @alone({{.*}} attributes {kernel.scratch_bytes = [[BYTES:[0-9]+]] : i64}
-// CHECK: llvm.func @side_by_side({{.*}} attributes {kernel.scratch_bytes = [[BYTES]] : i64}
+// CHECK: llvm.func @side_by_side({{.*}}, %[[SCRATCH:[a-z0-9]+]]: !llvm.ptr) attributes {kernel.scratch_bytes = [[BYTES]] : i64}
+// CHECK:      %[[PLACE:.*]] = llvm.getelementptr %[[SCRATCH]][8]
+// CHECK-NEXT: %[[LAST:.*]] = llvm.load %[[PLACE]]
+// CHECK-NEXT: %[[SAME:.*]] = arith.cmpi eq, %[[LAST]], %[[MEMBER:.*]] : i64
+// CHECK-NEXT: %[[READY:.*]] = llvm.load %[[SCRATCH]]
+// CHECK:      %[[KEPT:.*]] = arith.select %[[SAME]], %[[READY]], %{{.*}} : i64
+// CHECK-NEXT: llvm.store %[[KEPT]], %[[SCRATCH]]
+// CHECK:      llvm.store %[[MEMBER]], %{{.*}} : i64
 !x = !kernel.view<["T", 64], f32>
 !w = !kernel.view<[64, 64], f32, "panel32">
 kernel.library @library target "x86-64-v4" {
