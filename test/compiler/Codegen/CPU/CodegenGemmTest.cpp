@@ -309,6 +309,35 @@ TEST_P(Gemm, StoresRoundToNearestEven) {
   EXPECT_TRUE(y.tailIntact());
 }
 
+// The last vector of a row has as many elements as are left, and the first of the next row stays as an earlier cell
+// wrote it.
+TEST_P(Gemm, StoresEndWithTheRow) {
+  constexpr int64_t tokens = 20, depth = 8, rows = 16;
+  for (int64_t outputs : {33, 34, 47, 65}) {
+    SCOPED_TRACE(outputs);
+    auto library = load(fmt::format(R"(
+      kernel.func @gemm {{
+      ^bb0(%x: !kernel.view<["T", {1}], {3}>, %w: !kernel.view<[{0}, {1}], {3}, "{4}">,
+           %y: !kernel.view<["T", {0}], bf16>):
+        kernel.gemm rows "T" attributes {{config = #kernel.x86<%TILE%, rows = {2}>}}
+            product %x : !kernel.view<["T", {1}], {3}> times %w : !kernel.view<[{0}, {1}], {3}, "{4}"> {{
+        ^bb0(%acc: f32, %row: index, %feature: index):
+          %r = arith.truncf %acc : f32 to bf16
+          kernel.store %r, %y[%row, %feature] : !kernel.view<["T", {0}], bf16>
+        }}
+      }})",
+                                    outputs, depth, rows, GetParam().element(), GetParam().layout()));
+    Numbers x = random(tokens * depth, 15), w = random(outputs * depth, 16);
+    Array<uint16_t> y(tokens * outputs);
+    uint32_t cells = static_cast<uint32_t>((outputs + 31) / 32 * ((tokens + rows - 1) / rows));
+    library->runRange("gemm", {x, w.packed(1, outputs, depth), y}, {tokens}, 0, cells);
+    for (int64_t i = 0; i < tokens * outputs; ++i)
+      ASSERT_EQ(y[i], roundToBF16(chain(x.at(i / outputs * depth), w.at(i % outputs * depth), depth, GetParam())))
+          << "row " << i / outputs << " feature " << i % outputs;
+    EXPECT_TRUE(y.tailIntact());
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Targets, Gemm, testing::ValuesIn(runnableForms()),
                          [](const auto &info) { return nameOf(info); });
 
