@@ -87,6 +87,10 @@ def draw_text(rng):
         text["intermediate_size_mlp"] = 1024  # Rows of 4 KiB in float32, which a CPU's plan pads.
     draw_rope(rng, text)
     draw_layers(rng, text)
+    # Odd sizes: rows end with a single element behind whole vectors, and begin anywhere.
+    for size in ("hidden_size", "intermediate_size", "intermediate_size_mlp"):
+        if rng.random() < 0.3:
+            text[size] += pick(rng, [1, 1, 3, 7])
     return text
 
 
