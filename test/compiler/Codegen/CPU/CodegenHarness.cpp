@@ -169,9 +169,12 @@ void Library::run(const std::string &symbol, std::vector<void *> arguments, Size
   std::vector<std::pair<uint32_t, uint32_t>> ranges;
   for (uint32_t first = 0, length = 1; first < cells; first += length, length = length * 2 + 1)
     ranges.push_back({first, std::min(cells, first + length)});
-  Array<unsigned char> workers[] = {scratchOf(symbol), scratchOf(symbol)};
+  Array<unsigned char> kept = scratchOf(symbol);
   for (auto [i, range] : llvm::enumerate(llvm::reverse(ranges)))
-    runRange(symbol, arguments, sizes, range.first, range.second, workers[i % 2]);
+    if (i % 2)
+      runRange(symbol, arguments, sizes, range.first, range.second, kept);
+    else
+      runRange(symbol, arguments, sizes, range.first, range.second);
 }
 
 std::string test::libraryText(const std::string &target, const std::string &kernels) {

@@ -144,7 +144,9 @@ public:
   /// The scratch memory of a worker of a kernel as a launch finds it, behind its first bytes without numbers.
   Array<unsigned char> scratchOf(const std::string &symbol) const;
 
-  /// Does the cells [0, cells) of a kernel in ranges of odd sizes, the last range first, by two workers in turn.
+  /// Does the cells [0, cells) of a kernel in ranges of odd sizes, the last range first. Every other range is done by
+  /// one worker, which keeps its scratch memory, and each of the rest by a worker of its own, whose memory holds no
+  /// numbers.
   void run(const std::string &symbol, std::vector<void *> arguments, Sizes sizes, uint32_t cells) const;
   /// Does the cells [first, last), on a worker of its own or on that whose scratch memory is given.
   void runRange(const std::string &symbol, const std::vector<void *> &arguments, Sizes sizes, uint32_t first,

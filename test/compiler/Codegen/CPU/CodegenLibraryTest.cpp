@@ -113,7 +113,8 @@ TEST_P(Libraries, HaveTheSameBytesForAnyNumberOfJobs) {
 TEST_P(Libraries, SayHowMuchScratchMemoryTheirKernelsTake) {
   Result<codegen::CompiledLibrary> library = compile(GetParam(), gemm("few", 64, 64) + temptation);
   ASSERT_TRUE(library) << library.error().message;
-  // Accumulators of 64 rows by a panel of 32, a vector that may be read behind them and a row of zeros; maps take none.
+  // What a launch keeps, accumulators of 64 rows by a panel of 32, a vector that may be read behind them and a row of
+  // zeros; maps take none.
   EXPECT_EQ(library->kernels[0].scratchBytes, 64u + 64 * 32 * 4 + 64 + 32 * 4);
   EXPECT_EQ(library->kernels[1].scratchBytes, 0u);
 }

@@ -17,7 +17,7 @@ kernel.library @library target "x86-64-v3" {
 
 // CHECK-LABEL: llvm.func @gemm(
 // CHECK-SAME:    %[[ARGS:.*]]: !llvm.ptr, %[[DIMS:.*]]: !llvm.ptr, %{{.*}}: i32, %{{.*}}: i32, %{{.*}}: !llvm.ptr)
-// The worker lends memory for 264 rows of a panel, a vector behind them and a row of zeros.
+// The worker lends memory for what a launch keeps, 264 rows of a panel, a vector behind them and a row of zeros.
 // CHECK-SAME:  attributes {kernel.scratch_bytes = 34048 : i64}
 // CHECK-NOT:   llvm.alloca
 // CHECK:       llvm.load %[[ARGS]] {{.*}} : !llvm.ptr -> !llvm.ptr
