@@ -18,6 +18,7 @@ import numpy as np
 import cpu_peer
 import disk_speed
 import measure
+import prefill_share
 
 TINY = ["--preset", "mini", "--layers", "2", "--hidden-size", "64", "--intermediate-size", "48", "--intermediate-size-mlp", "80",
         "--vocab-size", "96", "--num-attention-heads", "4", "--head-dim", "16", "--num-local-experts", "4"]
@@ -72,6 +73,34 @@ class Statistics(unittest.TestCase):
                                                              "load_against_read")], [0.5, 1 / 3, 0.5])
         said = disk_speed.CODE_AND_WEIGHTS.search("x.yplan: 1.48 GB for x86-64-v4; code took 1.5 s, weights 2.0 s")
         self.assertEqual(said.groups(), ("1.5", "2.0"))
+
+
+class PrefillShare(unittest.TestCase):
+    REPORT = {"version": "1", "machine": {"bf16_flops": 4e11, "read_bandwidth": 3e10}, "prefill": {
+        "tokens_per_s": {"median": 100.0, "min": 50.0, "max": 120.0}, "share_of_flops": 0.5, "share_is_of": "machine.bf16_flops"}}
+
+    def test_cases_are_those_with_a_goal_unless_prompts_are_named(self):
+        found = prefill_share.cases_of(["bf16", "f32"], ["x86-64-v3", "x86-64-v4-bf16"], [])
+        self.assertEqual([(prefill_share.name_of(case), case["asked"]) for case in found],
+                         [("bf16 x86-64-v3 512", 0.80), ("bf16 x86-64-v4-bf16 128", 0.75), ("bf16 x86-64-v4-bf16 512", 0.85),
+                          ("bf16 x86-64-v4-bf16 2048", 0.75), ("f32 x86-64-v3 512", 0.80)])
+        found = prefill_share.cases_of(["f32"], ["x86-64-v4"], [64, 512])
+        self.assertEqual([(case["prompt"], case["asked"]) for case in found], [(64, None), (512, 0.85)])
+        self.assertEqual(prefill_share.cases_of(["f32"], ["x86-64-v4-bf16"], []), [])
+
+    def test_best_and_slowest_steps_are_held_against_the_peak_of_their_run(self):
+        facts = prefill_share.facts_of(self.REPORT)
+        self.assertEqual([facts[key] for key in ("share", "best_step", "slowest_step", "peak", "peak_flops")],
+                         [0.5, 0.6, 0.25, "bf16_flops", 4e11])
+
+    def test_a_share_is_the_median_of_rounds_and_a_gain_that_of_paired_ratios(self):
+        cases = prefill_share.cases_of(["bf16"], ["x86-64-v3"], [])
+        fact = lambda share, rate: {**prefill_share.facts_of(self.REPORT), "share": share, "tokens_per_s": rate}
+        rounds = [{"case": "bf16 x86-64-v3 512", "now": fact(share, now), "base": fact(0.5, base)}
+                  for share, now, base in ((0.7, 10, 5), (0.9, 40, 10), (0.8, 30, 30))]
+        entry = prefill_share.summarise(cases, rounds)["bf16 x86-64-v3 512"]
+        self.assertEqual((entry["share"]["median"], entry["gain"]["ratios"], entry["gain"]["median"]), (0.8, [2, 4, 1], 2))
+        self.assertRegex(prefill_share.text_table({"a case": entry}), r"a case +0\.80 +0\.80 +0\.70 +0\.90 +0\.60 +30 +0\.50 +2\.00$")
 
 
 class SameModel(unittest.TestCase):
