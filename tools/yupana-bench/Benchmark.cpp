@@ -300,8 +300,7 @@ bool runsOnProcessor(const yupana_plan_t *plan, uint32_t target) {
   return first.images()->Get(0)->format() == schema::ImageFormat::elf_x86_64;
 }
 
-/// Again with a profiler, in runs of their own, so that its clock readings are in none of the times above. Of each
-/// phase the run that took the median time is kept whole: kernels of one run add up to its steps.
+/// Again with a profiler, in runs of their own, so that its clock readings are in none of the times above.
 yupana_status_code_t measureKernels(Runner &runner, const yupana_plan_t *plan, yupana_context_t *context,
                                     const Options &options, Measurements &out, yupana_status_t &status) {
   const schema::Plan &root = *schema::GetPlan(yupana_plan_metadata(plan, nullptr));
@@ -320,13 +319,8 @@ yupana_status_code_t measureKernels(Runner &runner, const yupana_plan_t *plan, y
     for (size_t phase = 0; phase < phases.size(); ++phase)
       runs[phase].push_back(std::move(phases[phase]));
   }
-  for (std::vector<PhaseTimes> &phase : runs) {
-    // The middle one, not the mean of two: its kernels must be of one run. Of an even number it is the slower.
-    auto middle = phase.begin() + static_cast<ptrdiff_t>(phase.size() / 2);
-    std::nth_element(phase.begin(), middle, phase.end(),
-                     [](const PhaseTimes &a, const PhaseTimes &b) { return a.seconds < b.seconds; });
-    out.kernels.push_back(std::move(*middle));
-  }
+  for (std::vector<PhaseTimes> &phase : runs)
+    out.kernels.push_back(medianRun(std::move(phase)));
   return yupana_context_profile(context, nullptr, &status);
 }
 

@@ -57,6 +57,7 @@ Json kernelJson(const PhaseTimes &phase, const KernelTime &kernel, const std::op
                {"on", kernel.purpose},
                {"launches", static_cast<double>(kernel.launches) / steps},
                {"seconds", kernel.seconds / steps},
+               {"least_seconds", kernel.leastSeconds / steps},
                {"share_of_step", perSecond(kernel.seconds, phase.seconds)},
                {"bytes", std::llround(kernel.work.bytes / steps)},
                {"flops", std::llround(kernel.work.flops / steps)},
@@ -85,19 +86,20 @@ std::string yupana::kernelsText(const std::vector<PhaseTimes> &phases, const std
     };
     out += fmt::format("\n{}, a step of {:.1f} us on average of {}\n", phase.name, phase.seconds / steps * 1e6,
                        phase.steps);
-    out += fmt::format("{:<{}}  {:<{}}  {:>13}  {:>7}  {:>8}  {:>10}  {:>13}  {:>15}  {}\n", "kernel", width, "on",
-                       purpose, "time", "of step", "launches", "bytes", "FLOPs", "", roofline ? "of roofline" : "");
+    out += fmt::format("{:<{}}  {:<{}}  {:>13}  {:>7}  {:>13}  {:>8}  {:>10}  {:>13}  {:>15}  {}\n", "kernel", width,
+                       "on", purpose, "time", "of step", "least", "launches", "bytes", "FLOPs", "",
+                       roofline ? "of roofline" : "");
     for (const KernelTime &kernel : phase.kernels) {
       bool memory = !roofline || roofline->isMemoryBound(kernel.work);
       // The rate of whatever bounds the kernel; the other one would say nothing about how well it does.
       std::string rate = memory ? formatBytes(perSecond(kernel.work.bytes, kernel.seconds)) + "/s"
                                 : formatFlops(perSecond(kernel.work.flops, kernel.seconds)) + "/s";
       std::optional<double> share = shareOf(kernel, roofline);
-      out +=
-          fmt::format("{}  {:>8.4g}  {:>10}  {:>13}  {:>15}  {}\n", line(kernel.symbol, kernel.purpose, kernel.seconds),
-                      static_cast<double>(kernel.launches) / steps, formatBytes(kernel.work.bytes / steps),
-                      formatFlops(kernel.work.flops / steps), rate,
-                      share ? fmt::format("{:>5.1f} %, {}", 100 * *share, memory ? "memory" : "arithmetic") : "");
+      out += fmt::format("{}  {:>10.1f} us  {:>8.4g}  {:>10}  {:>13}  {:>15}  {}\n",
+                         line(kernel.symbol, kernel.purpose, kernel.seconds), kernel.leastSeconds / steps * 1e6,
+                         static_cast<double>(kernel.launches) / steps, formatBytes(kernel.work.bytes / steps),
+                         formatFlops(kernel.work.flops / steps), rate,
+                         share ? fmt::format("{:>5.1f} %, {}", 100 * *share, memory ? "memory" : "arithmetic") : "");
     }
     // Barriers and, on a GPU, launching: the rest of the step, so that the column adds up to 100 %.
     out += line("between", "", secondsBetween(phase)) + "\n";

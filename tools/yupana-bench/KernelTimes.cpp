@@ -7,6 +7,7 @@
 #include "tools/yupana-bench/KernelTimes.h"
 
 #include <algorithm>
+#include <numeric>
 
 using namespace yupana;
 
@@ -56,10 +57,31 @@ void KernelTimes::endLaunch() {
   // The same kernel on other weights is a line of its own: its rate is another.
   auto [place, isNew] = places.insert({{work.kernel(launch), work.purpose(launch)}, kernels.size()});
   if (isNew)
-    kernels.push_back({work.kernel(launch), work.purpose(launch), 0, 0, {}});
+    kernels.push_back({work.kernel(launch), work.purpose(launch), 0, 0, {}, {}, 0});
   KernelTime &kernel = kernels[place->second];
   ++kernel.launches;
-  kernel.seconds += static_cast<double>(last - first) / 1e9;
+  kernel.launchSeconds.push_back(static_cast<double>(last - first) / 1e9);
+  kernel.seconds += kernel.launchSeconds.back();
   kernel.work += work.of(launch, shape);
   last = 0;
+}
+
+PhaseTimes yupana::medianRun(std::vector<PhaseTimes> runs) {
+  // Runs of the same steps launch the same kernels in the same order, so a launch is found by its place.
+  std::vector<KernelTime> least = runs.front().kernels;
+  for (const PhaseTimes &run : runs)
+    for (size_t kernel = 0; kernel < least.size(); ++kernel)
+      for (size_t launch = 0; launch < least[kernel].launchSeconds.size(); ++launch) {
+        double &seconds = least[kernel].launchSeconds[launch];
+        seconds = std::min(seconds, run.kernels[kernel].launchSeconds[launch]);
+      }
+  // The middle one, not the mean of two: its kernels must be of one run. Of an even number it is the slower.
+  auto middle = runs.begin() + static_cast<ptrdiff_t>(runs.size() / 2);
+  std::nth_element(runs.begin(), middle, runs.end(),
+                   [](const PhaseTimes &a, const PhaseTimes &b) { return a.seconds < b.seconds; });
+  for (size_t kernel = 0; kernel < least.size(); ++kernel) {
+    const std::vector<double> &launches = least[kernel].launchSeconds;
+    middle->kernels[kernel].leastSeconds = std::accumulate(launches.begin(), launches.end(), 0.0);
+  }
+  return std::move(*middle);
 }

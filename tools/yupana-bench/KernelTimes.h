@@ -20,6 +20,8 @@ struct KernelTime {
   uint64_t launches = 0;
   double seconds = 0; ///< Of each launch from its first cell to its last, on whichever thread.
   Work work;
+  std::vector<double> launchSeconds; ///< The same, launch by launch.
+  double leastSeconds = 0;           ///< As medianRun says.
 };
 
 /// Reading prompts, or decoding.
@@ -53,6 +55,11 @@ private:
   uint32_t launch = 0; ///< The one being told, from `first` to `last`; no time: none.
   uint64_t first = 0, last = 0;
 };
+
+/// Of runs of one phase that took the same steps, at least one, the run that took the median time, whole, so that its
+/// kernels add up to its steps. Each kernel's `leastSeconds` is the sum over its launches of the least time that the
+/// launch took in any run: what the kernel takes where nothing disturbs it.
+PhaseTimes medianRun(std::vector<PhaseTimes> runs);
 
 } // namespace yupana
 

@@ -44,7 +44,8 @@ Token ids are random, from a fixed seed; decoding is greedy and does not stop at
   --driver FILE         use this library as the CUDA driver (default: libcuda.so.1, as the system finds it)
   --per-kernel          run prompt and decode again, every launch against the clock: what each kernel takes, moves and
                         computes, and its share of the roofline, the least time that the machine's read bandwidth and
-                        arithmetic peak leave. Of the repetitions the one that took the median time
+                        arithmetic peak leave. Of the repetitions the one that took the median time; beside it the least
+                        time of each launch in any of them, added up: what is left where nothing disturbs the machine
   --json                one JSON object instead of a table
   --version             print the version
   --help                print this
