@@ -177,7 +177,9 @@ class Bench(unittest.TestCase):
         features = pathlib.Path("/proc/cpuinfo").read_text()
         self.assertEqual(machine["bf16_flops"] is not None, "avx512_bf16" in features)
         self.assertEqual(machine["tile_flops"] is not None, "amx_bf16" in features)
-        self.assertEqual(report["prefill"]["share_is_of"], "machine.f32_flops")
+        # The plan is in float32 for this very machine.
+        wide = report["target"] != "x86-64-v3"
+        self.assertEqual(report["prefill"]["share_is_of"], "machine.f32_flops" if wide else "machine.f32_flops_256")
         self.assertGreater(report["prefill"]["share_of_flops"], 0)
         self.assertTrue(report["prefill"]["share_counts_attention"])
         self.assertGreater(report["decode"]["share_of_bandwidth"], 0)
