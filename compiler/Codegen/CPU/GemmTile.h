@@ -126,13 +126,15 @@ private:
   void multiplyWidened(const Step &step, Weights source, int64_t height, Emitter::Values &sums, Fetcher *fetcher);
   void multiplyRows(mlir::Value inputs, llvm::ArrayRef<mlir::Value> weights, int64_t height, Emitter::Values &sums,
                     Fetcher *fetcher);
-  void emitLastStep(const TileRows &rows);
+  void emitLastStep(const TileRows &rows, int64_t step);
 
   KernelEmitter &e;
   kernel::X86Attr config;
   TileElements elements;
   int64_t steps;
-  int64_t whole; ///< The part of the steps in whole turns of the loop.
+  int64_t unroll;    ///< Steps in a turn of the loop.
+  int64_t turnLines; ///< Cache lines of the panel in a turn.
+  int64_t whole;     ///< The part of the steps in whole turns.
   int64_t inputStride, sumStride, mostRows;
   bool meetsFewRows;
   int64_t single; ///< Most rows that one tile covers when it is the only one.
