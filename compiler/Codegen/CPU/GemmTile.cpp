@@ -20,7 +20,7 @@ namespace {
 constexpr int64_t cacheLine = 64;
 /// Steps that a multiplying loop takes at once. A float32 step of a tile narrower than the panel has so few products
 /// that a line fetched in every turn of two is more than memory gives. (AMD EPYC, float32 of 256 bits, 512 tokens, two
-/// threads: 7 % faster.)
+/// threads: 6 % faster.)
 int64_t stepsAtOnce(kernel::X86Attr config, TileElements elements) {
   return elements.kind == TileElements::F32 && config.getTileColumns() < panelRows ? 4 : 2;
 }
