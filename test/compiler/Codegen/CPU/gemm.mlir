@@ -2,7 +2,7 @@
 // RUN: sed 's/x86-64-v3/x86-64-v4/; s/6 x 16/8 x 32/' %s | yupana-opt --yupana-kernel-to-llvm --canonicalize --cse | FileCheck %s --check-prefixes=CHECK,V4
 
 // A kernel is a function of addresses, sizes and a range of cells. Its accumulators are carried by the loop over k, which
-// takes two steps at a time; the epilogue runs on rows of a buffer.
+// takes two steps at a time, four where the tile is narrower than the panel; the epilogue runs on rows of a buffer.
 kernel.library @library target "x86-64-v3" {
   kernel.func @gemm {
   ^bb0(%x: !kernel.view<["T", 64], f32>, %w: !kernel.view<[96, 64], f32, "panel32">, %y: !kernel.view<["T", 96], f32>):
@@ -31,7 +31,8 @@ kernel.library @library target "x86-64-v3" {
 // CHECK:       llvm.func internal @[[TILES]](
 // CHECK-SAME:  always_inline
 // One row takes the whole panel in one pass, with weights fetched a fixed distance ahead.
-// CHECK:         scf.for %{{.*}} = %c0_i64 to %c64_i64 step %c2_i64 iter_args({{.*}}) -> (vector<16xf32>, vector<16xf32>)
+// V3:            scf.for %{{.*}} = %c0_i64 to %c64_i64 step %c4_i64 iter_args({{.*}}) -> (vector<16xf32>, vector<16xf32>)
+// V4:            scf.for %{{.*}} = %c0_i64 to %c64_i64 step %c2_i64 iter_args({{.*}}) -> (vector<16xf32>, vector<16xf32>)
 // CHECK:           llvm.intr.prefetch
 // CHECK:           llvm.load %{{.*}} {alignment = 64 : i64} : !llvm.ptr -> vector<16xf32>
 // CHECK:           math.fma %{{.*}} : vector<16xf32>
