@@ -83,7 +83,7 @@ class PrefillShare(unittest.TestCase):
         found = prefill_share.cases_of(["bf16", "f32"], ["x86-64-v3", "x86-64-v4-bf16"], [])
         self.assertEqual([(prefill_share.name_of(case), case["asked"]) for case in found],
                          [("bf16 x86-64-v3 512", 0.80), ("bf16 x86-64-v4-bf16 128", 0.75), ("bf16 x86-64-v4-bf16 512", 0.85),
-                          ("bf16 x86-64-v4-bf16 2048", 0.75), ("f32 x86-64-v3 512", 0.80)])
+                          ("bf16 x86-64-v4-bf16 2048", 0.75), ("f32 x86-64-v3 512", 0.85)])
         found = prefill_share.cases_of(["f32"], ["x86-64-v4"], [64, 512])
         self.assertEqual([(case["prompt"], case["asked"]) for case in found], [(64, None), (512, 0.85)])
         self.assertEqual(prefill_share.cases_of(["f32"], ["x86-64-v4-bf16"], []), [])

@@ -33,7 +33,7 @@ FLAG_OF = {"x86-64-v3": "avx2", "x86-64-v4": "avx512f", "x86-64-v4-bf16": "avx51
 # Precision, target, tokens of the prompt, share of the peak that is asked.
 CASES = [("bf16", "x86-64-v4-bf16", 128, 0.75), ("bf16", "x86-64-v4-bf16", 512, 0.85), ("bf16", "x86-64-v4-bf16", 2048, 0.75),
          ("bf16", "x86-64-v4", 512, 0.85), ("f32", "x86-64-v4", 512, 0.85),
-         ("bf16", "x86-64-v3", 512, 0.80), ("f32", "x86-64-v3", 512, 0.80)]
+         ("bf16", "x86-64-v3", 512, 0.80), ("f32", "x86-64-v3", 512, 0.85)]
 
 
 def cases_of(precisions, targets, prompts):
@@ -165,13 +165,15 @@ def main():
     others = others.shares()
     shutil.rmtree(options.work)
     summary = summarise(cases, rounds)
-    base = " --base BASE" if options.base else ""
+    chosen = "".join(f" --{name} {','.join(map(str, words))}" for name, words in
+                     (("precisions", options.precisions), ("targets", targets), ("prompts", options.prompts)) if words)
+    chosen += " --base BASE" if options.base else ""
     measure.write_result(options.json, {
         "date": measure.today(), "commit": options.commit, **({"base_commit": options.base_commit} if options.base else {}),
         "machine": measure.machine(options.remark, others), "threads": options.threads,
         "model": options.checkpoint.resolve().name,
         "commands": {"this": f"test/benchmark/prefill_share.py --checkpoint CHECKPOINT --rounds {options.rounds} --repetitions "
-                             f"{options.repetitions}{base}",
+                             f"{options.repetitions} --threads {options.threads}{chosen}",
                      "yupana": f"yupana compile CHECKPOINT -o PLAN --precision PRECISION --target {','.join(targets)}; "
                                "yupana-bench PLAN --for TARGET --prompt-tokens N --max-new-tokens 0 --json"},
         "summary": summary, "rounds": rounds})

@@ -128,6 +128,7 @@ class Bench(unittest.TestCase):
             self.assertAlmostEqual(sum(kernel["seconds"] for kernel in kernels) + phase["seconds_between"],
                                    phase["seconds"], places=9)
             for kernel in kernels:
+                self.assertGreater(kernel["seconds"], 0)
                 self.assertGreater(kernel["least_seconds"], 0)
                 # Sums of the same numbers in another order differ in the last digit.
                 self.assertLessEqual(kernel["least_seconds"], kernel["seconds"] * (1 + 1e-12))
